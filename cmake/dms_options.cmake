@@ -1,0 +1,73 @@
+# Flags, sanitizers and the three functions the top file is written in.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)   # GNU: pread, O_DIRECT, builtins
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")   # asserts stay on
+set(DMS_SANITIZE "" CACHE STRING "address,undefined or thread")
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+                    -Wvla -Wno-gnu-zero-variadic-macro-arguments -ffp-contract=off
+                    -fno-strict-aliasing)
+add_compile_definitions(_GNU_SOURCE)
+if(DMS_SANITIZE)
+  add_compile_options(-fsanitize=${DMS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${DMS_SANITIZE})
+endif()
+
+# dms_library(NAME FOLDER... [EXCLUDE FILE...]): a static library of every .c file of these folders.
+function(dms_library name)
+  cmake_parse_arguments(ARG "" "" "EXCLUDE" ${ARGN})
+  set(sources)
+  foreach(folder IN LISTS ARG_UNPARSED_ARGUMENTS)
+    file(GLOB found CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/${folder}/*.c)
+    list(APPEND sources ${found})
+  endforeach()
+  list(FILTER sources EXCLUDE REGEX "_cpu\\.c$")   # see dms_isa_sources
+  if(ARG_EXCLUDE)
+    list(REMOVE_ITEM sources ${ARG_EXCLUDE})
+  endif()
+  add_library(${name} STATIC ${sources})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+endfunction()
+
+# dms_program(NAME MAIN LIBRARY): a program, put at the top of the build folder.
+function(dms_program name main library)
+  add_executable(${name} ${main})
+  target_link_libraries(${name} PRIVATE ${library})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+endfunction()
+
+# dms_protobuf(NAME PROTO FOLDER): generated C sources in the build tree, as ${NAME}_SOURCES.
+function(dms_protobuf name proto folder)
+  get_filename_component(from ${proto} DIRECTORY)
+  get_filename_component(base ${proto} NAME_WE)
+  file(MAKE_DIRECTORY ${folder})
+  set(out ${folder}/${base}.pb-c.c ${folder}/${base}.pb-c.h)
+  add_custom_command(OUTPUT ${out} DEPENDS ${proto} VERBATIM
+                     COMMAND ${PROTOC_C} --proto_path=${from} --c_out=${folder} ${proto})
+  set_source_files_properties(${folder}/${base}.pb-c.c PROPERTIES COMPILE_OPTIONS "-w")
+  set(${name}_SOURCES ${out} PARENT_SCOPE)
+endfunction()
+
+# dms_isa_sources(NAME): adds every *_cpu.c of runtime/kernels to library NAME once per instruction
+# set, with DMS_ISA_SUFFIX in its symbols. The same source, the same bits: only speed differs.
+function(dms_isa_sources name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/kernels/*_cpu.c)
+  if(NOT sources)
+    return()
+  endif()
+  set(flags_base "")
+  set(flags_avx2 -mavx2 -mfma -mf16c -mbmi2)
+  foreach(isa base avx2)
+    add_library(${name}_${isa} OBJECT ${sources})
+    target_compile_options(${name}_${isa} PRIVATE -O3 -fno-math-errno -fno-trapping-math ${flags_${isa}})
+    target_compile_definitions(${name}_${isa} PRIVATE DMS_ISA_SUFFIX=_${isa})
+    target_include_directories(${name}_${isa} PRIVATE ${CMAKE_SOURCE_DIR})
+    set_target_properties(${name}_${isa} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:${name}_${isa}>)
+  endforeach()
+endfunction()

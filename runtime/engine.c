@@ -1,0 +1,1 @@
+/* placeholder until the module lands */ extern int dms_engine_placeholder; int dms_engine_placeholder;

@@ -1,0 +1,172 @@
+/* catalogue.h - every kernel: operands, parameters, meaning. The contract between onnx/ops (which
+ * lowers to kernels), the rows (which check it) and the devices (which run it).
+ *
+ * Reads    nothing.
+ * Returns  ids, which are stable: a plan holds them. Never renumber; append.
+ * Cost     none.
+ * Source   ONNX operator specification, opsets 7 to 23; where it is silent, ONNX Runtime.
+ * Not here the code (one file per family).
+ *
+ * Notation: x[a,b] is an operand with dims a, b and any pitches; `...` = leading dims. Unless said
+ * otherwise all operands of a call have one dtype, reading operands may repeat (pitch 0), and the
+ * lowering has already broadcast, permuted and flipped by means of views. i: integer parameters,
+ * f: real parameters, both by position.
+ */
+#ifndef DMS_RUNTIME_KERNELS_CATALOGUE_H
+#define DMS_RUNTIME_KERNELS_CATALOGUE_H
+
+typedef enum dms_kernel_id {
+    /* --- map (map.c): one result element per index; all operands have the same dims. */
+    DMS_K_UNARY = 1,  /* y = fn(x).  i: fn (dms_unary_fn).  f: p0, p1 */
+    DMS_K_BINARY = 2, /* y = fn(a, b).  i: fn (dms_binary_fn).  Comparisons give bool */
+    DMS_K_SELECT = 3, /* y = c ? a : b.  c is bool */
+    DMS_K_CAST = 4,   /* y = (dtype of y) x.  i: saturate (0 or 1; for narrow floats) */
+    DMS_K_FILL = 5,   /* y = value, no input.  i: the element's bits, zero-extended */
+    DMS_K_RANGE = 6,  /* y[n] = start + k delta, no input.  i: start, delta (integers)  f: start, delta */
+
+    /* --- move (move.c): bytes are copied, any dtype. */
+    DMS_K_COPY = 10,   /* y = x, same dims.  i: bit k = axis k of x is read backwards */
+    DMS_K_CONCAT = 11, /* y = inputs side by side.  i: axis.  1 to 32 inputs */
+    DMS_K_PAD = 12,    /* i: mode (0 constant, 1 edge, 2 reflect, 3 wrap), value bits, then begin per axis
+                          (may be negative); end follows from the dims of y */
+    DMS_K_TRILU = 13,  /* y[...,m,n].  i: upper (0/1), k */
+
+    /* --- index (index.c): data act as indices; negative counts from the end; clamps, raises. */
+    DMS_K_GATHER = 20,           /* x[o,n,r], idx[j] (i32/i64) -> y[o,j,r] */
+    DMS_K_GATHER_ELEMENTS = 21,  /* x[...], idx[d...] -> y[d...].  i: axis */
+    DMS_K_GATHER_ND = 22,        /* x[b,n0..nk-1,r], idx[b,j,k] -> y[b,j,r].  i: k */
+    DMS_K_SCATTER_ELEMENTS = 23, /* x, idx[d...], upd[d...] -> y.  i: axis, reduction (0 none 1 add 2 mul 3 min 4 max) */
+    DMS_K_SCATTER_ND = 24,       /* x[n0..nk-1,r], idx[j,k], upd[j,r] -> y.  i: k, reduction */
+    DMS_K_ONE_HOT = 25,          /* idx[o,r], values[2] -> y[o,depth,r] */
+
+    /* --- rows (rows.c): a reduction over the last axes, fixed tree, never cut. */
+    DMS_K_REDUCE = 30,     /* x[kept...,red...] -> y[kept...].  i: fn (dms_reduce_fn), number of kept axes */
+    DMS_K_SOFTMAX = 31,    /* x[...,n] -> y[...,n].  i: log (0/1) */
+    DMS_K_LAYER_NORM = 32, /* x[...,n] (, scale[n] (, bias[n])) -> y.  i: rms (0: mean and variance, 1: mean square)
+                              f: epsilon.  Up to 3 outputs: y, mean[...], inv_std[...] */
+    DMS_K_GROUP_NORM = 33, /* x[b,g,c,s], scale[g,c], bias[g,c] -> y: over c and s.  f: epsilon
+                              (instance norm: c = 1) */
+    DMS_K_BATCH_NORM = 34, /* x[b,c,s], scale[c], bias[c], mean[c], var[c] -> y.  f: epsilon */
+    DMS_K_ARG = 35,        /* x[...,n] -> y[...] (i64).  i: min (0/1), last index wins (0/1) */
+    DMS_K_CUMSUM = 36,     /* x[...,n] -> y.  i: exclusive, reverse */
+    DMS_K_TOPK = 37,       /* x[...,n] -> values[...,k], indices[...,k] (i64).  i: largest, sorted */
+    DMS_K_LRN = 38,        /* x[b,c,s] -> y.  i: size  f: alpha, beta, bias */
+
+    /* --- product (matmul.c). K segments of 256, one fused chain per segment, segments added in order. */
+    DMS_K_MATMUL = 40, /* a[...,m,k], b[...,k,n] (, c[...,m,n], any repeats) -> y[...,m,n]
+                          y = alpha a b + beta c.  i: b layout (0 plain, 1 panels b[ceil(n/16),k,16]), n
+                          f: alpha, beta.  Cut along n */
+
+    /* --- convolution (conv.c): sum in order c, kh, kw, one fused chain from the bias (or 0). */
+    DMS_K_CONV = 41,           /* x[b,c,h,w], w[m,c/g,kh,kw] (, bias[m]) -> y[b,m,oh,ow].  Cut along m when g = 1
+                                  i: group, stride h, w, dilation h, w, pad top, left.  (1-D: h = kh = 1) */
+    DMS_K_CONV_TRANSPOSE = 42, /* x[b,c,h,w], w[c,m/g,kh,kw] (, bias[m]) -> y[b,m,oh,ow].  i: as CONV */
+    DMS_K_POOL = 43,           /* x[b,c,h,w] -> y[b,c,oh,ow] (, indices i64).  i: fn (0 max, 1 average, 2 lp),
+                                  kh, kw, stride h, w, dilation h, w, pad top, left, bottom, right, count pads (0/1), p */
+    DMS_K_RESIZE = 44,         /* x -> y, same rank <= 5.  i: mode (0 nearest 1 linear 2 cubic), coordinates
+                                  (0 half_pixel 1 pytorch_half_pixel 2 align_corners 3 asymmetric 4 tf_crop
+                                   5 half_pixel_symmetric), nearest (0 round_prefer_floor 1 round_prefer_ceil
+                                   2 floor 3 ceil), exclude outside, antialias
+                                  f: cubic coefficient, extrapolation value, then per axis: scale, roi begin, roi end */
+
+    /* --- attention (attention.c): never holds more than one block of scores. */
+    DMS_K_ATTENTION = 50, /* q[b,h,s,d], k[b,hk,t,d], v[b,hk,t,e] (, mask[b,h,s,t] f32 added or bool) -> y[b,h,s,e]
+                             h a multiple of hk (group-query).  Cut along nothing
+                             i: causal (0/1: t <= s + t_len - s_len), mask kind (0 none 1 added 2 bool),
+                                empty_row (0 zero 1 uniform 2 NaN).  f: scale, softcap (0 = none) */
+} dms_kernel_id;
+
+/* fn of DMS_K_UNARY. Float functions unless said otherwise. */
+typedef enum dms_unary_fn {
+    DMS_FN_NEG = 0, /* integers too */
+    DMS_FN_ABS = 1, /* integers too */
+    DMS_FN_RELU = 2, /* integers too */
+    DMS_FN_SIGMOID = 3,
+    DMS_FN_TANH = 4,
+    DMS_FN_EXP = 5,
+    DMS_FN_LOG = 6,
+    DMS_FN_SQRT = 7,
+    DMS_FN_RECIPROCAL = 8,
+    DMS_FN_ERF = 9,
+    DMS_FN_GELU = 10,      /* 0.5 x (1 + erf(x / sqrt 2)) */
+    DMS_FN_GELU_TANH = 11,
+    DMS_FN_SILU = 12,      /* x sigmoid(x) */
+    DMS_FN_SIN = 13,
+    DMS_FN_COS = 14,
+    DMS_FN_TAN = 15,
+    DMS_FN_ASIN = 16,
+    DMS_FN_ACOS = 17,
+    DMS_FN_ATAN = 18,
+    DMS_FN_SINH = 19,
+    DMS_FN_COSH = 20,
+    DMS_FN_ASINH = 21,
+    DMS_FN_ACOSH = 22,
+    DMS_FN_ATANH = 23,
+    DMS_FN_HARD_SIGMOID = 24, /* max(0, min(1, p0 x + p1)) */
+    DMS_FN_HARD_SWISH = 25,   /* x max(0, min(1, x / 6 + 0.5)) */
+    DMS_FN_LEAKY_RELU = 26,   /* p0 */
+    DMS_FN_ELU = 27,          /* p0 */
+    DMS_FN_SELU = 28,         /* p0 alpha, p1 gamma */
+    DMS_FN_CELU = 29,         /* p0 */
+    DMS_FN_SOFTPLUS = 30,
+    DMS_FN_SOFTSIGN = 31,
+    DMS_FN_THRESHOLDED_RELU = 32, /* p0 */
+    DMS_FN_SHRINK = 33,       /* p0 bias, p1 lambd */
+    DMS_FN_MISH = 34,
+    DMS_FN_FLOOR = 35,
+    DMS_FN_CEIL = 36,
+    DMS_FN_ROUND = 37,        /* half to even */
+    DMS_FN_SIGN = 38,         /* integers too */
+    DMS_FN_CLIP = 39,         /* p0 <= y <= p1; integers too */
+    DMS_FN_NOT = 40,          /* bool */
+    DMS_FN_BITWISE_NOT = 41,  /* integers */
+    DMS_FN_IS_NAN = 42,       /* gives bool */
+    DMS_FN_IS_INF = 43,       /* gives bool; p0: negative counts, p1: positive counts */
+    DMS_FN_SQUARE = 44,
+    DMS_N_UNARY_FNS
+} dms_unary_fn;
+
+/* fn of DMS_K_BINARY. */
+typedef enum dms_binary_fn {
+    DMS_FN_ADD = 0,
+    DMS_FN_SUB = 1,
+    DMS_FN_MUL = 2,
+    DMS_FN_DIV = 3, /* integers: toward zero; by zero gives 0 */
+    DMS_FN_POW = 4, /* the exponent may have another dtype */
+    DMS_FN_MIN = 5, /* NaN wins */
+    DMS_FN_MAX = 6,
+    DMS_FN_MOD = 7,  /* sign of the divisor */
+    DMS_FN_FMOD = 8, /* sign of the dividend */
+    DMS_FN_EQUAL = 9,
+    DMS_FN_LESS = 10,
+    DMS_FN_LESS_EQUAL = 11,
+    DMS_FN_GREATER = 12,
+    DMS_FN_GREATER_EQUAL = 13,
+    DMS_FN_AND = 14, /* bool */
+    DMS_FN_OR = 15,
+    DMS_FN_XOR = 16,
+    DMS_FN_BITWISE_AND = 17, /* integers */
+    DMS_FN_BITWISE_OR = 18,
+    DMS_FN_BITWISE_XOR = 19,
+    DMS_FN_SHIFT_LEFT = 20,
+    DMS_FN_SHIFT_RIGHT = 21,
+    DMS_FN_PRELU = 22, /* a < 0 ? a b : a */
+    DMS_N_BINARY_FNS
+} dms_binary_fn;
+
+/* fn of DMS_K_REDUCE. */
+typedef enum dms_reduce_fn {
+    DMS_FN_SUM = 0,
+    DMS_FN_MEAN = 1,
+    DMS_FN_REDUCE_MAX = 2,
+    DMS_FN_REDUCE_MIN = 3,
+    DMS_FN_PROD = 4,
+    DMS_FN_L1 = 5,
+    DMS_FN_L2 = 6,
+    DMS_FN_SUM_SQUARE = 7,
+    DMS_FN_LOG_SUM = 8,
+    DMS_FN_LOG_SUM_EXP = 9,
+    DMS_N_REDUCE_FNS
+} dms_reduce_fn;
+
+#endif

@@ -1,0 +1,116 @@
+/* kernel.h - what a kernel is, without device code: the door to the rows.
+ *
+ * Reads    a call: kernel id, one view per operand, parameters.
+ * Returns  whether the call is valid, its cost, its workspace, what it may replace, how it is cut.
+ * Cost     O(operands) each; nothing here touches tensor data.
+ * Source   none.
+ * Not here how a kernel runs on the CPU device (cpu_kernel.h) or on CUDA (runtime/cuda).
+ *
+ * A kernel is a pure function of its operands, its parameters and a workspace. Operand k covers
+ * exactly the elements of its view; outputs are defined completely. That is the footprint: planner,
+ * checker and engine need nothing else. catalogue.h lists every kernel with operands and parameters.
+ */
+#ifndef DMS_RUNTIME_KERNELS_KERNEL_H
+#define DMS_RUNTIME_KERNELS_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "schema/hash.h"
+#include "schema/status.h"
+#include "schema/view.h"
+
+#define DMS_MAX_OPERANDS 64u
+#define DMS_MAX_PARAMS 64u
+
+/* Devices differ in what they can run and in the workspace they need. */
+typedef enum dms_device_kind { DMS_DEVICE_CPU = 0, DMS_DEVICE_CUDA = 1, DMS_N_DEVICES } dms_device_kind;
+
+/* One use of a kernel. Shared by all steps with equal parameters (equal layers). */
+typedef struct dms_call {
+    uint32_t kernel;      /* dms_kernel_id of catalogue.h */
+    uint32_t n_in, n_out; /* operands; inputs first */
+    uint32_t n_i, n_f;
+    const dms_view *view; /* n_in + n_out */
+    const int64_t *i;     /* integer parameters, meaning by position */
+    const double *f;      /* real parameters */
+} dms_call;
+
+/* Work of a call: multiply-adds count two. `bytes` counts each operand's elements once. */
+typedef struct dms_cost {
+    uint64_t flops, bytes;
+} dms_cost;
+
+/* How a call is cut into cells: along one extent of the kernel, which appears as one axis of some
+ * operands. Cutting gives the same bits as not cutting, whatever the cut. */
+typedef struct dms_cut {
+    int64_t extent;                 /* elements along the cut; 0 or 1 = cannot be cut */
+    int64_t granule;                /* cells are multiples of this (the last excepted) */
+    int32_t axis[DMS_MAX_OPERANDS]; /* the axis of each operand, -1 = used whole by every cell */
+    int32_t extent_param;           /* index into `i` that holds the extent, -1 = none */
+} dms_cut;
+
+/* A layout that a kernel prefers for a constant operand (a weight): `stored` is dense and replaces
+ * the operand's view; `source` has the same dims and walks the plain operand in that order.
+ * Elements of the last axis from `valid_last` on, in the last entry of axis 0, do not exist in the
+ * source and are zero (0 = all exist). `params` replace the call's integer parameters. */
+typedef struct dms_packing {
+    dms_view stored, source;
+    int64_t valid_last;
+    int64_t i[DMS_MAX_PARAMS];
+} dms_packing;
+
+/* What is known of a kernel. Every function may assume that dms_call_check has passed, except
+ * `check`, which may assume that counts are in range and every view is valid (dms_view_check). */
+typedef struct dms_kernel_row {
+    uint32_t id;
+    const char *name;
+    uint8_t min_in, max_in, min_out, max_out;
+    bool has_index_data;     /* an operand's values act as indices: clamps and raises the status word */
+    uint8_t n_i, n_f;        /* number of parameters; 255 = any number up to DMS_MAX_PARAMS */
+    const char *const *i_name; /* n_i names for --dump */
+    const char *const *f_name;
+    dms_code (*check)(const dms_call *call, dms_status *st);
+    /* Flops of the call; NULL = one per output element. */
+    uint64_t (*flops)(const dms_call *call);
+    /* May output `out` lie exactly over input `in`? NULL = never. */
+    bool (*in_place)(const dms_call *call, uint32_t in, uint32_t out);
+    /* How the call is cut; NULL = not at all. */
+    bool (*cut)(const dms_call *call, dms_cut *out);
+    /* A better layout for constant operand `operand` on this kind; NULL = none. */
+    bool (*pack)(const dms_call *call, uint32_t operand, dms_device_kind kind, dms_packing *out);
+    /* Bytes of workspace, independent of the thread count; NULL = none. */
+    uint64_t (*workspace)(const dms_call *call, dms_device_kind kind);
+    /* Element types that the CPU device of this build executes (bits of dms_dtype, over operands). */
+    uint32_t cpu_dtypes;
+} dms_kernel_row;
+
+/* The row of a kernel id or name; NULL when there is none. */
+const dms_kernel_row *dms_kernel_row_find(uint32_t id);
+const dms_kernel_row *dms_kernel_row_by_name(const char *name);
+
+/* Everything a kernel relies on: known id, counts, views (positive count where needed, outputs
+ * without repeats), dtypes and parameters. The CPU kernels access nothing outside the views of a
+ * call that passed.
+ * Errors   DMS_EPLAN naming kernel and operand. */
+DMS_CHECKED dms_code dms_call_check(const dms_call *call, dms_status *st);
+
+/* Cost of a checked call. */
+dms_cost dms_call_cost(const dms_call *call);
+
+/* Workspace bytes of a checked call on a kind. */
+uint64_t dms_call_workspace(const dms_call *call, dms_device_kind kind);
+
+/* Whether this build runs a checked call on the CPU device. */
+bool dms_call_runs_on_cpu(const dms_call *call);
+
+/* Cuts a checked call to [first, end) of its extent: views shrink along their axis and lose their
+ * offset along it (cells are counted from their own start when `from_cell[operand]`, else the view's
+ * offset moves). `view` and `i` give storage of the call's sizes; returns false where it has no cut. */
+bool dms_call_slice(const dms_call *call, const dms_cut *cut, int64_t first, int64_t end,
+                    const bool *from_cell, dms_view *view, int64_t *i, dms_call *out);
+
+/* Hash of kernel id, parameters, and every view's dtype, dims, pitches and offset. */
+dms_hash dms_call_hash(const dms_call *call);
+
+#endif

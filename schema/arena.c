@@ -1,0 +1,133 @@
+/* arena.c - blocks in a list, newest last. The only place that calls the system allocator. */
+#include "schema/arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/checked.h"
+
+#define FIRST_BLOCK_BYTES (64u * 1024u)
+#define LARGEST_BLOCK_BYTES (1024u * 1024u)
+
+struct dms_arena_block {
+    dms_arena_block *before;
+    size_t size; /* of `data` */
+    size_t used;
+    _Alignas(64) unsigned char data[];
+};
+
+void dms_arena_init(dms_arena *arena, uint64_t limit_bytes) {
+    *arena = (dms_arena){.limit_bytes = limit_bytes};
+}
+
+void dms_arena_free(dms_arena *arena) {
+    dms_arena_release(arena, (dms_arena_mark){0});
+}
+
+/* Takes a block that holds at least `bytes` from the system; NULL when it may not or cannot. */
+static dms_arena_block *add_block(dms_arena *arena, uint64_t bytes) {
+    uint64_t want = arena->last == NULL ? FIRST_BLOCK_BYTES : 2 * (uint64_t)arena->last->size;
+    if (want > LARGEST_BLOCK_BYTES)
+        want = LARGEST_BLOCK_BYTES;
+    if (want < bytes)
+        want = bytes;
+    uint64_t total;
+    if (!dms_add(want, sizeof(dms_arena_block) + 63, &total))
+        return NULL;
+    total &= ~(uint64_t)63;
+    if (arena->limit_bytes != 0 && !dms_range_fits(arena->used_bytes, total, arena->limit_bytes))
+        return NULL;
+    dms_arena_block *block = aligned_alloc(64, total);
+    if (block == NULL)
+        return NULL;
+    *block = (dms_arena_block){.before = arena->last, .size = total - sizeof *block};
+    arena->last = block;
+    arena->used_bytes += total;
+    return block;
+}
+
+void *dms_alloc(dms_arena *arena, uint64_t count, uint64_t size) {
+    uint64_t bytes;
+    if (arena->fail_at != 0 && --arena->fail_at == 0)
+        return NULL;
+    if (!dms_mul(count, size, &bytes) || bytes > UINT64_MAX / 2)
+        return NULL;
+    const size_t align = bytes >= 64 ? 64 : 16;
+    dms_arena_block *block = arena->last;
+    size_t at = block == NULL ? 0 : (block->used + align - 1) & ~(align - 1);
+    if (block == NULL || !dms_range_fits(at, bytes, block->size)) {
+        block = add_block(arena, bytes);
+        if (block == NULL)
+            return NULL;
+        at = 0;
+    }
+    block->used = at + (size_t)bytes;
+    return memset(block->data + at, 0, (size_t)bytes);
+}
+
+dms_code dms_alloc_st(dms_arena *arena, uint64_t count, uint64_t size, const char *what,
+                      void *out_ptr, dms_status *st) {
+    void *p = dms_alloc(arena, count, size);
+    if (p == NULL)
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: %s", what);
+    memcpy(out_ptr, &p, sizeof p);
+    return DMS_OK;
+}
+
+dms_code dms_grow(dms_arena *arena, void *array, uint32_t *capacity, uint64_t need, uint64_t size,
+                  dms_status *st) {
+    if (need <= *capacity)
+        return DMS_OK;
+    uint64_t wanted = *capacity < 8 ? 16 : 2 * (uint64_t)*capacity;
+    if (wanted < need)
+        wanted = need;
+    if (wanted > UINT32_MAX)
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: more than 2^32 entries in a table");
+    void *old, *grown;
+    memcpy(&old, array, sizeof old);
+    DMS_TRY(dms_alloc_st(arena, wanted, size, "growing a table", &grown, st));
+    if (*capacity != 0)
+        memcpy(grown, old, (size_t)(*capacity * size));
+    memcpy(array, &grown, sizeof grown);
+    *capacity = (uint32_t)wanted;
+    return DMS_OK;
+}
+
+char *dms_strndup(dms_arena *arena, const char *text, uint64_t length) {
+    uint64_t bytes;
+    char *copy = dms_add(length, 1, &bytes) ? dms_alloc(arena, bytes, 1) : NULL;
+    if (copy != NULL && length != 0)
+        memcpy(copy, text, (size_t)length);
+    return copy;
+}
+
+char *dms_format(dms_arena *arena, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    const int length = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    char *text = length < 0 ? NULL : dms_alloc(arena, (uint64_t)length + 1, 1);
+    if (text == NULL)
+        return NULL;
+    va_start(args, fmt);
+    (void)vsnprintf(text, (size_t)length + 1, fmt, args);
+    va_end(args);
+    return text;
+}
+
+dms_arena_mark dms_arena_here(const dms_arena *arena) {
+    return (dms_arena_mark){arena->last, arena->last == NULL ? 0 : arena->last->used};
+}
+
+void dms_arena_release(dms_arena *arena, dms_arena_mark mark) {
+    while (arena->last != mark.block) {
+        dms_arena_block *gone = arena->last;
+        arena->last = gone->before;
+        arena->used_bytes -= gone->size + sizeof *gone;
+        free(gone);
+    }
+    if (arena->last != NULL)
+        arena->last->used = mark.used;
+}

@@ -1,0 +1,30 @@
+/* profile.h - what a device and its links can do: the numbers that planning uses.
+ *
+ * Reads    nothing (planner/profiles holds the files and their parser).
+ * Returns  a plain record.
+ * Cost     none.
+ * Source   data sheets and measurements, named in each profile file.
+ * Not here measured step times (dmsc --measured).
+ */
+#ifndef DMS_SCHEMA_PROFILE_H
+#define DMS_SCHEMA_PROFILE_H
+
+#include <stdint.h>
+
+/* One direction of one link. A copy of s bytes takes latency_ns + s / bytes_per_s. */
+typedef struct dms_link {
+    int64_t bytes_per_s;
+    int64_t latency_ns;
+} dms_link;
+
+typedef struct dms_profile {
+    char name[64];
+    uint32_t device_kind;             /* dms_device_kind */
+    uint64_t device_bytes, host_bytes; /* usable; the default budgets */
+    int64_t f32_flops, f16_flops, f64_flops, i8_flops; /* effective peak per second */
+    int64_t memory_bytes_per_s;       /* effective, device memory */
+    int64_t launch_ns;                /* per step */
+    dms_link in, out, load, store;
+} dms_profile;
+
+#endif
