@@ -1,1 +1,168 @@
-/* placeholder until the module lands */ extern int dms_kernel_placeholder; int dms_kernel_placeholder;
+/* kernel.c - the table of rows, and what follows from a row for any call. */
+#include "runtime/kernels/kernel.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/kernels/families.h"
+#include "runtime/kernels/rows_internal.h"
+
+#define ROW(name) &dms_row_##name,
+static const dms_kernel_row *const rows[] = {DMS_ALL_KERNELS(ROW) NULL};
+#undef ROW
+
+const dms_kernel_row *dms_kernel_row_find(uint32_t id) {
+    for (const dms_kernel_row *const *row = rows; *row != NULL; row++)
+        if ((*row)->id == id)
+            return *row;
+    return NULL;
+}
+
+const dms_kernel_row *dms_kernel_row_by_name(const char *name) {
+    for (const dms_kernel_row *const *row = rows; *row != NULL; row++)
+        if (strcmp((*row)->name, name) == 0)
+            return *row;
+    return NULL;
+}
+
+/* No two indices reach one element. Axes are taken by growing pitch; each must step over
+ * everything that the smaller ones reach. (This refuses interleaved views, which nobody makes.) */
+static bool view_has_no_repeats(const dms_view *view) {
+    bool done[DMS_MAX_RANK] = {false};
+    int64_t reach = 0;
+    for (uint32_t round = 0; round < view->rank; round++) {
+        uint32_t best = DMS_MAX_RANK;
+        for (uint32_t k = 0; k < view->rank; k++)
+            if (!done[k] && (best == DMS_MAX_RANK || view->pitch[k] < view->pitch[best]))
+                best = k;
+        done[best] = true;
+        if (view->dim[best] <= 1)
+            continue;
+        if (view->pitch[best] <= reach)
+            return false;
+        reach += (view->dim[best] - 1) * view->pitch[best];
+    }
+    return true;
+}
+
+static bool count_is_in(uint32_t n, uint32_t low, uint32_t high) {
+    return n >= low && n <= high;
+}
+
+/* 255 in a row stands for any number up to the limit. */
+static bool count_is(uint32_t n, uint32_t wanted) {
+    return wanted == 255 ? n <= DMS_MAX_PARAMS : n == wanted;
+}
+
+dms_code dms_call_check(const dms_call *call, dms_status *st) {
+    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    if (row == NULL)
+        return dms_fail(st, DMS_EPLAN, "kernel %" PRIu32 " is not known", call->kernel);
+    if (!count_is_in(call->n_in, row->min_in, row->max_in) ||
+        !count_is_in(call->n_out, row->min_out, row->max_out) ||
+        call->n_in + call->n_out > DMS_MAX_OPERANDS)
+        return dms_row_refuse(call, DMS_NO_OPERAND, st,
+                              "%" PRIu32 " inputs and %" PRIu32 " outputs", call->n_in,
+                              call->n_out);
+    if (!count_is(call->n_i, row->n_i) || !count_is(call->n_f, row->n_f))
+        return dms_row_refuse(call, DMS_NO_OPERAND, st,
+                              "%" PRIu32 " integer and %" PRIu32 " real parameters", call->n_i,
+                              call->n_f);
+    for (uint32_t k = 0; k < call->n_in + call->n_out; k++) {
+        char what[96];
+        (void)snprintf(what, sizeof what, "kernel '%s', operand %" PRIu32, row->name, k);
+        DMS_TRY(dms_view_check(&call->view[k], what, st));
+        if (k >= call->n_in && !view_has_no_repeats(&call->view[k]))
+            return dms_row_refuse(call, k, st, "an output repeats elements");
+    }
+    return row->check(call, st);
+}
+
+/* Elements in memory: axes of pitch 0 repeat what is there. */
+static uint64_t bytes_once(const dms_view *view) {
+    uint64_t count = 1;
+    for (uint32_t k = 0; k < view->rank; k++)
+        if (view->pitch[k] != 0 || view->dim[k] == 0)
+            count *= (uint64_t)view->dim[k];
+    return count * dms_dtype_bytes(view->dtype);
+}
+
+static void add_saturated(uint64_t *sum, uint64_t term) {
+    if (__builtin_add_overflow(*sum, term, sum))
+        *sum = UINT64_MAX;
+}
+
+dms_cost dms_call_cost(const dms_call *call) {
+    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    dms_cost cost = {0, 0};
+    for (uint32_t k = 0; k < call->n_in + call->n_out; k++) {
+        add_saturated(&cost.bytes, bytes_once(&call->view[k]));
+        if (k >= call->n_in)
+            add_saturated(&cost.flops, (uint64_t)dms_view_count(&call->view[k]));
+    }
+    if (row->flops != NULL)
+        cost.flops = row->flops(call);
+    return cost;
+}
+
+uint64_t dms_call_workspace(const dms_call *call, dms_device_kind kind) {
+    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    return row->workspace == NULL ? 0 : row->workspace(call, kind);
+}
+
+bool dms_call_runs_on_cpu(const dms_call *call) {
+    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    if (row == NULL || dms_cpu_kernel_find(call->kernel, DMS_ISA_BASE) == NULL)
+        return false;
+    for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
+        if ((row->cpu_dtypes & DMS_DTYPE_BIT(call->view[k].dtype)) == 0)
+            return false;
+    return true;
+}
+
+bool dms_call_slice(const dms_call *call, const dms_cut *cut, int64_t first, int64_t end,
+                    const bool *from_cell, dms_view *view, int64_t *i, dms_call *out) {
+    if (cut->extent <= 0 || first < 0 || end <= first || end > cut->extent ||
+        first % cut->granule != 0 || (end != cut->extent && end % cut->granule != 0))
+        return false;
+    for (uint32_t k = 0; k < call->n_in + call->n_out; k++) {
+        view[k] = call->view[k];
+        const int32_t axis = cut->axis[k];
+        if (axis < 0)
+            continue;
+        const int64_t low = first / cut->unit[k];
+        view[k].dim[axis] = (end + cut->unit[k] - 1) / cut->unit[k] - low;
+        if (from_cell == NULL || !from_cell[k])
+            view[k].offset += low * view[k].pitch[axis];
+    }
+    if (call->n_i > 0)
+        memcpy(i, call->i, call->n_i * sizeof *i);
+    if (cut->extent_param >= 0)
+        i[cut->extent_param] = end - first;
+    *out = *call;
+    out->view = view;
+    out->i = i;
+    return true;
+}
+
+/* Words of a view; entries beyond its rank do not count. */
+static dms_hash view_hash(const dms_view *view) {
+    uint64_t word[3 + 2 * DMS_MAX_RANK] = {view->dtype, view->rank, (uint64_t)view->offset};
+    for (uint32_t k = 0; k < view->rank; k++) {
+        word[3 + 2 * k] = (uint64_t)view->dim[k];
+        word[4 + 2 * k] = (uint64_t)view->pitch[k];
+    }
+    return dms_hash_bytes(word, (3 + 2 * view->rank) * sizeof word[0], 0);
+}
+
+dms_hash dms_call_hash(const dms_call *call) {
+    const uint32_t head[5] = {call->kernel, call->n_in, call->n_out, call->n_i, call->n_f};
+    dms_hash hash = dms_hash_bytes(head, sizeof head, 0);
+    if (call->n_i > 0)
+        hash = dms_hash_join(hash, dms_hash_bytes(call->i, call->n_i * sizeof *call->i, 1));
+    if (call->n_f > 0)
+        hash = dms_hash_join(hash, dms_hash_bytes(call->f, call->n_f * sizeof *call->f, 2));
+    for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
+        hash = dms_hash_join(hash, view_hash(&call->view[k]));
+    return hash;
+}

@@ -47,6 +47,8 @@ typedef struct dms_cut {
     int64_t extent;                 /* elements along the cut; 0 or 1 = cannot be cut */
     int64_t granule;                /* cells are multiples of this (the last excepted) */
     int32_t axis[DMS_MAX_OPERANDS]; /* the axis of each operand, -1 = used whole by every cell */
+    int64_t unit[DMS_MAX_OPERANDS]; /* elements of the extent in one entry of that axis: 1, or the
+                                       width of a panel; the granule is a multiple of it */
     int32_t extent_param;           /* index into `i` that holds the extent, -1 = none */
 } dms_cut;
 
@@ -104,9 +106,11 @@ uint64_t dms_call_workspace(const dms_call *call, dms_device_kind kind);
 /* Whether this build runs a checked call on the CPU device. */
 bool dms_call_runs_on_cpu(const dms_call *call);
 
-/* Cuts a checked call to [first, end) of its extent: views shrink along their axis and lose their
- * offset along it (cells are counted from their own start when `from_cell[operand]`, else the view's
- * offset moves). `view` and `i` give storage of the call's sizes; returns false where it has no cut. */
+/* Cuts a checked call to [first, end) of its extent: each view shrinks along its axis to entries
+ * [first / unit, ceil(end / unit)). Its offset moves to the first of them, unless `from_cell[operand]`
+ * says that the operand names the cells themselves, whose own start is where its offset counts from
+ * (`from_cell` NULL = for none). `view` and `i` give storage of the call's sizes.
+ * Errors   false: not within the extent, or `first` is no multiple of the granule. */
 bool dms_call_slice(const dms_call *call, const dms_cut *cut, int64_t first, int64_t end,
                     const bool *from_cell, dms_view *view, int64_t *i, dms_call *out);
 

@@ -1,0 +1,43 @@
+/* families.h - the list of kernels: the one place, besides its own files, that names a kernel.
+ *
+ * Reads    nothing.
+ * Returns  X(name) for every kernel; each X names three constants:
+ *              dms_row_<name>        in <family>.c       what is known of it (kernel.h)
+ *              dms_cpu_<name>_base   in <family>_cpu.c   how it runs (cpu_kernel.h), written as
+ *              dms_cpu_<name>_avx2                       `const dms_cpu_kernel DMS_ISA(dms_cpu_<name>)`
+ * Cost     none.
+ * Source   none.
+ * Not here ids and operands (catalogue.h).
+ *
+ * Adding a kernel = its row, its implementation, its name in the line of its family.
+ */
+#ifndef DMS_RUNTIME_KERNELS_FAMILIES_H
+#define DMS_RUNTIME_KERNELS_FAMILIES_H
+
+#include "runtime/kernels/cpu_kernel.h"
+
+#define DMS_MAP_KERNELS(X)
+#define DMS_MOVE_KERNELS(X)
+#define DMS_INDEX_KERNELS(X)
+#define DMS_ROWS_KERNELS(X)
+#define DMS_PRODUCT_KERNELS(X)
+#define DMS_CONV_KERNELS(X)
+#define DMS_ATTENTION_KERNELS(X)
+
+/* Every kernel of every family. */
+#define DMS_ALL_KERNELS(X)                                                                         \
+    DMS_MAP_KERNELS(X)                                                                             \
+    DMS_MOVE_KERNELS(X)                                                                            \
+    DMS_INDEX_KERNELS(X)                                                                           \
+    DMS_ROWS_KERNELS(X)                                                                            \
+    DMS_PRODUCT_KERNELS(X)                                                                         \
+    DMS_CONV_KERNELS(X)                                                                            \
+    DMS_ATTENTION_KERNELS(X)
+
+#define DMS_DECLARE_KERNEL(name)                                                                   \
+    extern const dms_kernel_row dms_row_##name;                                                    \
+    extern const dms_cpu_kernel dms_cpu_##name##_base, dms_cpu_##name##_avx2;
+DMS_ALL_KERNELS(DMS_DECLARE_KERNEL)
+#undef DMS_DECLARE_KERNEL
+
+#endif
