@@ -1,7 +1,7 @@
 /* op.h - what one row of the operator table says, and the helpers that rows are written with.
  *
  * Reads    a node of a graph whose inputs have dtypes and shapes.
- * Returns  (infer) dtypes and shapes of its outputs; (alias) the output as a view of input 0;
+ * Returns  (infer) dtypes and shapes of its outputs; (alias) outputs as views of input 0;
  *          (lower) kernel calls.
  * Cost     O(operands) per node, but for copied constant data.
  * Source   ONNX operator specification; each file of onnx/ops names what differs by version.
@@ -29,12 +29,17 @@ struct dms_op {
     /* Sets dtype and shape of every output (dms_set_output). Input shapes are known.
      * Errors   DMS_EUNSUPPORTED naming the node, with what was wanted and found. */
     dms_code (*infer)(dms_graph *graph, dms_node *node, dms_status *st);
-    /* Output 0 as a view of input 0's storage: `in` is input 0's view, `out` gets the output's dims
-     * and pitches. Returns false when these elements have no such view: then `lower` copies.
+    /* Output k as a view of input 0's storage: `in` is input 0's view, `out` gets the output's dims
+     * and pitches. Returns false when these elements have no such view. Asked for every output that
+     * is present; when one has no view, none becomes one and `lower` computes all of them.
      * NULL = never a view. */
-    bool (*alias)(const dms_graph *graph, const dms_node *node, const dms_view *in, dms_view *out);
+    bool (*alias)(dms_graph *graph, const dms_node *node, uint32_t k, const dms_view *in,
+                  dms_view *out);
     /* Emits the calls that compute the outputs. NULL only where `alias` always succeeds. */
     dms_code (*lower)(dms_lowering *lo, const dms_node *node, dms_status *st);
+    /* Outputs depend on dtypes and shapes of the inputs alone (Shape, Size, EyeLike): folded although
+     * the inputs are not constant. `lower` then reads no input. */
+    bool is_shape_only;
 };
 
 /* The row for a node's operator, domain and version; NULL when there is none. */
