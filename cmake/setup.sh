@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# Sourced by demo.sh and test.sh, which run in the project's folder: the packages, the Python
+# environment and the build that both need. Says what it installs; installs nothing twice; needs
+# no network once everything is there.
+
+debian_packages=(gcc libc6-dev make cmake pkg-config libprotobuf-c-dev protobuf-c-compiler
+    libonnx-dev liblpsolve55-dev libsuitesparse-dev libgraphviz-dev graphviz libjansson-dev libcmocka-dev
+    libxxhash-dev libopenblas-serial-dev python3-venv)
+python=.venv/bin/python
+
+# Installs the Debian packages that are missing, through sudo where the user is not root.
+setup_packages() {
+    local package sudo=() missing=()
+    command -v dpkg-query >/dev/null || return 0   # not Debian: CMake names what is missing
+    for package in "${debian_packages[@]}"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    echo "installing Debian packages: ${missing[*]}"
+    [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+    "${sudo[@]}" apt-get update -qq &&
+        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+# Makes the Python environment of tests and demo in .venv, with the versions pinned there.
+setup_python() {
+    local pins=tests/requirements.txt
+    cmp -s "$pins" .venv/installed.txt 2>/dev/null && return 0
+    echo "installing into .venv: $(tr '\n' ' ' <"$pins")"
+    python3 -m venv .venv &&
+        $python -m pip install --quiet --disable-pip-version-check -r "$pins" &&
+        cp "$pins" .venv/installed.txt
+}
+
+# Configures and builds one preset of CMakePresets.json; prints the log only when that fails.
+setup_build() {
+    local preset=$1 folder=build log
+    [ "$preset" = default ] || folder=build-$preset
+    mkdir -p "$folder"
+    log=$folder/setup.log
+    echo "building preset $preset into $folder/"
+    if ! { cmake --preset "$preset" && cmake --build "$folder" -j "$(nproc)"; } >"$log" 2>&1; then
+        tail -n 40 "$log"
+        return 1
+    fi
+}

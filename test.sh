@@ -1,0 +1,98 @@
+#!/bin/bash
+# usage: ./test.sh [--all]
+# Sets up, builds and runs every fast test; --all adds the slow ones: sanitizers, every model at
+# every budget, and the acceptance harness where ../shared is present. The last line adds up.
+set -euo pipefail
+cd "$(dirname "$0")"
+# shellcheck source=cmake/setup.sh
+. cmake/setup.sh
+
+case "${1:-}" in
+"") all= ;;
+--all) all=yes ;;
+*)
+    echo "usage: ./test.sh [--all]" >&2
+    exit 2
+    ;;
+esac
+passed=0 failed=0 skipped=0
+shared=../shared
+
+# tally PASSED FAILED SKIPPED: adds to the sums.
+tally() {
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+# suite TITLE BUILD [ctest options]: runs the ctests of one build folder.
+suite() {
+    local title=$1 folder=$2 n bad off
+    shift 2
+    echo "== $title"
+    rm -f "$folder/ctest.xml"
+    ctest --test-dir "$folder" -j "$(nproc)" --output-on-failure --no-tests=error \
+        --output-junit ctest.xml "$@" >"$folder/ctest.log" 2>&1 || true
+    count() { sed -n "s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" "$folder/ctest.xml" | head -n 1; }
+    if [ -s "$folder/ctest.xml" ] && n=$(count tests) && [ "${n:-0}" -gt 0 ]; then
+        bad=$(count failures) off=$(count skipped)
+        tally $((n - bad - off)) "$bad" "$off"
+        echo "$((n - bad - off)) passed, $bad failed, $off skipped"
+        [ "$bad" -eq 0 ] || cat "$folder/ctest.log"
+    else
+        tally 0 1 0
+        cat "$folder/ctest.log"
+    fi
+}
+
+# runner TITLE COMMAND...: runs a program whose last line is 'N passed, N failed[, N skipped]'.
+runner() {
+    local title=$1 log=build/runner.log line
+    local form='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
+    shift
+    echo "== $title"
+    "$@" </dev/null 2>&1 | tee "$log" || true
+    line=$(tail -n 1 "$log")
+    if [[ $line =~ $form ]]; then
+        tally "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[4]:-0}"
+    else
+        echo "$title ended without its sum: counted as one failure"
+        tally 0 1 0
+    fi
+}
+
+# check TITLE COMMAND...: one test, passed when the command exits with 0.
+check() {
+    echo "== $1"
+    if "${@:2}"; then tally 1 0 0; else tally 0 1 0; fi
+}
+
+# Ends the script where nothing can be tested.
+give_up() {
+    echo "$passed passed, $((failed + 1)) failed"
+    exit 1
+}
+
+setup_packages || give_up
+setup_python || give_up
+setup_build default || give_up
+suite "unit tests" build
+
+if [ -n "$all" ]; then
+    setup_build asan || give_up
+    suite "unit tests under address and undefined behaviour sanitizers" build-asan -L unit
+    setup_build tsan || give_up
+    suite "runtime under the thread sanitizer" build-tsan -L unit -R 'engine|queue|pool|dms'
+    if [ -d "$shared" ]; then
+        check "style of the tree" python3 "$shared/measure_style.py" --check .
+    else
+        echo "== ../shared is not here: its models, bad input and style check are skipped"
+        tally 0 0 1
+    fi
+fi
+
+echo
+if [ "$skipped" -gt 0 ]; then
+    echo "$passed passed, $failed failed, $skipped skipped"
+else
+    echo "$passed passed, $failed failed"
+fi
+[ "$failed" -eq 0 ]
