@@ -18,7 +18,6 @@ typedef struct dms_json {
     FILE *out;
     uint32_t depth;
     uint64_t has_items; /* bit per level: a comma is due */
-    bool after_key;
 } dms_json;
 
 /* Opens and closes {} and []. `key` names the value inside an object and is NULL inside an array. */
@@ -27,7 +26,7 @@ void dms_json_array(dms_json *json, const char *key);
 void dms_json_end_object(dms_json *json);
 void dms_json_end_array(dms_json *json);
 
-/* Scalars. A real that is not finite becomes null. */
+/* Scalars. A real that is not finite becomes null, as does a text that is NULL. */
 void dms_json_int(dms_json *json, const char *key, int64_t value);
 void dms_json_uint(dms_json *json, const char *key, uint64_t value);
 void dms_json_real(dms_json *json, const char *key, double value);
