@@ -56,11 +56,12 @@ typedef enum dms_tensor_kind {
     DMS_TENSOR_OUTPUT = 3 /* an activation that leaves; activations that are no port have kind 1 */
 } dms_tensor_kind;
 
-/* A file that weights come from. `digest` samples it: file_digest.h. */
+/* A file that weights come from. `digest` samples it, `digest_all` covers every byte (zero where
+ * dmsc did not read them all): file_digest.h. */
 typedef struct dms_plan_file {
     const char *name; /* relative to the model folder, or, for kind 2, beside the plan */
     uint64_t bytes;
-    dms_hash digest;
+    dms_hash digest, digest_all;
     uint32_t kind; /* 0 model, 1 external data, 2 constants made by dmsc */
     bool is_unread;
     uint32_t n_large;

@@ -1,0 +1,126 @@
+/* dms.h - run a plan: the door of libdms.
+ *
+ * Reads    a plan file, the model's files it names, and the caller's input tensors.
+ * Returns  the graph's outputs in memory of the caller, the same bits at every budget and thread count.
+ * Cost     memory: the two arenas of the plan, 4 MiB per thread, and a little; see dms_info.
+ * Source   none.
+ * Not here making plans (planner/dmsc.h); reading .npy files and comparing (npy.h, compare.h).
+ *
+ *     dms_open -> dms_bind -> dms_run ...             one turn after the other
+ *                          -> dms_start, dms_wait ... the next input may be given one turn early
+ *              -> dms_stats -> dms_close
+ *
+ * Threads  one session belongs to one thread at a time, dms_cancel excepted; sessions are independent.
+ * The library prints nothing, installs no signal handler, and keeps no state outside its sessions.
+ */
+#ifndef DMS_RUNTIME_DMS_H
+#define DMS_RUNTIME_DMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "schema/status.h"
+#include "schema/view.h"
+
+typedef struct dms_session dms_session;
+
+/* How to run. Zero-initialise, then set what should differ. */
+typedef struct dms_options {
+    const char *model_dir; /* folder of the model's files; NULL: the folder of the plan */
+    const char *device;    /* "cpu", "cuda" or "cuda:N"; NULL: cpu */
+    uint32_t threads;      /* compute threads; 0: one per core this process may use */
+    uint64_t turns; /* turns this session will run: the last prepares no next one; 0: unknown */
+    bool poison;    /* fill both arenas, workspaces and scratch with NaN patterns */
+    bool verify_weights;  /* compare every byte of the files, not samples */
+    bool random_weights;  /* make up the weights of files that were missing when planned ... */
+    uint64_t random_seed; /* ... from this seed */
+} dms_options;
+
+/* A tensor in memory of the caller. Pitches may leave room between elements. */
+typedef struct dms_tensor {
+    dms_view view;
+    void *data; /* element 0 of the view before its offset; may be NULL for 0 elements */
+} dms_tensor;
+
+/* One input or output of the graph. The name lives as long as the session. */
+typedef struct dms_port_info {
+    const char *name;
+    dms_view view; /* dense */
+} dms_port_info;
+
+/* What the plan says, and what opening it took. */
+typedef struct dms_info {
+    const char *model, *profile; /* live as long as the session */
+    uint32_t n_inputs, n_outputs, n_steps, threads;
+    uint64_t device_arena_bytes, host_arena_bytes; /* of the plan, taken whole */
+    uint64_t device_budget_bytes, host_budget_bytes;
+    uint64_t overhead_bytes;       /* scratch of threads and the plan in memory */
+    int64_t period_ns, compute_ns; /* predicted */
+} dms_info;
+
+/* Work of one queue since the session was opened, prologue excepted. */
+typedef struct dms_queue_stats {
+    uint64_t busy_ns, commands, bytes;
+} dms_queue_stats;
+
+typedef struct dms_stats {
+    uint64_t turns;
+    int64_t open_ns; /* reading, proving, loading what is kept */
+    dms_queue_stats compute, in, out, load;
+} dms_stats;
+
+/* Reads a plan, proves it safe, takes its memory. No file of the model is opened yet.
+ * Owner    *out_session is the caller's, until dms_close; nothing of the arguments is kept.
+ * Errors   DMS_EIO, DMS_EPLAN: the plan; DMS_EDEVICE: the device cannot run it; DMS_EUSAGE: options. */
+DMS_CHECKED dms_code dms_open(const char *plan_path, const dms_options *options,
+                              dms_session **out_session, dms_status *st);
+
+/* The facts of an open session. */
+dms_info dms_session_info(const dms_session *session);
+
+/* Input or output `i` of the graph, i < dms_info.n_inputs or n_outputs. */
+dms_port_info dms_session_input(const dms_session *session, uint32_t i);
+dms_port_info dms_session_output(const dms_session *session, uint32_t i);
+
+/* Name of step `i`, i < dms_info.n_steps. */
+const char *dms_session_step(const dms_session *session, uint32_t i);
+
+/* Says where the turns started from now on read and write: all inputs and outputs, in graph order.
+ * Owner    the memory stays the caller's; it must live until the dms_wait of the last such turn.
+ * Errors   DMS_EINPUT naming the port when dtype or dims differ. */
+DMS_CHECKED dms_code dms_bind(dms_session *session, const dms_tensor *inputs, uint32_t n_inputs,
+                              const dms_tensor *outputs, uint32_t n_outputs, dms_status *st);
+
+/* Opens and checks the model's files and loads what the plan keeps. The first dms_start does it
+ * where the caller did not.
+ * Errors   DMS_EIO, DMS_EPLAN (a file changed since planning), DMS_ECANCELLED; only dms_close is left. */
+DMS_CHECKED dms_code dms_prepare(dms_session *session, dms_status *st);
+
+/* Starts a turn. At most one other turn may be started and not yet waited for.
+ * Errors   those of dms_prepare; DMS_EUSAGE: not bound, two turns under way, or more than `turns`. */
+DMS_CHECKED dms_code dms_start(dms_session *session, dms_status *st);
+
+/* Waits until the outputs of the oldest started turn are written.
+ * Errors   DMS_EIO, DMS_EINPUT (an index in the data is out of range), DMS_ECANCELLED. After an
+ *          error nothing runs any more and only dms_close is left. */
+DMS_CHECKED dms_code dms_wait(dms_session *session, dms_status *st);
+
+/* dms_start and dms_wait. */
+DMS_CHECKED dms_code dms_run(dms_session *session, dms_status *st);
+
+/* Ends what is under way between two commands, with DMS_ECANCELLED.
+ * Threads  one atomic store: callable from a signal handler and from any thread. */
+void dms_cancel(dms_session *session);
+
+/* Work so far. */
+dms_stats dms_session_stats(const dms_session *session);
+
+/* Median time of each step in nanoseconds over the last turns (31 at most), `first_turn` and later;
+ * 0 for a step that did not run.
+ * Shapes   out_ns holds dms_info.n_steps entries. */
+void dms_session_step_ns(const dms_session *session, uint64_t first_turn, int64_t *out_ns);
+
+/* Ends all threads, cancelling what is under way, and frees everything. NULL is allowed. */
+void dms_close(dms_session *session);
+
+#endif
