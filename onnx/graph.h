@@ -24,8 +24,9 @@ typedef struct dms_dim {
 typedef enum dms_origin {
     DMS_ORIGIN_NODE = 0,  /* computed by `producer` */
     DMS_ORIGIN_INPUT = 1, /* graph input `index` */
-    DMS_ORIGIN_FILE = 2,  /* constant: bytes [offset, offset + bytes) of `file`, dense, little endian */
-    DMS_ORIGIN_MADE = 3   /* constant: `data` in memory, folded or converted from typed fields */
+    DMS_ORIGIN_FILE =
+        2, /* constant: bytes [offset, offset + bytes) of `file`, dense, little endian */
+    DMS_ORIGIN_MADE = 3 /* constant: `data` in memory, folded or converted from typed fields */
 } dms_origin;
 
 /* A value of the graph. Id = index into dms_graph.tensor. Rank <= DMS_MAX_RANK. */
@@ -41,8 +42,9 @@ typedef struct dms_tensor {
     uint32_t file;     /* ORIGIN_FILE: index into dms_graph.file */
     uint64_t offset, bytes;
     const uint8_t *data; /* ORIGIN_MADE */
-    uint32_t storage;    /* tensor whose buffer holds this one: itself, or the root of a chain of views */
-    dms_view view;       /* its elements inside the storage; set by the lowering */
+    uint32_t
+        storage;   /* tensor whose buffer holds this one: itself, or the root of a chain of views */
+    dms_view view; /* its elements inside the storage; set by the lowering */
 } dms_tensor;
 
 typedef enum dms_attr_kind {
@@ -94,10 +96,10 @@ typedef struct dms_graph {
     uint32_t n_inputs, n_outputs;
     uint32_t *input, *output; /* tensor ids in the model's order, initialised inputs left out */
     uint32_t n_files, cap_files;
-    dms_plan_file *file; /* file 0 is the model itself; digests are filled by the planner */
+    dms_plan_file *file;   /* file 0 is the model itself; digests are filled by the planner */
     bool *file_is_missing; /* per file */
     uint32_t n_dims, cap_dims;
-    dms_plan_dim *dim; /* symbolic dims and their values */
+    dms_plan_dim *dim;   /* symbolic dims and their values */
     uint64_t fill_bytes; /* bytes of large constants that a step fills (ConstantOfShape) */
     uint32_t n_warnings, cap_warnings;
     const char **warning; /* sentences for the user: missing external data */
@@ -126,7 +128,7 @@ typedef struct dms_lowered_operand {
 /* One kernel call, in execution order, before it is cut into cells. */
 typedef struct dms_lowered_call {
     uint32_t node;
-    dms_call call; /* views as in `operand` */
+    dms_call call;                /* views as in `operand` */
     dms_lowered_operand *operand; /* n_in + n_out */
 } dms_lowered_call;
 
@@ -144,12 +146,14 @@ DMS_CHECKED dms_code dms_graph_lower(dms_graph *graph, dms_lowered *out, dms_sta
 
 /* Bytes of a tensor with a fixed shape.
  * Errors   DMS_EUNSUPPORTED naming the tensor when they exceed 63 bits. */
-DMS_CHECKED dms_code dms_tensor_bytes(const dms_tensor *tensor, uint64_t *out_bytes, dms_status *st);
+DMS_CHECKED dms_code dms_tensor_bytes(const dms_tensor *tensor, uint64_t *out_bytes,
+                                      dms_status *st);
 
 /* The bytes of a constant, read from its file when they are there; *out_data lives in `arena`.
  * Errors   DMS_EIO (missing, short), DMS_EINTERNAL when larger than `limit_bytes`. */
-DMS_CHECKED dms_code dms_constant_read(const dms_graph *graph, uint32_t tensor, uint64_t limit_bytes,
-                                       dms_arena *arena, const uint8_t **out_data, dms_status *st);
+DMS_CHECKED dms_code dms_constant_read(const dms_graph *graph, uint32_t tensor,
+                                       uint64_t limit_bytes, dms_arena *arena,
+                                       const uint8_t **out_data, dms_status *st);
 
 /* Whether a tensor is a constant (FILE or MADE). */
 bool dms_tensor_is_constant(const dms_tensor *tensor);

@@ -23,7 +23,7 @@ typedef struct dms_lowering dms_lowering;
 
 struct dms_op {
     const char *name;
-    const char *domain;   /* NULL = ai.onnx */
+    const char *domain;    /* NULL = ai.onnx */
     uint32_t since, until; /* opsets [since, until]; until 0 = newest known (23) */
     uint8_t min_in, max_in, min_out, max_out;
     /* Sets dtype and shape of every output (dms_set_output). Input shapes are known.
@@ -48,6 +48,9 @@ const dms_op *dms_op_find(const char *domain, const char *name, uint32_t version
 /* Whether any version of this operator is supported (for messages). */
 bool dms_op_is_known(const char *domain, const char *name);
 
+/* Order of rows by domain, name, first opset. */
+int dms_op_compare(const dms_op *a, const dms_op *b);
+
 /* ---- attributes ---------------------------------------------------------------------------- */
 
 /* The attribute of this name, or NULL. */
@@ -68,7 +71,9 @@ dms_tensor *dms_in(const dms_graph *graph, const dms_node *node, uint32_t k);
 dms_tensor *dms_out(const dms_graph *graph, const dms_node *node, uint32_t k);
 
 /* Extent of axis k (its fixed value). */
-static inline int64_t dms_extent(const dms_tensor *t, uint32_t k) { return t->dim[k].hi; }
+static inline int64_t dms_extent(const dms_tensor *t, uint32_t k) {
+    return t->dim[k].hi;
+}
 
 /* Sets dtype and fixed dims of output k; absent outputs are skipped.
  * Errors   DMS_EUNSUPPORTED: rank above 8, negative dims, size beyond 63 bits. */
@@ -129,7 +134,8 @@ DMS_CHECKED dms_code dms_lower_constant(dms_lowering *lo, dms_dtype dtype, uint3
 DMS_CHECKED dms_code dms_lower_call(dms_lowering *lo, const dms_node *node, uint32_t kernel,
                                     uint32_t n_in, uint32_t n_out,
                                     const dms_lowered_operand *operand, uint32_t n_i,
-                                    const int64_t *i, uint32_t n_f, const double *f, dms_status *st);
+                                    const int64_t *i, uint32_t n_f, const double *f,
+                                    dms_status *st);
 
 /* View algebra: each returns false when the result is no strided view. */
 bool dms_view_reshape(const dms_view *in, uint32_t rank, const int64_t *dim, dms_view *out);
