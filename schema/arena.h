@@ -20,7 +20,7 @@ typedef struct dms_arena_block dms_arena_block;
  * `fail_at` counts down successful requests: the tests use it to fail the n-th one (0 = never). */
 typedef struct dms_arena {
     dms_arena_block *last;
-    uint64_t used_bytes; /* of all blocks taken from the system */
+    uint64_t used_bytes;  /* of all blocks taken from the system */
     uint64_t limit_bytes; /* 0 = no limit */
     uint64_t fail_at;
 } dms_arena;

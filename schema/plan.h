@@ -40,8 +40,9 @@ typedef enum dms_queue {
 typedef enum dms_tier { DMS_TIER_DEVICE = 0, DMS_TIER_HOST = 1, DMS_TIER_NVME = 2 } dms_tier;
 
 typedef enum dms_cmd_kind {
-    DMS_CMD_CALL = 0,      /* compute: a kernel */
-    DMS_CMD_COPY = 1,      /* in: host buffer -> device buffer; out: device -> host. Same tensor and cell */
+    DMS_CMD_CALL = 0, /* compute: a kernel */
+    DMS_CMD_COPY =
+        1, /* in: host buffer -> device buffer; out: device -> host. Same tensor and cell */
     DMS_CMD_FROM_USER = 2, /* in: graph input -> device buffer */
     DMS_CMD_TO_USER = 3,   /* out: device buffer -> graph output (a cell of it where split) */
     DMS_CMD_LOAD = 4,      /* load: source -> host buffer; in the prologue also -> device buffer on
@@ -84,8 +85,8 @@ typedef struct dms_plan_tensor {
     dms_tensor_kind kind;
     dms_view stored; /* dense, offset 0 */
     uint32_t cell_axis;
-    int64_t cell_len; /* 0 = one cell */
-    bool is_split;    /* each buffer holds one cell, dense by itself */
+    int64_t cell_len;      /* 0 = one cell */
+    bool is_split;         /* each buffer holds one cell, dense by itself */
     uint32_t first_source; /* weights: index of the source of cell 0, else DMS_NONE */
 } dms_plan_tensor;
 
@@ -106,11 +107,11 @@ typedef struct dms_operand {
 typedef struct dms_cmd {
     dms_cmd_kind kind;
     bool is_signal, is_ahead;
-    uint32_t call, step, workspace; /* CALL; workspace is a buffer or DMS_NONE */
-    const dms_operand *operand;     /* CALL: n_in + n_out of them */
-    uint32_t from, to;              /* buffer, port or source, see dms_cmd_kind */
-    uint32_t wait_cmd[DMS_N_QUEUES];  /* DMS_NONE = no wait on that queue */
-    uint8_t wait_back[DMS_N_QUEUES];  /* 0 or 1 */
+    uint32_t call, step, workspace;  /* CALL; workspace is a buffer or DMS_NONE */
+    const dms_operand *operand;      /* CALL: n_in + n_out of them */
+    uint32_t from, to;               /* buffer, port or source, see dms_cmd_kind */
+    uint32_t wait_cmd[DMS_N_QUEUES]; /* DMS_NONE = no wait on that queue */
+    uint8_t wait_back[DMS_N_QUEUES]; /* 0 or 1 */
 } dms_cmd;
 
 typedef struct dms_program {
@@ -155,9 +156,9 @@ typedef struct dms_plan {
     dms_port *input, *output;
     dms_program prologue, body;
     uint32_t n_steps, n_step_names;
-    const char **step_name;  /* distinct names */
-    uint32_t *step_name_id;  /* per step */
-    int64_t *step_ns;        /* predicted */
+    const char **step_name; /* distinct names */
+    uint32_t *step_name_id; /* per step */
+    int64_t *step_ns;       /* predicted */
     dms_hash meaning;
 } dms_plan;
 

@@ -19,11 +19,11 @@ typedef struct dms_link {
 
 typedef struct dms_profile {
     char name[64];
-    uint32_t device_kind;             /* dms_device_kind */
-    uint64_t device_bytes, host_bytes; /* usable; the default budgets */
+    uint32_t device_kind;                              /* dms_device_kind */
+    uint64_t device_bytes, host_bytes;                 /* usable; the default budgets */
     int64_t f32_flops, f16_flops, f64_flops, i8_flops; /* effective peak per second */
-    int64_t memory_bytes_per_s;       /* effective, device memory */
-    int64_t launch_ns;                /* per step */
+    int64_t memory_bytes_per_s;                        /* effective, device memory */
+    int64_t launch_ns;                                 /* per step */
     dms_link in, out, load, store;
 } dms_profile;
 

@@ -19,9 +19,9 @@
 /* Everything one thread needs to run some parts of a call. */
 typedef struct dms_cpu_job {
     const dms_call *call;
-    void *const *operand;     /* address of element 0 of each operand (view offset already applied) */
-    void *workspace;          /* as large as the row says; shared by all parts */
-    void *scratch;            /* DMS_CPU_SCRATCH_BYTES of this thread, 64-byte aligned, undefined */
+    void *const *operand; /* address of element 0 of each operand (view offset already applied) */
+    void *workspace;      /* as large as the row says; shared by all parts */
+    void *scratch;        /* DMS_CPU_SCRATCH_BYTES of this thread, 64-byte aligned, undefined */
     atomic_uint *index_error; /* set to 1 + operand when an index had to be clamped */
 } dms_cpu_job;
 

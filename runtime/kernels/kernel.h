@@ -24,7 +24,11 @@
 #define DMS_MAX_PARAMS 64u
 
 /* Devices differ in what they can run and in the workspace they need. */
-typedef enum dms_device_kind { DMS_DEVICE_CPU = 0, DMS_DEVICE_CUDA = 1, DMS_N_DEVICES } dms_device_kind;
+typedef enum dms_device_kind {
+    DMS_DEVICE_CPU = 0,
+    DMS_DEVICE_CUDA = 1,
+    DMS_N_DEVICES
+} dms_device_kind;
 
 /* One use of a kernel. Shared by all steps with equal parameters (equal layers). */
 typedef struct dms_call {
@@ -68,8 +72,8 @@ typedef struct dms_kernel_row {
     uint32_t id;
     const char *name;
     uint8_t min_in, max_in, min_out, max_out;
-    bool has_index_data;     /* an operand's values act as indices: clamps and raises the status word */
-    uint8_t n_i, n_f;        /* number of parameters; 255 = any number up to DMS_MAX_PARAMS */
+    bool has_index_data; /* an operand's values act as indices: clamps and raises the status word */
+    uint8_t n_i, n_f;    /* number of parameters; 255 = any number up to DMS_MAX_PARAMS */
     const char *const *i_name; /* n_i names for --dump */
     const char *const *f_name;
     dms_code (*check)(const dms_call *call, dms_status *st);

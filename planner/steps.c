@@ -1,1 +1,0 @@
-/* placeholder until the module lands */ extern int dms_steps_placeholder; int dms_steps_placeholder;

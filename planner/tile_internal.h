@@ -1,0 +1,52 @@
+/* tile_internal.h - what the files of `tile` share. Not a door. */
+#ifndef DMS_PLANNER_TILE_INTERNAL_H
+#define DMS_PLANNER_TILE_INTERNAL_H
+
+#include "planner/steps.h"
+
+/* What tile decides for one storage of the graph before steps are made. */
+typedef struct dms_tile_plan {
+    uint32_t id;                /* in dms_steps.tensor, DMS_NONE until it is used */
+    uint32_t first_use, n_uses; /* in dms_tiling.use */
+    bool is_packed;             /* weights: `packing` replaces the plain layout */
+    dms_packing packing;
+    int64_t cell_len; /* entries of axis 0 of the stored layout in a cell; 0 = one cell */
+} dms_tile_plan;
+
+/* One use of a storage: operand `operand` of lowered call `call`. */
+typedef struct dms_tile_use {
+    uint32_t call, operand;
+} dms_tile_use;
+
+typedef struct dms_tiling {
+    const dms_graph *graph;
+    const dms_lowered *lowered;
+    const dms_profile *profile;
+    dms_arena *arena;
+    dms_steps *out;
+    dms_tile_plan *plan; /* per graph tensor */
+    dms_tile_use *use;
+    uint32_t *call_of_hash; /* open addressing table of distinct calls; size is a power of two */
+    uint32_t n_hash;
+    uint64_t target_cell_bytes;
+} dms_tiling;
+
+/* Collects every use of every storage. */
+DMS_CHECKED dms_code dms_tile_collect(dms_tiling *t, dms_status *st);
+
+/* Chooses layout and grid of every weight from its uses. */
+DMS_CHECKED dms_code dms_tile_weights(dms_tiling *t, dms_status *st);
+
+/* The step tensor of a storage, made at its first use; weights get their sources. */
+DMS_CHECKED dms_code dms_tile_tensor(dms_tiling *t, uint32_t storage, uint32_t *out,
+                                     dms_status *st);
+
+/* A stored constant is read or packed into bytes of the plan, or becomes file ranges. */
+DMS_CHECKED dms_code dms_tile_sources(dms_tiling *t, uint32_t storage, dms_step_tensor *tensor,
+                                      dms_status *st);
+
+/* Marks which tensors lie over which: the kernel allows it, the old one ends there, and all writes
+ * of the pair are neighbouring steps. */
+void dms_tile_in_place(const dms_graph *graph, dms_steps *steps);
+
+#endif

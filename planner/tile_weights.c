@@ -1,0 +1,314 @@
+/* tile_weights.c - layout, grid and sources of constants; which tensors lie over which. */
+#include <string.h>
+
+#include "planner/tile_internal.h"
+#include "schema/checked.h"
+
+#define CELLS_IN_MODEL 128u
+#define SMALLEST_CELL_BYTES (64u << 10)
+#define LARGEST_CELL_BYTES (64u << 20)
+#define SMALLEST_CUDA_CELL_BYTES (16u << 20)
+
+/* The bytes a cell should have: a function of model and device kind alone. */
+static uint64_t target_cell_bytes(const dms_tiling *t) {
+    const uint64_t least =
+        t->profile->device_kind == DMS_DEVICE_CUDA ? SMALLEST_CUDA_CELL_BYTES : SMALLEST_CELL_BYTES;
+    const uint64_t target = t->out->weights_bytes / CELLS_IN_MODEL;
+    if (target < least)
+        return least;
+    return target > LARGEST_CELL_BYTES ? LARGEST_CELL_BYTES : target;
+}
+
+/* The view covers a whole storage of `count` elements, densely. */
+static bool is_whole(const dms_view *view, int64_t count) {
+    return view->offset == 0 && dms_view_is_dense(view) && dms_view_count(view) == count;
+}
+
+static bool same_view(const dms_view *a, const dms_view *b) {
+    if (a->dtype != b->dtype || a->offset != b->offset || !dms_view_same_dims(a, b))
+        return false;
+    return memcmp(a->pitch, b->pitch, a->rank * sizeof a->pitch[0]) == 0;
+}
+
+/* Every use of the weight agrees on one packed layout. */
+static bool agree_on_packing(const dms_tiling *t, const dms_tile_plan *plan, dms_packing *out) {
+    for (uint32_t u = 0; u < plan->n_uses; u++) {
+        const dms_tile_use use = t->use[plan->first_use + u];
+        const dms_call *call = &t->lowered->call[use.call].call;
+        const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+        dms_packing one = {.valid_last = 0};
+        if (row->pack == NULL || use.operand >= call->n_in ||
+            !row->pack(call, use.operand, (dms_device_kind)t->profile->device_kind, &one))
+            return false;
+        if (u > 0 && (!same_view(&one.stored, &out->stored) ||
+                      !same_view(&one.source, &out->source) || one.valid_last != out->valid_last))
+            return false;
+        *out = one;
+    }
+    return plan->n_uses > 0;
+}
+
+/* Every plain use names the whole storage with the same dims, which then are the stored ones. */
+static bool agree_on_plain(const dms_tiling *t, const dms_tile_plan *plan, int64_t count,
+                           dms_packing *out) {
+    for (uint32_t u = 0; u < plan->n_uses; u++) {
+        const dms_tile_use use = t->use[plan->first_use + u];
+        const dms_view *view = &t->lowered->call[use.call].call.view[use.operand];
+        if (!is_whole(view, count) || (u > 0 && !dms_view_same_dims(view, &out->stored)))
+            return false;
+        if (u == 0 && !dms_view_dense(view->dtype, view->rank, view->dim, &out->stored))
+            return false;
+    }
+    out->source = out->stored;
+    return plan->n_uses > 0;
+}
+
+/* The use can be cut along axis 0 of the stored weight, and what it writes is stored whole.
+ * Raises *granule to what the kernel asks for, in entries of axis 0. */
+static bool use_can_be_cut(const dms_tiling *t, dms_tile_use use, const dms_packing *packing,
+                           bool is_packed, int64_t *granule) {
+    const dms_lowered_call *low = &t->lowered->call[use.call];
+    const dms_kernel_row *row = dms_kernel_row_find(low->call.kernel);
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call call = low->call;
+    memcpy(view, call.view, (call.n_in + call.n_out) * sizeof *view);
+    dms_packing own;
+    if (is_packed) {
+        if (!row->pack(&low->call, use.operand, (dms_device_kind)t->profile->device_kind, &own))
+            return false;
+        view[use.operand] = packing->stored;
+        call.i = own.i;
+    }
+    call.view = view;
+    dms_cut cut;
+    if (row->cut == NULL || !row->cut(&call, &cut) || cut.axis[use.operand] != 0)
+        return false;
+    for (uint32_t k = call.n_in; k < call.n_in + call.n_out; k++) {
+        const uint32_t storage = low->operand[k].tensor;
+        int64_t count = 1;
+        for (uint32_t d = 0; d < t->graph->tensor[storage].rank; d++)
+            count *= t->graph->tensor[storage].dim[d].hi;
+        if (cut.axis[k] < 0 || !is_whole(&call.view[k], count))
+            return false;
+    }
+    const int64_t entries = cut.granule / cut.unit[use.operand];
+    if (entries > *granule)
+        *granule = entries;
+    return true;
+}
+
+/* Another operand of the call has a grid of its own. */
+static bool has_rival(const dms_tiling *t, dms_tile_use use) {
+    const dms_lowered_call *low = &t->lowered->call[use.call];
+    for (uint32_t k = 0; k < low->call.n_in; k++)
+        if (k != use.operand && t->plan[low->operand[k].tensor].cell_len != 0)
+            return true;
+    return false;
+}
+
+/* Entries of axis 0 in a cell; 0 = the weight stays whole. */
+static int64_t choose_cell(const dms_tiling *t, const dms_tile_plan *plan,
+                           const dms_packing *packing, bool is_packed) {
+    const uint64_t bytes = dms_view_bytes(&packing->stored);
+    const uint64_t n_cells = (bytes + t->target_cell_bytes - 1) / t->target_cell_bytes;
+    if (n_cells <= 1 || packing->stored.rank == 0)
+        return 0;
+    int64_t granule = 1;
+    for (uint32_t u = 0; u < plan->n_uses; u++) {
+        const dms_tile_use use = t->use[plan->first_use + u];
+        if (has_rival(t, use) || !use_can_be_cut(t, use, packing, is_packed, &granule))
+            return 0;
+    }
+    const int64_t entries = packing->stored.dim[0];
+    int64_t length = (entries + (int64_t)n_cells - 1) / (int64_t)n_cells;
+    length = (length + granule - 1) / granule * granule;
+    return length >= entries ? 0 : length;
+}
+
+dms_code dms_tile_weights(dms_tiling *t, dms_status *st) {
+    (void)st;
+    t->target_cell_bytes = target_cell_bytes(t);
+    for (uint32_t i = 0; i < t->graph->n_tensors; i++) {
+        const dms_tensor *tensor = &t->graph->tensor[i];
+        dms_tile_plan *plan = &t->plan[i];
+        if (plan->n_uses == 0 || !dms_tensor_is_constant(tensor))
+            continue;
+        int64_t count = 1;
+        for (uint32_t k = 0; k < tensor->rank; k++)
+            count *= tensor->dim[k].hi;
+        dms_packing packing = {.valid_last = 0};
+        const bool is_packed = agree_on_packing(t, plan, &packing);
+        if (!is_packed && !agree_on_plain(t, plan, count, &packing))
+            continue;
+        plan->is_packed = is_packed;
+        plan->packing = packing;
+        plan->cell_len = choose_cell(t, plan, &packing, is_packed);
+    }
+    return DMS_OK;
+}
+
+/* Copies the elements that `view` walks in `plain` to `out`, dense; entries from valid_last on, in
+ * the last entry of axis 0, are zero. */
+static void gather(const uint8_t *plain, const dms_view *view, int64_t valid_last, uint8_t *out) {
+    const uint32_t size = dms_dtype_bytes(view->dtype);
+    const int64_t count = dms_view_count(view);
+    for (int64_t n = 0; n < count; n++) {
+        int64_t rest = n, at = view->offset;
+        int64_t last = 0, first = 0;
+        for (uint32_t k = view->rank; k-- > 0;) {
+            const int64_t i = rest % view->dim[k];
+            rest /= view->dim[k];
+            at += i * view->pitch[k];
+            last = k + 1 == view->rank ? i : last;
+            first = i;
+        }
+        const bool exists = valid_last == 0 || first + 1 < view->dim[0] || last < valid_last;
+        if (exists)
+            memcpy(out + n * size, plain + at * size, size);
+        else
+            memset(out + n * size, 0, size);
+    }
+}
+
+/* Appends a large constant made by dmsc to the bytes of PLAN.consts; *out_offset is its place. */
+static dms_code append_const(dms_tiling *t, const dms_tensor *tensor, uint64_t *out_offset,
+                             dms_status *st) {
+    dms_steps *s = t->out;
+    uint64_t bytes, start, total;
+    DMS_TRY(dms_tensor_bytes(tensor, &bytes, st));
+    if (!dms_align_up(s->n_consts, DMS_ALIGN, &start) || !dms_add(start, bytes, &total))
+        return dms_fail(st, DMS_EUNSUPPORTED, "tensor '%s': constants exceed 64 bits",
+                        tensor->name);
+    uint8_t *grown;
+    DMS_TRY(dms_alloc_st(t->arena, total, 1, "constants made by dmsc", &grown, st));
+    if (s->n_consts > 0)
+        memcpy(grown, s->consts, (size_t)s->n_consts);
+    memcpy(grown + start, tensor->data, (size_t)bytes);
+    s->consts = grown;
+    s->n_consts = total;
+    *out_offset = start;
+    return DMS_OK;
+}
+
+/* The source of cell `cell`: where it begins in the walk over the plain constant. */
+static dms_source cell_source(const dms_step_tensor *tensor, const dms_packing *packing,
+                              uint32_t cell, uint32_t n_cells) {
+    dms_source source = {.file = DMS_NONE, .view = packing->source};
+    if (tensor->plan.cell_len != 0) {
+        const int64_t first = (int64_t)cell * tensor->plan.cell_len;
+        const int64_t rest = packing->stored.dim[0] - first;
+        source.view.dim[0] = rest < tensor->plan.cell_len ? rest : tensor->plan.cell_len;
+        source.view.offset += first * source.view.pitch[0];
+    }
+    source.valid_last = cell + 1 == n_cells ? packing->valid_last : 0;
+    return source;
+}
+
+dms_code dms_tile_sources(dms_tiling *t, uint32_t storage, dms_step_tensor *tensor,
+                          dms_status *st) {
+    dms_steps *s = t->out;
+    const dms_tensor *g = &t->graph->tensor[storage];
+    const dms_tile_plan *plan = &t->plan[storage];
+    dms_packing packing = plan->packing;
+    if (!plan->is_packed && plan->cell_len == 0)
+        packing = (dms_packing){.stored = tensor->plan.stored, .source = tensor->plan.stored};
+    tensor->plan.stored = packing.stored;
+    tensor->bytes = dms_view_bytes(&packing.stored);
+    const uint32_t n_cells = dms_plan_cells(&tensor->plan);
+    DMS_TRY(dms_grow(t->arena, &s->source, &s->cap_sources, (uint64_t)s->n_sources + n_cells,
+                     sizeof *s->source, st));
+    tensor->plan.first_source = s->n_sources;
+    uint64_t bytes, const_offset = 0;
+    DMS_TRY(dms_tensor_bytes(g, &bytes, st));
+    const bool is_embedded = g->origin == DMS_ORIGIN_MADE && tensor->bytes <= DMS_EMBEDDED_BYTES;
+    if (g->origin == DMS_ORIGIN_MADE && !is_embedded)
+        DMS_TRY(append_const(t, g, &const_offset, st));
+    for (uint32_t c = 0; c < n_cells; c++) {
+        dms_source source = cell_source(tensor, &packing, c, n_cells);
+        if (is_embedded) {
+            source.n_embedded = dms_view_bytes(&source.view);
+            uint8_t *dense;
+            DMS_TRY(dms_alloc_st(t->arena, source.n_embedded, 1, "small constants", &dense, st));
+            gather(g->data, &source.view, source.valid_last, dense);
+            source.embedded = dense;
+            source.view.offset = 0;
+            (void)dms_view_dense(source.view.dtype, source.view.rank, source.view.dim,
+                                 &source.view);
+            source.valid_last = 0;
+        } else {
+            source.file = g->origin == DMS_ORIGIN_MADE ? t->graph->n_files : g->file;
+            source.offset = g->origin == DMS_ORIGIN_MADE ? const_offset : g->offset;
+        }
+        s->source[s->n_sources++] = source;
+    }
+    return DMS_OK;
+}
+
+/* What the scan for in-place steps knows of a chain of tensors that share one range. */
+typedef struct chain {
+    uint32_t last_touch;
+    bool is_one_run; /* all touches so far are neighbouring steps */
+} chain;
+
+/* Operand k of the step may give its place to operand o. */
+static bool may_replace(const dms_steps *s, uint32_t step, const dms_call *call, uint32_t k,
+                        uint32_t o) {
+    const dms_step *it = &s->step[step];
+    const dms_step_tensor *from = &s->tensor[it->operand[k].tensor];
+    const dms_step_tensor *to = &s->tensor[it->operand[o].tensor];
+    if (from->plan.kind != DMS_TENSOR_ACTIVATION || from->last_step != step ||
+        from->bytes != to->bytes || to->first_step != step || to->plan.cell_len != 0)
+        return false;
+    for (uint32_t j = 0; j < call->n_in; j++)
+        if (j != k && it->operand[j].tensor == it->operand[k].tensor)
+            return false;
+    for (uint32_t j = call->n_in; j < call->n_in + call->n_out; j++)
+        if (s->tensor[it->operand[j].tensor].over == it->operand[k].tensor)
+            return false;
+    return is_whole(&call->view[k], dms_view_count(&from->plan.stored)) &&
+           is_whole(&call->view[o], dms_view_count(&to->plan.stored));
+}
+
+/* The root of a chain of in-place tensors. */
+static uint32_t root_of(const dms_steps *s, uint32_t tensor) {
+    while (s->tensor[tensor].over != DMS_NONE)
+        tensor = s->tensor[tensor].over;
+    return tensor;
+}
+
+/* Lets one output of the step take the place of one input, where that is possible. */
+static void try_step(dms_steps *s, uint32_t step, const chain *chains) {
+    const dms_call *call = &s->call[s->step[step].call];
+    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    if (row->in_place == NULL)
+        return;
+    for (uint32_t o = 0; o < call->n_out; o++)
+        for (uint32_t k = 0; k < call->n_in; k++) {
+            const uint32_t from = s->step[step].operand[k].tensor;
+            const uint32_t to = s->step[step].operand[call->n_in + o].tensor;
+            if (s->tensor[to].over == DMS_NONE && row->in_place(call, k, o) &&
+                may_replace(s, step, call, k, call->n_in + o) &&
+                chains[root_of(s, from)].is_one_run)
+                s->tensor[to].over = from;
+        }
+}
+
+void dms_tile_in_place(const dms_graph *graph, dms_steps *steps) {
+    const dms_arena_mark mark = dms_arena_here(graph->arena);
+    chain *chains = DMS_NEW(graph->arena, chain, steps->n_tensors);
+    if (chains == NULL)
+        return; /* in place is an improvement, never a need */
+    for (uint32_t step = 0; step < steps->n_steps; step++) {
+        const dms_step *it = &steps->step[step];
+        const dms_call *call = &steps->call[it->call];
+        for (uint32_t k = 0; k < call->n_in + call->n_out; k++) {
+            chain *c = &chains[root_of(steps, it->operand[k].tensor)];
+            const bool is_new = steps->tensor[it->operand[k].tensor].first_step == step &&
+                                steps->tensor[it->operand[k].tensor].over == DMS_NONE;
+            c->is_one_run = is_new || (c->is_one_run && step - c->last_touch <= 1);
+            c->last_touch = step;
+        }
+        try_step(steps, step, chains);
+    }
+    dms_arena_release(graph->arena, mark);
+}
