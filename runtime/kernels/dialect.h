@@ -34,6 +34,13 @@
 /* A loop body too large to inline: gcc 12 makes slow code of micro-kernels inlined at -O3. */
 #define DMS_NOINLINE __attribute__((noinline))
 
+/* In front of a loop of a constant number of rounds (at most 16) whose array must live in registers. */
+#ifdef __clang__
+#define DMS_UNROLL _Pragma("unroll")
+#else
+#define DMS_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* Lanes of a reduction: lane l takes elements l, l + 32, ...; lanes are then joined in halves. */
 #define DMS_LANES 32
 

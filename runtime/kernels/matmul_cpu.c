@@ -1,0 +1,296 @@
+/* matmul_cpu.c - matrix products on the CPU device.
+ *
+ * A part is a block of rows by a block of columns of one batch entry:
+ *
+ *        k0 = 0       256        512    K
+ *      +---------+----------+-------+        b is read as panels of 16 columns: stored so, or
+ *   a  | 96 rows |          |       |        copied so into scratch, one segment at a time.
+ *      +---------+----------+-------+        Six rows of a meet one panel in a register tile.
+ *
+ * One chain per segment of 256 and per element; segments are added in order. Neither depends on
+ * the part, so every split gives the same bits. y = alpha sum, then + beta c, each rounded. */
+#include <string.h>
+
+#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/cpu_kernel.h"
+#include "runtime/kernels/tile_internal.h"
+
+enum {
+    SEGMENT = DMS_TILE_SEGMENT,
+    WIDTH = DMS_TILE_WIDTH,
+    ROWS = DMS_TILE_ROWS,
+    PART_ROWS = 384,    /* multiple of ROWS */
+    PART_COLUMNS = 256, /* multiple of 4 WIDTH */
+    BLOCK_ROWS = 96,    /* rows of a copied at a time: 96 KiB, stays in the second-level cache */
+};
+
+/* Shape of a call and of one part of it; pitches in elements. */
+typedef struct product {
+    int64_t m, n, k;
+    int64_t a_m, a_k, b_k, b_n, y_m, y_n;
+    int64_t row0, rows, column0, columns;
+    int64_t a, b, c, y; /* element offsets of the batch entry */
+    int64_t c_m, c_n;
+} product;
+
+static int64_t blocks_of(int64_t n, int64_t block) {
+    return n / block + (n % block != 0);
+}
+
+/* Offset of batch entry `index` in a view that shares the leading dims of `shape`. */
+static int64_t batch_offset(const dms_view *view, const dms_view *shape, int64_t index) {
+    int64_t offset = 0;
+    for (uint32_t k = shape->rank - 2; k-- > 0;) {
+        offset += index % shape->dim[k] * view->pitch[k];
+        index /= shape->dim[k];
+    }
+    return offset;
+}
+
+static uint64_t matmul_parts(const dms_call *call) {
+    const dms_view *y = &call->view[call->n_in];
+    if (dms_view_count(y) == 0)
+        return 0;
+    const int64_t m = y->dim[y->rank - 2], n = y->dim[y->rank - 1];
+    return (uint64_t)(dms_view_count(y) / (m * n) * blocks_of(m, PART_ROWS) *
+                      blocks_of(n, PART_COLUMNS));
+}
+
+static product part_of(const dms_call *call, uint64_t part) {
+    const dms_view *a = &call->view[0], *b = &call->view[1], *y = &call->view[call->n_in];
+    const uint32_t i = y->rank - 2, j = y->rank - 1;
+    product p = {.m = y->dim[i], .n = y->dim[j], .k = a->dim[j]};
+    const int64_t down = blocks_of(p.m, PART_ROWS), across = blocks_of(p.n, PART_COLUMNS);
+    const int64_t at = (int64_t)part % (down * across), batch = (int64_t)part / (down * across);
+    p.row0 = at % down * PART_ROWS;
+    p.column0 = at / down * PART_COLUMNS;
+    p.rows = p.m - p.row0 < PART_ROWS ? p.m - p.row0 : PART_ROWS;
+    p.columns = p.n - p.column0 < PART_COLUMNS ? p.n - p.column0 : PART_COLUMNS;
+    p.a_m = a->pitch[i];
+    p.a_k = a->pitch[j];
+    p.y_m = y->pitch[i];
+    p.y_n = y->pitch[j];
+    p.a = batch_offset(a, y, batch);
+    p.y = batch_offset(y, y, batch);
+    if (call->i[0] == 0) {
+        p.b_k = b->pitch[i];
+        p.b_n = b->pitch[j];
+        p.b = batch_offset(b, y, batch);
+    }
+    if (call->n_in == 3) {
+        const dms_view *c = &call->view[2];
+        p.c_m = c->pitch[i];
+        p.c_n = c->pitch[j];
+        p.c = batch_offset(c, y, batch);
+    }
+    return p;
+}
+
+/* Scratch of one thread, 0.7 MiB. */
+typedef struct product_scratch {
+    float b[PART_COLUMNS * SEGMENT];     /* panels of one segment */
+    float a[BLOCK_ROWS * SEGMENT];       /* rows of one segment */
+    float sum[PART_ROWS * PART_COLUMNS]; /* where y cannot hold sums itself */
+} product_scratch;
+_Static_assert(sizeof(product_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
+
+/* Columns of b as panels [k][16]; columns that do not exist are zero. */
+static void pack_b(const product *p, const float *b, int64_t k0, int64_t k, float *out) {
+    for (int64_t j = 0; j < p->columns; j += WIDTH, out += k * WIDTH) {
+        const int64_t n = p->columns - j < WIDTH ? p->columns - j : WIDTH;
+        const float *from = b + p->b + k0 * p->b_k + (p->column0 + j) * p->b_n;
+        if (n < WIDTH)
+            memset(out, 0, (size_t)(k * WIDTH) * sizeof *out);
+        if (p->b_k == 1)
+            DMS_ISA(dms_tile_transpose)(n, k, from, p->b_n, out, WIDTH);
+        else if (p->b_n == 1 && n == WIDTH)
+            for (int64_t q = 0; q < k; q++)
+                memcpy(out + q * WIDTH, from + q * p->b_k, WIDTH * sizeof *out);
+        else
+            for (int64_t q = 0; q < k; q++)
+                for (int64_t r = 0; r < n; r++)
+                    out[q * WIDTH + r] = from[q * p->b_k + r * p->b_n];
+    }
+}
+
+/* Rows of a side by side, so that six of them share few cache sets whatever the pitch of a. */
+static void copy_a(const product *p, const float *a, int64_t row, int64_t rows, int64_t k0,
+                   int64_t k, float *out) {
+    const float *from = a + p->a + (p->row0 + row) * p->a_m + k0 * p->a_k;
+    if (p->a_k == 1)
+        for (int64_t r = 0; r < rows; r++)
+            memcpy(out + r * SEGMENT, from + r * p->a_m, (size_t)k * sizeof *out);
+    else if (p->a_m == 1)
+        DMS_ISA(dms_tile_transpose)(k, rows, from, p->a_k, out, SEGMENT);
+    else
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t q = 0; q < k; q++)
+                out[r * SEGMENT + q] = from[r * p->a_m + q * p->a_k];
+}
+
+/* A tile at the right edge: sums of 16 columns pass through a buffer, n of them are kept. */
+static void tile_at_edge(int rows, int64_t k, const float *a, const float *b, float *sum,
+                         int64_t pitch, int64_t n, dms_tile_mode mode) {
+    float edge[ROWS * WIDTH] = {0};
+    for (int r = 0; r < rows && mode != DMS_TILE_SET; r++)
+        memcpy(edge + r * WIDTH, sum + r * pitch, (size_t)n * sizeof *edge);
+    DMS_ISA(dms_tile_product)(rows, k, a, SEGMENT, b, edge, WIDTH, mode);
+    for (int r = 0; r < rows; r++)
+        memcpy(sum + r * pitch, edge + r * WIDTH, (size_t)n * sizeof *edge);
+}
+
+/* `rows` rows of a (copied) against all columns of the part. */
+static void block_of_rows(const product *p, int64_t rows, int64_t k, const float *a, const float *b,
+                          int64_t pitch_panel, float *sum, int64_t pitch, dms_tile_mode mode) {
+    for (int64_t j = 0; j < p->columns; j += WIDTH, b += pitch_panel) {
+        const int64_t n = p->columns - j;
+        for (int64_t i = 0; i < rows; i += ROWS) {
+            const int high = rows - i < ROWS ? (int)(rows - i) : ROWS;
+            float *at = sum + i * pitch + j;
+            if (n >= WIDTH)
+                DMS_ISA(dms_tile_product)(high, k, a + i * SEGMENT, SEGMENT, b, at, pitch, mode);
+            else
+                tile_at_edge(high, k, a + i * SEGMENT, b, at, pitch, n, mode);
+        }
+    }
+}
+
+/* One row: four panels at a time, because a single chain pair waits for itself. */
+static void single_row(const product *p, int64_t k, const float *a, const float *b,
+                       int64_t pitch_panel, float *sum, dms_tile_mode mode) {
+    int64_t j = 0;
+    for (; j + 4 * WIDTH <= p->columns; j += 4 * WIDTH, b += 4 * pitch_panel)
+        DMS_ISA(dms_tile_row)(k, a, b, pitch_panel, sum + j, mode);
+    for (; j < p->columns; j += WIDTH, b += pitch_panel) {
+        const int64_t n = p->columns - j < WIDTH ? p->columns - j : WIDTH;
+        tile_at_edge(1, k, a, b, sum + j, 0, n, mode);
+    }
+}
+
+/* One row against a plain b whose rows are contiguous: no copy of b. */
+static void single_row_plain(const product *p, int64_t k, const float *a, const float *b,
+                             product_scratch *s, float *sum, dms_tile_mode mode) {
+    float *segment = mode == DMS_TILE_SET ? sum : s->b;
+    memset(segment, 0, (size_t)p->columns * sizeof *segment);
+    DMS_ISA(dms_tile_row_plain)(k, a, b, p->b_k, p->columns, segment);
+    for (int64_t j = 0; j < p->columns && mode == DMS_TILE_ADD; j++)
+        sum[j] += segment[j];
+}
+
+/* y = alpha sum (+ beta c). */
+static void finish(const dms_cpu_job *job, const product *p, const float *sum, int64_t pitch) {
+    const float alpha = (float)job->call->f[0], beta = (float)job->call->f[1];
+    const bool has_c = job->call->n_in == 3;
+    float *y =
+        (float *)job->operand[job->call->n_in] + p->y + p->row0 * p->y_m + p->column0 * p->y_n;
+    if (sum == y && alpha == 1.0f && !has_c)
+        return;
+    for (int64_t i = 0; i < p->rows; i++, sum += pitch, y += p->y_m) {
+        const float *c = has_c ? (const float *)job->operand[2] + p->c + (p->row0 + i) * p->c_m +
+                                     p->column0 * p->c_n
+                               : NULL;
+        if (c == NULL)
+            for (int64_t j = 0; j < p->columns; j++)
+                y[j * p->y_n] = alpha * sum[j];
+        else if (p->c_n == 1 && p->y_n == 1)
+            for (int64_t j = 0; j < p->columns; j++)
+                y[j] = alpha * sum[j] + beta * c[j];
+        else
+            for (int64_t j = 0; j < p->columns; j++)
+                y[j * p->y_n] = alpha * sum[j] + beta * c[j * p->c_n];
+    }
+}
+
+static void product_f32(const dms_cpu_job *job, const product *p) {
+    product_scratch *s = job->scratch;
+    const float *a = job->operand[0], *b = job->operand[1];
+    float *y = (float *)job->operand[job->call->n_in] + p->y + p->row0 * p->y_m + p->column0;
+    float *sum = p->y_n == 1 ? y : s->sum;
+    const int64_t pitch = p->y_n == 1 ? p->y_m : PART_COLUMNS;
+    const bool is_packed = job->call->i[0] == 1;
+    const bool is_plain_row = p->rows == 1 && !is_packed && p->b_n == 1;
+    int64_t k0 = 0;
+    do {
+        const int64_t k = p->k - k0 < SEGMENT ? p->k - k0 : SEGMENT;
+        const dms_tile_mode mode = k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD;
+        const float *panels = b + p->column0 * p->k + k0 * WIDTH;
+        if (!is_packed && !is_plain_row) {
+            pack_b(p, b, k0, k, s->b);
+            panels = s->b;
+        }
+        const int64_t pitch_panel = WIDTH * (is_packed ? p->k : k);
+        for (int64_t i = 0; i < p->rows; i += BLOCK_ROWS) {
+            const int64_t rows = p->rows - i < BLOCK_ROWS ? p->rows - i : BLOCK_ROWS;
+            copy_a(p, a, i, rows, k0, k, s->a);
+            if (is_plain_row)
+                single_row_plain(p, k, s->a, b + p->b + k0 * p->b_k + p->column0, s, sum, mode);
+            else if (rows == 1)
+                single_row(p, k, s->a, panels, pitch_panel, sum + i * pitch, mode);
+            else
+                block_of_rows(p, rows, k, s->a, panels, pitch_panel, sum + i * pitch, pitch, mode);
+        }
+        k0 += SEGMENT;
+    } while (k0 < p->k);
+    finish(job, p, sum, pitch);
+}
+
+/* The same sums for other types, element by element. T holds the result, W the sums; integers wrap
+ * because W is unsigned. */
+#define PRODUCT(NAME, T, W, CHAIN, FACTOR)                                                         \
+    static void NAME(const dms_cpu_job *job, const product *p) {                                   \
+        const T *a = (const T *)job->operand[0] + p->a, *b = (const T *)job->operand[1] + p->b;    \
+        const T *c = job->call->n_in == 3 ? (const T *)job->operand[2] + p->c : NULL;              \
+        T *y = (T *)job->operand[job->call->n_in] + p->y;                                          \
+        const W alpha = (W)(FACTOR)job->call->f[0], beta = (W)(FACTOR)job->call->f[1];             \
+        for (int64_t i = p->row0; i < p->row0 + p->rows; i++)                                      \
+            for (int64_t j = p->column0; j < p->column0 + p->columns; j++) {                       \
+                W sum = 0;                                                                         \
+                for (int64_t k0 = 0; k0 < p->k; k0 += SEGMENT) {                                   \
+                    const int64_t end = p->k - k0 < SEGMENT ? p->k : k0 + SEGMENT;                 \
+                    W chain = 0;                                                                   \
+                    for (int64_t k = k0; k < end; k++)                                             \
+                        chain = CHAIN((W)a[i * p->a_m + k * p->a_k],                               \
+                                      (W)b[k * p->b_k + j * p->b_n], chain);                       \
+                    sum = k0 == 0 ? chain : sum + chain;                                           \
+                }                                                                                  \
+                sum = alpha * sum;                                                                 \
+                if (c != NULL)                                                                     \
+                    sum = sum + beta * (W)c[i * p->c_m + j * p->c_n];                              \
+                y[i * p->y_m + j * p->y_n] = (T)sum;                                               \
+            }                                                                                      \
+    }
+#define MULTIPLY_ADD(x, z, sum) ((x) * (z) + (sum))
+PRODUCT(product_f64, double, double, fma, double)
+PRODUCT(product_i32, int32_t, uint32_t, MULTIPLY_ADD, int64_t)
+PRODUCT(product_u32, uint32_t, uint32_t, MULTIPLY_ADD, int64_t)
+PRODUCT(product_i64, int64_t, uint64_t, MULTIPLY_ADD, int64_t)
+PRODUCT(product_u64, uint64_t, uint64_t, MULTIPLY_ADD, int64_t)
+
+typedef void product_fn(const dms_cpu_job *job, const product *p);
+
+static product_fn *product_of(dms_dtype dtype) {
+    switch ((int)dtype) {
+    case DMS_DTYPE_F64:
+        return product_f64;
+    case DMS_DTYPE_I32:
+        return product_i32;
+    case DMS_DTYPE_U32:
+        return product_u32;
+    case DMS_DTYPE_I64:
+        return product_i64;
+    case DMS_DTYPE_U64:
+        return product_u64;
+    default:
+        return product_f32;
+    }
+}
+
+static void matmul_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    product_fn *const run = product_of(job->call->view[0].dtype);
+    for (uint64_t part = first; part < end; part++) {
+        const product p = part_of(job->call, part);
+        run(job, &p);
+    }
+}
+
+const dms_cpu_kernel DMS_ISA(dms_cpu_matmul) = {DMS_K_MATMUL, matmul_parts, matmul_run};

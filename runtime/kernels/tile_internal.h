@@ -1,0 +1,50 @@
+/* tile_internal.h - the micro-kernels of products and convolutions, one set per instruction set.
+ *
+ * Reads    f32 operands in 16-column panels: b[p][16], rows of `a` with any pitch.
+ * Returns  6 x 16 (or fewer rows) sums, each one fused chain in the order of p.
+ * Cost     6 cycles per p on AVX2 (12 fused multiply-adds, 8 loads); 1 row: bound by reading b.
+ * Source   Goto and van de Geijn 2008 (panels, register tile).
+ * Not here blocking and packing (matmul_cpu.c, conv_cpu.c, attention_cpu.c).
+ */
+#ifndef DMS_RUNTIME_KERNELS_TILE_INTERNAL_H
+#define DMS_RUNTIME_KERNELS_TILE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/kernels/dialect.h"
+
+enum {
+    DMS_TILE_ROWS = 6,      /* rows of a register tile */
+    DMS_TILE_WIDTH = 16,    /* columns of a panel */
+    DMS_TILE_SEGMENT = 256, /* terms of one chain of a product */
+};
+
+/* What a tile does with the sums it has made from zero. */
+typedef enum dms_tile_mode {
+    DMS_TILE_SET = 0,      /* c = sum */
+    DMS_TILE_ADD = 1,      /* c = c + sum: a further segment */
+    DMS_TILE_CONTINUE = 2, /* the chain starts from c instead of zero */
+} dms_tile_mode;
+
+/* c[r][0..15] = sums over p < k of a[r * pitch_a + p] * b[p * 16 + 0..15], for r < rows <= 6. */
+void DMS_ISA(dms_tile_product)(int rows, int64_t k, const float *a, int64_t pitch_a, const float *b,
+                               float *c, int64_t pitch_c, dms_tile_mode mode);
+
+/* One row against four panels that lie `pitch_panel` apart: c[0..63], same sums as above. */
+void DMS_ISA(dms_tile_row)(int64_t k, const float *a, const float *b, int64_t pitch_panel, float *c,
+                           dms_tile_mode mode);
+
+/* c[j] (+)= sums over p < k <= 256 of a[p] * b[p * pitch_b + j], j < n: one row against a plain b. */
+void DMS_ISA(dms_tile_row_plain)(int64_t k, const float *a, const float *b, int64_t pitch_b,
+                                 int64_t n, float *sum);
+
+/* c[r][0..15] continues its chain with x[base[r] + offset[p]] * w[p * 16 + 0..15], r < rows <= 6. */
+void DMS_ISA(dms_tile_taps)(int rows, int64_t k, const float *x, const int32_t *base,
+                            const int32_t *offset, const float *w, float *c);
+
+/* y[j * pitch_y + i] = x[i * pitch_x + j] for i < rows, j < columns. */
+void DMS_ISA(dms_tile_transpose)(int64_t rows, int64_t columns, const float *x, int64_t pitch_x,
+                                 float *y, int64_t pitch_y);
+
+#endif

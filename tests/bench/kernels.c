@@ -1,0 +1,110 @@
+/* kernels.c - how fast are products and convolutions, as a share of what the core can multiply-add?
+ * One thread; the median of the thread's CPU time. Prints a table; takes a few seconds. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/cpu_kernel.h"
+#include "runtime/kernels/tile_internal.h"
+#include "schema/arena.h"
+
+enum { ROUNDS = 15 };
+
+static double now(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static float *random_floats(dms_arena *arena, int64_t n) {
+    float *out = dms_alloc(arena, (uint64_t)n, sizeof *out);
+    uint32_t r = 1;
+    for (int64_t k = 0; k < n; k++) {
+        r = r * 1664525u + 1013904223u;
+        out[k] = (float)(int32_t)(r >> 8) * 1.2e-7f - 1.0f;
+    }
+    return out;
+}
+
+void dms_tile_product_avx2(int rows, int64_t k, const float *a, int64_t pitch_a, const float *b,
+                           float *c, int64_t pitch_c, dms_tile_mode mode);
+
+/* Multiply-adds per second of the register tile on operands that stay in the nearest cache. */
+static double peak_gflops(dms_arena *arena) {
+    float *a = random_floats(arena, 6 * 256), *b = random_floats(arena, 256 * 16);
+    float *c = random_floats(arena, 6 * 16);
+    double best = 1e9;
+    for (int round = 0; round < 50; round++) {
+        const double start = now();
+        for (int k = 0; k < 200; k++)
+            dms_tile_product_avx2(6, 256, a, 256, b, c, 16, DMS_TILE_SET);
+        const double time = now() - start;
+        best = time < best ? time : best;
+    }
+    return 200 * 2.0 * 6 * 16 * 256 / best * 1e-9;
+}
+
+/* Median time of a call on this thread. */
+static double time_call(const dms_call *call, void *const *operand, void *scratch) {
+    double time[ROUNDS];
+    dms_status st = {0};
+    for (int k = 0; k < ROUNDS; k++) {
+        const double start = now();
+        if (dms_call_check(call, &st) != DMS_OK ||
+            dms_cpu_run(call, operand, NULL, scratch, &st) != DMS_OK) {
+            (void)fprintf(stderr, "%s\n", st.msg);
+            exit(1);
+        }
+        time[k] = now() - start;
+    }
+    qsort(time, ROUNDS, sizeof time[0], by_value);
+    return time[ROUNDS / 2];
+}
+
+static void report(const char *name, const dms_call *call, void *const *operand, void *scratch,
+                   double peak) {
+    const double time = time_call(call, operand, scratch);
+    const double gflops = (double)dms_call_cost(call).flops / time * 1e-9;
+    (void)printf("%-34s %9.3f ms %8.1f GFLOP/s  %5.2f\n", name, time * 1e3, gflops, gflops / peak);
+}
+
+static void bench_product(int64_t m, int64_t k, int64_t n, bool is_packed, double peak) {
+    dms_arena arena = {0};
+    dms_view view[3];
+    const int64_t panels = (n + 15) / 16;
+    const int64_t da[2] = {m, k}, db[2] = {k, n}, dp[3] = {panels, k, 16}, dy[2] = {m, n};
+    (void)dms_view_dense(DMS_DTYPE_F32, 2, da, &view[0]);
+    (void)dms_view_dense(DMS_DTYPE_F32, is_packed ? 3 : 2, is_packed ? dp : db, &view[1]);
+    (void)dms_view_dense(DMS_DTYPE_F32, 2, dy, &view[2]);
+    void *operand[3];
+    for (int i = 0; i < 3; i++)
+        operand[i] = random_floats(&arena, dms_view_count(&view[i]));
+    const int64_t i[2] = {is_packed, n};
+    const double f[2] = {1, 1};
+    const dms_call call = {DMS_K_MATMUL, 2, 1, 2, 2, view, i, f};
+    char name[64];
+    (void)snprintf(name, sizeof name, "matmul %dx%dx%d%s", (int)m, (int)k, (int)n,
+                   is_packed ? " panels" : "");
+    report(name, &call, operand, dms_alloc(&arena, DMS_CPU_SCRATCH_BYTES, 1), peak);
+    dms_arena_free(&arena);
+}
+
+int main(void) {
+    static const int64_t product[][3] = {{1, 768, 2048},    {1, 4096, 4096}, {512, 768, 2048},
+                                         {128, 4096, 4096}, {64, 64, 3136},  {64, 576, 3136}};
+    dms_arena arena = {0};
+    const double peak = peak_gflops(&arena);
+    (void)printf("multiply-add peak %.1f GFLOP/s\n", peak);
+    for (uint32_t k = 0; k < sizeof product / sizeof product[0]; k++)
+        for (int packed = 0; packed < 2; packed++)
+            bench_product(product[k][0], product[k][1], product[k][2], packed, peak);
+    dms_arena_free(&arena);
+    return 0;
+}

@@ -1,0 +1,275 @@
+/* support_call.c - see support_call.h. */
+#include "support_call.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { GUARD = 256 };
+
+void call_begin(call_case *c, uint32_t kernel, uint32_t seed) {
+    memset(c, 0, sizeof *c);
+    c->call = (dms_call){.kernel = kernel, .view = c->view, .i = c->i, .f = c->f};
+    c->random = seed * 2654435761u + 1;
+}
+
+void call_free(call_case *c) {
+    dms_arena_free(&c->arena);
+}
+
+static uint32_t next_random(call_case *c) {
+    c->random = c->random * 1664525u + 1013904223u;
+    return c->random >> 8;
+}
+
+int64_t call_pick(call_case *c, int64_t low, int64_t high) {
+    return low + (int64_t)(next_random(c) % (uint64_t)(high - low + 1));
+}
+
+/* Floats in [-1, 1); other types get small non-negative numbers. */
+static void fill_random(call_case *c, dms_dtype dtype, int64_t count, void *out) {
+    const uint32_t size = dms_dtype_bytes(dtype);
+    for (int64_t k = 0; k < count; k++) {
+        const int32_t r = (int32_t)next_random(c) - (1 << 23);
+        const float f = (float)r / (float)(1 << 23);
+        const double d = (double)r / (double)(1 << 23);
+        const uint64_t bits = dtype == DMS_DTYPE_BOOL ? (uint64_t)(r & 1) : (uint64_t)(r & 15);
+        if (dtype == DMS_DTYPE_F32)
+            memcpy((float *)out + k, &f, size);
+        else if (dtype == DMS_DTYPE_F64)
+            memcpy((double *)out + k, &d, size);
+        else
+            memcpy((uint8_t *)out + k * size, &bits, size);
+    }
+}
+
+static void *new_buffer(call_case *c, uint64_t bytes) {
+    uint8_t *at = dms_alloc(&c->arena, bytes + 2 * GUARD, 1);
+    assert_non_null(at);
+    memset(at, 0x5a, bytes + 2 * GUARD);
+    return at + GUARD;
+}
+
+static uint64_t buffer_bytes(const dms_view *view) {
+    return (uint64_t)dms_view_end(view) * dms_dtype_bytes(view->dtype);
+}
+
+static uint32_t add(call_case *c, const dms_view *view) {
+    const uint32_t k = c->call.n_in + c->call.n_out;
+    assert_true(k < CALL_OPERANDS);
+    c->view[k] = *view;
+    c->data[k] = new_buffer(c, buffer_bytes(view));
+    fill_random(c, view->dtype, dms_view_end(view), c->data[k]);
+    return k;
+}
+
+static dms_view strided(dms_dtype dtype, uint32_t rank, const int64_t *dim, const uint32_t *order,
+                        int64_t gap, uint32_t repeats) {
+    dms_view view = {.dtype = dtype, .rank = rank};
+    int64_t pitch = 1;
+    for (uint32_t n = rank; n-- > 0;) {
+        const uint32_t axis = order == NULL ? n : order[n];
+        view.dim[axis] = dim[axis];
+        if ((repeats >> axis & 1) != 0)
+            continue;
+        view.pitch[axis] = pitch;
+        pitch = pitch * dim[axis] + gap;
+    }
+    return view;
+}
+
+uint32_t call_in_strided(call_case *c, dms_dtype dtype, uint32_t rank, const int64_t *dim,
+                         const uint32_t *order, int64_t gap, uint32_t repeats) {
+    const dms_view view = strided(dtype, rank, dim, order, gap, repeats);
+    const uint32_t k = add(c, &view);
+    c->call.n_in++;
+    return k;
+}
+
+uint32_t call_out_strided(call_case *c, dms_dtype dtype, uint32_t rank, const int64_t *dim,
+                          const uint32_t *order, int64_t gap) {
+    const dms_view view = strided(dtype, rank, dim, order, gap, 0);
+    const uint32_t k = add(c, &view);
+    c->call.n_out++;
+    return k;
+}
+
+uint32_t call_in(call_case *c, dms_dtype dtype, uint32_t rank, const int64_t *dim) {
+    return call_in_strided(c, dtype, rank, dim, NULL, 0, 0);
+}
+
+uint32_t call_out(call_case *c, dms_dtype dtype, uint32_t rank, const int64_t *dim) {
+    return call_out_strided(c, dtype, rank, dim, NULL, 0);
+}
+
+void call_params(call_case *c, uint32_t n_i, const int64_t *i, uint32_t n_f, const double *f) {
+    c->call.n_i = n_i;
+    c->call.n_f = n_f;
+    if (n_i > 0)
+        memcpy(c->i, i, n_i * sizeof *i);
+    if (n_f > 0)
+        memcpy(c->f, f, n_f * sizeof *f);
+}
+
+void call_is_valid(call_case *c) {
+    dms_status st = {0};
+    if (dms_call_check(&c->call, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+}
+
+void call_is_refused(call_case *c, const char *text) {
+    dms_status st = {0};
+    assert_int_equal(dms_call_check(&c->call, &st), DMS_EPLAN);
+    if (strstr(st.msg, text) == NULL)
+        fail_msg("'%s' does not say '%s'", st.msg, text);
+}
+
+/* Runs a call over addresses; `one_by_one` takes the parts singly from the last to the first. */
+static void run(call_case *c, const dms_call *call, void *const *operand, dms_isa isa,
+                bool one_by_one) {
+    const dms_cpu_kernel *kernel = dms_cpu_kernel_find(call->kernel, isa);
+    assert_non_null(kernel);
+    const dms_arena_mark mark = dms_arena_here(&c->arena);
+    const uint64_t bytes = dms_call_workspace(call, DMS_DEVICE_CPU);
+    void *scratch = dms_alloc(&c->arena, DMS_CPU_SCRATCH_BYTES, 1);
+    void *workspace = dms_alloc(&c->arena, bytes + 1, 1);
+    assert_true(scratch != NULL && workspace != NULL);
+    memset(scratch, 0xff, DMS_CPU_SCRATCH_BYTES); /* NaN as float: what is read unset shows */
+    memset(workspace, 0xff, bytes);
+    atomic_uint index_error = 0;
+    const dms_cpu_job job = {call, operand, workspace, scratch, &index_error};
+    const uint64_t parts = kernel->parts(call);
+    if (!one_by_one)
+        kernel->run(&job, 0, parts);
+    else
+        for (uint64_t k = parts; k-- > 0;)
+            kernel->run(&job, k, k + 1);
+    dms_arena_release(&c->arena, mark);
+}
+
+void call_run(call_case *c, dms_isa isa) {
+    run(c, &c->call, c->data, isa, false);
+}
+
+/* The outputs as they are now. */
+static void save(call_case *c, void **copy) {
+    for (uint32_t k = 0; k < c->call.n_in + c->call.n_out; k++) {
+        const uint64_t bytes = buffer_bytes(&c->view[k]);
+        copy[k] = new_buffer(c, bytes);
+        memcpy(copy[k], c->data[k], bytes);
+    }
+}
+
+/* Every operand, inputs too, has the saved bytes; its guards are untouched. */
+static void expect_saved(call_case *c, void *const *copy, const char *way) {
+    for (uint32_t k = 0; k < c->call.n_in + c->call.n_out; k++) {
+        const uint64_t bytes = buffer_bytes(&c->view[k]);
+        const uint8_t *now = c->data[k];
+        if (memcmp(copy[k], now, bytes) != 0)
+            fail_msg("operand %u: other bits when run %s", k, way);
+        for (int64_t g = 0; g < GUARD; g++)
+            if (now[-1 - g] != 0x5a || now[bytes + (uint64_t)g] != 0x5a)
+                fail_msg("operand %u: written outside when run %s", k, way);
+    }
+}
+
+/* Outputs become recognisable garbage, elements between their rows keep their value. */
+static void spoil(call_case *c) {
+    for (uint32_t k = c->call.n_in; k < c->call.n_in + c->call.n_out; k++) {
+        const dms_view *v = &c->view[k];
+        const uint32_t size = dms_dtype_bytes(v->dtype);
+        for (int64_t n = 0; n < dms_view_count(v); n++) {
+            int64_t rest = n, at = 0;
+            for (uint32_t axis = v->rank; axis-- > 0; rest /= v->dim[axis])
+                at += rest % v->dim[axis] * v->pitch[axis];
+            memset((uint8_t *)c->data[k] + at * size, 0xee, size);
+        }
+    }
+}
+
+void call_runs_alike(call_case *c) {
+    void *copy[CALL_OPERANDS];
+    call_is_valid(c);
+    spoil(c);
+    run(c, &c->call, c->data, DMS_ISA_BASE, false);
+    save(c, copy);
+    for (dms_isa isa = DMS_ISA_BASE; isa <= dms_isa_detect(); isa++) {
+        spoil(c);
+        run(c, &c->call, c->data, isa, true);
+        expect_saved(c, copy, isa == DMS_ISA_BASE ? "in parts" : "with AVX2");
+    }
+}
+
+void call_cuts_alike(call_case *c, int64_t width) {
+    void *copy[CALL_OPERANDS];
+    dms_cut cut;
+    const dms_kernel_row *row = dms_kernel_row_find(c->call.kernel);
+    assert_true(row->cut != NULL && row->cut(&c->call, &cut));
+    width = (width + cut.granule - 1) / cut.granule * cut.granule;
+    save(c, copy);
+    spoil(c);
+    for (int64_t first = 0; first < cut.extent; first += width) {
+        const int64_t end = first + width < cut.extent ? first + width : cut.extent;
+        dms_view view[CALL_OPERANDS];
+        int64_t i[DMS_MAX_PARAMS];
+        dms_call piece;
+        dms_status st = {0};
+        void *operand[CALL_OPERANDS];
+        assert_true(dms_call_slice(&c->call, &cut, first, end, NULL, view, i, &piece));
+        if (dms_call_check(&piece, &st) != DMS_OK)
+            fail_msg("piece [%d, %d): %s", (int)first, (int)end, st.msg);
+        for (uint32_t k = 0; k < c->call.n_in + c->call.n_out; k++)
+            operand[k] = (uint8_t *)c->data[k] +
+                         (view[k].offset - c->view[k].offset) * dms_dtype_bytes(view[k].dtype);
+        run(c, &piece, operand, dms_isa_detect(), false);
+    }
+    expect_saved(c, copy, "cut");
+}
+
+/* Copies elements of `source` into the dense `stored` order; what does not exist is zero. */
+static void walk(const dms_packing *p, const uint8_t *from, uint8_t *to) {
+    const dms_view *v = &p->source;
+    const uint32_t size = dms_dtype_bytes(v->dtype), last = v->rank - 1;
+    for (int64_t n = 0; n < dms_view_count(v); n++) {
+        int64_t rest = n, at = v->offset, index[DMS_MAX_RANK];
+        for (uint32_t axis = v->rank; axis-- > 0; rest /= v->dim[axis]) {
+            index[axis] = rest % v->dim[axis];
+            at += index[axis] * v->pitch[axis];
+        }
+        const bool exists =
+            p->valid_last == 0 || index[0] + 1 < v->dim[0] || index[last] < p->valid_last;
+        if (exists)
+            memcpy(to + n * size, from + at * size, size);
+        else
+            memset(to + n * size, 0, size);
+    }
+}
+
+void call_packs_alike(call_case *c, uint32_t k) {
+    dms_packing packing;
+    void *copy[CALL_OPERANDS];
+    const dms_kernel_row *row = dms_kernel_row_find(c->call.kernel);
+    assert_true(row->pack(&c->call, k, DMS_DEVICE_CPU, &packing));
+    assert_true(dms_view_is_dense(&packing.stored));
+    void *packed = new_buffer(c, dms_view_bytes(&packing.stored));
+    walk(&packing, c->data[k], packed);
+    c->view[k] = packing.stored;
+    c->data[k] = packed;
+    memcpy(c->i, packing.i, c->call.n_i * sizeof *c->i);
+    save(c, copy);
+    call_runs_alike(c);
+    expect_saved(c, copy, "packed");
+}
+
+float call_at(const call_case *c, uint32_t operand, int64_t i0, int64_t i1, int64_t i2,
+              int64_t i3) {
+    const dms_view *v = &c->view[operand];
+    const int64_t index[4] = {i0, i1, i2, i3};
+    int64_t at = 0;
+    for (uint32_t k = 0; k < v->rank && k < 4; k++)
+        at += index[k] * v->pitch[k];
+    return ((const float *)c->data[operand])[at];
+}
