@@ -7,8 +7,6 @@ cd "$(dirname "$0")"
 # shellcheck source=cmake/setup.sh
 . cmake/setup.sh
 
-wheel=.cache/rapidocr_onnxruntime-1.4.4-py3-none-any.whl
-model=.cache/ppocr_v4_rec.onnx
 out=build/demo
 dims=(--dim p2o.DynamicDimension.0=1 --dim 'x[2]=48' --dim p2o.DynamicDimension.1=192)
 
@@ -21,21 +19,14 @@ show() {
 setup_packages
 setup_python
 setup_build default
-if [ ! -f "$model" ]; then
-    echo "fetching the model: rapidocr-onnxruntime 1.4.4 (15 MB) into .cache/"
-    mkdir -p .cache
-    [ -f "$wheel" ] ||
-        $python -m pip download --quiet --no-deps --dest .cache rapidocr-onnxruntime==1.4.4
-    $python docs/ocr.py unpack "$wheel" "$model.part"
-    mv "$model.part" "$model"
-fi
+setup_recogniser
 rm -rf "$out" && mkdir -p "$out"
 $python docs/ocr.py prepare docs/words.png "$out/input.npy"
 
-show build/dmsc "$model" -o "$out/eighth.plan" --device-mem 12.5% "${dims[@]}" \
+show build/dmsc "$recogniser" -o "$out/eighth.plan" --device-mem 12.5% "${dims[@]}" \
     --dot "$out/plan.dot"
 show dot -Tsvg "$out/plan.dot" -o "$out/plan.svg"
-show build/dmsc "$model" -o "$out/resident.plan" "${dims[@]}" -q
+show build/dmsc "$recogniser" -o "$out/resident.plan" "${dims[@]}" -q
 
 for budget in resident eighth; do
     show build/dmsrun "$out/$budget.plan" --model-dir .cache --input "x=$out/input.npy" \
@@ -49,5 +40,5 @@ if ! cmp "$out/resident/output_0.npy" "$out/eighth/output_0.npy"; then
 fi
 echo "same bits: the output under 1/8 of the weights is the output with everything resident"
 printf 'the text in docs/words.png: '
-$python docs/ocr.py read "$model" "$out/eighth/output_0.npy"
+$python docs/ocr.py read "$recogniser" "$out/eighth/output_0.npy"
 echo "picture of the plan: $out/plan.svg"

@@ -7,6 +7,7 @@ debian_packages=(gcc libc6-dev make cmake pkg-config libprotobuf-c-dev protobuf-
     libonnx-dev liblpsolve55-dev libsuitesparse-dev libgraphviz-dev graphviz libjansson-dev libcmocka-dev
     libxxhash-dev libopenblas-serial-dev python3-venv)
 python=.venv/bin/python
+recogniser=.cache/ppocr_v4_rec.onnx
 
 # Installs the Debian packages that are missing, through sudo where the user is not root.
 setup_packages() {
@@ -45,4 +46,17 @@ setup_build() {
         tail -n 40 "$log"
         return 1
     fi
+}
+
+# Fetches the trained text recogniser of the demo, which is a model of the tests too.
+setup_recogniser() {
+    local wheel=.cache/rapidocr_onnxruntime-1.4.4-py3-none-any.whl
+    [ -f "$recogniser" ] && return 0
+    echo "fetching a model: rapidocr-onnxruntime 1.4.4 (15 MB) into .cache/"
+    mkdir -p .cache
+    { [ -f "$wheel" ] ||
+        $python -m pip download --quiet --disable-pip-version-check --no-deps --dest .cache \
+            rapidocr-onnxruntime==1.4.4; } &&
+        $python docs/ocr.py unpack "$wheel" "$recogniser.part" &&
+        mv "$recogniser.part" "$recogniser"
 }
