@@ -1,0 +1,150 @@
+/* compile.c - the pipeline: read, lower, tile, place, emit, check, write. */
+#include <inttypes.h>
+#include <lpsolve/lp_lib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "planner/compile_internal.h"
+#include "planner/emit.h"
+#include "planner/profile_read.h"
+#include "runtime/check/check.h"
+
+static void report(const dms_compile_options *options, const char *stage) {
+    if (options->progress != NULL)
+        options->progress(options->progress_data, stage);
+}
+
+/* Model and profile become steps and the problem they pose. */
+static dms_code read_model(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
+                           dms_status *st) {
+    const dms_read_options read = {options->dim, options->n_dims};
+    report(options, "read");
+    DMS_TRY(dms_profile_load(options->profile, &c->profile, st));
+    DMS_TRY(dms_model_read(options->model, &read, arena, &c->graph, st));
+    DMS_TRY(dms_graph_lower(&c->graph, &c->lowered, st));
+    report(options, "tile");
+    DMS_TRY(dms_tile(&c->graph, &c->lowered, &c->profile, arena, &c->steps, st));
+    if (c->steps.n_steps == 0)
+        return dms_fail(st, DMS_EUNSUPPORTED, "model '%s' computes nothing", options->model);
+    return dms_blocks_make(&c->graph, &c->steps, &c->profile, arena, &c->blocks, st);
+}
+
+/* Budgets in bytes; "floor" asks the placement first. */
+static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
+                            dms_status *st) {
+    const uint64_t weights = c->steps.weights_bytes;
+    c->host_budget =
+        dms_size_bytes(options->host_mem, weights, c->profile.host_bytes, options->auto_host_bytes);
+    c->device_budget = dms_size_bytes(options->device_mem, weights, c->profile.device_bytes, 0);
+    if (options->device_mem.kind != DMS_SIZE_FLOOR)
+        return DMS_OK;
+    const dms_place_options place = {.device_budget = UINT64_MAX, .host_budget = c->host_budget};
+    DMS_TRY(dms_floor(&c->blocks.problem, &place, arena, &c->floor, st));
+    c->device_budget = c->floor.device_bytes;
+    return DMS_OK;
+}
+
+static dms_code place(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
+                      dms_status *st) {
+    report(options, "place");
+    const dms_place_options how = {
+        .device_budget = c->device_budget, .host_budget = c->host_budget, .exact = options->exact};
+    dms_code code = dms_place(&c->blocks.problem, &how, arena, &c->decision, &c->floor, st);
+    if (code == DMS_EBUDGET)
+        return dms_budget_refuse(c, st);
+    return code;
+}
+
+/* What emit cannot know: names, budgets, dims. */
+static dms_code describe(dms_compiled *c, dms_arena *arena, dms_status *st) {
+    dms_plan *plan = &c->plan;
+    int major, minor, release, build;
+    lp_solve_version(&major, &minor, &release, &build);
+    plan->producer = "dmsc " DMS_VERSION;
+    plan->solver = dms_format(arena, "lp_solve %d.%d.%d.%d", major, minor, release, build);
+    if (plan->solver == NULL)
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: names");
+    plan->model = c->graph.model_file;
+    plan->profile = c->profile.name;
+    plan->device_kind = c->profile.device_kind;
+    plan->device_budget = c->device_budget;
+    plan->host_budget = c->host_budget;
+    plan->floor_bytes = c->floor.device_bytes;
+    plan->weights_bytes = c->steps.weights_bytes;
+    plan->n_dims = c->graph.n_dims;
+    plan->dim = c->graph.dim;
+    return DMS_OK;
+}
+
+/* The file name of a path. */
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+/* Commands and tables of the plan, proven safe. */
+static dms_code emit_checked(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
+                             dms_status *st) {
+    report(options, "emit");
+    const dms_emit_input input = {&c->graph, &c->steps, &c->blocks, &c->decision};
+    DMS_TRY(dms_emit(&input, arena, &c->plan, st));
+    DMS_TRY(describe(c, arena, st));
+    const char *consts_name =
+        dms_format(arena, "%s.consts", base_name(options->plan == NULL ? "plan" : options->plan));
+    if (consts_name == NULL)
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: names");
+    DMS_TRY(dms_compile_files(c, consts_name, arena, st));
+    report(options, "check");
+    if (dms_check_plan(&c->plan, arena, &c->plan.meaning, st) == DMS_OK)
+        return DMS_OK;
+    st->code = DMS_EINTERNAL; /* our own plan: a bug of ours, never the user's */
+    return dms_context(st, "the plan that was made is not safe");
+}
+
+static dms_code write_plan(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
+                           dms_status *st) {
+    if (options->plan == NULL) {
+        const dms_arena_mark mark = dms_arena_here(arena);
+        uint8_t *data;
+        const dms_code code = dms_plan_encode(&c->plan, arena, &data, &c->plan_bytes, st);
+        dms_arena_release(arena, mark);
+        return code;
+    }
+    report(options, "write");
+    const char *consts = dms_format(arena, "%s.consts", options->plan);
+    if (consts == NULL)
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: names");
+    if (c->steps.n_consts > 0)
+        DMS_TRY(dms_write_file(consts, c->steps.consts, c->steps.n_consts, st));
+    const dms_code code = dms_plan_write(&c->plan, options->plan, &c->plan_bytes, st);
+    if (code != DMS_OK && c->steps.n_consts > 0)
+        (void)unlink(consts);
+    return code;
+}
+
+dms_code dms_compile(const dms_compile_options *options, dms_arena *arena, dms_compiled *out,
+                     dms_status *st) {
+    *out = (dms_compiled){0};
+    DMS_TRY(read_model(options, arena, out, st));
+    DMS_TRY(set_budgets(options, arena, out, st));
+    DMS_TRY(place(options, arena, out, st));
+    DMS_TRY(emit_checked(options, arena, out, st));
+    return write_plan(options, arena, out, st);
+}
+
+dms_code dms_verify_model(const dms_plan *plan, const char *model, dms_arena *arena,
+                          dms_status *st) {
+    const dms_compile_options options = {
+        .model = model,
+        .profile = plan->device_kind == DMS_DEVICE_CPU ? "cpu" : "h100-pcie",
+        .device_mem = {DMS_SIZE_BYTES, UINT64_MAX / 4},
+        .host_mem = {DMS_SIZE_BYTES, UINT64_MAX / 4},
+        .dim = plan->dim,
+        .n_dims = plan->n_dims};
+    dms_compiled *c;
+    DMS_TRY(dms_alloc_st(arena, 1, sizeof *c, "verification", &c, st));
+    DMS_TRY(dms_compile(&options, arena, c, st));
+    if (!dms_hash_equal(c->plan.meaning, plan->meaning))
+        return dms_fail(st, DMS_EPLAN, "the plan does not compute what model '%s' says", model);
+    return DMS_OK;
+}

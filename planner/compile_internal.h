@@ -1,0 +1,26 @@
+/* compile_internal.h - what the files behind dmsc.h share. Not a door. */
+#ifndef DMS_PLANNER_COMPILE_INTERNAL_H
+#define DMS_PLANNER_COMPILE_INTERNAL_H
+
+#include "planner/dmsc.h"
+
+/* Bytes that a size means; `otherwise` for the default and the floor. */
+uint64_t dms_size_bytes(dms_size size, uint64_t weights_bytes, uint64_t otherwise,
+                        uint64_t auto_bytes);
+
+/* "2.99 GiB": three significant digits, binary units. Returns `out`. */
+const char *dms_bytes_text(uint64_t bytes, char out[32]);
+
+/* The DMS_EBUDGET message of a compile whose `floor` says which budget is short. */
+dms_code dms_budget_refuse(const dms_compiled *c, dms_status *st);
+
+/* Digests of all files of the graph, and the entry of PLAN.consts, into the plan's file table. */
+DMS_CHECKED dms_code dms_compile_files(dms_compiled *c, const char *consts_name, dms_arena *arena,
+                                       dms_status *st);
+
+/* Writes bytes to a temporary name beside `path`, syncs, renames.
+ * Errors   DMS_EIO naming path and errno; nothing is left behind. */
+DMS_CHECKED dms_code dms_write_file(const char *path, const void *data, uint64_t size,
+                                    dms_status *st);
+
+#endif

@@ -1,0 +1,129 @@
+/* profile_read.c - jansson in, plain numbers out. */
+#include "planner/profile_read.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "planner/profiles_builtin.h" /* generated from planner/profiles/ */
+#include "runtime/kernels/kernel.h"
+
+#define LARGEST_FILE_BYTES (64u << 10)
+
+/* An integer between 1 and 2^60 of an object or, with `at` >= 0, of an array. */
+static dms_code read_number(const json_t *in, const char *key, int at, int64_t *out,
+                            dms_status *st) {
+    const json_t *value = at < 0 ? json_object_get(in, key) : json_array_get(in, (size_t)at);
+    if (!json_is_integer(value))
+        return dms_fail(st, DMS_EUSAGE, "key '%s' is missing or no integer", key);
+    const json_int_t number = json_integer_value(value);
+    if (number < (at == 1 ? 0 : 1) || number > ((json_int_t)1 << 60))
+        return dms_fail(st, DMS_EUSAGE, "key '%s': %lld is out of range", key, (long long)number);
+    *out = number;
+    return DMS_OK;
+}
+
+static dms_code read_link(const json_t *links, const char *key, dms_link *out, dms_status *st) {
+    const json_t *pair = json_object_get(links, key);
+    if (!json_is_array(pair) || json_array_size(pair) != 2)
+        return dms_fail(st, DMS_EUSAGE, "key 'links.%s' is no pair of bytes/s and ns", key);
+    DMS_TRY(read_number(pair, key, 0, &out->bytes_per_s, st));
+    return read_number(pair, key, 1, &out->latency_ns, st);
+}
+
+static dms_code read_kind(const json_t *root, dms_profile *out, dms_status *st) {
+    const char *kind = json_string_value(json_object_get(root, "kind"));
+    if (kind != NULL && strcmp(kind, "cpu") == 0)
+        out->device_kind = DMS_DEVICE_CPU;
+    else if (kind != NULL && strcmp(kind, "cuda") == 0)
+        out->device_kind = DMS_DEVICE_CUDA;
+    else
+        return dms_fail(st, DMS_EUSAGE, "key 'kind' is neither \"cpu\" nor \"cuda\"");
+    return DMS_OK;
+}
+
+static dms_code read_profile(const json_t *root, dms_profile *out, dms_status *st) {
+    const char *format = json_string_value(json_object_get(root, "format"));
+    const char *name = json_string_value(json_object_get(root, "name"));
+    if (format == NULL || strcmp(format, "dms-profile") != 0 ||
+        json_integer_value(json_object_get(root, "version")) != 1)
+        return dms_fail(st, DMS_EUSAGE, "not a dms-profile of version 1");
+    if (name == NULL || name[0] == 0 || strlen(name) >= sizeof out->name)
+        return dms_fail(st, DMS_EUSAGE, "key 'name' is missing or longer than 63 bytes");
+    memcpy(out->name, name, strlen(name) + 1);
+    DMS_TRY(read_kind(root, out, st));
+    int64_t device, host;
+    DMS_TRY(read_number(root, "device_bytes", -1, &device, st));
+    DMS_TRY(read_number(root, "host_bytes", -1, &host, st));
+    out->device_bytes = (uint64_t)device;
+    out->host_bytes = (uint64_t)host;
+    const json_t *flops = json_object_get(root, "flops");
+    DMS_TRY(read_number(flops, "f32", -1, &out->f32_flops, st));
+    DMS_TRY(read_number(flops, "f16", -1, &out->f16_flops, st));
+    DMS_TRY(read_number(flops, "f64", -1, &out->f64_flops, st));
+    DMS_TRY(read_number(flops, "i8", -1, &out->i8_flops, st));
+    DMS_TRY(read_number(root, "memory_bytes_per_s", -1, &out->memory_bytes_per_s, st));
+    DMS_TRY(read_number(root, "launch_ns", -1, &out->launch_ns, st));
+    const json_t *links = json_object_get(root, "links");
+    DMS_TRY(read_link(links, "in", &out->in, st));
+    DMS_TRY(read_link(links, "out", &out->out, st));
+    DMS_TRY(read_link(links, "load", &out->load, st));
+    return read_link(links, "store", &out->store, st);
+}
+
+/* Parses text; `what` is for messages. */
+static dms_code parse(const char *text, size_t length, const char *what, dms_profile *out,
+                      dms_status *st) {
+    json_error_t error;
+    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL)
+        return dms_fail(st, DMS_EUSAGE, "profile '%s': line %d: %s", what, error.line, error.text);
+    dms_profile profile = {.name = ""};
+    const dms_code code = read_profile(root, &profile, st);
+    json_decref(root);
+    if (code != DMS_OK)
+        return dms_context(st, "profile '%s'", what);
+    *out = profile;
+    return DMS_OK;
+}
+
+static dms_code read_file(const char *path, dms_profile *out, dms_status *st) {
+    char text[LARGEST_FILE_BYTES];
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return dms_fail(st, DMS_EIO, "profile '%s': cannot be opened", path);
+    const size_t length = fread(text, 1, sizeof text, file);
+    const int failed = ferror(file) || !feof(file);
+    (void)fclose(file);
+    if (failed)
+        return dms_fail(st, DMS_EIO, "profile '%s': unreadable, or larger than %zu bytes", path,
+                        sizeof text);
+    return parse(text, length, path, out, st);
+}
+
+dms_code dms_profile_load(const char *name, dms_profile *out, dms_status *st) {
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < DMS_N_BUILTIN_PROFILES; i++) {
+        const char *text = DMS_BUILTIN_PROFILES[i].text;
+        if (strcmp(DMS_BUILTIN_PROFILES[i].name, name) == 0)
+            return parse(text, strlen(text), name, out, st);
+    }
+    if (strchr(name, '/') != NULL || (length > 5 && strcmp(name + length - 5, ".json") == 0))
+        return read_file(name, out, st);
+    return dms_fail(st, DMS_EUSAGE, "no profile '%s'; dmsc --list-profiles prints those there are",
+                    name);
+}
+
+dms_code dms_profiles_print(FILE *out, dms_status *st) {
+    (void)fprintf(out, "%-12s %-5s %12s %14s %10s %10s\n", "profile", "kind", "f32 GFLOP/s",
+                  "memory GB/s", "in GB/s", "out GB/s");
+    for (size_t i = 0; i < DMS_N_BUILTIN_PROFILES; i++) {
+        dms_profile p;
+        DMS_TRY(dms_profile_load(DMS_BUILTIN_PROFILES[i].name, &p, st));
+        (void)fprintf(out, "%-12s %-5s %12.0f %14.1f %10.1f %10.1f\n", p.name,
+                      p.device_kind == DMS_DEVICE_CPU ? "cpu" : "cuda", (double)p.f32_flops / 1e9,
+                      (double)p.memory_bytes_per_s / 1e9, (double)p.in.bytes_per_s / 1e9,
+                      (double)p.out.bytes_per_s / 1e9);
+    }
+    return DMS_OK;
+}

@@ -1,0 +1,140 @@
+/* view_summary.c - the summary of the terminal. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "planner/compile_internal.h"
+#include "planner/views.h"
+
+#define BAR_CELLS 24
+
+/* "428.5 ms": 3 digits, 4 from 100 ms on. Returns `out`. */
+static const char *time_text(int64_t ns, bool utf8, char out[32]) {
+    const double value = (double)ns;
+    if (ns < 1000)
+        (void)snprintf(out, 32, "%" PRId64 " ns", ns);
+    else if (value < 999500)
+        (void)snprintf(out, 32, "%.3g %s", value / 1e3, utf8 ? "µs" : "us");
+    else if (value < 99950000)
+        (void)snprintf(out, 32, "%.3g ms", value / 1e6);
+    else if (value < 999950000)
+        (void)snprintf(out, 32, "%.1f ms", value / 1e6);
+    else
+        (void)snprintf(out, 32, "%.4g s", value / 1e9);
+    return out;
+}
+
+/* A bar of `share` (0..1) of `cells` cells. */
+static void print_bar(double share, int cells, bool utf8, FILE *out) {
+    const int full = (int)(share * cells + 0.5);
+    for (int i = 0; i < cells; i++)
+        (void)fputs(i < full ? (utf8 ? "█" : "#") : (utf8 ? "·" : "."), out);
+}
+
+static void print_head(const dms_compiled *c, FILE *out) {
+    char device[32], host[32], weights[32];
+    (void)fprintf(out,
+                  "profile %s (%s), device budget %" PRIu64 " bytes (%s), host budget %" PRIu64
+                  " bytes (%s)\n",
+                  c->profile.name, c->profile.device_kind == DMS_DEVICE_CPU ? "cpu" : "cuda",
+                  c->device_budget, dms_bytes_text(c->device_budget, device), c->host_budget,
+                  dms_bytes_text(c->host_budget, host));
+    (void)fprintf(out, "%s: %" PRIu32 " steps, %" PRIu32 " blocks, %s of weights\n\n",
+                  c->graph.model_file, c->steps.n_steps, c->blocks.problem.n_tensors,
+                  dms_bytes_text(c->steps.weights_bytes, weights));
+}
+
+static void print_verdict(const dms_compiled *c, bool utf8, FILE *out) {
+    const dms_decision *d = &c->decision;
+    char a[32], b[32], e[32];
+    const double share = c->steps.weights_bytes == 0 ? 0
+                                                     : 100.0 * (double)c->plan.device_arena /
+                                                           (double)c->steps.weights_bytes;
+    (void)fprintf(out, "  FITS   %s of device memory (%.1f %% of the weights; floor %s)\n",
+                  dms_bytes_text(c->plan.device_arena, a), share,
+                  dms_bytes_text(c->floor.device_bytes, b));
+    (void)fprintf(out, "  TIME   %s predicted, %.2f x resident (%s)\n",
+                  time_text(d->period_ns, utf8, a), (double)d->period_ns / (double)d->compute_ns,
+                  time_text(d->compute_ns, utf8, b));
+    (void)fprintf(out, "  BOUND  %s is the least any plan can take: this one is within %.1f %%\n",
+                  time_text(d->bound_ns, utf8, a),
+                  100.0 * ((double)d->period_ns / (double)d->bound_ns - 1) + 0.05);
+    uint64_t in_bytes = 0;
+    for (uint32_t l = 0; l < d->n_loads; l++)
+        in_bytes += c->blocks.problem.tensors[d->loads[l].tensor].bytes;
+    const int64_t stall = d->period_ns - d->compute_ns;
+    (void)fprintf(out, "  STALL  %.1f %% of the time: %s\n",
+                  100.0 * (double)stall / (double)d->period_ns, time_text(stall, utf8, a));
+    const uint64_t tokens = dms_break_even_tokens(c);
+    if ((double)stall < 0.001 * (double)d->period_ns)
+        (void)fprintf(out, "  LIMIT  compute: every copy hides behind it\n\n");
+    else
+        (void)fprintf(out,
+                      "  LIMIT  the link: %s in per inference; hidden from about %" PRIu64
+                      " rows (batch x tokens) on\n\n",
+                      dms_bytes_text(in_bytes, e), tokens);
+}
+
+static void print_queues(const dms_compiled *c, bool utf8, FILE *out) {
+    const dms_decision *d = &c->decision;
+    int64_t busy[DMS_N_QUEUES] = {d->compute_ns};
+    uint64_t bytes[DMS_N_QUEUES] = {0};
+    static const char *const WAY[] = {"", "host > device", "device > host", "nvme > host",
+                                      "host > nvme"};
+    for (uint32_t l = 0; l < d->n_loads; l++) {
+        busy[DMS_QUEUE_IN] += d->loads[l].ns;
+        bytes[DMS_QUEUE_IN] += c->blocks.problem.tensors[d->loads[l].tensor].bytes;
+    }
+    for (uint32_t s = 0; s < d->n_saves; s++) {
+        busy[DMS_QUEUE_OUT] += d->saves[s].ns;
+        bytes[DMS_QUEUE_OUT] += c->blocks.problem.tensors[d->saves[s].tensor].bytes;
+    }
+    (void)fprintf(out, "  queue    direction         busy\n");
+    for (uint32_t q = 0; q < DMS_QUEUE_STORE; q++) {
+        const double share = (double)busy[q] / (double)d->period_ns;
+        char text[32];
+        (void)fprintf(out, "  %-8s %-14s %6.1f %%  ", dms_queue_name((dms_queue)q), WAY[q],
+                      100 * share);
+        print_bar(share, BAR_CELLS, utf8, out);
+        if (q == DMS_QUEUE_COMPUTE)
+            (void)fprintf(out, "  %" PRIu32 " steps\n", c->steps.n_steps);
+        else
+            (void)fprintf(out, "  %" PRIu32 " copies  %s\n", c->plan.body.n_cmds[q],
+                          dms_bytes_text(bytes[q], text));
+    }
+    (void)fputc('\n', out);
+}
+
+static void print_candidates(const dms_compiled *c, bool utf8, FILE *out) {
+    const dms_decision *d = &c->decision;
+    int64_t slowest = d->period_ns;
+    char text[32];
+    for (uint32_t k = 0; k < d->n_candidates; k++)
+        if (d->candidates[k].period_ns > slowest)
+            slowest = d->candidates[k].period_ns;
+    (void)fprintf(out, "  candidate        predicted   / bound\n");
+    for (uint32_t k = d->n_candidates; k-- > 0;) {
+        const int64_t ns = d->candidates[k].period_ns;
+        (void)fprintf(out, "  %-14s %11s  %8.3f  ", d->candidates[k].name,
+                      time_text(ns, utf8, text), (double)ns / (double)d->bound_ns);
+        print_bar((double)ns / (double)slowest, BAR_CELLS, utf8, out);
+        (void)fputc('\n', out);
+    }
+    (void)fprintf(out, "  %-14s %11s  %8.3f  ", "this plan", time_text(d->period_ns, utf8, text),
+                  (double)d->period_ns / (double)d->bound_ns);
+    print_bar((double)d->period_ns / (double)slowest, BAR_CELLS, utf8, out);
+    (void)fprintf(out, "  <\n\n");
+}
+
+void dms_view_summary(const dms_compiled *c, const dms_view_facts *facts, FILE *out) {
+    char text[32];
+    print_head(c, out);
+    print_verdict(c, facts->utf8, out);
+    print_queues(c, facts->utf8, out);
+    print_candidates(c, facts->utf8, out);
+    if (facts->plan_path != NULL)
+        (void)fprintf(out, "  %s written, %s, P1..P10 proven", facts->plan_path,
+                      dms_bytes_text(c->plan_bytes, text));
+    else
+        (void)fprintf(out, "  no plan written (-o PLAN writes one), P1..P10 proven");
+    (void)fprintf(out, ", %.1f s\n", (double)facts->compile_ms / 1000);
+}

@@ -1,0 +1,41 @@
+/* views.h - what people and programs see of a compile.
+ *
+ * Reads    a finished compile (dmsc.h).
+ * Returns  text on a FILE that the caller owns.
+ * Cost     O(steps + copies).
+ * Source   the mock-ups of this project; ONNX names are escaped for each format.
+ * Not here plans as text (schema/plan.h: dms_plan_print).
+ */
+#ifndef DMS_PLANNER_VIEWS_H
+#define DMS_PLANNER_VIEWS_H
+
+#include <stdio.h>
+
+#include "planner/dmsc.h"
+
+/* What only the command line can know of a compile. */
+typedef struct dms_view_facts {
+    int64_t compile_ms;
+    uint64_t peak_rss_bytes;
+    const char *plan_path; /* NULL = none written */
+    bool utf8;             /* the terminal shows more than ASCII */
+} dms_view_facts;
+
+/* The summary of the terminal: does it fit, how fast, how near to the best, what stalls. */
+void dms_view_summary(const dms_compiled *c, const dms_view_facts *facts, FILE *out);
+
+/* The keys of the --json file. */
+void dms_view_json(const dms_compiled *c, const dms_view_facts *facts, FILE *out);
+
+/* The picture of the placements, through cgraph: up to 60 steps in full, above that grouped by
+ * repeated layers. For `dot -Tsvg`. */
+void dms_view_dot(const dms_compiled *c, const dms_view_facts *facts, FILE *out);
+
+/* Rows of the largest product of the graph x time of the link / time of the steps: the batch x
+ * tokens from which copies hide behind compute; 0 where there is no product with weights. */
+uint64_t dms_break_even_tokens(const dms_compiled *c);
+
+/* Bytes of blocks whose home is the device (kept), and the host (streamed). */
+void dms_weights_by_tier(const dms_compiled *c, uint64_t *out_device, uint64_t *out_host);
+
+#endif
