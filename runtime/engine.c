@@ -1,1 +1,2 @@
-/* placeholder until the module lands */ extern int dms_engine_placeholder; int dms_engine_placeholder;
+/* placeholder until the module lands */ extern int dms_engine_placeholder;
+int dms_engine_placeholder;
