@@ -1,2 +1,293 @@
-/* placeholder until the module lands */ extern int dms_engine_placeholder;
-int dms_engine_placeholder;
+/* engine.c - one thread per queue: wait for other queues, run a command, count.
+ *
+ *     gate        1 prologue | 2 turn 0 | 3 turn 1 | ...        raised by dms_prepare and dms_start
+ *     body[q]     turn i: i n_q + 1 ... (i + 1) n_q             raised by the thread of queue q
+ *
+ * Every error and every cancel ends all timelines at once: every wait of every thread returns, each
+ * thread finishes the command it is in and leaves.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/session.h"
+#include "runtime/user_copy.h"
+
+/* One pass over a queue's commands: the prologue, or a turn of the body. */
+typedef struct pass {
+    dms_session *session;
+    dms_queue_run *queue;
+    const dms_program *program;
+    dms_timeline *timelines;
+    uint64_t turn;
+    bool is_body, is_last;
+} pass;
+
+int64_t dms_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Ends every timeline: whoever waits, or will, returns. */
+static void end_timelines(dms_session *s) {
+    atomic_store(&s->is_stopped, 1);
+    for (uint32_t q = 0; q < DMS_N_QUEUES; q++) {
+        dms_timeline_end(&s->prologue[q]);
+        dms_timeline_end(&s->body[q]);
+    }
+    dms_timeline_end(&s->gate);
+}
+
+/* The first failure wins; it is written before any wait can return because of it. */
+static void fail_session(dms_session *s, const dms_status *error) {
+    if (atomic_exchange(&s->has_failed, 1) != 0)
+        return;
+    s->error = *error;
+    end_timelines(s);
+}
+
+/* "step 12 'conv1'" for messages. */
+static dms_code blame_step(const dms_plan *plan, uint32_t step, dms_status *st) {
+    if (step >= plan->n_steps)
+        return dms_context(st, "prologue");
+    return dms_context(st, "step %" PRIu32 " '%s'", step,
+                       plan->step_name[plan->step_name_id[step]]);
+}
+
+/* Where element 0 of an operand lies in the device arena. */
+static uint64_t operand_place(const dms_plan *plan, const dms_operand *operand,
+                              const dms_view *view) {
+    const dms_buffer *buffer = &plan->buffer[operand->buffer];
+    const int64_t cell = buffer->tensor == DMS_NONE
+                             ? 0
+                             : dms_plan_cell_offset(&plan->tensor[buffer->tensor], operand->first);
+    return buffer->offset + (uint64_t)(cell + view->offset) * dms_dtype_bytes(view->dtype);
+}
+
+static dms_call call_of(const dms_plan_call *call) {
+    return (dms_call){call->kernel, call->n_in, call->n_out, call->n_i,
+                      call->n_f,    call->view, call->i,     call->f};
+}
+
+static dms_code run_call(dms_session *s, const dms_cmd *cmd, dms_status *st) {
+    const dms_plan *plan = s->plan;
+    const dms_call call = call_of(&plan->call[cmd->call]);
+    dms_device_call work = {.call = &call, .is_small = s->is_small[cmd->call]};
+    for (uint32_t k = 0; k < call.n_in + call.n_out; k++)
+        work.operand[k] = operand_place(plan, &cmd->operand[k], &call.view[k]);
+    if (cmd->workspace != DMS_NONE) {
+        work.workspace = plan->buffer[cmd->workspace].offset;
+        work.workspace_bytes = plan->buffer[cmd->workspace].bytes;
+    }
+    uint32_t index_error = 0;
+    s->device->ops->call(s->device, &work, &index_error);
+    if (index_error == 0)
+        return DMS_OK;
+    (void)dms_fail(st, DMS_EINPUT, "operand %" PRIu32 ": an index is out of range",
+                   index_error - 1);
+    return blame_step(plan, cmd->step, st);
+}
+
+/* A LOAD: a cell goes to its place in a buffer of the host, or of a device the host can write. */
+static dms_code run_load(dms_session *s, const dms_cmd *cmd, uint64_t *out_bytes, dms_status *st) {
+    const dms_plan *plan = s->plan;
+    const dms_buffer *to = &plan->buffer[cmd->to];
+    const dms_plan_tensor *tensor = &plan->tensor[to->tensor];
+    const uint32_t cell = cmd->from - tensor->first_source;
+    const dms_view view = tensor->is_split ? dms_plan_cell_view(tensor, cell, 1) : tensor->stored;
+    uint8_t *arena = to->arena == DMS_TIER_DEVICE ? s->device->device_arena : s->device->host_arena;
+    const uint64_t at = (uint64_t)dms_plan_cell_offset(tensor, cell) * dms_dtype_bytes(view.dtype);
+    const dms_code code =
+        dms_storage_load(s->storage, cmd->from, view.pitch, arena + to->offset + at, out_bytes, st);
+    return code == DMS_OK ? code : dms_context(st, "weight '%s'", tensor->name);
+}
+
+static uint64_t run_copy(dms_session *s, const dms_cmd *cmd) {
+    const dms_buffer *from = &s->plan->buffer[cmd->from], *to = &s->plan->buffer[cmd->to];
+    if (to->arena == DMS_TIER_DEVICE)
+        s->device->ops->copy_in(s->device, to->offset, s->device->host_arena + from->offset,
+                                to->bytes);
+    else
+        s->device->ops->copy_out(s->device, s->device->host_arena + to->offset, from->offset,
+                                 to->bytes);
+    return to->bytes;
+}
+
+/* Moves a user tensor; `binding` is that of the turn. */
+static uint64_t run_user(dms_session *s, const dms_cmd *cmd, const dms_binding *binding) {
+    const dms_plan *plan = s->plan;
+    if (cmd->kind == DMS_CMD_FROM_USER) {
+        const dms_buffer *to = &plan->buffer[cmd->to];
+        return dms_user_copy_in(s->device, to->offset, &plan->tensor[to->tensor], to->cell,
+                                &binding->input[cmd->from]);
+    }
+    const dms_buffer *from = &plan->buffer[cmd->from];
+    return dms_user_copy_out(s->device, &binding->output[cmd->to], &plan->tensor[from->tensor],
+                             from->cell, from->offset);
+}
+
+static dms_code run_command(const pass *p, const dms_cmd *cmd, uint64_t *out_bytes,
+                            dms_status *st) {
+    dms_session *s = p->session;
+    switch (cmd->kind) {
+    case DMS_CMD_CALL:
+        return run_call(s, cmd, st);
+    case DMS_CMD_COPY:
+        *out_bytes = run_copy(s, cmd);
+        return DMS_OK;
+    case DMS_CMD_FROM_USER:
+    case DMS_CMD_TO_USER:
+        *out_bytes = run_user(s, cmd, &s->of_turn[p->turn & 1]);
+        return DMS_OK;
+    case DMS_CMD_LOAD:
+        return run_load(s, cmd, out_bytes, st);
+    case DMS_N_CMD_KINDS:
+        break;
+    }
+    return dms_fail(st, DMS_EPLAN, "unknown command kind %d", (int)cmd->kind);
+}
+
+/* Adds what a body command took to the sums of its queue and to its step. */
+static void account(const pass *p, const dms_cmd *cmd, int64_t ns, uint64_t bytes) {
+    dms_session *s = p->session;
+    atomic_fetch_add_explicit(&p->queue->busy_ns, (uint64_t)ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&p->queue->commands, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&p->queue->bytes, bytes, memory_order_relaxed);
+    if (cmd->kind != DMS_CMD_CALL || cmd->step >= s->plan->n_steps)
+        return;
+    const uint64_t column = p->turn % s->n_columns;
+    atomic_store_explicit(&s->step_ns[column * s->plan->n_steps + cmd->step],
+                          ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns, memory_order_relaxed);
+}
+
+/* False when everything ended meanwhile. */
+static bool await_others(const pass *p, const dms_cmd *cmd) {
+    for (uint32_t q = 0; q < DMS_N_QUEUES; q++) {
+        if (cmd->wait_cmd[q] == DMS_NONE || p->turn < cmd->wait_back[q])
+            continue;
+        const uint64_t value =
+            (p->turn - cmd->wait_back[q]) * p->program->n_cmds[q] + cmd->wait_cmd[q] + 1;
+        if (!dms_timeline_wait(&p->timelines[q], value))
+            return false;
+    }
+    return atomic_load_explicit(&p->session->is_stopped, memory_order_acquire) == 0;
+}
+
+/* Waits for its turn and runs one command; false when the session ended or fails here. A command
+ * that is skipped waits too: others order themselves behind it. */
+static bool do_command(const pass *p, const dms_cmd *cmd) {
+    dms_session *s = p->session;
+    dms_status error;
+    uint64_t bytes = 0;
+    if (!await_others(p, cmd))
+        return false;
+    if (atomic_load_explicit(&s->cancel, memory_order_relaxed) != 0) {
+        (void)dms_fail(&error, DMS_ECANCELLED, "interrupted");
+        fail_session(s, &error);
+        return false;
+    }
+    if (p->is_last && cmd->is_ahead)
+        return true;
+    const int64_t begin = dms_now_ns();
+    if (run_command(p, cmd, &bytes, &error) != DMS_OK) {
+        fail_session(s, &error);
+        return false;
+    }
+    if (p->is_body)
+        account(p, cmd, dms_now_ns() - begin, bytes);
+    return true;
+}
+
+/* Runs all commands of a pass in order; false when the session ended. */
+static bool run_pass(const pass *p) {
+    const dms_queue q = p->queue->id;
+    const uint32_t n = p->program->n_cmds[q];
+    const uint64_t base = p->turn * n;
+    uint64_t published = base;
+    for (uint32_t k = 0; k < n; k++) {
+        const dms_cmd *cmd = &p->program->cmd[q][k];
+        if (!do_command(p, cmd))
+            return false;
+        if (!cmd->is_signal && k + 1 != n && k + 1 != p->queue->own_end)
+            continue;
+        if (!dms_timeline_publish(&p->timelines[q], published, base + k + 1))
+            return false;
+        published = base + k + 1;
+    }
+    return true;
+}
+
+static void *queue_main(void *argument) {
+    dms_queue_run *queue = argument;
+    dms_session *s = queue->session;
+    pass p = {s, queue, &s->plan->prologue, s->prologue, 0, false, false};
+    if (!dms_timeline_wait(&s->gate, DMS_GATE_PROLOGUE) || !run_pass(&p))
+        return NULL;
+    p.program = &s->plan->body;
+    p.timelines = s->body;
+    p.is_body = true;
+    while (dms_timeline_wait(&s->gate, DMS_GATE_TURN(p.turn))) {
+        p.is_last = s->options.turns != 0 && p.turn + 1 == s->options.turns;
+        if (!run_pass(&p))
+            return NULL;
+        p.turn++;
+    }
+    return NULL;
+}
+
+/* One past the last command of the body that belongs to the turn itself. */
+static uint32_t find_own_end(const dms_program *body, dms_queue q) {
+    uint32_t end = body->n_cmds[q];
+    while (end > 0 && body->cmd[q][end - 1].is_ahead)
+        end--;
+    return end;
+}
+
+dms_code dms_engine_start(dms_session *s, dms_status *st) {
+    sigset_t all, before;
+    int error = 0;
+    sigfillset(&all); /* signals belong to the threads of the program */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (uint32_t q = 0; q < DMS_N_QUEUES && error == 0; q++) {
+        dms_queue_run *queue = &s->queue[q];
+        queue->session = s;
+        queue->id = (dms_queue)q;
+        queue->own_end = find_own_end(&s->plan->body, (dms_queue)q);
+        if (s->plan->prologue.n_cmds[q] == 0 && s->plan->body.n_cmds[q] == 0)
+            continue;
+        error = pthread_create(&queue->thread, NULL, queue_main, queue);
+        queue->has_thread = error == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0)
+        return dms_fail(st, DMS_EINTERNAL, "starting the thread of a queue: %s", strerror(error));
+    return DMS_OK;
+}
+
+bool dms_engine_await_prologue(dms_session *s) {
+    for (uint32_t q = 0; q < DMS_N_QUEUES; q++) {
+        if (!dms_timeline_wait(&s->prologue[q], s->plan->prologue.n_cmds[q]))
+            return false;
+    }
+    return true;
+}
+
+bool dms_engine_await_turn(dms_session *s, uint64_t turn) {
+    for (uint32_t q = 0; q < DMS_N_QUEUES; q++) {
+        const uint32_t own = s->queue[q].own_end;
+        if (own != 0 && !dms_timeline_wait(&s->body[q], turn * s->plan->body.n_cmds[q] + own))
+            return false;
+    }
+    return true;
+}
+
+void dms_engine_stop(dms_session *s) {
+    end_timelines(s);
+    for (uint32_t q = 0; q < DMS_N_QUEUES; q++) {
+        if (s->queue[q].has_thread)
+            pthread_join(s->queue[q].thread, NULL);
+        s->queue[q].has_thread = false;
+    }
+}

@@ -78,6 +78,7 @@ static dms_code read_file(reader *r, const Dms__File *in, dms_plan_file *out) {
             return REFUSE(r, "file '%s': large range %zu lies outside", out->name, k);
     out->bytes = in->bytes;
     out->digest = (dms_hash){in->digest_lo, in->digest_hi};
+    out->digest_all = (dms_hash){in->all_lo, in->all_hi};
     out->kind = in->kind;
     out->is_unread = in->unread;
     DMS_TRY(count32(r, in->n_large_offset, "large ranges", &out->n_large));

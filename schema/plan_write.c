@@ -63,6 +63,8 @@ static dms_code put_files(writer *w) {
         f->bytes = file->bytes;
         f->digest_lo = file->digest.lo;
         f->digest_hi = file->digest.hi;
+        f->all_lo = file->digest_all.lo;
+        f->all_hi = file->digest_all.hi;
         f->kind = file->kind;
         f->unread = file->is_unread;
         f->n_large_offset = f->n_large_bytes = file->n_large;

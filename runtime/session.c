@@ -1,0 +1,355 @@
+/* session.c - the API of dms.h around the queues of engine.c. */
+#include "runtime/session.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/check/check.h"
+#include "runtime/cpu/cpu_device.h"
+
+#define MAX_THREADS 1024u
+
+/* Calls below this many flops + 4 x bytes take less time than waking a thread (about 10 us). */
+#define SMALL_WORK 200000u
+
+static uint32_t cores_of_process(void) {
+    cpu_set_t set;
+    const int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : (uint32_t)n;
+}
+
+/* Only the CPU is in this build. */
+static dms_code check_device(const dms_plan *plan, const char *device, dms_status *st) {
+    if (device != NULL && strncmp(device, "cuda", 4) == 0 && (device[4] == 0 || device[4] == ':'))
+        return dms_fail(st, DMS_EDEVICE, "device '%s': this build runs on the CPU only", device);
+    if (device != NULL && strcmp(device, "cpu") != 0)
+        return dms_fail(st, DMS_EUSAGE, "unknown device '%s': cpu, cuda or cuda:N", device);
+    if (plan->device_kind != DMS_DEVICE_CPU)
+        return dms_fail(
+            st, DMS_EDEVICE,
+            "the plan is for a cuda device (profile '%s'): compile it with a cpu profile "
+            "to run it here",
+            plan->profile);
+    return DMS_OK;
+}
+
+/* Asks the device about every call, and decides which are worth more than one thread. */
+static dms_code prepare_calls(dms_session *s, dms_status *st) {
+    const dms_plan *plan = s->plan;
+    bool *is_small;
+    DMS_TRY(dms_alloc_st(&s->arena, plan->n_calls, sizeof *is_small, "calls", &is_small, st));
+    for (uint32_t i = 0; i < plan->n_calls; i++) {
+        const dms_plan_call *c = &plan->call[i];
+        const dms_call call = {c->kernel, c->n_in, c->n_out, c->n_i, c->n_f, c->view, c->i, c->f};
+        DMS_TRY(s->device->ops->can_run(&call, st));
+        const dms_cost cost = dms_call_cost(&call);
+        is_small[i] = cost.flops < SMALL_WORK && cost.bytes < SMALL_WORK / 4 &&
+                      cost.flops + 4 * cost.bytes < SMALL_WORK;
+    }
+    s->is_small = is_small;
+    return DMS_OK;
+}
+
+static dms_code allocate_bindings(dms_session *s, dms_status *st) {
+    dms_binding *all[3] = {&s->next, &s->of_turn[0], &s->of_turn[1]};
+    for (uint32_t i = 0; i < 3; i++) {
+        DMS_TRY(dms_alloc_st(&s->arena, s->plan->n_inputs, sizeof(dms_tensor), "bindings",
+                             &all[i]->input, st));
+        DMS_TRY(dms_alloc_st(&s->arena, s->plan->n_outputs, sizeof(dms_tensor), "bindings",
+                             &all[i]->output, st));
+    }
+    const uint64_t turns = s->options.turns;
+    s->n_columns = turns == 0 || turns > DMS_STEP_TURNS ? DMS_STEP_TURNS : (uint32_t)turns;
+    return dms_alloc_st(&s->arena, (uint64_t)s->n_columns * s->plan->n_steps, sizeof *s->step_ns,
+                        "step times", &s->step_ns, st);
+}
+
+/* Copies the texts of the options, whose owner may release them. */
+static dms_code keep_options(dms_session *s, const dms_options *options, const char *folder,
+                             dms_status *st) {
+    s->options = *options;
+    s->options.device = NULL;
+    s->folder = dms_strndup(&s->arena, folder, strlen(folder));
+    if (options->model_dir != NULL)
+        s->options.model_dir =
+            dms_strndup(&s->arena, options->model_dir, strlen(options->model_dir));
+    if (s->folder == NULL || (options->model_dir != NULL && s->options.model_dir == NULL))
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: options");
+    if (s->options.threads == 0)
+        s->options.threads = cores_of_process();
+    if (s->options.threads > MAX_THREADS)
+        return dms_fail(st, DMS_EUSAGE, "threads: %" PRIu32 " are more than %u", s->options.threads,
+                        MAX_THREADS);
+    return DMS_OK;
+}
+
+/* Everything of a session that can fail after it exists. */
+static dms_code open_parts(dms_session *s, const dms_options *options, const char *folder,
+                           dms_status *st) {
+    DMS_TRY(check_device(s->plan, options->device, st));
+    DMS_TRY(keep_options(s, options, folder, st));
+    DMS_TRY(allocate_bindings(s, st));
+    const dms_device_options device = {s->plan->device_arena, s->plan->host_arena,
+                                       s->options.threads, s->options.poison};
+    DMS_TRY(dms_cpu_device_open(&device, &s->arena, &s->device, st));
+    DMS_TRY(prepare_calls(s, st));
+    return dms_engine_start(s, st);
+}
+
+/* A session without a plan, living in its own arena. */
+static dms_code make_session(dms_session **out, dms_status *st) {
+    dms_arena arena = {0};
+    dms_session *s;
+    DMS_TRY(dms_alloc_st(&arena, 1, sizeof *s, "session", &s, st));
+    s->arena = arena;
+    *out = s;
+    return DMS_OK;
+}
+
+dms_code dms_session_open(const dms_plan *plan, const char *folder, const dms_options *options,
+                          dms_session **out_session, dms_status *st) {
+    dms_session *s;
+    DMS_TRY(make_session(&s, st));
+    s->plan = plan;
+    const int64_t begin = dms_now_ns();
+    const dms_code code = open_parts(s, options, folder, st);
+    if (code != DMS_OK) {
+        dms_close(s);
+        return code;
+    }
+    s->open_ns = dms_now_ns() - begin;
+    *out_session = s;
+    return DMS_OK;
+}
+
+/* Reads the plan into the session and proves it. */
+static dms_code read_plan(dms_session *s, const char *path, dms_status *st) {
+    DMS_TRY(dms_plan_read(path, &s->arena, &s->own_plan, st));
+    dms_arena scratch = {0};
+    dms_hash meaning;
+    const dms_code code = dms_check_plan(&s->own_plan, &scratch, &meaning, st);
+    dms_arena_free(&scratch);
+    return code == DMS_OK ? code : dms_context(st, "plan '%s'", path);
+}
+
+dms_code dms_open(const char *plan_path, const dms_options *options, dms_session **out_session,
+                  dms_status *st) {
+    dms_session *s;
+    DMS_TRY(make_session(&s, st));
+    s->plan = &s->own_plan;
+    const int64_t begin = dms_now_ns();
+    const char *slash = strrchr(plan_path, '/');
+    const char *folder =
+        slash == NULL ? "." : dms_strndup(&s->arena, plan_path, (uint64_t)(slash - plan_path) + 1);
+    dms_code code = read_plan(s, plan_path, st);
+    if (code == DMS_OK && folder == NULL)
+        code = dms_fail(st, DMS_EINTERNAL, "out of memory: name of a folder");
+    if (code == DMS_OK)
+        code = open_parts(s, options, folder, st);
+    if (code != DMS_OK) {
+        dms_close(s);
+        return code;
+    }
+    s->open_ns = dms_now_ns() - begin;
+    *out_session = s;
+    return DMS_OK;
+}
+
+void dms_close(dms_session *session) {
+    if (session == NULL)
+        return;
+    dms_engine_stop(session);
+    dms_storage_close(session->storage);
+    if (session->device != NULL)
+        session->device->ops->close(session->device);
+    dms_arena arena = session->arena; /* the session lies in it */
+    dms_arena_free(&arena);
+}
+
+/* A tensor of the caller must be the port's: element type, dims, and memory where it has elements. */
+static dms_code check_tensor(const dms_port *port, const dms_tensor *tensor, bool is_output,
+                             dms_status *st) {
+    const char *what = is_output ? "output" : "input";
+    char want[160], got[160];
+    if (dms_view_check(&tensor->view, port->name, st) != DMS_OK)
+        return dms_fail(st, DMS_EINPUT, "%s '%s': the view is not valid", what, port->name);
+    if (tensor->view.dtype != port->view.dtype || !dms_view_same_dims(&tensor->view, &port->view))
+        return dms_fail(st, DMS_EINPUT, "%s '%s': the plan wants %s, given is %s", what, port->name,
+                        dms_view_text(&port->view, want, sizeof want),
+                        dms_view_text(&tensor->view, got, sizeof got));
+    if (tensor->data == NULL && dms_view_count(&tensor->view) != 0)
+        return dms_fail(st, DMS_EINPUT, "%s '%s': no memory is given", what, port->name);
+    for (uint32_t k = 0; is_output && k < tensor->view.rank; k++)
+        if (tensor->view.pitch[k] == 0 && tensor->view.dim[k] > 1)
+            return dms_fail(st, DMS_EINPUT, "output '%s': axis %" PRIu32 " repeats", port->name, k);
+    return DMS_OK;
+}
+
+dms_code dms_bind(dms_session *session, const dms_tensor *inputs, uint32_t n_inputs,
+                  const dms_tensor *outputs, uint32_t n_outputs, dms_status *st) {
+    const dms_plan *plan = session->plan;
+    if (n_inputs != plan->n_inputs || n_outputs != plan->n_outputs)
+        return dms_fail(st, DMS_EINPUT,
+                        "the plan has %" PRIu32 " inputs and %" PRIu32
+                        " outputs, given are %" PRIu32 " and %" PRIu32,
+                        plan->n_inputs, plan->n_outputs, n_inputs, n_outputs);
+    for (uint32_t i = 0; i < n_inputs; i++)
+        DMS_TRY(check_tensor(&plan->input[i], &inputs[i], false, st));
+    for (uint32_t i = 0; i < n_outputs; i++)
+        DMS_TRY(check_tensor(&plan->output[i], &outputs[i], true, st));
+    for (uint32_t i = 0; i < n_inputs; i++)
+        session->next.input[i] = inputs[i];
+    for (uint32_t i = 0; i < n_outputs; i++)
+        session->next.output[i] = outputs[i];
+    session->is_bound = true;
+    return DMS_OK;
+}
+
+/* After a failure: ends the threads, keeps and returns the error. `error` is NULL when the engine
+ * has its own. */
+static dms_code fail_session(dms_session *s, const dms_status *error, dms_status *st) {
+    dms_engine_stop(s);
+    if (error != NULL)
+        s->error = *error;
+    s->state = DMS_SESSION_FAILED;
+    if (st != NULL)
+        *st = s->error;
+    return s->error.code;
+}
+
+static dms_code prologue(dms_session *s, dms_status *st) {
+    const dms_storage_options options = {
+        .model_dir = s->options.model_dir != NULL ? s->options.model_dir : s->folder,
+        .plan_dir = s->folder,
+        .verify_weights = s->options.verify_weights,
+        .random_weights = s->options.random_weights,
+        .random_seed = s->options.random_seed,
+        .cancel = &s->cancel};
+    dms_status error;
+    if (dms_storage_open(s->plan, &options, &s->arena, &s->storage, &error) != DMS_OK)
+        return fail_session(s, &error, st);
+    (void)dms_timeline_publish(&s->gate, 0, DMS_GATE_PROLOGUE);
+    if (!dms_engine_await_prologue(s))
+        return fail_session(s, NULL, st);
+    s->state = DMS_SESSION_READY;
+    return DMS_OK;
+}
+
+dms_code dms_prepare(dms_session *session, dms_status *st) {
+    if (session->state == DMS_SESSION_FAILED)
+        return fail_session(session, NULL, st);
+    if (session->state == DMS_SESSION_READY)
+        return DMS_OK;
+    const int64_t begin = dms_now_ns();
+    const dms_code code = prologue(session, st);
+    session->open_ns += dms_now_ns() - begin;
+    return code;
+}
+
+dms_code dms_start(dms_session *session, dms_status *st) {
+    DMS_TRY(dms_prepare(session, st));
+    const uint64_t turn = session->n_started, turns = session->options.turns;
+    if (!session->is_bound)
+        return dms_fail(st, DMS_EUSAGE, "no inputs and outputs are bound");
+    if (turn - session->n_waited >= 2)
+        return dms_fail(st, DMS_EUSAGE, "two turns are under way already");
+    if (turns != 0 && turn >= turns)
+        return dms_fail(st, DMS_EUSAGE, "the session was opened for %" PRIu64 " turns", turns);
+    dms_binding *binding = &session->of_turn[turn & 1];
+    for (uint32_t i = 0; i < session->plan->n_inputs; i++)
+        binding->input[i] = session->next.input[i];
+    for (uint32_t i = 0; i < session->plan->n_outputs; i++)
+        binding->output[i] = session->next.output[i];
+    const uint64_t before = turn == 0 ? DMS_GATE_PROLOGUE : DMS_GATE_TURN(turn - 1);
+    if (!dms_timeline_publish(&session->gate, before, DMS_GATE_TURN(turn)))
+        return fail_session(session, NULL, st);
+    session->n_started++;
+    return DMS_OK;
+}
+
+dms_code dms_wait(dms_session *session, dms_status *st) {
+    if (session->state == DMS_SESSION_FAILED)
+        return fail_session(session, NULL, st);
+    if (session->n_waited == session->n_started)
+        return dms_fail(st, DMS_EUSAGE, "no turn is under way");
+    if (!dms_engine_await_turn(session, session->n_waited))
+        return fail_session(session, NULL, st);
+    session->n_waited++;
+    return DMS_OK;
+}
+
+dms_code dms_run(dms_session *session, dms_status *st) {
+    DMS_TRY(dms_start(session, st));
+    return dms_wait(session, st);
+}
+
+void dms_cancel(dms_session *session) {
+    atomic_store_explicit(&session->cancel, 1, memory_order_relaxed);
+}
+
+dms_info dms_session_info(const dms_session *session) {
+    const dms_plan *plan = session->plan;
+    return (dms_info){.model = plan->model,
+                      .profile = plan->profile,
+                      .n_inputs = plan->n_inputs,
+                      .n_outputs = plan->n_outputs,
+                      .n_steps = plan->n_steps,
+                      .threads = session->options.threads,
+                      .device_arena_bytes = plan->device_arena,
+                      .host_arena_bytes = plan->host_arena,
+                      .device_budget_bytes = plan->device_budget,
+                      .host_budget_bytes = plan->host_budget,
+                      .overhead_bytes = session->arena.used_bytes + session->device->overhead_bytes,
+                      .period_ns = plan->period_ns,
+                      .compute_ns = plan->compute_ns};
+}
+
+dms_port_info dms_session_input(const dms_session *session, uint32_t i) {
+    return (dms_port_info){session->plan->input[i].name, session->plan->input[i].view};
+}
+
+dms_port_info dms_session_output(const dms_session *session, uint32_t i) {
+    return (dms_port_info){session->plan->output[i].name, session->plan->output[i].view};
+}
+
+const char *dms_session_step(const dms_session *session, uint32_t i) {
+    return session->plan->step_name[session->plan->step_name_id[i]];
+}
+
+static dms_queue_stats read_stats(const dms_session *s, dms_queue queue) {
+    const dms_queue_run *q = &s->queue[queue];
+    return (dms_queue_stats){atomic_load_explicit(&q->busy_ns, memory_order_relaxed),
+                             atomic_load_explicit(&q->commands, memory_order_relaxed),
+                             atomic_load_explicit(&q->bytes, memory_order_relaxed)};
+}
+
+dms_stats dms_session_stats(const dms_session *session) {
+    return (dms_stats){.turns = session->n_waited,
+                       .open_ns = session->open_ns,
+                       .compute = read_stats(session, DMS_QUEUE_COMPUTE),
+                       .in = read_stats(session, DMS_QUEUE_IN),
+                       .out = read_stats(session, DMS_QUEUE_OUT),
+                       .load = read_stats(session, DMS_QUEUE_LOAD)};
+}
+
+static int compare_ns(const void *a, const void *b) {
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+void dms_session_step_ns(const dms_session *session, uint64_t first_turn, int64_t *out_ns) {
+    const uint64_t end = session->n_waited, n_columns = session->n_columns;
+    const uint32_t n_steps = session->plan->n_steps;
+    if (end > n_columns && first_turn < end - n_columns)
+        first_turn = end - n_columns;
+    for (uint32_t step = 0; step < n_steps; step++) {
+        uint32_t sample[DMS_STEP_TURNS], n = 0;
+        for (uint64_t turn = first_turn; turn < end; turn++)
+            sample[n++] = atomic_load_explicit(&session->step_ns[turn % n_columns * n_steps + step],
+                                               memory_order_relaxed);
+        qsort(sample, n, sizeof *sample, compare_ns);
+        out_ns[step] = n == 0 ? 0 : sample[n / 2];
+    }
+}

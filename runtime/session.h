@@ -1,0 +1,96 @@
+/* session.h - an open session, shared by session.c (the API), engine.c (queues) and the tests.
+ *
+ * Reads    a decoded plan.
+ * Returns  what dms.h promises.
+ * Cost     allocated whole by dms_session_open; nothing between the first and the last command.
+ * Source   none.
+ * Not here the plan's file and the checker: dms_open adds them.
+ */
+#ifndef DMS_RUNTIME_SESSION_H
+#define DMS_RUNTIME_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "runtime/device.h"
+#include "runtime/dms.h"
+#include "runtime/storage.h"
+#include "runtime/timeline.h"
+
+/* Turns whose step times are remembered. */
+#define DMS_STEP_TURNS 31u
+
+/* Values of the gate that all queues wait at before they start something. */
+#define DMS_GATE_PROLOGUE 1u
+#define DMS_GATE_TURN(turn) (2u + (turn))
+
+/* One queue of a session: its thread and its sums. */
+typedef struct dms_queue_run {
+    dms_session *session;
+    dms_queue id;
+    bool has_thread;
+    pthread_t thread;
+    uint32_t own_end; /* one past the last body command that is not ahead: the turn's own work */
+    _Atomic uint64_t busy_ns, commands, bytes;
+} dms_queue_run;
+
+/* Where one turn reads and writes. */
+typedef struct dms_binding {
+    dms_tensor *input, *output;
+} dms_binding;
+
+typedef enum dms_session_state {
+    DMS_SESSION_OPEN,   /* nothing of the model is read */
+    DMS_SESSION_READY,  /* the prologue has run */
+    DMS_SESSION_FAILED, /* threads have ended, `error` is set */
+} dms_session_state;
+
+struct dms_session {
+    dms_arena arena;
+    dms_plan own_plan;    /* where dms_open read it */
+    const dms_plan *plan; /* what runs */
+    const char *folder;   /* of the plan */
+    dms_options options;
+    dms_device *device;
+    dms_storage *storage;
+    dms_session_state state;
+
+    dms_timeline gate;
+    dms_timeline prologue[DMS_N_QUEUES], body[DMS_N_QUEUES];
+    dms_queue_run queue[DMS_N_QUEUES];
+    atomic_int cancel;     /* set by dms_cancel */
+    atomic_int is_stopped; /* threads end between commands */
+    atomic_int has_failed; /* who sets it writes `error` */
+    dms_status error;
+
+    bool is_bound;
+    dms_binding next, of_turn[2]; /* of_turn[i & 1]: of turn i */
+    uint64_t n_started, n_waited;
+    const bool *is_small;      /* per call of the plan */
+    _Atomic uint32_t *step_ns; /* [n_columns][n_steps]; turn i writes column i mod n_columns */
+    uint32_t n_columns;
+    int64_t open_ns;
+};
+
+/* Opens a session on a decoded plan that the caller has checked. `folder` is that of the plan file.
+ * Owner    `plan` must outlive the session. */
+DMS_CHECKED dms_code dms_session_open(const dms_plan *plan, const char *folder,
+                                      const dms_options *options, dms_session **out_session,
+                                      dms_status *st);
+
+/* Starts a thread for every queue that has commands; they wait at the gate. */
+DMS_CHECKED dms_code dms_engine_start(dms_session *session, dms_status *st);
+
+/* Waits until the prologue has run; false when something failed. */
+bool dms_engine_await_prologue(dms_session *session);
+
+/* Waits until the own work of `turn` is done; false when something failed. */
+bool dms_engine_await_turn(dms_session *session, uint64_t turn);
+
+/* Ends all threads between commands and joins them. */
+void dms_engine_stop(dms_session *session);
+
+/* Monotonic clock. */
+int64_t dms_now_ns(void);
+
+#endif

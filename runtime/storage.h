@@ -1,0 +1,45 @@
+/* storage.h - the model's files: opened once, proven to be the ones of the plan, read block by block.
+ *
+ * Reads    the file and source tables of a plan; files beneath the model's folder.
+ * Returns  blocks of weights in the layout of the plan.
+ * Cost     one descriptor per file that is read; 2 MiB of staging; contiguous blocks are read in place.
+ * Source   openat2(2); P10 of DESIGN section 7.
+ * Not here when a block is read (engine.c), what a digest covers (schema/file_digest.h).
+ */
+#ifndef DMS_RUNTIME_STORAGE_H
+#define DMS_RUNTIME_STORAGE_H
+
+#include <stdatomic.h>
+
+#include "schema/plan.h"
+
+typedef struct dms_storage dms_storage;
+
+/* Where files lie, and what is asked of them. */
+typedef struct dms_storage_options {
+    const char *model_dir; /* of files of kind 0 and 1 */
+    const char *plan_dir;  /* of files of kind 2 */
+    bool verify_weights;   /* every byte, not samples */
+    bool random_weights;   /* make up what was missing when the plan was made */
+    uint64_t random_seed;
+    const atomic_int *cancel; /* looked at between files; NULL: never */
+} dms_storage_options;
+
+/* Opens every file of the plan and compares size and digest.
+ * Owner    `plan` is borrowed until dms_storage_close; the rest lives in `arena`.
+ * Errors   DMS_EIO: missing, not a regular file, outside the folder, a link, unreadable;
+ *          DMS_EPLAN: another size or content than planned for; DMS_ECANCELLED. */
+DMS_CHECKED dms_code dms_storage_open(const dms_plan *plan, const dms_storage_options *options,
+                                      dms_arena *arena, dms_storage **out_storage, dms_status *st);
+
+/* Reads source `source` into `to`: element (i0, i1, ...) of its view goes to sum i_k pitch[k].
+ * Returns  bytes taken from storage in *out_bytes.
+ * Threads  one caller at a time: there is one staging buffer.
+ * Errors   DMS_EIO naming file, offset and reason. */
+DMS_CHECKED dms_code dms_storage_load(dms_storage *storage, uint32_t source, const int64_t *pitch,
+                                      void *to, uint64_t *out_bytes, dms_status *st);
+
+/* Closes all files. NULL is allowed. */
+void dms_storage_close(dms_storage *storage);
+
+#endif

@@ -1,0 +1,96 @@
+/* user_copy.c - runs of elements between the caller's memory and the device.
+ *
+ * A cell of a split tensor [outer, axis, inner] covers, for every outer index, one run of
+ * cell_len x inner elements of the dense order; the caller's dims may differ from the plan's (a view
+ * of as many elements), so runs are counted in dense order and mapped to the caller's pitches.
+ */
+#include "runtime/user_copy.h"
+
+/* One transfer: where it is, and which way it goes. */
+typedef struct transfer {
+    dms_device *device;
+    const dms_tensor *user;
+    uint64_t at; /* in the device arena, moves on */
+    uint64_t element_bytes;
+    bool is_dense, is_out;
+} transfer;
+
+/* Moves `n` elements that lie side by side on both sides; `index` counts in the caller's memory. */
+static void move_span(transfer *t, int64_t index, int64_t n) {
+    uint8_t *user =
+        (uint8_t *)t->user->data + (t->user->view.offset + index) * (int64_t)t->element_bytes;
+    const uint64_t bytes = (uint64_t)n * t->element_bytes;
+    if (t->is_out)
+        t->device->ops->copy_out(t->device, user, t->at, bytes);
+    else
+        t->device->ops->copy_in(t->device, t->at, user, bytes);
+    t->at += bytes;
+}
+
+/* The place of dense element `flat` in the caller's memory; the rest of its row in *out_left. */
+static int64_t place_of(const dms_view *view, int64_t flat, int64_t *out_left) {
+    int64_t index = 0;
+    *out_left = 1;
+    for (uint32_t k = view->rank; k-- > 0; flat /= view->dim[k]) {
+        const int64_t i = flat % view->dim[k];
+        index += i * view->pitch[k];
+        if (k + 1 == view->rank)
+            *out_left = view->dim[k] - i;
+    }
+    return index;
+}
+
+/* Moves the elements [first, first + n) of the dense order. */
+static void move_run(transfer *t, int64_t first, int64_t n) {
+    if (t->is_dense) {
+        move_span(t, first, n);
+        return;
+    }
+    const dms_view *view = &t->user->view;
+    const int64_t step = view->rank == 0 ? 1 : view->pitch[view->rank - 1];
+    while (n > 0) {
+        int64_t left;
+        const int64_t index = place_of(view, first, &left);
+        if (left > n)
+            left = n;
+        if (step == 1)
+            move_span(t, index, left);
+        for (int64_t i = 0; step != 1 && i < left; i++)
+            move_span(t, index + i * step, 1);
+        first += left;
+        n -= left;
+    }
+}
+
+static uint64_t transfer_tensor(transfer *t, const dms_plan_tensor *tensor, uint32_t cell) {
+    const uint64_t begin = t->at;
+    const dms_view *stored = &tensor->stored;
+    t->element_bytes = dms_dtype_bytes(stored->dtype);
+    t->is_dense = dms_view_is_dense(&t->user->view);
+    if (!tensor->is_split || tensor->cell_len <= 0) {
+        move_run(t, 0, dms_view_count(stored));
+        return t->at - begin;
+    }
+    const uint32_t axis = tensor->cell_axis;
+    int64_t outer = 1;
+    for (uint32_t k = 0; k < axis; k++)
+        outer *= stored->dim[k];
+    const int64_t inner = stored->pitch[axis], first = (int64_t)cell * tensor->cell_len;
+    const int64_t left = stored->dim[axis] - first;
+    const int64_t n = left < tensor->cell_len ? left : tensor->cell_len;
+    for (int64_t o = 0; o < outer; o++)
+        move_run(t, (o * stored->dim[axis] + first) * inner, n * inner);
+    return t->at - begin;
+}
+
+uint64_t dms_user_copy_in(dms_device *device, uint64_t to, const dms_plan_tensor *tensor,
+                          uint32_t cell, const dms_tensor *user) {
+    transfer t = {.device = device, .user = user, .at = to};
+    return transfer_tensor(&t, tensor, cell);
+}
+
+uint64_t dms_user_copy_out(dms_device *device, const dms_tensor *user,
+                           const dms_plan_tensor *tensor, uint32_t cell, uint64_t from) {
+    transfer t = {.device = device, .user = user, .at = from, .is_out = true};
+    return transfer_tensor(&t, tensor, cell);
+}

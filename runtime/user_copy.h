@@ -1,0 +1,24 @@
+/* user_copy.h - tensors of the caller, which may have room between elements, from and to dense memory.
+ *
+ * Reads    a tensor of the caller and a plan tensor of as many elements.
+ * Returns  the bytes of one buffer moved.
+ * Cost     one dms_host_copy per contiguous run.
+ * Source   none.
+ * Not here when (engine.c).
+ */
+#ifndef DMS_RUNTIME_USER_COPY_H
+#define DMS_RUNTIME_USER_COPY_H
+
+#include "runtime/device.h"
+#include "runtime/dms.h"
+
+/* Copies the caller's tensor into the device at `to`: all of it, or cell `cell` where `tensor` is
+ * split. Returns the bytes. */
+uint64_t dms_user_copy_in(dms_device *device, uint64_t to, const dms_plan_tensor *tensor,
+                          uint32_t cell, const dms_tensor *user);
+
+/* The other way. */
+uint64_t dms_user_copy_out(dms_device *device, const dms_tensor *user,
+                           const dms_plan_tensor *tensor, uint32_t cell, uint64_t from);
+
+#endif
