@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/check/check.h"
 #include "runtime/cpu/cpu_device.h"
 
 #define MAX_THREADS 1024u
@@ -98,63 +97,35 @@ static dms_code open_parts(dms_session *s, const dms_options *options, const cha
     return dms_engine_start(s, st);
 }
 
-/* A session without a plan, living in its own arena. */
-static dms_code make_session(dms_session **out, dms_status *st) {
+dms_code dms_session_make(dms_session **out_session, dms_status *st) {
     dms_arena arena = {0};
     dms_session *s;
     DMS_TRY(dms_alloc_st(&arena, 1, sizeof *s, "session", &s, st));
     s->arena = arena;
-    *out = s;
+    s->plan = &s->own_plan;
+    *out_session = s;
     return DMS_OK;
+}
+
+dms_code dms_session_fill(dms_session *session, const char *folder, const dms_options *options,
+                          dms_status *st) {
+    const int64_t begin = dms_now_ns();
+    const dms_code code = open_parts(session, options, folder, st);
+    session->open_ns += dms_now_ns() - begin;
+    return code;
 }
 
 dms_code dms_session_open(const dms_plan *plan, const char *folder, const dms_options *options,
                           dms_session **out_session, dms_status *st) {
     dms_session *s;
-    DMS_TRY(make_session(&s, st));
+    DMS_TRY(dms_session_make(&s, st));
     s->plan = plan;
-    const int64_t begin = dms_now_ns();
-    const dms_code code = open_parts(s, options, folder, st);
-    if (code != DMS_OK) {
+    const dms_code code = dms_session_fill(s, folder, options, st);
+    if (code != DMS_OK)
         dms_close(s);
-        return code;
-    }
-    s->open_ns = dms_now_ns() - begin;
-    *out_session = s;
-    return DMS_OK;
-}
-
-/* Reads the plan into the session and proves it. */
-static dms_code read_plan(dms_session *s, const char *path, dms_status *st) {
-    DMS_TRY(dms_plan_read(path, &s->arena, &s->own_plan, st));
-    dms_arena scratch = {0};
-    dms_hash meaning;
-    const dms_code code = dms_check_plan(&s->own_plan, &scratch, &meaning, st);
-    dms_arena_free(&scratch);
-    return code == DMS_OK ? code : dms_context(st, "plan '%s'", path);
-}
-
-dms_code dms_open(const char *plan_path, const dms_options *options, dms_session **out_session,
-                  dms_status *st) {
-    dms_session *s;
-    DMS_TRY(make_session(&s, st));
-    s->plan = &s->own_plan;
-    const int64_t begin = dms_now_ns();
-    const char *slash = strrchr(plan_path, '/');
-    const char *folder =
-        slash == NULL ? "." : dms_strndup(&s->arena, plan_path, (uint64_t)(slash - plan_path) + 1);
-    dms_code code = read_plan(s, plan_path, st);
-    if (code == DMS_OK && folder == NULL)
-        code = dms_fail(st, DMS_EINTERNAL, "out of memory: name of a folder");
-    if (code == DMS_OK)
-        code = open_parts(s, options, folder, st);
-    if (code != DMS_OK) {
-        dms_close(s);
-        return code;
-    }
-    s->open_ns = dms_now_ns() - begin;
-    *out_session = s;
-    return DMS_OK;
+    else
+        *out_session = s;
+    return code;
 }
 
 void dms_close(dms_session *session) {

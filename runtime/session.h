@@ -78,6 +78,13 @@ DMS_CHECKED dms_code dms_session_open(const dms_plan *plan, const char *folder,
                                       const dms_options *options, dms_session **out_session,
                                       dms_status *st);
 
+/* The two halves of opening: a session that stands in its own arena with an empty `own_plan`, and
+ * all that follows from its plan. dms_close ends both.
+ * Errors   of dms_open. */
+DMS_CHECKED dms_code dms_session_make(dms_session **out_session, dms_status *st);
+DMS_CHECKED dms_code dms_session_fill(dms_session *session, const char *folder,
+                                      const dms_options *options, dms_status *st);
+
 /* Starts a thread for every queue that has commands; they wait at the gate. */
 DMS_CHECKED dms_code dms_engine_start(dms_session *session, dms_status *st);
 
