@@ -59,6 +59,8 @@ typedef enum dms_kernel_id {
 
     /* --- convolution (conv.c): sum in order c, kh, kw, one fused chain from the bias (or 0). */
     DMS_K_CONV = 41,           /* x[b,c,h,w], w[m,c/g,kh,kw] (, bias[m]) -> y[b,m,oh,ow].  Cut along m when g = 1
+                                  w may be panels [ceil(m/16),c/g,kh,kw,16].  A tap in the padding takes
+                                  its place in the chain as w * 0
                                   i: group, stride h, w, dilation h, w, pad top, left.  (1-D: h = kh = 1) */
     DMS_K_CONV_TRANSPOSE = 42, /* x[b,c,h,w], w[c,m/g,kh,kw] (, bias[m]) -> y[b,m,oh,ow].  i: as CONV */
     DMS_K_POOL = 43,           /* x[b,c,h,w] -> y[b,c,oh,ow] (, indices i64).  i: fn (0 max, 1 average, 2 lp),

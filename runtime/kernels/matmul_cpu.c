@@ -139,18 +139,21 @@ static void tile_at_edge(int rows, int64_t k, const float *a, const float *b, fl
         memcpy(sum + r * pitch, edge + r * WIDTH, (size_t)n * sizeof *edge);
 }
 
-/* `rows` rows of a (copied) against all columns of the part. */
+/* `rows` rows of a (copied) against all columns of the part, in tiles of equal height as far as
+ * possible: a tile of one row takes as long as one of four. */
 static void block_of_rows(const product *p, int64_t rows, int64_t k, const float *a, const float *b,
                           int64_t pitch_panel, float *sum, int64_t pitch, dms_tile_mode mode) {
     for (int64_t j = 0; j < p->columns; j += WIDTH, b += pitch_panel) {
         const int64_t n = p->columns - j;
-        for (int64_t i = 0; i < rows; i += ROWS) {
-            const int high = rows - i < ROWS ? (int)(rows - i) : ROWS;
+        int64_t tiles = blocks_of(rows, ROWS);
+        for (int64_t i = 0; i < rows; tiles--) {
+            const int high = (int)blocks_of(rows - i, tiles);
             float *at = sum + i * pitch + j;
             if (n >= WIDTH)
                 DMS_ISA(dms_tile_product)(high, k, a + i * SEGMENT, SEGMENT, b, at, pitch, mode);
             else
                 tile_at_edge(high, k, a + i * SEGMENT, b, at, pitch, n, mode);
+            i += high;
         }
     }
 }

@@ -97,6 +97,26 @@ DMS_NOINLINE void DMS_ISA(dms_tile_row)(int64_t k, const float *a, const float *
     }
 }
 
+/* N vectors of 8, a constant after inlining. */
+#define ALONG(N)                                                                                   \
+    static DMS_NOINLINE void along_##N(int64_t k, const float *x, const int32_t *offset,           \
+                                       const float *w, float *sum) {                               \
+        __m256 s[N];                                                                               \
+        DMS_UNROLL                                                                                 \
+        for (int v = 0; v < N; v++)                                                                \
+            s[v] = LOAD(sum + v * 8);                                                              \
+        for (int64_t p = 0; p < k; p++) {                                                          \
+            const float *at = x + offset[p];                                                       \
+            const __m256 c = _mm256_broadcast_ss(w + p);                                           \
+            DMS_UNROLL                                                                             \
+            for (int v = 0; v < N; v++)                                                            \
+                s[v] = _mm256_fmadd_ps(LOAD(at + v * 8), c, s[v]);                                 \
+        }                                                                                          \
+        DMS_UNROLL                                                                                 \
+        for (int v = 0; v < N; v++)                                                                \
+            STORE(sum + v * 8, s[v]);                                                              \
+    }
+
 /* 8 x 8 in registers: pairs, then fours, then halves. */
 static void transpose_8x8(const float *x, int64_t pitch_x, float *y, int64_t pitch_y) {
     __m256 r[8], s[8];
@@ -168,8 +188,20 @@ static void transpose_8x8(const float *x, int64_t pitch_x, float *y, int64_t pit
             y[j * pitch_y + i] = x[i * pitch_x + j];
 }
 
+#define ALONG(N)                                                                                   \
+    static void along_##N(int64_t k, const float *x, const int32_t *offset, const float *w,        \
+                          float *sum) {                                                            \
+        for (int64_t p = 0; p < k; p++)                                                            \
+            for (int j = 0; j < N * 8; j++)                                                        \
+                sum[j] = fmaf(x[offset[p] + j], w[p], sum[j]);                                     \
+    }
+
 #endif
 
+ALONG(1)
+ALONG(2)
+ALONG(4)
+ALONG(8)
 PRODUCT(1)
 PRODUCT(2)
 PRODUCT(3)
@@ -199,6 +231,19 @@ void DMS_ISA(dms_tile_product)(int rows, int64_t k, const float *a, int64_t pitc
 void DMS_ISA(dms_tile_taps)(int rows, int64_t k, const float *x, const int32_t *base,
                             const int32_t *offset, const float *w, float *c) {
     taps[rows - 1](k, x, base, offset, w, c);
+}
+
+void DMS_ISA(dms_tile_along)(int64_t n, int64_t k, const float *x, const int32_t *offset,
+                             const float *w, float *sum) {
+    int64_t j = 0;
+    for (; j + 56 < n; j += 64)
+        along_8(k, x + j, offset, w, sum + j);
+    for (; j + 24 < n; j += 32)
+        along_4(k, x + j, offset, w, sum + j);
+    for (; j + 8 < n; j += 16)
+        along_2(k, x + j, offset, w, sum + j);
+    for (; j < n; j += 8)
+        along_1(k, x + j, offset, w, sum + j);
 }
 
 void DMS_ISA(dms_tile_row_plain)(int64_t k, const float *a, const float *b, int64_t pitch_b,

@@ -96,6 +96,30 @@ static void bench_product(int64_t m, int64_t k, int64_t n, bool is_packed, doubl
     dms_arena_free(&arena);
 }
 
+/* Square images, "same" padding; c = m = group means depthwise. */
+static void bench_conv(int64_t c, int64_t m, int64_t kernel, int64_t step, int64_t size,
+                       int64_t group, double peak) {
+    dms_arena arena = {0};
+    dms_view view[3];
+    const bool is_packed = group == 1;
+    const int64_t out = (size + step - 1) / step, top = kernel / 2;
+    const int64_t dx[4] = {1, c, size, size}, dw[4] = {m, c / group, kernel, kernel};
+    const int64_t dp[5] = {(m + 15) / 16, c, kernel, kernel, 16}, dy[4] = {1, m, out, out};
+    (void)dms_view_dense(DMS_DTYPE_F32, 4, dx, &view[0]);
+    (void)dms_view_dense(DMS_DTYPE_F32, is_packed ? 5 : 4, is_packed ? dp : dw, &view[1]);
+    (void)dms_view_dense(DMS_DTYPE_F32, 4, dy, &view[2]);
+    void *operand[3];
+    for (int i = 0; i < 3; i++)
+        operand[i] = random_floats(&arena, dms_view_count(&view[i]));
+    const int64_t i[7] = {group, step, step, 1, 1, top, top};
+    const dms_call call = {DMS_K_CONV, 2, 1, 7, 0, view, i, NULL};
+    char name[64];
+    (void)snprintf(name, sizeof name, "conv %d,%d,%d,%d,%d%s", (int)c, (int)m, (int)kernel,
+                   (int)step, (int)size, is_packed ? " panels" : " depthwise");
+    report(name, &call, operand, dms_alloc(&arena, DMS_CPU_SCRATCH_BYTES, 1), peak);
+    dms_arena_free(&arena);
+}
+
 int main(void) {
     static const int64_t product[][3] = {{1, 768, 2048},    {1, 4096, 4096}, {512, 768, 2048},
                                          {128, 4096, 4096}, {64, 64, 3136},  {64, 576, 3136}};
@@ -105,6 +129,13 @@ int main(void) {
     for (uint32_t k = 0; k < sizeof product / sizeof product[0]; k++)
         for (int packed = 0; packed < 2; packed++)
             bench_product(product[k][0], product[k][1], product[k][2], packed, peak);
+    static const int64_t conv[][6] = {
+        {64, 64, 3, 1, 56, 1},     {128, 128, 3, 1, 28, 1},  {256, 256, 3, 1, 14, 1},
+        {512, 512, 3, 1, 7, 1},    {256, 64, 1, 1, 56, 1},   {1024, 256, 1, 1, 14, 1},
+        {512, 1024, 1, 2, 28, 1},  {3, 64, 7, 2, 224, 1},    {96, 96, 3, 1, 112, 96},
+        {384, 384, 3, 1, 14, 384}, {144, 144, 3, 2, 56, 144}};
+    for (uint32_t k = 0; k < sizeof conv / sizeof conv[0]; k++)
+        bench_conv(conv[k][0], conv[k][1], conv[k][2], conv[k][3], conv[k][4], conv[k][5], peak);
     dms_arena_free(&arena);
     return 0;
 }

@@ -1,0 +1,158 @@
+/* conv_cpu.c - convolutions on the CPU device: which parts and which taps; taps_cpu.c sums them.
+ *
+ * Parts: batch entry x group x block of 128 output channels x block of rows x block of columns.
+ * Groups of few channels (depthwise) are joined until a part is worth a claim. */
+#include <string.h>
+
+#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/conv_internal.h"
+#include "runtime/kernels/cpu_kernel.h"
+#include "runtime/kernels/taps_internal.h"
+
+enum {
+    WORTH = 1 << 18, /* multiply-adds of a part, at least */
+    PANEL = 16,
+};
+
+/* A call as the parts see it. A 1 x 1 convolution over dense images is one long row. */
+typedef struct geometry {
+    dms_image x, y;                     /* of batch entry 0 */
+    int64_t batch, group, c, m, taps;   /* c and m per group */
+    int64_t rows, columns, channels;    /* of a part */
+    int64_t down, across, deep, groups; /* parts along rows, columns, channels; groups in a part */
+    bool is_panels, is_wide;
+} geometry;
+
+static dms_image image_of(const dms_view *v, void *at) {
+    return (dms_image){at, v->dim[1], v->dim[2], v->dim[3], v->pitch[1], v->pitch[2], v->pitch[3]};
+}
+
+static bool is_pointwise(const dms_call *call) {
+    const dms_view *x = &call->view[0], *w = &call->view[1], *y = &call->view[call->n_in];
+    const int64_t *i = call->i;
+    return w->dim[2] == 1 && w->dim[3] == 1 && i[DMS_CONV_STEP] == 1 && i[DMS_CONV_STEP + 1] == 1 &&
+           i[DMS_CONV_PAD] == 0 && i[DMS_CONV_PAD + 1] == 0 && x->dim[2] == y->dim[2] &&
+           x->dim[3] == y->dim[3] && x->pitch[2] == x->dim[3] * x->pitch[3] &&
+           y->pitch[2] == y->dim[3] * y->pitch[3];
+}
+
+static void join_rows(dms_image *image) {
+    image->w *= image->h;
+    image->h = 1;
+}
+
+static geometry geometry_of(const dms_call *call, void *const *operand) {
+    const dms_view *w = &call->view[1], *y = &call->view[call->n_in];
+    geometry g = {.x = image_of(&call->view[0], operand == NULL ? NULL : operand[0]),
+                  .y = image_of(y, operand == NULL ? NULL : operand[call->n_in]),
+                  .batch = y->dim[0],
+                  .group = call->i[DMS_CONV_GROUP],
+                  .c = w->dim[1],
+                  .taps = w->dim[2] * w->dim[3],
+                  .is_panels = w->rank == 5};
+    g.m = g.y.c / g.group;
+    if (is_pointwise(call)) {
+        join_rows(&g.x);
+        join_rows(&g.y);
+    }
+    g.channels = g.m < DMS_TAPS_CHANNELS ? g.m : DMS_TAPS_CHANNELS;
+    const int64_t pixels = g.y.h * g.y.w;
+    if (pixels == 0 || g.m == 0)
+        return g;
+    g.is_wide = g.m < DMS_CONV_FEW && !g.is_panels;
+    dms_taps_part(g.y.h, g.y.w, g.is_wide, &g.rows, &g.columns);
+    g.down = (g.y.h + g.rows - 1) / g.rows;
+    g.across = (g.y.w + g.columns - 1) / g.columns;
+    g.deep = (g.m + g.channels - 1) / g.channels;
+    g.groups = 1;
+    if (g.deep * g.down * g.across == 1) {
+        const int64_t work = pixels * g.m < WORTH ? pixels * g.m * g.taps : WORTH;
+        int64_t all;
+        g.groups = __builtin_mul_overflow(work, g.c, &all) ? 1 : WORTH / (all + 1) + 1;
+        g.groups = g.groups > g.group ? g.group : g.groups;
+    }
+    return g;
+}
+
+static uint64_t parts_of(const geometry *g) {
+    if (g->rows == 0)
+        return 0;
+    return (uint64_t)(g->batch * ((g->group + g->groups - 1) / g->groups) * g->deep * g->down *
+                      g->across);
+}
+
+static uint64_t conv_parts(const dms_call *call) {
+    const geometry g = geometry_of(call, NULL);
+    return parts_of(&g);
+}
+
+/* Weights and bias of output channel m of a group. */
+static void set_weights(const dms_cpu_job *job, const geometry *g, int64_t group, int64_t m,
+                        dms_taps *t) {
+    const dms_call *call = job->call;
+    const dms_view *w = &call->view[1];
+    const int64_t channel = group * g->m + m;
+    t->w =
+        (const float *)job->operand[1] + (g->is_panels ? channel / PANEL : channel) * w->pitch[0];
+    t->w_m = w->pitch[0];
+    t->w_c = w->pitch[1];
+    if (call->n_in == 3) {
+        t->bias_pitch = call->view[2].pitch[0];
+        t->bias = (const float *)job->operand[2] + channel * t->bias_pitch;
+    }
+}
+
+/* Restricts an image to channels [c, c + n). */
+static void take_channels(dms_image *image, int64_t c, int64_t n) {
+    image->at += c * image->pitch_c;
+    image->c = n;
+}
+
+static void run_part(const dms_cpu_job *job, const geometry *g, dms_taps t, int64_t part) {
+    const int64_t tile = part % (g->down * g->across);
+    int64_t rest = part / (g->down * g->across);
+    const int64_t m = rest % g->deep * g->channels;
+    rest /= g->deep;
+    const int64_t blocks = (g->group + g->groups - 1) / g->groups;
+    const int64_t first = rest % blocks * g->groups, batch = rest / blocks;
+    t.row0 = tile % g->down * g->rows;
+    t.column0 = tile / g->down * g->columns;
+    for (int64_t group = first; group < first + g->groups && group < g->group; group++) {
+        t.x = g->x;
+        t.y = g->y;
+        t.x.at += batch * job->call->view[0].pitch[0];
+        t.y.at += batch * job->call->view[job->call->n_in].pitch[0] + t.row0 * t.y.pitch_h +
+                  t.column0 * t.y.pitch_w;
+        t.y.h = t.y.h - t.row0 < g->rows ? t.y.h - t.row0 : g->rows;
+        t.y.w = t.y.w - t.column0 < g->columns ? t.y.w - t.column0 : g->columns;
+        take_channels(&t.x, group * g->c, g->c);
+        take_channels(&t.y, group * g->m + m, g->m - m < g->channels ? g->m - m : g->channels);
+        set_weights(job, g, group, m, &t);
+        DMS_ISA(dms_taps_run)(&t, job->scratch);
+    }
+}
+
+static void conv_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    const dms_view *w = &job->call->view[1];
+    const int64_t *i = job->call->i;
+    const geometry g = geometry_of(job->call, job->operand);
+    dms_tap_table *table = dms_tap_table_in(job->scratch);
+    for (int64_t k = 0; k < g.taps; k++) {
+        const int64_t ky = k / w->dim[3], kx = k % w->dim[3];
+        table->dy[k] = ky * i[DMS_CONV_DILATION] - i[DMS_CONV_PAD];
+        table->dx[k] = kx * i[DMS_CONV_DILATION + 1] - i[DMS_CONV_PAD + 1];
+        table->w_at[k] = ky * w->pitch[2] + kx * w->pitch[3];
+    }
+    const dms_taps t = {.step_h = i[DMS_CONV_STEP],
+                        .step_w = i[DMS_CONV_STEP + 1],
+                        .n = g.taps,
+                        .dy = table->dy,
+                        .dx = table->dx,
+                        .w_at = table->w_at,
+                        .is_panels = g.is_panels,
+                        .is_wide = g.is_wide};
+    for (uint64_t part = first; part < end; part++)
+        run_part(job, &g, t, (int64_t)part);
+}
+
+const dms_cpu_kernel DMS_ISA(dms_cpu_conv) = {DMS_K_CONV, conv_parts, conv_run};

@@ -1,0 +1,259 @@
+/* taps_cpu.c - see taps_internal.h.
+ *
+ * The chain of an output is long; it is walked in blocks of up to 384 terms (some channels with all
+ * taps, or some taps of one channel), and the sums wait in scratch between blocks:
+ *
+ *      image block   copied with its padding, in one of two forms, whichever is smaller:
+ *                    window   [channel][row][column]: a term is an offset, a pixel a base
+ *                    columns  [term][pixel]: where steps or dilations leave most of a window unused
+ *      weights       one panel of 16 output channels: [term][16]
+ *      sums          [panel][pixel][16], turned around into y at the end
+ *
+ * Without panels the vectors run along the width: image rows are split by column modulo step, so
+ * that neighbouring pixels are neighbours in memory for every tap. */
+#include <stddef.h>
+#include <string.h>
+
+#include "runtime/kernels/taps_internal.h"
+#include "runtime/kernels/tile_internal.h"
+
+enum {
+    TERMS = DMS_TAPS_TERMS,
+    PIXELS = DMS_TAPS_PIXELS,
+    WIDE = DMS_TAPS_WIDE,
+    PANEL = DMS_TILE_WIDTH,
+    PANELS = DMS_TAPS_CHANNELS / DMS_TILE_WIDTH,
+    SLACK = DMS_TAPS_SLACK,
+};
+
+typedef struct taps_scratch {
+    float image[TERMS * WIDE + SLACK];
+    float sum[PANELS * PIXELS * PANEL];
+    float weight[TERMS * PANEL];
+    int32_t offset[TERMS]; /* of each term */
+    int32_t base[PIXELS];  /* of each pixel */
+} taps_scratch;
+_Static_assert(sizeof(taps_scratch) <= DMS_TAPS_SCRATCH_BYTES, "scratch of a part");
+
+/* A block of terms: channels [c0, c0 + nc) with taps [t0, t0 + nt). Where it lies in scratch. */
+typedef struct block {
+    int64_t c0, nc, t0, nt;
+    int64_t dy, dx;                  /* smallest of its taps */
+    int64_t rows, columns;           /* of a window */
+    int64_t phase, pitch_h, pitch_c; /* elements from one column phase, row, channel to the next */
+    bool is_window;
+} block;
+
+static int64_t min64(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int64_t divide_up(int64_t a, int64_t b) {
+    return a / b + (a % b != 0);
+}
+
+/* out[j] = row[start + j * step], 0 where that lies outside the row. */
+static void copy_span(const float *row, int64_t width, int64_t pitch, int64_t start, int64_t step,
+                      int64_t n, float *out) {
+    const int64_t low = start >= 0 ? 0 : min64(n, divide_up(-start, step));
+    const int64_t past = start >= width ? 0 : min64(n, divide_up(width - start, step));
+    const int64_t high = past > low ? past : low;
+    for (int64_t j = 0; j < low; j++)
+        out[j] = 0.0f;
+    if (high > low) {
+        const float *from = row + (start + low * step) * pitch;
+        if (step * pitch == 1)
+            memcpy(out + low, from, (size_t)(high - low) * sizeof *out);
+        else
+            for (int64_t j = 0; j < high - low; j++)
+                out[low + j] = from[j * step * pitch];
+    }
+    for (int64_t j = high; j < n; j++)
+        out[j] = 0.0f;
+}
+
+/* One image row, or zeros where there is none. */
+static void copy_row(const dms_taps *t, int64_t c, int64_t row, int64_t start, int64_t step,
+                     int64_t n, float *out) {
+    if (row < 0 || row >= t->x.h)
+        memset(out, 0, (size_t)n * sizeof *out);
+    else
+        copy_span(t->x.at + c * t->x.pitch_c + row * t->x.pitch_h, t->x.w, t->x.pitch_w, start,
+                  step, n, out);
+}
+
+/* Window, phases by column modulo `phases` (1 or step_w). */
+static void copy_window(const dms_taps *t, const block *b, int64_t phases, taps_scratch *s) {
+    const int64_t row0 = t->row0 * t->step_h + b->dy, column0 = t->column0 * t->step_w + b->dx;
+    for (int64_t c = 0; c < b->nc; c++)
+        for (int64_t r = 0; r < b->rows; r++)
+            for (int64_t f = 0; f < phases; f++)
+                copy_row(t, b->c0 + c, row0 + r, column0 + f, phases,
+                         divide_up(b->columns - f, phases),
+                         s->image + c * b->pitch_c + r * b->pitch_h + f * b->phase);
+}
+
+/* Columns: every term of every pixel by itself. */
+static void copy_columns(const dms_taps *t, const block *b, taps_scratch *s) {
+    for (int64_t c = 0; c < b->nc; c++)
+        for (int64_t k = 0; k < b->nt; k++)
+            for (int64_t r = 0; r < t->y.h; r++)
+                copy_row(t, b->c0 + c, (t->row0 + r) * t->step_h + t->dy[b->t0 + k],
+                         t->column0 * t->step_w + t->dx[b->t0 + k], t->step_w, t->y.w,
+                         s->image + (c * b->nt + k) * b->pitch_c + r * b->pitch_h);
+}
+
+/* Chooses the form of a block, copies the image, fills the offsets of terms. `phases`: 1 for panels.
+ * With panels pixels are packed; else each row of them has room for whole vectors. */
+static void load_block(const dms_taps *t, block *b, int64_t phases, taps_scratch *s) {
+    int64_t high_y = b->dy = t->dy[b->t0], high_x = b->dx = t->dx[b->t0];
+    for (int64_t k = b->t0 + 1; k < b->t0 + b->nt; k++) {
+        b->dy = min64(b->dy, t->dy[k]);
+        b->dx = min64(b->dx, t->dx[k]);
+        high_y = -min64(-high_y, -t->dy[k]);
+        high_x = -min64(-high_x, -t->dx[k]);
+    }
+    const int64_t slack = phases == 0 ? 0 : SLACK;
+    const int64_t split = phases == 0 ? 1 : phases;
+    b->rows = (t->y.h - 1) * t->step_h + (high_y - b->dy) + 1;
+    b->columns = (t->y.w - 1) * t->step_w + (high_x - b->dx) + 1;
+    b->phase = divide_up(b->columns, split) + slack;
+    const int64_t row = t->y.w + slack;
+    int64_t window;
+    b->is_window = !__builtin_mul_overflow(b->phase * split, b->rows, &window) &&
+                   window <= b->nt * row * t->y.h;
+    b->pitch_h = b->is_window ? b->phase * split : row;
+    b->pitch_c = b->pitch_h * (b->is_window ? b->rows : t->y.h);
+    if (b->is_window)
+        copy_window(t, b, split, s);
+    else
+        copy_columns(t, b, s);
+    for (int64_t c = 0; c < b->nc; c++)
+        for (int64_t k = 0; k < b->nt; k++) {
+            const int64_t dy = t->dy[b->t0 + k] - b->dy, dx = t->dx[b->t0 + k] - b->dx;
+            const int64_t in_window = dy * b->pitch_h + dx % split * b->phase + dx / split;
+            s->offset[c * b->nt + k] =
+                (int32_t)(b->is_window ? c * b->pitch_c + in_window : (c * b->nt + k) * b->pitch_c);
+        }
+}
+
+/* The next block after `b`; false when the chain is done. Starts from a zeroed block. */
+static bool next_block(const dms_taps *t, block *b) {
+    if (t->n == 0)
+        return false;
+    if (b->nc == 0) {
+        b->nt = min64(t->n, TERMS);
+        b->nc = min64(t->x.c, TERMS / b->nt);
+        return t->x.c > 0;
+    }
+    b->t0 += b->nt;
+    if (b->t0 == t->n) {
+        b->t0 = 0;
+        b->c0 += b->nc;
+    }
+    b->nt = min64(t->n - b->t0, TERMS);
+    b->nc = min64(t->x.c - b->c0, b->nt < t->n ? 1 : TERMS / b->nt);
+    return b->c0 < t->x.c;
+}
+
+/* Weights of up to 16 output channels from `m` on for this block, as [term][16]. */
+static const float *load_weights(const dms_taps *t, const block *b, int64_t m, taps_scratch *s) {
+    if (t->is_panels)
+        return t->w + (m / PANEL * t->x.c * t->n + b->c0 * t->n + b->t0) * PANEL;
+    const int64_t wide = min64(t->y.c - m, PANEL);
+    if (wide < PANEL)
+        memset(s->weight, 0, sizeof s->weight);
+    for (int64_t j = 0; j < wide; j++)
+        for (int64_t c = 0; c < b->nc; c++) {
+            const float *from = t->w + (m + j) * t->w_m + (b->c0 + c) * t->w_c;
+            float *to = s->weight + c * b->nt * PANEL + j;
+            for (int64_t k = 0; k < b->nt; k++)
+                to[k * PANEL] = from[t->w_at[b->t0 + k]];
+        }
+    return s->weight;
+}
+
+static float bias_of(const dms_taps *t, int64_t m) {
+    return t->bias == NULL || m >= t->y.c ? 0.0f : t->bias[m * t->bias_pitch];
+}
+
+/* Sums [pixel][16] of one panel into y, a row of pixels at a time. */
+static void store_panel(const dms_taps *t, int64_t m, const float *sum) {
+    const int64_t wide = min64(t->y.c - m, PANEL);
+    const bool is_one_run = t->y.pitch_h == t->y.w * t->y.pitch_w;
+    const int64_t runs = is_one_run ? 1 : t->y.h, length = is_one_run ? t->y.h * t->y.w : t->y.w;
+    float *y = t->y.at + m * t->y.pitch_c;
+    for (int64_t r = 0; r < runs; r++, y += t->y.pitch_h, sum += length * PANEL)
+        if (t->y.pitch_w == 1)
+            DMS_ISA(dms_tile_transpose)(length, wide, sum, PANEL, y, t->y.pitch_c);
+        else
+            for (int64_t p = 0; p < length; p++)
+                for (int64_t j = 0; j < wide; j++)
+                    y[p * t->y.pitch_w + j * t->y.pitch_c] = sum[p * PANEL + j];
+}
+
+/* All pixels of a panel, in tiles of equal height as far as possible: a tile of one pixel would take
+ * as long as one of four. */
+static void run_panel(int64_t pixels, int64_t terms, const float *w, const taps_scratch *s,
+                      float *sum) {
+    int64_t tiles = divide_up(pixels, DMS_TILE_ROWS);
+    for (int64_t p = 0; p < pixels; tiles--) {
+        const int64_t rows = divide_up(pixels - p, tiles);
+        DMS_ISA(dms_tile_taps)
+        ((int)rows, terms, s->image, s->base + p, s->offset, w, sum + p * PANEL);
+        p += rows;
+    }
+}
+
+static void run_with_panels(const dms_taps *t, taps_scratch *s) {
+    const int64_t pixels = t->y.h * t->y.w;
+    for (int64_t m = 0; m < t->y.c; m += PANEL)
+        for (int64_t p = 0; p < pixels; p++)
+            for (int64_t j = 0; j < PANEL; j++)
+                s->sum[(m / PANEL * PIXELS + p) * PANEL + j] = bias_of(t, m + j);
+    block b = {0};
+    while (next_block(t, &b)) {
+        load_block(t, &b, 0, s);
+        for (int64_t p = 0; p < pixels; p++)
+            s->base[p] = (int32_t)(p / t->y.w * b.pitch_h * (b.is_window ? t->step_h : 1) +
+                                   p % t->y.w * (b.is_window ? t->step_w : 1));
+        for (int64_t m = 0; m < t->y.c; m += PANEL)
+            run_panel(pixels, b.nc * b.nt, load_weights(t, &b, m, s), s, s->sum + m * PIXELS);
+    }
+    for (int64_t m = 0; m < t->y.c; m += PANEL)
+        store_panel(t, m, s->sum + m * PIXELS);
+}
+
+/* Few output channels: for each, rows of pixels as vectors. */
+static void run_along_width(const dms_taps *t, taps_scratch *s) {
+    const int64_t pitch = t->y.w + SLACK;
+    for (int64_t m = 0; m < t->y.c; m++)
+        for (int64_t p = 0; p < t->y.h * pitch; p++)
+            s->sum[m * t->y.h * pitch + p] = bias_of(t, m);
+    block b = {0};
+    while (next_block(t, &b)) {
+        load_block(t, &b, t->step_w, s);
+        for (int64_t m = 0; m < t->y.c; m++) {
+            for (int64_t c = 0; c < b.nc; c++)
+                for (int64_t k = 0; k < b.nt; k++)
+                    s->weight[c * b.nt + k] =
+                        t->w[m * t->w_m + (b.c0 + c) * t->w_c + t->w_at[b.t0 + k]];
+            for (int64_t r = 0; r < t->y.h; r++)
+                DMS_ISA(dms_tile_along)
+                (t->y.w, b.nc * b.nt, s->image + r * b.pitch_h * (b.is_window ? t->step_h : 1),
+                 s->offset, s->weight, s->sum + (m * t->y.h + r) * pitch);
+        }
+    }
+    for (int64_t m = 0; m < t->y.c; m++)
+        for (int64_t r = 0; r < t->y.h; r++)
+            for (int64_t p = 0; p < t->y.w; p++)
+                t->y.at[m * t->y.pitch_c + r * t->y.pitch_h + p * t->y.pitch_w] =
+                    s->sum[(m * t->y.h + r) * pitch + p];
+}
+
+void DMS_ISA(dms_taps_run)(const dms_taps *t, void *scratch) {
+    if (t->is_wide)
+        run_along_width(t, scratch);
+    else
+        run_with_panels(t, scratch);
+}

@@ -1,0 +1,215 @@
+/* test_conv.c - convolutions: every output is the specified chain, in every way of running. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "support_call.h"
+
+/* A convolution, or a transposed one, as a line of a table. */
+typedef struct shape {
+    int64_t batch, c, h, w, m, kh, kw, group, step_h, step_w, dil_h, dil_w, top, left, oh, ow;
+} shape;
+
+static void begin(call_case *c, uint32_t kernel, const shape *s, bool has_bias, bool is_last) {
+    static const uint32_t channels_last[4] = {0, 2, 3, 1};
+    const int64_t dx[4] = {s->batch, s->c, s->h, s->w}, dy[4] = {s->batch, s->m, s->oh, s->ow};
+    const int64_t conv[4] = {s->m, s->c / s->group, s->kh, s->kw};
+    const int64_t transpose[4] = {s->c, s->m / s->group, s->kh, s->kw};
+    const int64_t i[7] = {s->group, s->step_h, s->step_w, s->dil_h, s->dil_w, s->top, s->left};
+    call_begin(c, kernel, (uint32_t)(s->c * 31 + s->m * 7 + s->oh + s->kw));
+    call_in_strided(c, DMS_DTYPE_F32, 4, dx, is_last ? channels_last : NULL, 0, 0);
+    call_in(c, DMS_DTYPE_F32, 4, kernel == DMS_K_CONV ? conv : transpose);
+    if (has_bias)
+        call_in(c, DMS_DTYPE_F32, 1, &s->m);
+    call_out_strided(c, DMS_DTYPE_F32, 4, dy, is_last ? channels_last : NULL, 0);
+    call_params(c, 7, i, 0, NULL);
+}
+
+/* The image, 0 beside it. */
+static float pixel(const call_case *c, int64_t b, int64_t channel, int64_t row, int64_t column) {
+    const dms_view *x = &c->view[0];
+    const bool is_in = row >= 0 && row < x->dim[2] && column >= 0 && column < x->dim[3];
+    return is_in ? call_at(c, 0, b, channel, row, column) : 0.0f;
+}
+
+static float conv_specified(const call_case *c, const shape *s, int64_t b, int64_t m, int64_t oy,
+                            int64_t ox) {
+    const int64_t cg = s->c / s->group, first = m / (s->m / s->group) * cg;
+    float sum = c->call.n_in == 3 ? call_at(c, 2, m, 0, 0, 0) : 0.0f;
+    for (int64_t k = 0; k < cg; k++)
+        for (int64_t ky = 0; ky < s->kh; ky++)
+            for (int64_t kx = 0; kx < s->kw; kx++)
+                sum = fmaf(call_at(c, 1, m, k, ky, kx),
+                           pixel(c, b, first + k, oy * s->step_h + ky * s->dil_h - s->top,
+                                 ox * s->step_w + kx * s->dil_w - s->left),
+                           sum);
+    return sum;
+}
+
+static float transpose_specified(const call_case *c, const shape *s, int64_t b, int64_t m,
+                                 int64_t oy, int64_t ox) {
+    const int64_t cg = s->c / s->group, mg = s->m / s->group;
+    float sum = c->call.n_in == 3 ? call_at(c, 2, m, 0, 0, 0) : 0.0f;
+    for (int64_t k = 0; k < cg; k++)
+        for (int64_t ky = 0; ky < s->kh; ky++)
+            for (int64_t kx = 0; kx < s->kw; kx++) {
+                const int64_t y = oy + s->top - ky * s->dil_h, x = ox + s->left - kx * s->dil_w;
+                if (y % s->step_h == 0 && x % s->step_w == 0)
+                    sum = fmaf(call_at(c, 1, m / mg * cg + k, m % mg, ky, kx),
+                               pixel(c, b, m / mg * cg + k, y / s->step_h, x / s->step_w), sum);
+            }
+    return sum;
+}
+
+static void expect_specified(const call_case *c, const shape *s) {
+    const bool is_conv = c->call.kernel == DMS_K_CONV;
+    for (int64_t b = 0; b < s->batch; b++)
+        for (int64_t m = 0; m < s->m; m++)
+            for (int64_t y = 0; y < s->oh; y++)
+                for (int64_t x = 0; x < s->ow; x++) {
+                    const float want = is_conv ? conv_specified(c, s, b, m, y, x)
+                                               : transpose_specified(c, s, b, m, y, x);
+                    const float got = call_at(c, c->call.n_in, b, m, y, x);
+                    if (memcmp(&want, &got, sizeof got) != 0)
+                        fail_msg("y[%d,%d,%d,%d] is %a, wanted %a", (int)b, (int)m, (int)y, (int)x,
+                                 got, want);
+                }
+}
+
+/* batch c h w  m kh kw group  step dilation pad  oh ow */
+static const shape convolutions[] = {
+    {1, 3, 9, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 9, 8},       /* padded 3 x 3 */
+    {2, 5, 7, 7, 17, 3, 3, 1, 1, 1, 1, 1, 1, 1, 7, 7},       /* a channel beyond a panel */
+    {1, 4, 11, 13, 20, 1, 1, 1, 1, 1, 1, 1, 0, 0, 11, 13},   /* pointwise */
+    {1, 3, 23, 21, 9, 7, 7, 1, 2, 2, 1, 1, 3, 3, 12, 11},    /* stem */
+    {1, 50, 6, 6, 8, 3, 3, 1, 1, 1, 2, 2, 2, 2, 6, 6},       /* 450 terms: two blocks; dilated */
+    {1, 2, 6, 6, 3, 3, 3, 1, 1, 1, 1, 1, 0, 0, 4, 4},        /* few channels: along the width */
+    {2, 12, 10, 19, 12, 3, 3, 12, 1, 1, 1, 1, 1, 1, 10, 19}, /* depthwise */
+    {1, 6, 15, 15, 12, 5, 3, 6, 2, 3, 1, 1, 2, 1, 8, 5},     /* depthwise, two per group, steps */
+    {1, 8, 5, 5, 32, 3, 3, 2, 1, 1, 1, 1, 1, 1, 5, 5},       /* groups that fill panels */
+    {1, 6, 5, 5, 18, 3, 3, 2, 1, 1, 1, 1, 1, 1, 5, 5},       /* groups that do not */
+    {1, 2, 1, 40, 8, 1, 5, 1, 1, 2, 1, 3, 0, 4, 1, 18},      /* one dimension */
+    {1, 1, 20, 20, 8, 2, 2, 1, 9, 9, 1, 9, 0, 0, 3, 2},    /* steps that skip most of the window */
+    {1, 1, 22, 22, 10, 20, 20, 1, 1, 1, 1, 1, 1, 1, 5, 5}, /* 400 taps: blocks within a channel */
+    {1, 2, 22, 22, 2, 20, 20, 1, 1, 1, 1, 1, 1, 1, 5, 5},  /* the same along the width */
+    {1, 2, 3, 3, 8, 3, 3, 1, 1, 1, 1, 1, -1, -1, 1, 1},    /* cropped */
+    {1, 2, 2, 2, 8, 3, 3, 1, 2, 2, 3, 3, 20, 20, 18, 18},  /* windows wholly in the padding */
+};
+
+/* Transposed: the same columns. */
+static const shape transposed[] = {
+    {1, 3, 5, 5, 16, 3, 3, 1, 2, 2, 1, 1, 1, 1, 10, 10}, /* doubles the size */
+    {2, 4, 4, 3, 17, 2, 2, 1, 2, 2, 1, 1, 0, 0, 8, 6},   /* one tap per phase */
+    {1, 6, 4, 4, 6, 3, 3, 6, 1, 1, 1, 1, 0, 0, 6, 6},    /* depthwise */
+    {1, 4, 4, 4, 18, 3, 2, 2, 3, 2, 2, 1, 1, 0, 13, 9},  /* groups, dilation */
+    {1, 2, 3, 3, 8, 1, 1, 1, 3, 3, 1, 1, 0, 0, 8, 9},    /* phases without taps: the bias alone */
+    {1, 50, 3, 3, 9, 3, 3, 1, 1, 1, 1, 1, 1, 1, 3, 3},   /* two blocks of terms */
+    {1, 1, 1, 7, 2, 1, 4, 1, 1, 5, 1, 1, 0, 2, 1, 31},   /* one dimension */
+    {1, 1, 2, 2, 1, 2, 2, 1, 7, 7, 1, 1, 0, 0, 2, 2},    /* more steps than outputs */
+};
+
+static void run_table(uint32_t kernel, const shape *table, size_t n) {
+    for (size_t k = 0; k < n; k++)
+        for (int way = 0; way < 3; way++) { /* bias; no bias; channels last */
+            call_case c;
+            begin(&c, kernel, &table[k], way != 1, way == 2);
+            call_runs_alike(&c);
+            expect_specified(&c, &table[k]);
+            call_free(&c);
+        }
+}
+
+static void every_output_is_the_specified_chain(void **state) {
+    (void)state;
+    run_table(DMS_K_CONV, convolutions, sizeof convolutions / sizeof *convolutions);
+}
+
+static void every_transposed_output_is_the_specified_chain(void **state) {
+    (void)state;
+    run_table(DMS_K_CONV_TRANSPOSE, transposed, sizeof transposed / sizeof *transposed);
+}
+
+static void cuts_and_panels_give_the_same_bits(void **state) {
+    (void)state;
+    static const shape s[] = {
+        {2, 7, 8, 8, 70, 3, 3, 1, 1, 1, 1, 1, 1, 1, 8, 8},
+        {1, 9, 30, 30, 133, 1, 1, 1, 1, 1, 1, 1, 0, 0, 30,
+         30}, /* two blocks of channels, of pixels */
+        {1, 60, 5, 5, 18, 3, 3, 1, 1, 1, 1, 1, 1, 1, 5, 5},
+    };
+    for (size_t k = 0; k < sizeof s / sizeof *s; k++) {
+        call_case c;
+        begin(&c, DMS_K_CONV, &s[k], true, false);
+        call_runs_alike(&c);
+        expect_specified(&c, &s[k]);
+        call_cuts_alike(&c, 16);
+        call_cuts_alike(&c, 48);
+        call_packs_alike(&c, 1);
+        call_cuts_alike(&c, 32);
+        call_free(&c);
+    }
+}
+
+static void groups_of_whole_panels_pack(void **state) {
+    (void)state;
+    const shape s = {1, 8, 6, 6, 64, 3, 3, 2, 1, 1, 1, 1, 1, 1, 6, 6};
+    call_case c;
+    begin(&c, DMS_K_CONV, &s, true, false);
+    call_runs_alike(&c);
+    call_packs_alike(&c, 1);
+    call_free(&c);
+}
+
+/* 300 rows of 5 pixels and one row of 3000: parts end inside the image. */
+static void large_images_are_split_into_parts(void **state) {
+    (void)state;
+    static const shape s[] = {
+        {1, 2, 300, 5, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 300, 5},
+        {1, 2, 2, 1500, 9, 1, 3, 1, 1, 1, 1, 1, 0, 1, 2, 1500},
+        {1, 3, 300, 5, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 300, 5},
+        {1, 1, 2, 3000, 1, 1, 3, 1, 1, 1, 1, 1, 0, 1, 2, 3000},
+        {1, 40, 3, 3, 40, 3, 3, 40, 1, 1, 1, 1, 1, 1, 3, 3},
+    };
+    for (size_t k = 0; k < sizeof s / sizeof *s; k++) {
+        call_case c;
+        begin(&c, DMS_K_CONV, &s[k], true, false);
+        call_runs_alike(&c);
+        expect_specified(&c, &s[k]);
+        call_free(&c);
+    }
+}
+
+static void wrong_calls_are_refused(void **state) {
+    (void)state;
+    call_case c;
+    begin(&c, DMS_K_CONV, &convolutions[0], true, false);
+    call_is_valid(&c);
+    c.i[0] = 2;
+    call_is_refused(&c, "kernel 'conv', operand 0");
+    c.i[0] = 1;
+    c.i[1] = 0;
+    call_is_refused(&c, "integer parameter 1 is 0");
+    c.i[1] = 1;
+    c.view[2].dim[0] = 15;
+    call_is_refused(&c, "operand 2");
+    c.view[2].dim[0] = 16;
+    c.view[3].dim[1] = 15;
+    call_is_refused(&c, "operand 1");
+    call_free(&c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_output_is_the_specified_chain),
+        cmocka_unit_test(every_transposed_output_is_the_specified_chain),
+        cmocka_unit_test(cuts_and_panels_give_the_same_bits),
+        cmocka_unit_test(groups_of_whole_panels_pack),
+        cmocka_unit_test(large_images_are_split_into_parts),
+        cmocka_unit_test(wrong_calls_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
