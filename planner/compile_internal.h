@@ -11,6 +11,9 @@ uint64_t dms_size_bytes(dms_size size, uint64_t weights_bytes, uint64_t otherwis
 /* "2.99 GiB": three significant digits, binary units. Returns `out`. */
 const char *dms_bytes_text(uint64_t bytes, char out[32]);
 
+/* "428.5 ms": three digits, four from 100 ms on. Returns `out`. */
+const char *dms_time_text(int64_t ns, bool utf8, char out[32]);
+
 /* The DMS_EBUDGET message of a compile whose `floor` says which budget is short. */
 dms_code dms_budget_refuse(const dms_compiled *c, dms_status *st);
 

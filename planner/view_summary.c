@@ -7,8 +7,7 @@
 
 #define BAR_CELLS 24
 
-/* "428.5 ms": 3 digits, 4 from 100 ms on. Returns `out`. */
-static const char *time_text(int64_t ns, bool utf8, char out[32]) {
+const char *dms_time_text(int64_t ns, bool utf8, char out[32]) {
     const double value = (double)ns;
     if (ns < 1000)
         (void)snprintf(out, 32, "%" PRId64 " ns", ns);
@@ -52,18 +51,18 @@ static void print_verdict(const dms_compiled *c, bool utf8, FILE *out) {
     (void)fprintf(out, "  FITS   %s of device memory (%.1f %% of the weights; floor %s)\n",
                   dms_bytes_text(c->plan.device_arena, a), share,
                   dms_bytes_text(c->floor.device_bytes, b));
-    (void)fprintf(out, "  TIME   %s predicted, %.2f x resident (%s)\n",
-                  time_text(d->period_ns, utf8, a), (double)d->period_ns / (double)d->compute_ns,
-                  time_text(d->compute_ns, utf8, b));
+    (void)fprintf(
+        out, "  TIME   %s predicted, %.2f x resident (%s)\n", dms_time_text(d->period_ns, utf8, a),
+        (double)d->period_ns / (double)d->compute_ns, dms_time_text(d->compute_ns, utf8, b));
     (void)fprintf(out, "  BOUND  %s is the least any plan can take: this one is within %.1f %%\n",
-                  time_text(d->bound_ns, utf8, a),
+                  dms_time_text(d->bound_ns, utf8, a),
                   100.0 * ((double)d->period_ns / (double)d->bound_ns - 1) + 0.05);
     uint64_t in_bytes = 0;
     for (uint32_t l = 0; l < d->n_loads; l++)
         in_bytes += c->blocks.problem.tensors[d->loads[l].tensor].bytes;
     const int64_t stall = d->period_ns - d->compute_ns;
     (void)fprintf(out, "  STALL  %.1f %% of the time: %s\n",
-                  100.0 * (double)stall / (double)d->period_ns, time_text(stall, utf8, a));
+                  100.0 * (double)stall / (double)d->period_ns, dms_time_text(stall, utf8, a));
     const uint64_t tokens = dms_break_even_tokens(c);
     if ((double)stall < 0.001 * (double)d->period_ns)
         (void)fprintf(out, "  LIMIT  compute: every copy hides behind it\n\n");
@@ -115,11 +114,12 @@ static void print_candidates(const dms_compiled *c, bool utf8, FILE *out) {
     for (uint32_t k = d->n_candidates; k-- > 0;) {
         const int64_t ns = d->candidates[k].period_ns;
         (void)fprintf(out, "  %-14s %11s  %8.3f  ", d->candidates[k].name,
-                      time_text(ns, utf8, text), (double)ns / (double)d->bound_ns);
+                      dms_time_text(ns, utf8, text), (double)ns / (double)d->bound_ns);
         print_bar((double)ns / (double)slowest, BAR_CELLS, utf8, out);
         (void)fputc('\n', out);
     }
-    (void)fprintf(out, "  %-14s %11s  %8.3f  ", "this plan", time_text(d->period_ns, utf8, text),
+    (void)fprintf(out, "  %-14s %11s  %8.3f  ", "this plan",
+                  dms_time_text(d->period_ns, utf8, text),
                   (double)d->period_ns / (double)d->bound_ns);
     print_bar((double)d->period_ns / (double)slowest, BAR_CELLS, utf8, out);
     (void)fprintf(out, "  <\n\n");

@@ -16,7 +16,7 @@
 
 #include "runtime/kernels/cpu_kernel.h"
 
-#define DMS_MAP_KERNELS(X)
+#define DMS_MAP_KERNELS(X) X(unary) X(binary) X(select) X(cast) X(fill) X(range)
 #define DMS_MOVE_KERNELS(X)
 #define DMS_INDEX_KERNELS(X)
 #define DMS_ROWS_KERNELS(X)

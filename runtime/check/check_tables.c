@@ -1,0 +1,139 @@
+/* check_tables.c - P1 (ranges), P7 (budgets), P10 (names of files): what the tables show alone. */
+#include "runtime/check/check_internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "schema/checked.h"
+
+/* One component of a path, of `length` bytes: a name that stays in its folder. */
+static bool component_is_plain(const char *text, size_t length) {
+    return length != 0 && !(length == 1 && text[0] == '.') &&
+           !(length == 2 && text[0] == '.' && text[1] == '.');
+}
+
+/* Relative, beneath its folder, one spelling: no empty, `.` or `..` component. */
+static bool name_stays_beneath(const char *name) {
+    for (const char *at = name;; at++) {
+        const size_t length = strcspn(at, "/");
+        if (!component_is_plain(at, length))
+            return false;
+        at += length;
+        if (*at == 0)
+            return true;
+    }
+}
+
+static dms_code check_file_names(const dms_checker *c) {
+    for (uint32_t k = 0; k < c->plan->n_files; k++)
+        if (!name_stays_beneath(c->plan->file[k].name))
+            return DMS_CHECK_REFUSE(c,
+                                    "P10: file %" PRIu32 ": '%s' is no relative name beneath "
+                                    "its folder",
+                                    k, c->plan->file[k].name);
+    return DMS_OK;
+}
+
+static dms_code check_budgets(const dms_checker *c) {
+    const dms_plan *plan = c->plan;
+    if (plan->device_arena > plan->device_budget)
+        return DMS_CHECK_REFUSE(
+            c, "P7: device arena of %" PRIu64 " bytes exceeds the budget of %" PRIu64 " bytes",
+            plan->device_arena, plan->device_budget);
+    if (plan->host_arena > plan->host_budget)
+        return DMS_CHECK_REFUSE(
+            c, "P7: host arena of %" PRIu64 " bytes exceeds the budget of %" PRIu64 " bytes",
+            plan->host_arena, plan->host_budget);
+    return DMS_OK;
+}
+
+/* In its arena, aligned, exactly as large as what it holds. */
+static dms_code check_buffer(const dms_checker *c, uint32_t k) {
+    const dms_plan *plan = c->plan;
+    const dms_buffer *buffer = &plan->buffer[k];
+    const bool on_device = buffer->arena == DMS_TIER_DEVICE;
+    const uint64_t arena = on_device ? plan->device_arena : plan->host_arena;
+    if (buffer->bytes == 0 || buffer->offset % DMS_ALIGN != 0 ||
+        !dms_range_fits(buffer->offset, buffer->bytes, arena))
+        return DMS_CHECK_REFUSE(c,
+                                "P1: buffer %" PRIu32 ": %" PRIu64 " bytes at %" PRIu64
+                                " do not lie in the %s arena of %" PRIu64 " bytes",
+                                k, buffer->bytes, buffer->offset, on_device ? "device" : "host",
+                                arena);
+    if (buffer->tensor == DMS_NONE)
+        return DMS_OK;
+    const dms_plan_tensor *tensor = &plan->tensor[buffer->tensor];
+    const uint64_t wanted = dms_plan_buffer_bytes(tensor, buffer->cell);
+    if (buffer->bytes != wanted)
+        return DMS_CHECK_REFUSE(c,
+                                "P1: buffer %" PRIu32 ": %" PRIu64 " bytes, tensor '%s' "
+                                "needs %" PRIu64,
+                                k, buffer->bytes, tensor->name, wanted);
+    return DMS_OK;
+}
+
+/* One past the last byte that a source reaches, counted from its offset. The last entry of axis 0
+ * ends at `valid_last` along the last axis, so what lies behind is never read. */
+static uint64_t source_end_bytes(const dms_source *source) {
+    const dms_view *view = &source->view;
+    int64_t end = dms_view_end(view);
+    if (source->valid_last != 0 && view->rank != 0 && end != 0) {
+        dms_view first = *view, last = *view;
+        last.offset += (last.dim[0] - 1) * last.pitch[0];
+        first.dim[0] -= 1;
+        last.dim[0] = 1;
+        last.dim[last.rank - 1] = source->valid_last;
+        const int64_t end_first = dms_view_end(&first), end_last = dms_view_end(&last);
+        end = end_first > end_last ? end_first : end_last;
+    }
+    return (uint64_t)end * dms_dtype_bytes(view->dtype);
+}
+
+static dms_code check_source(const dms_checker *c, uint32_t k) {
+    const dms_source *source = &c->plan->source[k];
+    const dms_view *view = &source->view;
+    if (source->valid_last < 0 ||
+        (source->valid_last > 0 &&
+         (view->rank < 2 || source->valid_last > view->dim[view->rank - 1])))
+        return DMS_CHECK_REFUSE(c, "P1: source %" PRIu32 ": valid_last %" PRId64, k,
+                                source->valid_last);
+    const bool in_file = source->file != DMS_NONE;
+    const uint64_t size = in_file ? c->plan->file[source->file].bytes : source->n_embedded;
+    if (!dms_range_fits(source->offset, source_end_bytes(source), size))
+        return DMS_CHECK_REFUSE(c,
+                                "P1: source %" PRIu32 ": %" PRIu64 " bytes at %" PRIu64
+                                " pass the end of %s, %" PRIu64 " bytes",
+                                k, source_end_bytes(source), source->offset,
+                                in_file ? c->plan->file[source->file].name : "the plan's constant",
+                                size);
+    return DMS_OK;
+}
+
+/* Each cell of a weight has a source of its own dims and dtype. */
+static dms_code check_weight(const dms_checker *c, const dms_plan_tensor *tensor) {
+    const uint32_t n_cells = dms_plan_cells(tensor);
+    for (uint32_t cell = 0; cell < n_cells; cell++) {
+        const dms_view *source = &c->plan->source[tensor->first_source + cell].view;
+        const dms_view wanted = dms_plan_cell_view(tensor, cell, 1);
+        if (source->dtype != wanted.dtype || !dms_view_same_dims(source, &wanted))
+            return DMS_CHECK_REFUSE(c,
+                                    "P1: tensor '%s', cell %" PRIu32 ": source %" PRIu32
+                                    " has other dims or another dtype",
+                                    tensor->name, cell, tensor->first_source + cell);
+    }
+    return DMS_OK;
+}
+
+dms_code dms_check_tables(const dms_checker *c) {
+    const dms_plan *plan = c->plan;
+    DMS_TRY(check_file_names(c));
+    DMS_TRY(check_budgets(c));
+    for (uint32_t k = 0; k < plan->n_buffers; k++)
+        DMS_TRY(check_buffer(c, k));
+    for (uint32_t k = 0; k < plan->n_sources; k++)
+        DMS_TRY(check_source(c, k));
+    for (uint32_t k = 0; k < plan->n_tensors; k++)
+        if (plan->tensor[k].kind == DMS_TENSOR_WEIGHT)
+            DMS_TRY(check_weight(c, &plan->tensor[k]));
+    return DMS_OK;
+}

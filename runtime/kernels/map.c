@@ -1,0 +1,209 @@
+/* map.c - the rows of the kernels that make one result element per index. */
+#include <stddef.h>
+
+#include "runtime/kernels/families.h"
+#include "runtime/kernels/rows_internal.h"
+
+#define BOOL DMS_DTYPE_BIT(DMS_DTYPE_BOOL)
+#define NUMBERS (DMS_DTYPES_FLOAT | DMS_DTYPES_INTEGER)
+
+/* What a function of UNARY or BINARY takes. */
+typedef struct function_rule {
+    uint32_t dtypes;  /* of the (first) input */
+    uint8_t n_f;      /* real parameters that it reads */
+    uint8_t is_truth; /* the result is bool, whatever the input */
+} function_rule;
+
+static const function_rule unary_rules[DMS_N_UNARY_FNS] = {
+    [DMS_FN_NEG] = {NUMBERS, 0, 0},
+    [DMS_FN_ABS] = {NUMBERS, 0, 0},
+    [DMS_FN_RELU] = {NUMBERS, 0, 0},
+    [DMS_FN_SIGN] = {NUMBERS, 0, 0},
+    [DMS_FN_SQUARE] = {NUMBERS, 0, 0},
+    [DMS_FN_CLIP] = {NUMBERS, 2, 0},
+    [DMS_FN_HARD_SIGMOID] = {DMS_DTYPES_FLOAT, 2, 0},
+    [DMS_FN_LEAKY_RELU] = {DMS_DTYPES_FLOAT, 1, 0},
+    [DMS_FN_ELU] = {DMS_DTYPES_FLOAT, 1, 0},
+    [DMS_FN_SELU] = {DMS_DTYPES_FLOAT, 2, 0},
+    [DMS_FN_CELU] = {DMS_DTYPES_FLOAT, 1, 0},
+    [DMS_FN_THRESHOLDED_RELU] = {DMS_DTYPES_FLOAT, 1, 0},
+    [DMS_FN_SHRINK] = {DMS_DTYPES_FLOAT, 2, 0},
+    [DMS_FN_NOT] = {BOOL, 0, 1},
+    [DMS_FN_BITWISE_NOT] = {DMS_DTYPES_INTEGER, 0, 0},
+    [DMS_FN_IS_NAN] = {DMS_DTYPES_FLOAT, 0, 1},
+    [DMS_FN_IS_INF] = {DMS_DTYPES_FLOAT, 2, 1},
+};
+
+static const function_rule binary_rules[DMS_N_BINARY_FNS] = {
+    [DMS_FN_ADD] = {NUMBERS, 0, 0},
+    [DMS_FN_SUB] = {NUMBERS, 0, 0},
+    [DMS_FN_MUL] = {NUMBERS, 0, 0},
+    [DMS_FN_DIV] = {NUMBERS, 0, 0},
+    [DMS_FN_POW] = {NUMBERS, 0, 0},
+    [DMS_FN_MIN] = {NUMBERS, 0, 0},
+    [DMS_FN_MAX] = {NUMBERS, 0, 0},
+    [DMS_FN_MOD] = {NUMBERS, 0, 0},
+    [DMS_FN_FMOD] = {NUMBERS, 0, 0},
+    [DMS_FN_EQUAL] = {NUMBERS | BOOL, 0, 1},
+    [DMS_FN_LESS] = {NUMBERS, 0, 1},
+    [DMS_FN_LESS_EQUAL] = {NUMBERS, 0, 1},
+    [DMS_FN_GREATER] = {NUMBERS, 0, 1},
+    [DMS_FN_GREATER_EQUAL] = {NUMBERS, 0, 1},
+    [DMS_FN_AND] = {BOOL, 0, 1},
+    [DMS_FN_OR] = {BOOL, 0, 1},
+    [DMS_FN_XOR] = {BOOL, 0, 1},
+    [DMS_FN_BITWISE_AND] = {DMS_DTYPES_INTEGER, 0, 0},
+    [DMS_FN_BITWISE_OR] = {DMS_DTYPES_INTEGER, 0, 0},
+    [DMS_FN_BITWISE_XOR] = {DMS_DTYPES_INTEGER, 0, 0},
+    [DMS_FN_SHIFT_LEFT] = {DMS_DTYPES_INTEGER, 0, 0},
+    [DMS_FN_SHIFT_RIGHT] = {DMS_DTYPES_INTEGER, 0, 0},
+    [DMS_FN_PRELU] = {NUMBERS, 0, 0},
+};
+
+/* All operands have the dims of operand 0. */
+static dms_code want_equal_dims(const dms_call *call, dms_status *st) {
+    for (uint32_t k = 1; k < call->n_in + call->n_out; k++)
+        DMS_TRY(dms_row_want_same_dims(call, k, 0, st));
+    return DMS_OK;
+}
+
+/* The operand has the dtype of operand `as`. */
+static dms_code want_dtype_of(const dms_call *call, uint32_t operand, uint32_t as, dms_status *st) {
+    return dms_row_want_dtype(call, operand, DMS_DTYPE_BIT(call->view[as].dtype), st);
+}
+
+/* An output may lie over an input that has its elements at the same places: every kernel here has
+ * read a place before it writes it. */
+static bool lies_the_same(const dms_call *call, uint32_t in, uint32_t out) {
+    const dms_view *x = &call->view[in];
+    const dms_view *y = &call->view[call->n_in + out];
+    if (!dms_view_same_dims(x, y) || x->offset != y->offset ||
+        dms_dtype_bytes(x->dtype) != dms_dtype_bytes(y->dtype))
+        return false;
+    for (uint32_t k = 0; k < x->rank; k++)
+        if (x->dim[k] > 1 && x->pitch[k] != y->pitch[k])
+            return false;
+    return true;
+}
+
+static dms_code check_unary(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_i(call, 0, 0, DMS_N_UNARY_FNS - 1, st));
+    function_rule rule = unary_rules[call->i[0]];
+    if (rule.dtypes == 0)
+        rule.dtypes = DMS_DTYPES_FLOAT;
+    if (call->n_f < rule.n_f || call->n_f > 2)
+        return dms_row_refuse(call, DMS_NO_OPERAND, st,
+                              "function %" PRId64 " wants %d real parameters, has %" PRIu32,
+                              call->i[0], rule.n_f, call->n_f);
+    DMS_TRY(dms_row_want_dtype(call, 0, rule.dtypes, st));
+    DMS_TRY(rule.is_truth ? dms_row_want_dtype(call, 1, BOOL, st) : want_dtype_of(call, 1, 0, st));
+    return want_equal_dims(call, st);
+}
+
+static dms_code check_binary(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_i(call, 0, 0, DMS_N_BINARY_FNS - 1, st));
+    const function_rule rule = binary_rules[call->i[0]];
+    DMS_TRY(dms_row_want_dtype(call, 0, rule.dtypes, st));
+    if (call->i[0] == DMS_FN_POW)
+        DMS_TRY(dms_row_want_dtype(call, 1, rule.dtypes, st));
+    else
+        DMS_TRY(want_dtype_of(call, 1, 0, st));
+    DMS_TRY(rule.is_truth ? dms_row_want_dtype(call, 2, BOOL, st) : want_dtype_of(call, 2, 0, st));
+    return want_equal_dims(call, st);
+}
+
+static dms_code check_select(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_dtype(call, 0, BOOL, st));
+    DMS_TRY(want_dtype_of(call, 2, 1, st));
+    DMS_TRY(want_dtype_of(call, 3, 1, st));
+    return want_equal_dims(call, st);
+}
+
+static dms_code check_cast(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_i(call, 0, 0, 1, st));
+    return want_equal_dims(call, st);
+}
+
+static dms_code check_fill(const dms_call *call, dms_status *st) {
+    const uint32_t bytes = dms_dtype_bytes(call->view[0].dtype);
+    return bytes == 8 ? DMS_OK : dms_row_want_i(call, 0, 0, (INT64_C(1) << 8 * bytes) - 1, st);
+}
+
+static dms_code check_range(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_dtype(call, 0, NUMBERS, st));
+    const uint32_t n = dms_dtype_is_float(call->view[0].dtype) ? call->n_f : call->n_i;
+    if (n != 2)
+        return dms_row_refuse(call, DMS_NO_OPERAND, st, "wants start and delta of %s",
+                              dms_dtype_name(call->view[0].dtype));
+    return dms_row_want_rank(call, 0, 1, st);
+}
+
+static const char *const fn_names[] = {"fn"};
+static const char *const saturate_names[] = {"saturate"};
+static const char *const bits_names[] = {"bits"};
+
+/* The parameters p0 and p1 may be left out where the function reads none. */
+const dms_kernel_row dms_row_unary = {.id = DMS_K_UNARY,
+                                      .name = "unary",
+                                      .min_in = 1,
+                                      .max_in = 1,
+                                      .min_out = 1,
+                                      .max_out = 1,
+                                      .n_i = 1,
+                                      .n_f = 255,
+                                      .i_name = fn_names,
+                                      .check = check_unary,
+                                      .in_place = lies_the_same,
+                                      .cpu_dtypes = DMS_DTYPES_ALL};
+
+const dms_kernel_row dms_row_binary = {.id = DMS_K_BINARY,
+                                       .name = "binary",
+                                       .min_in = 2,
+                                       .max_in = 2,
+                                       .min_out = 1,
+                                       .max_out = 1,
+                                       .n_i = 1,
+                                       .i_name = fn_names,
+                                       .check = check_binary,
+                                       .in_place = lies_the_same,
+                                       .cpu_dtypes = DMS_DTYPES_ALL};
+
+const dms_kernel_row dms_row_select = {.id = DMS_K_SELECT,
+                                       .name = "select",
+                                       .min_in = 3,
+                                       .max_in = 3,
+                                       .min_out = 1,
+                                       .max_out = 1,
+                                       .check = check_select,
+                                       .in_place = lies_the_same,
+                                       .cpu_dtypes = DMS_DTYPES_ALL};
+
+const dms_kernel_row dms_row_cast = {.id = DMS_K_CAST,
+                                     .name = "cast",
+                                     .min_in = 1,
+                                     .max_in = 1,
+                                     .min_out = 1,
+                                     .max_out = 1,
+                                     .n_i = 1,
+                                     .i_name = saturate_names,
+                                     .check = check_cast,
+                                     .in_place = lies_the_same,
+                                     .cpu_dtypes = DMS_DTYPES_ALL};
+
+const dms_kernel_row dms_row_fill = {.id = DMS_K_FILL,
+                                     .name = "fill",
+                                     .min_out = 1,
+                                     .max_out = 1,
+                                     .n_i = 1,
+                                     .i_name = bits_names,
+                                     .check = check_fill,
+                                     .cpu_dtypes = DMS_DTYPES_ALL};
+
+const dms_kernel_row dms_row_range = {.id = DMS_K_RANGE,
+                                      .name = "range",
+                                      .min_out = 1,
+                                      .max_out = 1,
+                                      .n_i = 255,
+                                      .n_f = 255,
+                                      .check = check_range,
+                                      .cpu_dtypes = DMS_DTYPES_ALL};

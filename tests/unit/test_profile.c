@@ -1,0 +1,133 @@
+/* test_profile.c - hardware profiles, good and hostile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "planner/profile_read.h"
+#include "runtime/kernels/kernel.h"
+
+#define GOOD                                                                                       \
+    "{\"format\": \"dms-profile\", \"version\": 1, \"name\": \"tiny\", \"kind\": \"cpu\","         \
+    " \"device_bytes\": 1000, \"host_bytes\": 2000,"                                               \
+    " \"flops\": {\"f32\": 10, \"f16\": 20, \"f64\": 5, \"i8\": 40},"                              \
+    " \"memory_bytes_per_s\": 100, \"launch_ns\": 3,"                                              \
+    " \"links\": {\"in\": [50, 7], \"out\": [40, 0], \"load\": [30, 9], \"store\": [20, 9]}}"
+
+/* Writes text to a file of its own and reads it as a profile. */
+static dms_code load_text(const char *text, dms_profile *out, dms_status *st) {
+    char path[] = "profile-XXXXXX.json";
+    const int fd = mkstemps(path, 5);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    assert_int_equal(close(fd), 0);
+    const dms_code code = dms_profile_load(path, out, st);
+    assert_int_equal(unlink(path), 0);
+    return code;
+}
+
+static void built_in_profiles_have_their_published_figures(void **state) {
+    (void)state;
+    dms_profile p;
+    dms_status st;
+    assert_int_equal(dms_profile_load("h100-pcie", &p, &st), DMS_OK);
+    assert_int_equal(p.device_kind, DMS_DEVICE_CUDA);
+    assert_int_equal(p.in.bytes_per_s, 55000000000);
+    assert_int_equal(p.out.bytes_per_s, 52000000000);
+    assert_int_equal(p.in.latency_ns, 10000);
+    assert_int_equal(p.f16_flops, 415800000000000); /* 756 TFLOP/s at 0.55 */
+    assert_int_equal(p.f32_flops, 28050000000000);  /* 51 TFLOP/s at 0.55 */
+    assert_int_equal(p.memory_bytes_per_s, 1600000000000);
+    assert_int_equal(p.device_bytes, 80000000000);
+    assert_int_equal(p.launch_ns, 5000);
+    assert_int_equal(dms_profile_load("cpu", &p, &st), DMS_OK);
+    assert_int_equal(p.device_kind, DMS_DEVICE_CPU);
+}
+
+static void a_file_is_read_field_by_field(void **state) {
+    (void)state;
+    dms_profile p;
+    dms_status st;
+    assert_int_equal(load_text(GOOD, &p, &st), DMS_OK);
+    assert_string_equal(p.name, "tiny");
+    assert_int_equal(p.device_bytes, 1000);
+    assert_int_equal(p.host_bytes, 2000);
+    assert_int_equal(p.f32_flops, 10);
+    assert_int_equal(p.f16_flops, 20);
+    assert_int_equal(p.f64_flops, 5);
+    assert_int_equal(p.i8_flops, 40);
+    assert_int_equal(p.memory_bytes_per_s, 100);
+    assert_int_equal(p.launch_ns, 3);
+    assert_int_equal(p.in.bytes_per_s, 50);
+    assert_int_equal(p.in.latency_ns, 7);
+    assert_int_equal(p.out.latency_ns, 0);
+    assert_int_equal(p.store.bytes_per_s, 20);
+}
+
+/* GOOD with `from` replaced by `to` must be refused, naming `says`. */
+static void refuses(const char *from, const char *to, const char *says) {
+    char text[2048];
+    const char *at = strstr(GOOD, from);
+    assert_non_null(at);
+    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - GOOD), GOOD, to, at + strlen(from));
+    dms_profile p = {.name = "untouched"};
+    dms_status st;
+    assert_int_equal(load_text(text, &p, &st), DMS_EUSAGE);
+    if (strstr(st.msg, says) == NULL)
+        fail_msg("'%s' does not name '%s'", st.msg, says);
+    assert_string_equal(p.name, "untouched");
+}
+
+static void wrong_values_are_refused_by_key(void **state) {
+    (void)state;
+    refuses("dms-profile", "other", "dms-profile");
+    refuses("\"version\": 1", "\"version\": 2", "version 1");
+    refuses("\"tiny\"", "\"\"", "name");
+    refuses("\"cpu\"", "\"tpu\"", "kind");
+    refuses("\"f16\": 20", "\"f16\": 0", "f16");
+    refuses("\"f16\": 20", "\"f16\": -5", "f16");
+    refuses("\"f16\": 20", "\"f16\": 1.5", "f16");
+    refuses("\"f16\": 20, ", "", "f16");
+    refuses("\"launch_ns\": 3", "\"launch_ns\": 4611686018427387904", "launch_ns");
+    refuses("[50, 7]", "[50]", "in");
+    refuses("[50, 7]", "[0, 7]", "in");
+    refuses("[40, 0]", "[40, -1]", "out");
+    refuses("[40, 0]", "40", "out");
+    refuses("}}", "}", "line");
+}
+
+static void a_name_that_is_none_says_how_to_list_them(void **state) {
+    (void)state;
+    dms_profile p;
+    dms_status st;
+    assert_int_equal(dms_profile_load("h200", &p, &st), DMS_EUSAGE);
+    assert_non_null(strstr(st.msg, "--list-profiles"));
+    assert_int_equal(dms_profile_load("not/there.json", &p, &st), DMS_EIO);
+}
+
+static void a_file_that_is_too_large_is_not_read(void **state) {
+    (void)state;
+    static char text[100000];
+    memset(text, ' ', sizeof text - 1);
+    memcpy(text, GOOD, strlen(GOOD));
+    dms_profile p;
+    dms_status st;
+    assert_int_equal(load_text(text, &p, &st), DMS_EIO);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(built_in_profiles_have_their_published_figures),
+        cmocka_unit_test(a_file_is_read_field_by_field),
+        cmocka_unit_test(wrong_values_are_refused_by_key),
+        cmocka_unit_test(a_name_that_is_none_says_how_to_list_them),
+        cmocka_unit_test(a_file_that_is_too_large_is_not_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
