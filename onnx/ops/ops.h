@@ -25,7 +25,23 @@ typedef struct dms_op_family {
 } dms_op_family;
 
 /* Every family. Add a line X(name) for a file name.c. */
-#define DMS_OP_FAMILIES(X) X(attention)
+#define DMS_OP_FAMILIES(X)                                                                         \
+    X(along)                                                                                       \
+    X(attention)                                                                                   \
+    X(binary)                                                                                      \
+    X(cast)                                                                                        \
+    X(constant)                                                                                    \
+    X(conv)                                                                                        \
+    X(index)                                                                                       \
+    X(join)                                                                                        \
+    X(norm)                                                                                        \
+    X(pool)                                                                                        \
+    X(product)                                                                                     \
+    X(reduce)                                                                                      \
+    X(resize)                                                                                      \
+    X(slice)                                                                                       \
+    X(unary)                                                                                       \
+    X(view)
 
 #define DMS_DECLARE_FAMILY(family) extern const dms_op_family dms_ops_##family;
 DMS_OP_FAMILIES(DMS_DECLARE_FAMILY)

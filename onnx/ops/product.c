@@ -1,0 +1,183 @@
+/* product.c - MatMul and Gemm: matrices multiplied.
+ *
+ * Versions: Gemm's C is optional from opset 11 on; it is broadcast from opset 7 on.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "onnx/ops/common.h"
+
+/* ---- MatMul -------------------------------------------------------------------------------- */
+
+/* Both sides as matrices with leading axes: a vector gets the axis that NumPy gives it. */
+typedef struct matmul_dims {
+    uint32_t a_rank, b_rank, n_batch; /* n_batch: leading axes of the result */
+    int64_t a[DMS_MAX_RANK + 1], b[DMS_MAX_RANK + 1];
+    int64_t batch[DMS_MAX_RANK];
+    int64_t m, k, n;
+    bool a_is_vector, b_is_vector;
+} matmul_dims;
+
+static dms_code matmul_read(const dms_graph *graph, const dms_node *node, matmul_dims *out,
+                            dms_status *st) {
+    const dms_tensor *a = dms_in(graph, node, 0), *b = dms_in(graph, node, 1);
+    out->a_is_vector = a->rank == 1;
+    out->b_is_vector = b->rank == 1;
+    out->a[0] = 1;
+    out->a_rank = dms_ops_dims(a, out->a + out->a_is_vector) + out->a_is_vector;
+    out->b_rank = dms_ops_dims(b, out->b) + out->b_is_vector;
+    if (out->b_is_vector)
+        out->b[1] = 1;
+    out->m = out->a[out->a_rank - 2];
+    out->k = out->a[out->a_rank - 1];
+    out->n = out->b[out->b_rank - 1];
+    if (out->b[out->b_rank - 2] != out->k)
+        return dms_node_fail(node, st,
+                             "input '%s' has %" PRId64 " columns, input '%s' %" PRId64 " rows",
+                             a->name, out->k, b->name, out->b[out->b_rank - 2]);
+    const uint32_t n_batch = (out->a_rank > out->b_rank ? out->a_rank : out->b_rank) - 2;
+    for (uint32_t j = 0; j < n_batch; j++) {
+        const uint32_t back = n_batch - j + 2; /* this axis, counted from the end */
+        const int64_t x = back <= out->a_rank ? out->a[out->a_rank - back] : 1;
+        const int64_t y = back <= out->b_rank ? out->b[out->b_rank - back] : 1;
+        if (x != y && x != 1 && y != 1)
+            return dms_node_fail(node, st,
+                                 "inputs '%s' and '%s' have %" PRId64 " and %" PRId64
+                                 " matrices along axis %" PRIu32,
+                                 a->name, b->name, x, y, j);
+        out->batch[j] = x == 1 ? y : x;
+    }
+    out->n_batch = n_batch;
+    return DMS_OK;
+}
+
+static dms_code matmul_infer(dms_graph *graph, dms_node *node, dms_status *st) {
+    matmul_dims d;
+    int64_t dim[DMS_MAX_RANK];
+    uint32_t rank = 0;
+    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, 1, DMS_OPS_NUMBER, st));
+    DMS_TRY(dms_ops_want_rank(graph, node, 0, 1, DMS_MAX_RANK, st));
+    DMS_TRY(dms_ops_want_rank(graph, node, 1, 1, DMS_MAX_RANK, st));
+    DMS_TRY(matmul_read(graph, node, &d, st));
+    for (; rank < d.n_batch; rank++)
+        dim[rank] = d.batch[rank];
+    if (!d.a_is_vector)
+        dim[rank++] = d.m;
+    if (!d.b_is_vector)
+        dim[rank++] = d.n;
+    return dms_set_output(graph, node, 0, dms_in(graph, node, 0)->dtype, rank, dim, st);
+}
+
+/* y = alpha a b + beta c; `operand` holds a, b, perhaps c, y. */
+static dms_code emit_product(dms_lowering *lo, const dms_node *node, uint32_t n_in,
+                             const dms_lowered_operand *operand, double alpha, double beta,
+                             dms_status *st) {
+    const dms_view *y = &operand[n_in].view;
+    const int64_t i[2] = {0, y->dim[y->rank - 1]};
+    const double f[2] = {alpha, beta};
+    return dms_lower_call(lo, node, DMS_K_MATMUL, n_in, 1, operand, 2, i, 2, f, st);
+}
+
+/* One matrix b for all rows of a: the leading axes of a become rows, where its pitches allow. */
+static bool flatten_rows(const matmul_dims *d, dms_lowered_operand *operand) {
+    int64_t rows = d->m;
+    for (uint32_t k = 0; k < d->b_rank - 2; k++)
+        if (d->b[k] != 1)
+            return false;
+    for (uint32_t k = 0; k < d->n_batch; k++)
+        rows *= d->batch[k]; /* a factor of the result's size */
+    const int64_t a[2] = {rows, d->k}, b[2] = {d->k, d->n}, y[2] = {rows, d->n};
+    dms_view view[3];
+    if (!dms_view_reshape(&operand[0].view, 2, a, &view[0]) ||
+        !dms_view_reshape(&operand[1].view, 2, b, &view[1]) ||
+        !dms_view_reshape(&operand[2].view, 2, y, &view[2]))
+        return false;
+    for (uint32_t k = 0; k < 3; k++)
+        operand[k].view = view[k];
+    return true;
+}
+
+static dms_code matmul_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
+    matmul_dims d;
+    int64_t full[3][DMS_MAX_RANK + 1];
+    DMS_TRY(matmul_read(dms_lower_graph(lo), node, &d, st));
+    dms_lowered_operand operand[3] = {dms_lower_operand(lo, node->in[0]),
+                                      dms_lower_operand(lo, node->in[1]),
+                                      dms_lower_operand(lo, node->out[0])};
+    if (d.k == 0) /* an empty sum */
+        return dms_ops_fill(lo, node, 0, &operand[2], st);
+    if (flatten_rows(&d, operand))
+        return emit_product(lo, node, 2, operand, 1.0, 0.0, st);
+    const int64_t last[3][2] = {{d.m, d.k}, {d.k, d.n}, {d.m, d.n}};
+    const uint32_t rank = d.n_batch + 2;
+    for (uint32_t k = 0; k < 3; k++) {
+        for (uint32_t j = 0; j < d.n_batch; j++)
+            full[k][j] = d.batch[j];
+        full[k][rank - 2] = last[k][0];
+        full[k][rank - 1] = last[k][1];
+    }
+    DMS_TRY(dms_ops_view_as(node, &operand[0], d.a_rank, d.a, st));
+    DMS_TRY(dms_ops_view_as(node, &operand[1], d.b_rank, d.b, st));
+    DMS_TRY(dms_ops_view_as(node, &operand[2], rank, full[2], st));
+    for (uint32_t k = 0; k < 2; k++) {
+        const dms_view once = operand[k].view;
+        if (!dms_view_expand(&once, rank, full[k], &operand[k].view))
+            return dms_node_fail(node, st, "its matrices cannot be repeated");
+    }
+    return emit_product(lo, node, 2, operand, 1.0, 0.0, st);
+}
+
+/* ---- Gemm ---------------------------------------------------------------------------------- */
+
+static dms_code gemm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
+    const dms_tensor *a = dms_in(graph, node, 0), *b = dms_in(graph, node, 1);
+    const dms_tensor *c = dms_in(graph, node, 2);
+    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, 2, DMS_OPS_NUMBER, st));
+    DMS_TRY(dms_ops_want_rank(graph, node, 0, 2, 2, st));
+    DMS_TRY(dms_ops_want_rank(graph, node, 1, 2, 2, st));
+    DMS_TRY(dms_ops_want_rank(graph, node, 2, 0, 2, st));
+    const uint32_t ta = dms_node_int(node, "transA", 0) != 0;
+    const uint32_t tb = dms_node_int(node, "transB", 0) != 0;
+    const int64_t k = dms_extent(a, 1 - ta), dim[2] = {dms_extent(a, ta), dms_extent(b, 1 - tb)};
+    if (dms_extent(b, tb) != k)
+        return dms_node_fail(node, st,
+                             "input '%s' has %" PRId64 " columns, input '%s' %" PRId64 " rows",
+                             a->name, k, b->name, dms_extent(b, tb));
+    for (uint32_t j = 0; c != NULL && j < c->rank; j++) {
+        const int64_t n = dms_extent(c, j), want = dim[2 - c->rank + j];
+        if (n != 1 && n != want)
+            return dms_node_fail(
+                node, st, "input '%s' has %" PRId64 " along axis %" PRIu32 ", wants 1 or %" PRId64,
+                c->name, n, j, want);
+    }
+    return dms_set_output(graph, node, 0, a->dtype, 2, dim, st);
+}
+
+static dms_code gemm_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
+    static const uint32_t swap[2] = {1, 0};
+    const double alpha = dms_node_float(node, "alpha", 1.0),
+                 beta = dms_node_float(node, "beta", 1.0);
+    const bool has_c = dms_in(dms_lower_graph(lo), node, 2) != NULL;
+    const uint32_t n_in = has_c && beta != 0.0 ? 3 : 2;
+    dms_lowered_operand operand[4];
+    operand[n_in] = dms_lower_operand(lo, node->out[0]);
+    for (uint32_t k = 0; k < 2; k++) {
+        operand[k] = dms_lower_operand(lo, node->in[k]);
+        const dms_view plain = operand[k].view;
+        if (dms_node_int(node, k == 0 ? "transA" : "transB", 0) != 0)
+            dms_view_permute(&plain, swap, &operand[k].view);
+    }
+    if (n_in == 3)
+        DMS_TRY(dms_ops_expanded(lo, node, node->in[2], 2, operand[3].view.dim, &operand[2], st));
+    if (operand[0].view.dim[1] == 0)
+        return dms_node_fail(node, st, "its inner dim is 0");
+    return emit_product(lo, node, n_in, operand, alpha, beta, st);
+}
+
+static const dms_op rows[] = {
+    DMS_OPS_ROW("MatMul", 1, 0, 2, 2, 1, matmul_infer, NULL, matmul_lower),
+    DMS_OPS_ROW("Gemm", 7, 10, 3, 3, 1, gemm_infer, NULL, gemm_lower),
+    DMS_OPS_ROW("Gemm", 11, 0, 2, 3, 1, gemm_infer, NULL, gemm_lower),
+};
+
+DMS_OPS_FAMILY(product);
