@@ -75,7 +75,8 @@ typedef enum dms_kernel_id {
     DMS_K_ATTENTION = 50, /* q[b,h,s,d], k[b,hk,t,d], v[b,hk,t,e] (, mask[b,h,s,t] f32 added or bool) -> y[b,h,s,e]
                              h a multiple of hk (group-query).  Cut along nothing
                              i: causal (0/1: t <= s + t_len - s_len), mask kind (0 none 1 added 2 bool),
-                                empty_row (0 zero 1 uniform 2 NaN).  f: scale, softcap (0 = none) */
+                                empty_row (0 zero 1 uniform 2 NaN).  f: scale, softcap (0 = none), applied
+                                before the mask */
 } dms_kernel_id;
 
 /* fn of DMS_K_UNARY. Float functions unless said otherwise. */

@@ -22,7 +22,7 @@
 #define DMS_ROWS_KERNELS(X)
 #define DMS_PRODUCT_KERNELS(X) X(matmul)
 #define DMS_CONV_KERNELS(X) X(conv) X(conv_transpose)
-#define DMS_ATTENTION_KERNELS(X)
+#define DMS_ATTENTION_KERNELS(X) X(attention)
 
 /* Every kernel of every family. */
 #define DMS_ALL_KERNELS(X)                                                                         \

@@ -1,0 +1,87 @@
+/* attention.c - the row of attention. */
+#include "runtime/kernels/attention_internal.h"
+#include "runtime/kernels/rows_internal.h"
+
+#define DTYPES                                                                                     \
+    (DMS_DTYPE_BIT(DMS_DTYPE_F32) | DMS_DTYPE_BIT(DMS_DTYPE_F16) | DMS_DTYPE_BIT(DMS_DTYPE_BF16))
+
+/* Mask dims [b, h, s, t]; its dtype follows from its kind. */
+static dms_code check_mask(const dms_call *call, dms_status *st) {
+    const int64_t kind = call->i[DMS_ATTENTION_MASK];
+    if ((kind != DMS_MASK_NONE) != (call->n_in == 4))
+        return dms_row_refuse(call, DMS_NO_OPERAND, st, "%" PRIu32 " inputs and mask kind %" PRId64,
+                              call->n_in, kind);
+    if (kind == DMS_MASK_NONE)
+        return DMS_OK;
+    const dms_view *q = &call->view[0];
+    const int64_t dim[4] = {q->dim[0], q->dim[1], q->dim[2], call->view[1].dim[2]};
+    DMS_TRY(dms_row_want_rank(call, 3, 4, st));
+    for (uint32_t k = 0; k < 4; k++)
+        DMS_TRY(dms_row_want_dim(call, 3, k, dim[k], st));
+    const dms_dtype dtype = kind == DMS_MASK_BOOL ? DMS_DTYPE_BOOL : DMS_DTYPE_F32;
+    return dms_row_want_dtype(call, 3, DMS_DTYPE_BIT(dtype), st);
+}
+
+/* k and v have the batch of q and the same heads and length. */
+static dms_code check_shapes(const dms_call *call, dms_status *st) {
+    const dms_view *q = &call->view[0], *k = &call->view[1], *v = &call->view[2];
+    const uint32_t y = call->n_in;
+    const int64_t heads = k->dim[1];
+    DMS_TRY(dms_row_want_dim(call, 1, 0, q->dim[0], st));
+    DMS_TRY(dms_row_want_dim(call, 1, 3, q->dim[3], st));
+    for (uint32_t axis = 0; axis < 3; axis++)
+        DMS_TRY(dms_row_want_dim(call, 2, axis, k->dim[axis], st));
+    for (uint32_t axis = 0; axis < 3; axis++)
+        DMS_TRY(dms_row_want_dim(call, y, axis, q->dim[axis], st));
+    DMS_TRY(dms_row_want_dim(call, y, 3, v->dim[3], st));
+    if (heads == 0 ? q->dim[1] != 0 : q->dim[1] % heads != 0)
+        return dms_row_refuse(call, 0, st, "%" PRId64 " heads share %" PRId64, q->dim[1], heads);
+    if (q->dim[3] > DMS_ATTENTION_MAX_WIDTH || v->dim[3] > DMS_ATTENTION_MAX_WIDTH)
+        return dms_row_refuse(call, DMS_NO_OPERAND, st, "heads wider than %d",
+                              DMS_ATTENTION_MAX_WIDTH);
+    return DMS_OK;
+}
+
+static dms_code attention_check(const dms_call *call, dms_status *st) {
+    const uint32_t y = call->n_in;
+    const uint32_t floats[4] = {0, 1, 2, y};
+    DMS_TRY(dms_row_want_i(call, DMS_ATTENTION_CAUSAL, 0, 1, st));
+    DMS_TRY(dms_row_want_i(call, DMS_ATTENTION_MASK, DMS_MASK_NONE, DMS_MASK_BOOL, st));
+    DMS_TRY(dms_row_want_i(call, DMS_ATTENTION_EMPTY, DMS_EMPTY_ZERO, DMS_EMPTY_NAN, st));
+    for (uint32_t k = 0; k < 4; k++) {
+        DMS_TRY(dms_row_want_dtype(call, floats[k], DTYPES, st));
+        DMS_TRY(dms_row_want_rank(call, floats[k], 4, st));
+        if (call->view[floats[k]].dtype != call->view[0].dtype)
+            return dms_row_refuse(call, floats[k], st, "dtype differs from operand 0");
+    }
+    DMS_TRY(check_shapes(call, st));
+    return check_mask(call, st);
+}
+
+/* Two products over all pairs of query and key; half of them when causal and square. */
+static uint64_t attention_flops(const dms_call *call) {
+    const dms_view *q = &call->view[0], *k = &call->view[1], *v = &call->view[2];
+    const uint64_t rows = (uint64_t)(q->dim[0] * q->dim[1] * q->dim[2]);
+    const uint64_t pairs = dms_mul_saturated(rows, (uint64_t)k->dim[2]);
+    const bool is_half = call->i[DMS_ATTENTION_CAUSAL] != 0 && q->dim[2] == k->dim[2];
+    return dms_mul_saturated(pairs, (uint64_t)(q->dim[3] + v->dim[3]) * (is_half ? 1 : 2));
+}
+
+static const char *const attention_i[] = {"causal", "mask_kind", "empty_row"};
+static const char *const attention_f[] = {"scale", "softcap"};
+
+const dms_kernel_row dms_row_attention = {
+    .id = DMS_K_ATTENTION,
+    .name = "attention",
+    .min_in = 3,
+    .max_in = 4,
+    .min_out = 1,
+    .max_out = 1,
+    .n_i = 3,
+    .n_f = 2,
+    .i_name = attention_i,
+    .f_name = attention_f,
+    .check = attention_check,
+    .flops = attention_flops,
+    .cpu_dtypes = DMS_DTYPE_BIT(DMS_DTYPE_F32) | DMS_DTYPE_BIT(DMS_DTYPE_BOOL),
+};

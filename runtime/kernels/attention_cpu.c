@@ -1,0 +1,307 @@
+/* attention_cpu.c - attention on the CPU device, in blocks of 256 keys with a running maximum.
+ *
+ *     for each block of keys:  s = scale q k;  s = softcap tanh(s / softcap);  s += mask
+ *                              m' = max(m, s);  p = exp(s - m');  c = exp(m - m')
+ *                              l = l c + sum p;  o = o c + p v
+ *     y = o / l
+ *
+ * Blocks begin at multiples of 256 keys and tiles at multiples of 6 rows, counted from the first
+ * row of a part's head group; neither depends on parts or threads. The heads that share k and v are
+ * rows of one group: row r is query r % s of head r / s. Chains: q k as a matrix product; o in the
+ * order of keys; the sum of p in 16 lanes joined in halves. A block of keys beyond the causal limit
+ * of all rows of a tile is left out; other masked keys take part with p = 0.
+ * A row whose scores are all minus infinity is empty: zero, the mean of v, or NaN, as the call says.
+ *
+ * Source: Milakov and Gimelshein 2018 (running maximum); Dao et al. 2022 (blocks). */
+#include <string.h>
+
+#include "runtime/kernels/attention_internal.h"
+#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/cpu_kernel.h"
+#include "runtime/kernels/elementary.h"
+#include "runtime/kernels/tile_internal.h"
+
+enum {
+    KEYS = 256, /* of a block */
+    ROWS = 96,  /* of a part at most, a multiple of TILE */
+    TILE = DMS_TILE_ROWS,
+    PANEL = DMS_TILE_WIDTH,
+    SEGMENT = DMS_TILE_SEGMENT,
+    ROOM = 131072, /* elements of q, and of o, of a part; 6 rows of the widest head fit */
+};
+_Static_assert(ROOM >= TILE * DMS_ATTENTION_MAX_WIDTH, "one tile fits");
+
+typedef struct attention_scratch {
+    float q[ROOM], o[ROOM];
+    float score[ROWS * KEYS];
+    float
+        panel[PANEL * DMS_ATTENTION_MAX_WIDTH]; /* 16 keys [d][16], or 16 columns of v [key][16] */
+    float high[ROWS], sum[ROWS];                /* m and l */
+} attention_scratch;
+_Static_assert(sizeof(attention_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
+
+/* A part: rows [row0, row0 + rows) of the group of query heads that share key head `head`. */
+typedef struct part {
+    const dms_call *call;
+    const dms_view *q, *k, *v, *mask, *y;
+    const float *q_at, *k_at, *v_at; /* of the batch entry; of the key head */
+    const void *mask_at;             /* of the batch entry */
+    float *y_at;
+    int64_t head0; /* first query head of the group */
+    int64_t row0, rows;
+    int64_t s, t, d, e, e16; /* queries, keys, widths; e rounded up to 16 */
+} part;
+
+static int64_t min64(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Rows of a part: a multiple of the tile that fits the scratch. */
+static int64_t rows_of_part(const dms_call *call) {
+    const int64_t d = call->view[0].dim[3], e = (call->view[2].dim[3] + 15) / 16 * 16;
+    const int64_t wide = d > e ? d : e;
+    return wide == 0 ? ROWS : min64(ROWS, ROOM / wide / TILE * TILE);
+}
+
+static int64_t rows_of_group(const dms_call *call) {
+    const int64_t heads = call->view[1].dim[1];
+    return heads == 0 ? 0 : call->view[0].dim[1] / heads * call->view[0].dim[2];
+}
+
+static uint64_t attention_parts(const dms_call *call) {
+    const int64_t rows = rows_of_part(call), all = rows_of_group(call);
+    if (dms_view_count(&call->view[call->n_in]) == 0)
+        return 0;
+    return (uint64_t)(call->view[0].dim[0] * call->view[1].dim[1] * ((all + rows - 1) / rows));
+}
+
+static part part_of(const dms_cpu_job *job, int64_t index) {
+    const dms_call *call = job->call;
+    const dms_view *v = call->view;
+    part p = {.call = call, .q = v, .k = v + 1, .v = v + 2, .y = v + call->n_in};
+    const int64_t high = rows_of_part(call), all = rows_of_group(call);
+    const int64_t blocks = (all + high - 1) / high, heads = p.k->dim[1];
+    const int64_t head = index / blocks % heads, batch = index / blocks / heads;
+    p.row0 = index % blocks * high;
+    p.rows = min64(high, all - p.row0);
+    p.s = p.q->dim[2];
+    p.t = p.k->dim[2];
+    p.d = p.q->dim[3];
+    p.e = p.v->dim[3];
+    p.e16 = (p.e + 15) / 16 * 16;
+    p.head0 = head * (p.q->dim[1] / heads);
+    p.q_at = (const float *)job->operand[0] + batch * p.q->pitch[0];
+    p.k_at = (const float *)job->operand[1] + batch * p.k->pitch[0] + head * p.k->pitch[1];
+    p.v_at = (const float *)job->operand[2] + batch * p.v->pitch[0] + head * p.v->pitch[1];
+    p.y_at = (float *)job->operand[call->n_in] + batch * p.y->pitch[0];
+    if (call->n_in == 4) {
+        p.mask = v + 3;
+        p.mask_at = (const char *)job->operand[3] +
+                    batch * p.mask->pitch[0] * dms_dtype_bytes(p.mask->dtype);
+    }
+    return p;
+}
+
+static int64_t row_offset(const part *p, const dms_view *view, int64_t r) {
+    const int64_t row = p->row0 + r;
+    return (p->head0 + row / p->s) * view->pitch[1] + row % p->s * view->pitch[2];
+}
+
+/* Keys that row r may see; the others come after the causal limit. */
+static int64_t keys_of_row(const part *p, int64_t r) {
+    if (p->call->i[DMS_ATTENTION_CAUSAL] == 0)
+        return p->t;
+    const int64_t keys = (p->row0 + r) % p->s + p->t - p->s + 1;
+    return keys < 0 ? 0 : min64(keys, p->t);
+}
+
+/* The same for a tile: the most of its rows. */
+static int64_t keys_of_tile(const part *p, int64_t r) {
+    int64_t keys = 0;
+    for (int64_t k = r; k < min64(r + TILE, p->rows); k++)
+        keys = keys_of_row(p, k) > keys ? keys_of_row(p, k) : keys;
+    return keys;
+}
+
+static void load_queries(const part *p, attention_scratch *s) {
+    for (int64_t r = 0; r < p->rows; r++) {
+        const float *from = p->q_at + row_offset(p, p->q, r);
+        float *to = s->q + r * p->d;
+        for (int64_t k = 0; k < p->d; k++)
+            to[k] = from[k * p->q->pitch[3]];
+    }
+}
+
+/* Up to 16 keys as [d][16]; keys that do not exist are zero. */
+static void load_keys(const part *p, int64_t key, int64_t n, float *out) {
+    const float *from = p->k_at + key * p->k->pitch[2];
+    if (n < PANEL)
+        memset(out, 0, (size_t)(p->d * PANEL) * sizeof *out);
+    if (p->k->pitch[3] == 1)
+        DMS_ISA(dms_tile_transpose)(n, p->d, from, p->k->pitch[2], out, PANEL);
+    else
+        for (int64_t k = 0; k < p->d; k++)
+            for (int64_t j = 0; j < n; j++)
+                out[k * PANEL + j] = from[j * p->k->pitch[2] + k * p->k->pitch[3]];
+}
+
+/* Up to 16 columns of v for n keys as [key][16]; columns that do not exist are zero. */
+static void load_values(const part *p, int64_t key, int64_t n, int64_t column, float *out) {
+    const int64_t wide = min64(p->e - column, PANEL);
+    const float *from = p->v_at + key * p->v->pitch[2] + column * p->v->pitch[3];
+    for (int64_t k = 0; k < n; k++, from += p->v->pitch[2], out += PANEL) {
+        if (wide == PANEL && p->v->pitch[3] == 1) {
+            memcpy(out, from, PANEL * sizeof *out);
+            continue;
+        }
+        for (int64_t j = 0; j < PANEL; j++)
+            out[j] = j < wide ? from[j * p->v->pitch[3]] : 0.0f;
+    }
+}
+
+/* score = q k for keys [key, key + n), rounded up to whole panels. */
+static void score_block(const part *p, int64_t key, int64_t n, attention_scratch *s) {
+    for (int64_t j = 0; j < n; j += PANEL) {
+        load_keys(p, key + j, min64(n - j, PANEL), s->panel);
+        for (int64_t r = 0; r < p->rows; r += TILE) {
+            if (keys_of_tile(p, r) <= key)
+                continue;
+            const int rows = (int)min64(TILE, p->rows - r);
+            const float *q = s->q + r * p->d;
+            float *score = s->score + r * KEYS + j;
+            for (int64_t k0 = 0; k0 == 0 || k0 < p->d; k0 += SEGMENT)
+                DMS_ISA(dms_tile_product)
+                (rows, min64(SEGMENT, p->d - k0), q + k0, p->d, s->panel + k0 * PANEL, score, KEYS,
+                 k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD);
+        }
+    }
+}
+
+/* Scale, cap and mask of row r; from `seen` to the end of the last panel scores are -infinity. */
+static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, float *score) {
+    const float scale = (float)p->call->f[0], cap = (float)p->call->f[1];
+    const int64_t seen = keys_of_row(p, r) - key;
+    for (int64_t j = 0; j < n; j++)
+        score[j] *= scale;
+    for (int64_t j = 0; j < n && cap != 0.0f; j++)
+        score[j] = cap * dms_tanhf(score[j] / cap);
+    if (p->mask != NULL) {
+        const int64_t at = row_offset(p, p->mask, r) + key * p->mask->pitch[3];
+        const int64_t pitch = p->mask->pitch[3];
+        const float *added = (const float *)p->mask_at + at;
+        const uint8_t *taken = (const uint8_t *)p->mask_at + at;
+        if (p->call->i[DMS_ATTENTION_MASK] == DMS_MASK_BOOL)
+            for (int64_t j = 0; j < n; j++)
+                score[j] = taken[j * pitch] != 0 ? score[j] : -INFINITY;
+        else
+            for (int64_t j = 0; j < n; j++)
+                score[j] += added[j * pitch];
+    }
+    for (int64_t j = seen < 0 ? 0 : min64(seen, n); j < (n + 15) / 16 * 16; j++)
+        score[j] = -INFINITY;
+}
+
+/* Scores of a row become weights exp(s - m'); returns exp(m - m'), by which older sums shrink. */
+static float weigh_row(int64_t n, float *score, float *high, float *sum) {
+    float lane[PANEL], top = *high;
+    for (int j = 0; j < PANEL; j++)
+        lane[j] = -INFINITY;
+    for (int64_t j = 0; j < n; j += PANEL)
+        for (int l = 0; l < PANEL; l++) { /* NaN stays */
+            const float x = score[j + l];
+            lane[l] = x > lane[l] || x != x ? x : lane[l];
+        }
+    for (int l = 0; l < PANEL; l++)
+        top = lane[l] > top || lane[l] != lane[l] ? lane[l] : top;
+    const float from = top == -INFINITY ? 0.0f : top; /* all masked so far: weights are 0 */
+    for (int l = 0; l < PANEL; l++)
+        lane[l] = 0.0f;
+    for (int64_t j = 0; j < n; j += PANEL)
+        for (int l = 0; l < PANEL; l++) {
+            const float weight = dms_expf(score[j + l] - from);
+            score[j + l] = weight;
+            lane[l] += weight;
+        }
+    for (int half = PANEL / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    const float shrink = dms_expf(*high - from);
+    *sum = fmaf(*sum, shrink, lane[0]);
+    *high = top;
+    return shrink;
+}
+
+/* o += weights v for keys [key, key + n). */
+static void add_values(const part *p, int64_t key, int64_t n, attention_scratch *s) {
+    for (int64_t column = 0; column < p->e; column += PANEL) {
+        load_values(p, key, n, column, s->panel);
+        for (int64_t r = 0; r < p->rows; r += TILE) {
+            const int rows = (int)min64(TILE, p->rows - r);
+            float *o = s->o + r * p->e16 + column;
+            if (keys_of_tile(p, r) > key)
+                DMS_ISA(dms_tile_product)
+                (rows, n, s->score + r * KEYS, KEYS, s->panel, o, p->e16, DMS_TILE_CONTINUE);
+        }
+    }
+}
+
+static void run_block(const part *p, int64_t key, attention_scratch *s) {
+    const int64_t n = min64(KEYS, p->t - key);
+    score_block(p, key, n, s);
+    for (int64_t r = 0; r < p->rows; r++) {
+        if (keys_of_tile(p, r / TILE * TILE) <= key)
+            continue;
+        mask_row(p, r, key, n, s->score + r * KEYS);
+        const float shrink = weigh_row(n, s->score + r * KEYS, &s->high[r], &s->sum[r]);
+        for (int64_t j = 0; j < p->e16 && shrink != 1.0f; j++)
+            s->o[r * p->e16 + j] *= shrink;
+    }
+    add_values(p, key, n, s);
+}
+
+/* The sum of v over all keys, for rows that see none. */
+static void sum_values(const part *p, float *out) {
+    memset(out, 0, (size_t)p->e16 * sizeof *out);
+    for (int64_t k = 0; k < p->t; k++)
+        for (int64_t j = 0; j < p->e; j++)
+            out[j] += p->v_at[k * p->v->pitch[2] + j * p->v->pitch[3]];
+}
+
+static void store_row(const part *p, int64_t r, const float *o, float sum) {
+    float *y = p->y_at + row_offset(p, p->y, r);
+    for (int64_t j = 0; j < p->e; j++)
+        y[j * p->y->pitch[3]] = o[j] / sum;
+}
+
+static void run_part(const part *p, attention_scratch *s) {
+    const int64_t empty = p->call->i[DMS_ATTENTION_EMPTY];
+    load_queries(p, s);
+    memset(s->o, 0, (size_t)(p->rows * p->e16) * sizeof *s->o);
+    int64_t last = 0;
+    for (int64_t r = 0; r < p->rows; r++) {
+        s->high[r] = -INFINITY;
+        s->sum[r] = 0.0f;
+        last = keys_of_row(p, r) > last ? keys_of_row(p, r) : last;
+    }
+    for (int64_t key = 0; key < last; key += KEYS)
+        run_block(p, key, s);
+    for (int64_t r = 0; r < p->rows; r++) {
+        const bool is_empty = s->high[r] == -INFINITY;
+        if (is_empty && empty == DMS_EMPTY_UNIFORM) {
+            sum_values(p, s->o + r * p->e16);
+            s->sum[r] = (float)p->t;
+        }
+        if (is_empty && empty == DMS_EMPTY_ZERO)
+            s->sum[r] = 1.0f;
+        store_row(p, r, s->o + r * p->e16, s->sum[r]);
+    }
+}
+
+static void attention_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    for (uint64_t index = first; index < end; index++) {
+        const part p = part_of(job, (int64_t)index);
+        run_part(&p, job->scratch);
+    }
+}
+
+const dms_cpu_kernel DMS_ISA(dms_cpu_attention) = {DMS_K_ATTENTION, attention_parts, attention_run};
