@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "onnx/names.h"
+
 /* Adds an entry. */
 static dms_code add_file(dms_graph *graph, const char *name, uint32_t kind, uint64_t bytes,
                          bool is_missing, dms_status *st) {
@@ -35,8 +37,15 @@ dms_code dms_files_begin(dms_graph *graph, const char *path, dms_status *st) {
     return add_file(graph, graph->model_file, 0, bytes, false, st);
 }
 
-/* Remembers a sentence for the user. */
-static dms_code warn(dms_graph *graph, const char *text, dms_status *st) {
+/* Remembers for the user that a file is missing. */
+static dms_code warn(dms_graph *graph, const char *location, dms_status *st) {
+    const char *name = dms_escape(graph->arena, location);
+    const char *text = name == NULL
+                           ? NULL
+                           : dms_format(graph->arena,
+                                        "external data file '%.200s' is not there: planned "
+                                        "without it, the plan runs only where it is",
+                                        name);
     if (text == NULL)
         return dms_fail(st, DMS_EINTERNAL, "out of memory: a warning");
     DMS_TRY(dms_grow(graph->arena, &graph->warning, &graph->cap_warnings,
@@ -65,12 +74,7 @@ dms_code dms_file_index(dms_graph *graph, const char *location, uint32_t *out, d
     if (name == NULL)
         return dms_fail(st, DMS_EINTERNAL, "out of memory: a file name");
     if (is_missing)
-        DMS_TRY(warn(graph,
-                     dms_format(graph->arena,
-                                "external data file '%.200s' is not there: planned without it, "
-                                "the plan runs only where it is",
-                                location),
-                     st));
+        DMS_TRY(warn(graph, location, st));
     *out = graph->n_files;
     return add_file(graph, name, 1, bytes, is_missing, st);
 }

@@ -1,0 +1,34 @@
+/* fold.h - what depends on constants alone is computed now.
+ *
+ * Reads    a node with known shapes whose operands are constants (or whose values do not matter).
+ * Returns  its outputs as constants; or nothing, when folding would cost memory or data are missing.
+ * Cost     the node's kernel on this machine; at most DMS_FOLD_READ bytes are read.
+ * Source   none.
+ * Not here constant nodes and branches (import.c).
+ */
+#ifndef DMS_ONNX_FOLD_H
+#define DMS_ONNX_FOLD_H
+
+#include "onnx/graph.h"
+
+#define DMS_FOLD_READ (256u << 20) /* most bytes of constants read to fold one node */
+
+/* What folding needs besides the graph. */
+typedef struct dms_folder {
+    dms_graph *graph;
+    dms_arena *scratch; /* released after every node */
+    void *cpu_scratch;  /* of kernels; made on first use */
+    uint32_t *n_uses;   /* per tensor, by live nodes and outputs */
+    uint32_t cap_uses;
+} dms_folder;
+
+/* Notes the uses of tensors by one more node. */
+DMS_CHECKED dms_code dms_fold_count(dms_folder *folder, const uint32_t *tensor, uint32_t n,
+                                    dms_status *st);
+
+/* Folds a node if it can and should be; then its outputs are constants and *out_done is true.
+ * Errors   DMS_EUNSUPPORTED naming the node: its kernel refuses the operands or an index. */
+DMS_CHECKED dms_code dms_fold_node(dms_folder *folder, uint32_t node, bool *out_done,
+                                   dms_status *st);
+
+#endif
