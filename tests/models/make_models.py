@@ -12,6 +12,7 @@ import onnx
 import build
 import networks
 from decoder import Shape, decoder, decoder_sets
+from random_graph import random_graph
 
 HERE = pathlib.Path(__file__).resolve().parent
 OCR = HERE.parent.parent / '.cache' / 'ppocr_v4_rec.onnx'
@@ -36,6 +37,7 @@ MODELS = {
     'branches_opset18': networks.branches,
     'external_opset9': lambda: networks.mlp(9),
     'external_opset21': lambda: networks.mlp(21),
+    **{f'random_{seed:02}': lambda seed=seed: random_graph(seed) for seed in range(12)},
 }
 
 
