@@ -1,13 +1,17 @@
-/* test_layers.c - who includes whom, read from the #include lines of the tree (DESIGN section 2). */
+/* test_layers.c - who includes whom, read from the #include lines of the tree (DESIGN section 2),
+ * and who names an operator. */
 #include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "onnx/graph.h"
 
 /* The layers, longest path first: the first prefix that fits a path is its layer. */
 enum layer { KERNELS, CHECK, RUNTIME, ONNX, PLANNER, SCHEMA, N_LAYERS };
@@ -73,7 +77,8 @@ static int include_of(const char *line, char out[256]) {
 }
 
 /* Prints every forbidden include of one file and returns their number. */
-static int faults_of(const char *path) {
+static int faults_of(const char *path, const char *unused) {
+    (void)unused;
     const char *name = path + strlen(DMS_SOURCE_DIR) + 1;
     char line[1024], header[256];
     int n = 0, row = 0;
@@ -91,10 +96,41 @@ static int faults_of(const char *path) {
     return n;
 }
 
-static void every_include_follows_the_arrows(void **state) {
-    (void)state;
+/* Prints every operator that a file of schema, runtime or planner names; returns their number.
+ * `operators` has one line each, the name first. */
+static int operators_named_in(const char *path, const char *operators) {
+    const char *name = path + strlen(DMS_SOURCE_DIR) + 1;
+    enum layer layer = layer_of(name);
+    if (layer == ONNX)
+        return 0;
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    static const size_t most = 1u << 20;
+    char *text = calloc(most, 1), quoted[80];
+    assert_non_null(text);
+    assert_true(fread(text, 1, most - 1, f) < most - 1);
+    fclose(f);
+    int n = 0, length = 0;
+    for (const char *line = strchr(operators, '\n') + 1; *line; line += strcspn(line, "\n") + 1) {
+        if (sscanf(line, "%76s%n", quoted + 1, &length) != 1)
+            continue;
+        quoted[0] = '"';
+        memcpy(quoted + 1 + strlen(quoted + 1), "\"", 2);
+        if (!strstr(text, quoted))
+            continue;
+        print_error("%s names the operator %s\n", name, quoted);
+        n++;
+    }
+    free(text);
+    return n;
+}
+
+/* Adds up `count` over every .c and .h file of the six folders; *out_files says how many. */
+static int over_the_tree(int (*count)(const char *, const char *), const char *argument,
+                         int *out_files) {
     static const char *const patterns[] = {"*/*.[ch]", "*/*/*.[ch]", "*/*/*/*.[ch]"};
-    int n = 0, files = 0;
+    int n = 0;
+    *out_files = 0;
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
         char pattern[1024];
         glob_t found;
@@ -104,13 +140,33 @@ static void every_include_follows_the_arrows(void **state) {
         for (size_t k = 0; k < found.gl_pathc; k++) {
             if (layer_of(found.gl_pathv[k] + strlen(DMS_SOURCE_DIR) + 1) == N_LAYERS)
                 continue;
-            n += faults_of(found.gl_pathv[k]);
-            files++;
+            n += count(found.gl_pathv[k], argument);
+            *out_files += 1;
         }
         globfree(&found);
     }
+    return n;
+}
+
+static void every_include_follows_the_arrows(void **state) {
+    (void)state;
+    int files = 0;
+    assert_int_equal(over_the_tree(faults_of, "", &files), 0);
     assert_true(files > 20); /* the tree was found */
-    assert_int_equal(n, 0);
+}
+
+static void operators_are_named_in_the_front_end_alone(void **state) {
+    (void)state;
+    char *operators = NULL;
+    size_t size = 0;
+    int files = 0;
+    FILE *list = open_memstream(&operators, &size);
+    assert_non_null(list);
+    dms_ops_print(list);
+    fclose(list);
+    assert_non_null(strstr(operators, "\nConv "));
+    assert_int_equal(over_the_tree(operators_named_in, operators, &files), 0);
+    free(operators);
 }
 
 static void a_layer_knows_only_what_lies_below_it(void **state) {
@@ -154,6 +210,7 @@ static void an_include_line_is_read_in_both_forms(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_include_follows_the_arrows),
+        cmocka_unit_test(operators_are_named_in_the_front_end_alone),
         cmocka_unit_test(a_layer_knows_only_what_lies_below_it),
         cmocka_unit_test(only_its_own_folder_sees_the_inside_of_a_room),
         cmocka_unit_test(the_solver_stays_out_of_the_runtime),
