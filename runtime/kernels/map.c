@@ -72,20 +72,6 @@ static dms_code want_dtype_of(const dms_call *call, uint32_t operand, uint32_t a
     return dms_row_want_dtype(call, operand, DMS_DTYPE_BIT(call->view[as].dtype), st);
 }
 
-/* An output may lie over an input that has its elements at the same places: every kernel here has
- * read a place before it writes it. */
-static bool lies_the_same(const dms_call *call, uint32_t in, uint32_t out) {
-    const dms_view *x = &call->view[in];
-    const dms_view *y = &call->view[call->n_in + out];
-    if (!dms_view_same_dims(x, y) || x->offset != y->offset ||
-        dms_dtype_bytes(x->dtype) != dms_dtype_bytes(y->dtype))
-        return false;
-    for (uint32_t k = 0; k < x->rank; k++)
-        if (x->dim[k] > 1 && x->pitch[k] != y->pitch[k])
-            return false;
-    return true;
-}
-
 static dms_code check_unary(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_i(call, 0, 0, DMS_N_UNARY_FNS - 1, st));
     function_rule rule = unary_rules[call->i[0]];
@@ -153,7 +139,7 @@ const dms_kernel_row dms_row_unary = {.id = DMS_K_UNARY,
                                       .n_f = 255,
                                       .i_name = fn_names,
                                       .check = check_unary,
-                                      .in_place = lies_the_same,
+                                      .in_place = dms_row_lies_the_same,
                                       .cpu_dtypes = DMS_DTYPES_ALL};
 
 const dms_kernel_row dms_row_binary = {.id = DMS_K_BINARY,
@@ -165,7 +151,7 @@ const dms_kernel_row dms_row_binary = {.id = DMS_K_BINARY,
                                        .n_i = 1,
                                        .i_name = fn_names,
                                        .check = check_binary,
-                                       .in_place = lies_the_same,
+                                       .in_place = dms_row_lies_the_same,
                                        .cpu_dtypes = DMS_DTYPES_ALL};
 
 const dms_kernel_row dms_row_select = {.id = DMS_K_SELECT,
@@ -175,7 +161,7 @@ const dms_kernel_row dms_row_select = {.id = DMS_K_SELECT,
                                        .min_out = 1,
                                        .max_out = 1,
                                        .check = check_select,
-                                       .in_place = lies_the_same,
+                                       .in_place = dms_row_lies_the_same,
                                        .cpu_dtypes = DMS_DTYPES_ALL};
 
 const dms_kernel_row dms_row_cast = {.id = DMS_K_CAST,
@@ -187,7 +173,7 @@ const dms_kernel_row dms_row_cast = {.id = DMS_K_CAST,
                                      .n_i = 1,
                                      .i_name = saturate_names,
                                      .check = check_cast,
-                                     .in_place = lies_the_same,
+                                     .in_place = dms_row_lies_the_same,
                                      .cpu_dtypes = DMS_DTYPES_ALL};
 
 const dms_kernel_row dms_row_fill = {.id = DMS_K_FILL,

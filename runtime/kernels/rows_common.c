@@ -73,6 +73,18 @@ dms_code dms_row_want_i(const dms_call *call, uint32_t k, int64_t low, int64_t h
     return DMS_OK;
 }
 
+bool dms_row_lies_the_same(const dms_call *call, uint32_t in, uint32_t out) {
+    const dms_view *x = &call->view[in];
+    const dms_view *y = &call->view[call->n_in + out];
+    if (!dms_view_same_dims(x, y) || x->offset != y->offset ||
+        dms_dtype_bytes(x->dtype) != dms_dtype_bytes(y->dtype))
+        return false;
+    for (uint32_t k = 0; k < x->rank; k++)
+        if (x->dim[k] > 1 && x->pitch[k] != y->pitch[k])
+            return false;
+    return true;
+}
+
 void dms_cut_init(dms_cut *out) {
     out->extent = 0;
     out->granule = 1;

@@ -54,6 +54,10 @@ DMS_CHECKED dms_code dms_row_want_same_dims(const dms_call *call, uint32_t a, ui
 DMS_CHECKED dms_code dms_row_want_i(const dms_call *call, uint32_t k, int64_t low, int64_t high,
                                     dms_status *st);
 
+/* Whether output `out` may lie over input `in`, for kernels that read a place before they write it:
+ * same dims, pitches, offset and element size. */
+bool dms_row_lies_the_same(const dms_call *call, uint32_t in, uint32_t out);
+
 /* A cut that touches nothing yet: every axis -1, every unit 1, no extent parameter, extent 0. */
 void dms_cut_init(dms_cut *out);
 
