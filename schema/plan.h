@@ -1,6 +1,6 @@
 /* plan.h - the plan in memory, and its file.
  *
- * Reads    a plan file (docs/plan-format.md), through an allocator limited to 4 x file size + 1 MiB.
+ * Reads    a plan file (docs/plan-format.md), through an allocator limited to 16 x file size + 1 MiB.
  * Returns  tables and command lists with every index in range; nothing more is proven here.
  * Cost     O(file size) time and memory.
  * Source   Protocol Buffers encoding; own container (magic, version, length, checksum).

@@ -233,7 +233,7 @@ static void a_small_file_cannot_ask_for_much_memory(void **state) {
     dms_plan plan;
     const uint8_t *data = wrap(&arena, message, n);
     assert_int_equal(dms_plan_decode(data, HEADER + n, &arena, &plan, &w->c.st), DMS_EPLAN);
-    assert_non_null(strstr(w->c.st.msg, "more memory than 4 x its size"));
+    assert_non_null(strstr(w->c.st.msg, "more memory than 16 x its size"));
     dms_arena_free(&arena);
     test_free(message);
 }
