@@ -1,0 +1,398 @@
+/* support_onnx.c - messages from texts. */
+#include "support_onnx.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "runtime/kernels/cpu_kernel.h"
+
+#define NEW(c, T, init)                                                                            \
+    ({                                                                                             \
+        T *new_ = DMS_NEW(&(c)->arena, T, 1);                                                      \
+        assert_non_null(new_);                                                                     \
+        init(new_);                                                                                \
+        new_;                                                                                      \
+    })
+
+static char *copy(onnx_case *c, const char *text) {
+    char *out = dms_strndup(&c->arena, text, strlen(text));
+    assert_non_null(out);
+    return out;
+}
+
+static void *list(onnx_case *c, size_t size) {
+    void *out = dms_alloc(&c->arena, ONNX_MOST, size);
+    assert_non_null(out);
+    return out;
+}
+
+/* Splits "a,b" at its commas; "" has no parts. */
+static size_t split(onnx_case *c, const char *text, char **out) {
+    size_t n = 0;
+    if (text == NULL || text[0] == 0)
+        return 0;
+    for (;;) {
+        const size_t length = strcspn(text, ",");
+        assert_true(n < ONNX_MOST);
+        out[n++] = dms_strndup(&c->arena, text, length);
+        if (text[length] == 0)
+            return n;
+        text += length + 1;
+    }
+}
+
+static size_t split_numbers(onnx_case *c, const char *text, int64_t *out) {
+    char *part[ONNX_MOST];
+    const size_t n = split(c, text, part);
+    for (size_t k = 0; k < n; k++)
+        out[k] = strtoll(part[k], NULL, 10);
+    return n;
+}
+
+Onnx__GraphProto *onnx_graph(onnx_case *c) {
+    Onnx__GraphProto *g = NEW(c, Onnx__GraphProto, onnx__graph_proto__init);
+    g->name = copy(c, "g");
+    g->node = list(c, sizeof *g->node);
+    g->input = list(c, sizeof *g->input);
+    g->output = list(c, sizeof *g->output);
+    g->initializer = list(c, sizeof *g->initializer);
+    return g;
+}
+
+void onnx_begin(onnx_case *c, int64_t opset) {
+    memset(c, 0, sizeof *c);
+    c->model = NEW(c, Onnx__ModelProto, onnx__model_proto__init);
+    c->model->ir_version = 8;
+    c->model->has_ir_version = 1;
+    c->model->functions = list(c, sizeof *c->model->functions);
+    c->graph = c->model->graph = onnx_graph(c);
+    c->model->opset_import = list(c, sizeof *c->model->opset_import);
+    Onnx__OperatorSetIdProto *set =
+        NEW(c, Onnx__OperatorSetIdProto, onnx__operator_set_id_proto__init);
+    set->has_version = 1;
+    set->version = opset;
+    c->model->opset_import[c->model->n_opset_import++] = set;
+    (void)strcpy(c->folder, "/tmp/dms-onnx-XXXXXX");
+    assert_non_null(mkdtemp(c->folder));
+    (void)snprintf(c->path, sizeof c->path, "%s/model.onnx", c->folder);
+}
+
+void onnx_end(onnx_case *c) {
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -rf %s", c->folder);
+    assert_int_equal(system(command), 0);
+    dms_arena_free(&c->graph_arena);
+    dms_arena_free(&c->arena);
+}
+
+static Onnx__ValueInfoProto *value(onnx_case *c, const char *name, int dtype, const char *shape) {
+    Onnx__ValueInfoProto *v = NEW(c, Onnx__ValueInfoProto, onnx__value_info_proto__init);
+    Onnx__TypeProto *type = NEW(c, Onnx__TypeProto, onnx__type_proto__init);
+    Onnx__TypeProto__Tensor *t = NEW(c, Onnx__TypeProto__Tensor, onnx__type_proto__tensor__init);
+    char *part[ONNX_MOST];
+    v->name = copy(c, name);
+    v->type = type;
+    type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    type->tensor_type = t;
+    t->has_elem_type = 1;
+    t->elem_type = dtype;
+    t->shape = NEW(c, Onnx__TensorShapeProto, onnx__tensor_shape_proto__init);
+    t->shape->dim = list(c, sizeof *t->shape->dim);
+    t->shape->n_dim = split(c, shape, part);
+    for (size_t k = 0; k < t->shape->n_dim; k++) {
+        Onnx__TensorShapeProto__Dimension *dim =
+            NEW(c, Onnx__TensorShapeProto__Dimension, onnx__tensor_shape_proto__dimension__init);
+        char *end;
+        const int64_t size = strtoll(part[k], &end, 10);
+        t->shape->dim[k] = dim;
+        if (*end == 0) {
+            dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+            dim->dim_value = size;
+        } else if (strcmp(part[k], "?") != 0) {
+            dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+            dim->dim_param = part[k];
+        }
+    }
+    return v;
+}
+
+void onnx_input(onnx_case *c, const char *name, int dtype, const char *shape) {
+    c->graph->input[c->graph->n_input++] = value(c, name, dtype, shape);
+}
+
+void onnx_output(onnx_case *c, Onnx__GraphProto *g, const char *name, int dtype,
+                 const char *shape) {
+    g->output[g->n_output++] = value(c, name, dtype, shape);
+}
+
+Onnx__NodeProto *onnx_loose_node(onnx_case *c, const char *op, const char *in, const char *out) {
+    Onnx__NodeProto *node = NEW(c, Onnx__NodeProto, onnx__node_proto__init);
+    node->op_type = copy(c, op);
+    node->input = list(c, sizeof *node->input);
+    node->n_input = split(c, in, node->input);
+    node->output = list(c, sizeof *node->output);
+    node->n_output = split(c, out, node->output);
+    node->name = dms_format(&c->arena, "%s_%s", op, node->n_output == 0 ? "" : node->output[0]);
+    node->attribute = list(c, sizeof *node->attribute);
+    return node;
+}
+
+Onnx__NodeProto *onnx_node(onnx_case *c, Onnx__GraphProto *g, const char *op, const char *in,
+                           const char *out) {
+    Onnx__NodeProto *node = onnx_loose_node(c, op, in, out);
+    assert_true(g->n_node < ONNX_MOST);
+    g->node[g->n_node++] = node;
+    return node;
+}
+
+static Onnx__AttributeProto *attribute(onnx_case *c, Onnx__NodeProto *node, const char *name,
+                                       Onnx__AttributeProto__AttributeType type) {
+    Onnx__AttributeProto *a = NEW(c, Onnx__AttributeProto, onnx__attribute_proto__init);
+    a->name = copy(c, name);
+    a->has_type = 1;
+    a->type = type;
+    node->attribute[node->n_attribute++] = a;
+    return a;
+}
+
+void onnx_int(onnx_case *c, Onnx__NodeProto *node, const char *name, int64_t number) {
+    Onnx__AttributeProto *a =
+        attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
+    a->has_i = 1;
+    a->i = number;
+}
+
+void onnx_ints(onnx_case *c, Onnx__NodeProto *node, const char *name, const char *values) {
+    Onnx__AttributeProto *a =
+        attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
+    a->ints = list(c, sizeof *a->ints);
+    a->n_ints = split_numbers(c, values, a->ints);
+}
+
+void onnx_float(onnx_case *c, Onnx__NodeProto *node, const char *name, float number) {
+    Onnx__AttributeProto *a =
+        attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
+    a->has_f = 1;
+    a->f = number;
+}
+
+void onnx_string(onnx_case *c, Onnx__NodeProto *node, const char *name, const char *text) {
+    Onnx__AttributeProto *a =
+        attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+    a->has_s = 1;
+    a->s = (ProtobufCBinaryData){strlen(text), (uint8_t *)copy(c, text)};
+}
+
+void onnx_tensor_attr(onnx_case *c, Onnx__NodeProto *node, const char *name,
+                      Onnx__TensorProto *t) {
+    attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR)->t = t;
+}
+
+void onnx_branch(onnx_case *c, Onnx__NodeProto *node, const char *name, Onnx__GraphProto *g) {
+    attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH)->g = g;
+}
+
+void onnx_reference(onnx_case *c, Onnx__NodeProto *node, const char *name, const char *of) {
+    attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT)->ref_attr_name =
+        copy(c, of);
+}
+
+Onnx__TensorProto *onnx_tensor(onnx_case *c, const char *name, int dtype, const char *shape,
+                               const void *data) {
+    Onnx__TensorProto *t = NEW(c, Onnx__TensorProto, onnx__tensor_proto__init);
+    t->name = copy(c, name);
+    t->has_data_type = 1;
+    t->data_type = dtype;
+    t->dims = list(c, sizeof *t->dims);
+    t->n_dims = split_numbers(c, shape, t->dims);
+    size_t bytes = dms_dtype_bytes((uint32_t)dtype);
+    for (size_t k = 0; k < t->n_dims; k++)
+        bytes *= t->dims[k] > 0 ? (size_t)t->dims[k] : 0;
+    t->has_raw_data = 1;
+    t->raw_data.len = bytes;
+    t->raw_data.data = dms_alloc(&c->arena, bytes, 1);
+    if (data != NULL)
+        memcpy(t->raw_data.data, data, bytes);
+    return t;
+}
+
+Onnx__TensorProto *onnx_initializer(onnx_case *c, Onnx__GraphProto *g, const char *name, int dtype,
+                                    const char *shape, const void *data) {
+    assert_true(g->n_initializer < ONNX_MOST);
+    return g->initializer[g->n_initializer++] = onnx_tensor(c, name, dtype, shape, data);
+}
+
+void onnx_i64(onnx_case *c, Onnx__GraphProto *g, const char *name, const char *values) {
+    int64_t number[ONNX_MOST];
+    char shape[16];
+    (void)snprintf(shape, sizeof shape, "%zu", split_numbers(c, values, number));
+    (void)onnx_initializer(c, g, name, DMS_DTYPE_I64, shape, number);
+}
+
+static void external_entry(onnx_case *c, Onnx__TensorProto *t, const char *key, const char *text) {
+    if (text == NULL)
+        return;
+    Onnx__StringStringEntryProto *e =
+        NEW(c, Onnx__StringStringEntryProto, onnx__string_string_entry_proto__init);
+    e->key = copy(c, key);
+    e->value = copy(c, text);
+    t->external_data[t->n_external_data++] = e;
+}
+
+void onnx_external(onnx_case *c, Onnx__TensorProto *t, const char *location, const char *offset,
+                   const char *length) {
+    t->has_raw_data = 0;
+    t->has_data_location = 1;
+    t->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    t->external_data = list(c, sizeof *t->external_data);
+    external_entry(c, t, "location", location);
+    external_entry(c, t, "offset", offset);
+    external_entry(c, t, "length", length);
+}
+
+Onnx__FunctionProto *onnx_function(onnx_case *c, const char *domain, const char *name,
+                                   const char *in, const char *out, const char *attributes) {
+    Onnx__FunctionProto *f = NEW(c, Onnx__FunctionProto, onnx__function_proto__init);
+    f->domain = copy(c, domain);
+    f->name = copy(c, name);
+    f->input = list(c, sizeof *f->input);
+    f->n_input = split(c, in, f->input);
+    f->output = list(c, sizeof *f->output);
+    f->n_output = split(c, out, f->output);
+    f->attribute = list(c, sizeof *f->attribute);
+    f->n_attribute = split(c, attributes, f->attribute);
+    f->node = list(c, sizeof *f->node);
+    f->opset_import = c->model->opset_import;
+    f->n_opset_import = c->model->n_opset_import;
+    c->model->functions[c->model->n_functions++] = f;
+    return f;
+}
+
+void onnx_function_node(onnx_case *c, Onnx__FunctionProto *f, Onnx__NodeProto *node) {
+    (void)c;
+    f->node[f->n_node++] = node;
+}
+
+const char *onnx_file(onnx_case *c, const char *name, const void *data, size_t size) {
+    const char *path = dms_format(&c->arena, "%s/%s", c->folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+uint8_t *onnx_encode(onnx_case *c, size_t *out_size) {
+    *out_size = onnx__model_proto__get_packed_size(c->model);
+    uint8_t *data = dms_alloc(&c->arena, *out_size, 1);
+    assert_non_null(data);
+    assert_int_equal(onnx__model_proto__pack(c->model, data), *out_size);
+    return data;
+}
+
+dms_code onnx_read(onnx_case *c, const char *dims) {
+    size_t size;
+    char *part[ONNX_MOST];
+    dms_plan_dim given[ONNX_MOST];
+    const uint8_t *data = onnx_encode(c, &size);
+    (void)onnx_file(c, "model.onnx", data, size);
+    dms_read_options options = {.dim = given, .n_dims = (uint32_t)split(c, dims, part)};
+    for (uint32_t k = 0; k < options.n_dims; k++) {
+        char *equals = strrchr(part[k], '=');
+        assert_non_null(equals);
+        *equals = 0;
+        given[k] = (dms_plan_dim){.name = part[k], .value = strtoll(equals + 1, NULL, 10)};
+    }
+    return dms_model_read(c->path, &options, &c->graph_arena, &c->read, &c->st);
+}
+
+dms_code onnx_lower(onnx_case *c, const char *dims) {
+    DMS_TRY(onnx_read(c, dims));
+    return dms_graph_lower(&c->read, &c->lowered, &c->st);
+}
+
+dms_code onnx_read_bytes(onnx_case *c, const void *data, size_t size) {
+    (void)onnx_file(c, "model.onnx", data, size);
+    dms_arena_free(&c->graph_arena);
+    return dms_model_read(c->path, NULL, &c->graph_arena, &c->read, &c->st);
+}
+
+const dms_tensor *onnx_find(const onnx_case *c, const char *name) {
+    for (uint32_t k = 0; k < c->read.n_tensors; k++)
+        if (strcmp(c->read.tensor[k].name, name) == 0)
+            return &c->read.tensor[k];
+    fail_msg("no tensor '%s'", name);
+    return NULL;
+}
+
+uint32_t onnx_count(const onnx_case *c, const char *op) {
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < c->read.n_nodes; k++)
+        n += !c->read.node[k].is_gone && strcmp(c->read.node[k].op, op) == 0;
+    return n;
+}
+
+void onnx_expect_shape(const onnx_case *c, const char *name, const char *shape) {
+    char text[128] = "";
+    const dms_tensor *t = onnx_find(c, name);
+    for (uint32_t k = 0; k < t->rank; k++)
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%lld",
+                       k == 0 ? "" : ",", (long long)t->dim[k].hi);
+    assert_string_equal(text, shape);
+}
+
+void onnx_expect_failure(const onnx_case *c, dms_code got, dms_code wanted, const char *text) {
+    if (got == wanted && strstr(c->st.msg, text) != NULL)
+        return;
+    fail_msg("code %d (wanted %d), message '%s' (wanted '%s')", (int)got, (int)wanted,
+             got == DMS_OK ? "" : c->st.msg, text);
+}
+
+/* Memory of every storage, filled where it is an input or a constant. */
+static uint8_t **make_storages(onnx_case *c, const float *const *input) {
+    const dms_graph *g = &c->read;
+    uint8_t **data = dms_alloc(&c->arena, g->n_tensors, sizeof *data);
+    for (uint32_t t = 0; t < g->n_tensors; t++) {
+        const dms_tensor *tensor = &g->tensor[t];
+        if (!tensor->has_shape || tensor->storage != t)
+            continue;
+        data[t] = dms_alloc(&c->arena, tensor->bytes, 1);
+        const uint8_t *from = NULL;
+        if (tensor->origin == DMS_ORIGIN_INPUT)
+            from = (const uint8_t *)input[tensor->index];
+        else if (dms_tensor_is_constant(tensor))
+            assert_int_equal(dms_constant_read(g, t, tensor->bytes, &c->arena, &from, &c->st),
+                             DMS_OK);
+        if (from != NULL && tensor->bytes != 0)
+            memcpy(data[t], from, tensor->bytes);
+    }
+    return data;
+}
+
+void onnx_run(onnx_case *c, const float *const *input, uint32_t k, float *out, uint32_t n) {
+    uint8_t **data = make_storages(c, input);
+    void *scratch = dms_alloc(&c->arena, 1, DMS_CPU_SCRATCH_BYTES);
+    for (uint32_t s = 0; s < c->lowered.n_calls; s++) {
+        const dms_lowered_call *call = &c->lowered.call[s];
+        void *operand[DMS_MAX_OPERANDS];
+        for (uint32_t j = 0; j < call->call.n_in + call->call.n_out; j++)
+            operand[j] = data[call->operand[j].tensor] +
+                         call->operand[j].view.offset *
+                             (int64_t)dms_dtype_bytes(call->operand[j].view.dtype);
+        void *workspace =
+            dms_alloc(&c->arena, dms_call_workspace(&call->call, DMS_DEVICE_CPU), 1);
+        if (dms_cpu_run(&call->call, operand, workspace, scratch, &c->st) != DMS_OK)
+            fail_msg("%s", c->st.msg);
+    }
+    const uint32_t storage = c->lowered.output[k];
+    assert_int_equal(c->read.tensor[storage].bytes, n * sizeof *out);
+    memcpy(out, data[storage], n * sizeof *out);
+}
