@@ -14,13 +14,13 @@
 
 #include "runtime/kernels/cpu_kernel.h"
 
-#define NEW(c, T, init)                                                                            \
-    ({                                                                                             \
-        T *new_ = DMS_NEW(&(c)->arena, T, 1);                                                      \
-        assert_non_null(new_);                                                                     \
-        init(new_);                                                                                \
-        new_;                                                                                      \
-    })
+/* A message with its defaults. */
+static void *message(onnx_case *c, const ProtobufCMessageDescriptor *what) {
+    void *out = dms_alloc(&c->arena, 1, what->sizeof_message);
+    assert_non_null(out);
+    protobuf_c_message_init(what, out);
+    return out;
+}
 
 static char *copy(onnx_case *c, const char *text) {
     char *out = dms_strndup(&c->arena, text, strlen(text));
@@ -58,7 +58,7 @@ static size_t split_numbers(onnx_case *c, const char *text, int64_t *out) {
 }
 
 Onnx__GraphProto *onnx_graph(onnx_case *c) {
-    Onnx__GraphProto *g = NEW(c, Onnx__GraphProto, onnx__graph_proto__init);
+    Onnx__GraphProto *g = message(c, &onnx__graph_proto__descriptor);
     g->name = copy(c, "g");
     g->node = list(c, sizeof *g->node);
     g->input = list(c, sizeof *g->input);
@@ -69,14 +69,13 @@ Onnx__GraphProto *onnx_graph(onnx_case *c) {
 
 void onnx_begin(onnx_case *c, int64_t opset) {
     memset(c, 0, sizeof *c);
-    c->model = NEW(c, Onnx__ModelProto, onnx__model_proto__init);
+    c->model = message(c, &onnx__model_proto__descriptor);
     c->model->ir_version = 8;
     c->model->has_ir_version = 1;
     c->model->functions = list(c, sizeof *c->model->functions);
     c->graph = c->model->graph = onnx_graph(c);
     c->model->opset_import = list(c, sizeof *c->model->opset_import);
-    Onnx__OperatorSetIdProto *set =
-        NEW(c, Onnx__OperatorSetIdProto, onnx__operator_set_id_proto__init);
+    Onnx__OperatorSetIdProto *set = message(c, &onnx__operator_set_id_proto__descriptor);
     set->has_version = 1;
     set->version = opset;
     c->model->opset_import[c->model->n_opset_import++] = set;
@@ -94,9 +93,9 @@ void onnx_end(onnx_case *c) {
 }
 
 static Onnx__ValueInfoProto *value(onnx_case *c, const char *name, int dtype, const char *shape) {
-    Onnx__ValueInfoProto *v = NEW(c, Onnx__ValueInfoProto, onnx__value_info_proto__init);
-    Onnx__TypeProto *type = NEW(c, Onnx__TypeProto, onnx__type_proto__init);
-    Onnx__TypeProto__Tensor *t = NEW(c, Onnx__TypeProto__Tensor, onnx__type_proto__tensor__init);
+    Onnx__ValueInfoProto *v = message(c, &onnx__value_info_proto__descriptor);
+    Onnx__TypeProto *type = message(c, &onnx__type_proto__descriptor);
+    Onnx__TypeProto__Tensor *t = message(c, &onnx__type_proto__tensor__descriptor);
     char *part[ONNX_MOST];
     v->name = copy(c, name);
     v->type = type;
@@ -104,12 +103,12 @@ static Onnx__ValueInfoProto *value(onnx_case *c, const char *name, int dtype, co
     type->tensor_type = t;
     t->has_elem_type = 1;
     t->elem_type = dtype;
-    t->shape = NEW(c, Onnx__TensorShapeProto, onnx__tensor_shape_proto__init);
+    t->shape = message(c, &onnx__tensor_shape_proto__descriptor);
     t->shape->dim = list(c, sizeof *t->shape->dim);
     t->shape->n_dim = split(c, shape, part);
     for (size_t k = 0; k < t->shape->n_dim; k++) {
         Onnx__TensorShapeProto__Dimension *dim =
-            NEW(c, Onnx__TensorShapeProto__Dimension, onnx__tensor_shape_proto__dimension__init);
+            message(c, &onnx__tensor_shape_proto__dimension__descriptor);
         char *end;
         const int64_t size = strtoll(part[k], &end, 10);
         t->shape->dim[k] = dim;
@@ -134,7 +133,7 @@ void onnx_output(onnx_case *c, Onnx__GraphProto *g, const char *name, int dtype,
 }
 
 Onnx__NodeProto *onnx_loose_node(onnx_case *c, const char *op, const char *in, const char *out) {
-    Onnx__NodeProto *node = NEW(c, Onnx__NodeProto, onnx__node_proto__init);
+    Onnx__NodeProto *node = message(c, &onnx__node_proto__descriptor);
     node->op_type = copy(c, op);
     node->input = list(c, sizeof *node->input);
     node->n_input = split(c, in, node->input);
@@ -155,7 +154,7 @@ Onnx__NodeProto *onnx_node(onnx_case *c, Onnx__GraphProto *g, const char *op, co
 
 static Onnx__AttributeProto *attribute(onnx_case *c, Onnx__NodeProto *node, const char *name,
                                        Onnx__AttributeProto__AttributeType type) {
-    Onnx__AttributeProto *a = NEW(c, Onnx__AttributeProto, onnx__attribute_proto__init);
+    Onnx__AttributeProto *a = message(c, &onnx__attribute_proto__descriptor);
     a->name = copy(c, name);
     a->has_type = 1;
     a->type = type;
@@ -164,15 +163,13 @@ static Onnx__AttributeProto *attribute(onnx_case *c, Onnx__NodeProto *node, cons
 }
 
 void onnx_int(onnx_case *c, Onnx__NodeProto *node, const char *name, int64_t number) {
-    Onnx__AttributeProto *a =
-        attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
+    Onnx__AttributeProto *a = attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
     a->has_i = 1;
     a->i = number;
 }
 
 void onnx_ints(onnx_case *c, Onnx__NodeProto *node, const char *name, const char *values) {
-    Onnx__AttributeProto *a =
-        attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
+    Onnx__AttributeProto *a = attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
     a->ints = list(c, sizeof *a->ints);
     a->n_ints = split_numbers(c, values, a->ints);
 }
@@ -191,8 +188,7 @@ void onnx_string(onnx_case *c, Onnx__NodeProto *node, const char *name, const ch
     a->s = (ProtobufCBinaryData){strlen(text), (uint8_t *)copy(c, text)};
 }
 
-void onnx_tensor_attr(onnx_case *c, Onnx__NodeProto *node, const char *name,
-                      Onnx__TensorProto *t) {
+void onnx_tensor_attr(onnx_case *c, Onnx__NodeProto *node, const char *name, Onnx__TensorProto *t) {
     attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR)->t = t;
 }
 
@@ -207,7 +203,7 @@ void onnx_reference(onnx_case *c, Onnx__NodeProto *node, const char *name, const
 
 Onnx__TensorProto *onnx_tensor(onnx_case *c, const char *name, int dtype, const char *shape,
                                const void *data) {
-    Onnx__TensorProto *t = NEW(c, Onnx__TensorProto, onnx__tensor_proto__init);
+    Onnx__TensorProto *t = message(c, &onnx__tensor_proto__descriptor);
     t->name = copy(c, name);
     t->has_data_type = 1;
     t->data_type = dtype;
@@ -240,8 +236,7 @@ void onnx_i64(onnx_case *c, Onnx__GraphProto *g, const char *name, const char *v
 static void external_entry(onnx_case *c, Onnx__TensorProto *t, const char *key, const char *text) {
     if (text == NULL)
         return;
-    Onnx__StringStringEntryProto *e =
-        NEW(c, Onnx__StringStringEntryProto, onnx__string_string_entry_proto__init);
+    Onnx__StringStringEntryProto *e = message(c, &onnx__string_string_entry_proto__descriptor);
     e->key = copy(c, key);
     e->value = copy(c, text);
     t->external_data[t->n_external_data++] = e;
@@ -260,7 +255,7 @@ void onnx_external(onnx_case *c, Onnx__TensorProto *t, const char *location, con
 
 Onnx__FunctionProto *onnx_function(onnx_case *c, const char *domain, const char *name,
                                    const char *in, const char *out, const char *attributes) {
-    Onnx__FunctionProto *f = NEW(c, Onnx__FunctionProto, onnx__function_proto__init);
+    Onnx__FunctionProto *f = message(c, &onnx__function_proto__descriptor);
     f->domain = copy(c, domain);
     f->name = copy(c, name);
     f->input = list(c, sizeof *f->input);
@@ -344,8 +339,8 @@ void onnx_expect_shape(const onnx_case *c, const char *name, const char *shape) 
     char text[128] = "";
     const dms_tensor *t = onnx_find(c, name);
     for (uint32_t k = 0; k < t->rank; k++)
-        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%lld",
-                       k == 0 ? "" : ",", (long long)t->dim[k].hi);
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%lld", k == 0 ? "" : ",",
+                       (long long)t->dim[k].hi);
     assert_string_equal(text, shape);
 }
 
@@ -387,8 +382,7 @@ void onnx_run(onnx_case *c, const float *const *input, uint32_t k, float *out, u
             operand[j] = data[call->operand[j].tensor] +
                          call->operand[j].view.offset *
                              (int64_t)dms_dtype_bytes(call->operand[j].view.dtype);
-        void *workspace =
-            dms_alloc(&c->arena, dms_call_workspace(&call->call, DMS_DEVICE_CPU), 1);
+        void *workspace = dms_alloc(&c->arena, dms_call_workspace(&call->call, DMS_DEVICE_CPU), 1);
         if (dms_cpu_run(&call->call, operand, workspace, scratch, &c->st) != DMS_OK)
             fail_msg("%s", c->st.msg);
     }

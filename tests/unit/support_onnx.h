@@ -18,13 +18,13 @@
 #define ONNX_MOST 64 /* entries of one list */
 
 typedef struct onnx_case {
-    dms_arena arena;          /* of the messages */
-    dms_arena graph_arena;    /* of what was read */
+    dms_arena arena;       /* of the messages */
+    dms_arena graph_arena; /* of what was read */
     Onnx__ModelProto *model;
-    Onnx__GraphProto *graph;  /* the main graph */
+    Onnx__GraphProto *graph; /* the main graph */
     char folder[64], path[96];
-    dms_graph read;           /* after onnx_read */
-    dms_lowered lowered;      /* after onnx_lower */
+    dms_graph read;      /* after onnx_read */
+    dms_lowered lowered; /* after onnx_lower */
     dms_status st;
 } onnx_case;
 
