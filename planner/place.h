@@ -85,6 +85,8 @@ typedef struct dms_place_options {
     uint64_t host_budget;     /* bytes of homes, saved activations and the prologue's ring;
                                  UINT64_MAX = no limit */
     uint64_t max_evaluations; /* of the local searches; 0 = the default for this size */
+    uint32_t ring_blocks;     /* the prologue's ring on the host, in largest kept blocks; 0 where
+                                 it writes the device arena itself (the CPU device) */
     bool exact;               /* solve the full ILP at any size */
     uint64_t max_nodes;       /* of the ILP's branch and bound; 0 = the default */
 } dms_place_options;
@@ -103,7 +105,7 @@ typedef struct dms_decision {
     uint64_t *scratch_offset; /* per step; bytes; 0 where a step has no scratch */
     uint64_t device_bytes;    /* highest end of any residency or scratch: the arena's size */
     uint64_t host_bytes;      /* homes of streamed weights + saved activations that come back +
-                                 the prologue's ring (2 x the largest kept block, if any) */
+                                 the prologue's ring */
     int64_t period_ns, latency_ns, compute_ns;
     int64_t bound_ns;                       /* certificate: compute_ns <= bound_ns <= period_ns */
     int64_t *step_start_ns, *step_stall_ns; /* per step, in the steady state; 0 = slot 0 opens */

@@ -1,0 +1,44 @@
+/* bound.h - how fast can any schedule be, and which share of each gap does the best one keep?
+ *
+ * Reads    a cycle (place_internal.h) and a device budget in bytes.
+ * Returns  a certificate in ns that no schedule of these steps beats, and shares per gap.
+ * Cost     0.02 to 0.1 s at 200 groups, at any number of steps.
+ * Source   PLACEMENT.md section 3 (rows, why they bound, grouping) and 4 (certificate, ladder).
+ * Not here rounding (round.c), the solver (lp.h).
+ */
+#ifndef DMS_PLANNER_BOUND_H
+#define DMS_PLANNER_BOUND_H
+
+#include "planner/place_internal.h"
+
+/* A grouped program of one cycle; solved for many budgets. */
+typedef struct dms_bound dms_bound;
+
+/* One solution. The arrays belong to the arena of the bound. */
+typedef struct dms_shares {
+    bool has_shares;      /* false: the solver gave up, only bound_ns holds */
+    int64_t bound_ns;     /* never below the sum of the steps */
+    double value_ns;      /* what the solver says the optimum is */
+    double *x;            /* per gap: share that stays, 0..1, rounded to 1e-6 */
+    int64_t *nominal_end; /* per step: when it ends in this solution */
+} dms_shares;
+
+/* Prepares groups, columns and rows. End with dms_bound_close. */
+DMS_CHECKED dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *arena,
+                                    dms_bound **out_bound, dms_status *st);
+
+/* Gives the solver's memory back. NULL is fine. */
+void dms_bound_close(dms_bound *bound);
+
+/* Solves for a budget of `bytes`, which must hold every footprint. `stock_price` > 0 asks, among
+ * equal optima, for little stock: such solutions round better, but their bound is not used
+ * (bound_ns is then the sum of the steps).
+ * Errors   DMS_EINTERNAL: out of memory. A solver that gives up is no error: the ladder ends in
+ *          the closed form. */
+DMS_CHECKED dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, double stock_price,
+                                     dms_shares *out_shares, dms_status *st);
+
+/* The closed form: what must be loaded because it cannot stay, at full rate; or the steps. */
+int64_t dms_bound_closed_form(const dms_cycle *cycle, uint64_t bytes);
+
+#endif

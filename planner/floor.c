@@ -1,0 +1,220 @@
+/* floor.c - the least memory with which a plan exists.
+ *
+ * The tightest plan of all keeps nothing: before each step what it lacks is loaded, after it
+ * everything leaves that may. Its packing is built on every compile and is the last candidate of
+ * every placement, so that a budget above the floor always has a plan. Where the host is short,
+ * weights are kept in order of size at the bottom, and what was packed moves up.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "planner/placer.h"
+#include "schema/checked.h"
+
+#define NO_UNITS (INT64_MAX / 4)
+#define MAX_JITTERS 24u
+
+dms_code dms_layout_new(const dms_cycle *cycle, dms_arena *arena, dms_layout *out_layout,
+                        dms_status *st) {
+    dms_layout layout = {.top = 0};
+    const uint64_t n = (uint64_t)cycle->n_gaps + cycle->n_tensors + (uint64_t)cycle->n_steps;
+    DMS_TRY(dms_draft_new(cycle, arena, &layout.draft, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *layout.piece, "placement", &layout.piece, st));
+    DMS_TRY(dms_alloc_st(arena, cycle->n_tensors, sizeof *layout.kept_offset, "placement",
+                         &layout.kept_offset, st));
+    *out_layout = layout;
+    return DMS_OK;
+}
+
+void dms_layout_take(const dms_cycle *cycle, const dms_draft *draft, const dms_addresses *addresses,
+                     dms_layout *layout) {
+    const int64_t *kept_offset;
+    const dms_piece *piece = dms_addresses_pieces(addresses, &layout->n_pieces, &kept_offset);
+    dms_draft_copy(cycle, draft, &layout->draft);
+    memcpy(layout->piece, piece, layout->n_pieces * sizeof *piece);
+    memcpy(layout->kept_offset, kept_offset, cycle->n_tensors * sizeof *kept_offset);
+    layout->top = 0;
+    for (uint32_t i = 0; i < layout->n_pieces; i++)
+        if (piece[i].offset + piece[i].units > layout->top)
+            layout->top = piece[i].offset + piece[i].units;
+    for (uint32_t i = 0; i < cycle->n_tensors; i++)
+        if (kept_offset[i] >= 0 && kept_offset[i] + cycle->units[i] > layout->top)
+            layout->top = kept_offset[i] + cycle->units[i];
+}
+
+/* Slots of the tightest plan: loads on demand, saves at once. */
+static void tighten(const dms_cycle *cycle, dms_work *work, dms_draft *draft) {
+    (void)dms_slots(cycle, work, NO_UNITS, DMS_SLOT_ON_DEMAND, draft);
+    for (uint32_t q = 0; q < draft->n_saves; q++)
+        draft->before[draft->save[q]] = cycle->write_end[draft->save[q]] + 1;
+}
+
+static bool stays(const dms_gap *gap, bool activations_stay) {
+    return gap->rule == DMS_GAP_KEPT ||
+           (gap->rule == DMS_GAP_FREE && gap->is_saved && activations_stay);
+}
+
+/* First fit in several orders; stops at the lower bound. */
+static void pack_tightest(const dms_cycle *cycle, dms_work *work, dms_addresses *addresses,
+                          dms_floor_plan *plan) {
+    const dms_fit fit = {0};
+    const dms_fit_order orders[] = {DMS_FIT_LIFE, DMS_FIT_AREA, DMS_FIT_SIZE, DMS_FIT_LIFE_SQUARED,
+                                    DMS_FIT_START};
+    const uint32_t n = sizeof orders / sizeof *orders;
+    dms_layout *layout = &plan->layout;
+    for (uint32_t g = 0; g < cycle->n_gaps; g++)
+        layout->draft.keep[g] = stays(cycle->gap + g, plan->activations_stay);
+    tighten(cycle, work, &layout->draft);
+    dms_addresses_list(addresses, &layout->draft, &fit);
+    layout->top = INT64_MAX - 1;
+    const uint32_t tries = cycle->n_gaps < 4000 ? n + MAX_JITTERS : n;
+    for (uint32_t i = 0; i < tries && layout->top > cycle->peak; i++) {
+        const int64_t top = dms_addresses_pack(addresses, orders[i % n], i / n, layout->top - 1);
+        if (top < layout->top)
+            dms_layout_take(cycle, &layout->draft, addresses, layout);
+    }
+}
+
+/* Larger first, then by id. */
+static int by_size(const void *left, const void *right, void *context) {
+    const dms_cycle *cycle = context;
+    const uint32_t i = *(const uint32_t *)left, j = *(const uint32_t *)right;
+    if (cycle->units[i] != cycle->units[j])
+        return cycle->units[i] > cycle->units[j] ? -1 : 1;
+    return (i > j) - (i < j);
+}
+
+/* What keeping the first k weights needs, for every k: their sum at the bottom, above it what was
+ * packed, as high as the pieces of the others reach. */
+static void sum_needs(const dms_cycle *cycle, const dms_place_options *options, uint32_t *rank,
+                      dms_floor_plan *plan) {
+    const dms_layout *layout = &plan->layout;
+    const uint32_t n = plan->n_by_size;
+    uint64_t homes = dms_cycle_host_bytes(cycle, layout->draft.keep, options->ring_blocks);
+    int64_t kept = 0, base = 0;
+    for (uint32_t i = 0; i < cycle->n_tensors; i++) {
+        rank[i] = n;
+        if (layout->kept_offset[i] >= 0)
+            base += cycle->units[i];
+    }
+    for (uint32_t k = 0; k < n; k++)
+        rank[plan->by_size[k]] = k;
+    for (uint32_t k = 0; k <= n; k++)
+        plan->need_units[k] = 0;
+    for (uint32_t i = 0; i < layout->n_pieces; i++) {
+        const dms_piece *p = layout->piece + i;
+        const uint32_t k = p->gap == DMS_PIECE_SCRATCH ? n : rank[p->tensor];
+        if (p->offset + p->units - base > plan->need_units[k])
+            plan->need_units[k] = p->offset + p->units - base;
+    }
+    for (uint32_t k = n; k-- > 0;)
+        if (plan->need_units[k] < plan->need_units[k + 1])
+            plan->need_units[k] = plan->need_units[k + 1];
+    for (uint32_t k = 0; k <= n; k++) {
+        const uint32_t id = k < n ? plan->by_size[k] : 0;
+        plan->need_units[k] += base + kept;
+        plan->host_bytes[k] = homes;
+        if (k == n)
+            break;
+        kept += cycle->units[id];
+        homes -= (uint64_t)cycle->units[id] * DMS_ALIGN;
+        if (k == 0 && (uint64_t)cycle->units[id] > 0)
+            homes += options->ring_blocks * (uint64_t)cycle->units[id] * DMS_ALIGN;
+    }
+}
+
+static dms_code pack_plan(const dms_cycle *cycle, dms_work *work, dms_addresses *addresses,
+                          const dms_place_options *options, dms_arena *arena, dms_floor_plan *plan,
+                          dms_status *st) {
+    const uint64_t n = cycle->n_tensors;
+    uint32_t *rank;
+    DMS_TRY(dms_layout_new(cycle, arena, &plan->layout, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *plan->by_size, "floor", &plan->by_size, st));
+    DMS_TRY(dms_alloc_st(arena, n + 1, sizeof *plan->need_units, "floor", &plan->need_units, st));
+    DMS_TRY(dms_alloc_st(arena, n + 1, sizeof *plan->host_bytes, "floor", &plan->host_bytes, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *rank, "floor", &rank, st));
+    pack_tightest(cycle, work, addresses, plan);
+    for (uint32_t i = 0; i < cycle->n_tensors; i++)
+        if (cycle->problem->tensors[i].kind == DMS_PROBLEM_WEIGHT &&
+            plan->layout.kept_offset[i] < 0)
+            plan->by_size[plan->n_by_size++] = i;
+    qsort_r(plan->by_size, plan->n_by_size, sizeof *plan->by_size, by_size, (void *)cycle);
+    sum_needs(cycle, options, rank, plan);
+    if (dms_addresses_failed(addresses))
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: addresses");
+    return DMS_OK;
+}
+
+/* The smallest device need whose host need fits, and the other way round. */
+static void find_floor(const dms_floor_plan plans[2], const dms_place_options *options,
+                       dms_place_floor *floor) {
+    const uint64_t device = options->device_budget / DMS_ALIGN;
+    floor->device_bytes = floor->host_bytes = UINT64_MAX;
+    uint64_t least_host = UINT64_MAX;
+    for (uint32_t i = 0; i < 2; i++)
+        for (uint32_t k = 0; k <= plans[i].n_by_size && plans[i].need_units; k++) {
+            const uint64_t need = (uint64_t)plans[i].need_units[k], host = plans[i].host_bytes[k];
+            if (host <= options->host_budget && need * DMS_ALIGN < floor->device_bytes)
+                floor->device_bytes = need * DMS_ALIGN;
+            if (need <= device && host < least_host)
+                least_host = host;
+        }
+    if (least_host != UINT64_MAX)
+        floor->host_bytes = least_host;
+    else
+        floor->host_bytes = 0;
+    const bool is_short =
+        floor->device_bytes == UINT64_MAX || options->device_budget < floor->device_bytes;
+    floor->host_is_short = is_short && floor->host_bytes > 0;
+    floor->device_is_short = is_short && floor->host_bytes == 0;
+}
+
+dms_code dms_floor_pack(const dms_cycle *cycle, dms_work *work, dms_addresses *addresses,
+                        const dms_place_options *options, dms_arena *arena,
+                        dms_floor_plan out_plans[2], dms_place_floor *out_floor, dms_status *st) {
+    dms_floor_plan plans[2] = {{.activations_stay = false}, {.activations_stay = true}};
+    dms_place_floor floor = {.lower_bound_bytes = (uint64_t)cycle->peak * DMS_ALIGN,
+                             .step = (uint32_t)cycle->peak_step};
+    for (uint32_t i = 0; i < 2; i++) {
+        DMS_TRY(pack_plan(cycle, work, addresses, options, arena, plans + i, st));
+        /* with room for all homes on the host the second plan never needs less */
+        if (plans[0].host_bytes[0] <= options->host_budget)
+            break;
+    }
+    find_floor(plans, options, &floor);
+    memcpy(out_plans, plans, sizeof plans);
+    *out_floor = floor;
+    return DMS_OK;
+}
+
+void dms_floor_layout(dms_cycle *cycle, dms_work *work, dms_addresses *addresses,
+                      const dms_floor_plan *plan, uint32_t n_kept, dms_layout *layout) {
+    const dms_fit fit = {0};
+    int64_t base = 0;
+    for (uint32_t i = 0; i < cycle->n_tensors; i++)
+        if (plan->layout.kept_offset[i] >= 0)
+            base += cycle->units[i];
+    for (uint32_t k = 0; k < n_kept; k++)
+        for (uint32_t g = cycle->first_gap[plan->by_size[k]];
+             g < cycle->first_gap[plan->by_size[k] + 1]; g++)
+            cycle->gap[g].rule = DMS_GAP_KEPT;
+    for (uint32_t g = 0; g < cycle->n_gaps; g++) {
+        if (stays(cycle->gap + g, plan->activations_stay))
+            cycle->gap[g].rule = DMS_GAP_KEPT;
+        layout->draft.keep[g] = cycle->gap[g].rule == DMS_GAP_KEPT;
+    }
+    tighten(cycle, work, &layout->draft);
+    const int64_t kept = dms_addresses_list(addresses, &layout->draft, &fit);
+    dms_layout_take(cycle, &layout->draft, addresses, layout);
+    layout->top = kept;
+    /* the same pieces in the same order, but for those of the weights that now stay */
+    for (uint32_t i = 0, from = 0; i < layout->n_pieces; i++) {
+        dms_piece *p = layout->piece + i;
+        const dms_piece *old = plan->layout.piece + from;
+        while (old->gap != p->gap || old->tensor != p->tensor)
+            old = plan->layout.piece + ++from;
+        p->offset = old->offset - base + kept;
+        if (p->offset + p->units > layout->top)
+            layout->top = p->offset + p->units;
+    }
+}

@@ -1,0 +1,149 @@
+/* holes.c - buckets of slots, and the three ways in which two runs on a cycle can meet. */
+#include "planner/holes.h"
+
+#include <stdlib.h>
+
+#define MAX_BUCKETS 128
+
+dms_code dms_holes_init(dms_holes *holes, int32_t n_slots, const dms_piece *piece,
+                        uint64_t max_pieces, dms_arena *arena, dms_status *st) {
+    dms_holes h = {.arena = arena, .n_slots = n_slots, .piece = piece};
+    h.bucket_slots = (n_slots + MAX_BUCKETS - 1) / MAX_BUCKETS;
+    h.n_buckets = (uint32_t)((n_slots + h.bucket_slots - 1) / h.bucket_slots);
+    DMS_TRY(dms_alloc_st(arena, h.n_buckets, sizeof *h.bucket, "addresses", &h.bucket, st));
+    DMS_TRY(dms_alloc_st(arena, h.n_buckets, sizeof *h.fill, "addresses", &h.fill, st));
+    DMS_TRY(dms_alloc_st(arena, h.n_buckets, sizeof *h.cap, "addresses", &h.cap, st));
+    DMS_TRY(dms_alloc_st(arena, max_pieces, sizeof *h.seen, "addresses", &h.seen, st));
+    DMS_TRY(dms_alloc_st(arena, max_pieces, sizeof *h.obstacle, "addresses", &h.obstacle, st));
+    *holes = h;
+    return DMS_OK;
+}
+
+void dms_holes_clear(dms_holes *holes) {
+    for (uint32_t b = 0; b < holes->n_buckets; b++)
+        holes->fill[b] = 0;
+}
+
+static int32_t on_cycle(const dms_holes *holes, int32_t slot) {
+    const int32_t rest = slot % holes->n_slots;
+    return rest < 0 ? rest + holes->n_slots : rest;
+}
+
+/* The buckets of a run of slots, as a first bucket and a count, each bucket once. */
+static uint32_t buckets_of(const dms_holes *holes, int32_t first, int32_t last,
+                           uint32_t *out_first) {
+    const int32_t from = on_cycle(holes, first), to = on_cycle(holes, last);
+    *out_first = (uint32_t)(from / holes->bucket_slots);
+    const uint32_t end = (uint32_t)(to / holes->bucket_slots);
+    if (last - first + 1 >= holes->n_slots || (to < from && end == *out_first))
+        return holes->n_buckets;
+    return (end + holes->n_buckets - *out_first) % holes->n_buckets + 1;
+}
+
+void dms_holes_put(dms_holes *holes, uint32_t piece) {
+    const dms_piece *p = holes->piece + piece;
+    uint32_t b, n = buckets_of(holes, p->start, p->end, &b);
+    for (; n > 0; n--, b = (b + 1) % holes->n_buckets) {
+        if (dms_grow(holes->arena, &holes->bucket[b], &holes->cap[b], (uint64_t)holes->fill[b] + 1,
+                     sizeof **holes->bucket, NULL) != DMS_OK) {
+            holes->failed = true;
+            return;
+        }
+        holes->bucket[b][holes->fill[b]++] = piece;
+    }
+}
+
+void dms_holes_take(dms_holes *holes, uint32_t piece) {
+    const dms_piece *p = holes->piece + piece;
+    uint32_t b, n = buckets_of(holes, p->start, p->end, &b);
+    for (; n > 0; n--, b = (b + 1) % holes->n_buckets) {
+        uint32_t *list = holes->bucket[b], at = 0;
+        while (at < holes->fill[b] && list[at] != piece)
+            at++;
+        if (at < holes->fill[b])
+            list[at] = list[--holes->fill[b]];
+    }
+}
+
+static int by_offset(const void *left, const void *right) {
+    const dms_obstacle *a = left, *b = right;
+    if (a->low != b->low)
+        return a->low < b->low ? -1 : 1;
+    if (a->high != b->high)
+        return a->high < b->high ? -1 : 1;
+    return (a->piece > b->piece) - (a->piece < b->piece);
+}
+
+/* What a question asks, moved so that first lies in 0..T-1. */
+typedef struct question {
+    int32_t first, need, end, shift;
+} question;
+
+/* Adds one piece if it meets first..end. With both runs moved to begin in 0..T-1 they meet
+ * directly, or with one of them a cycle later. */
+static void meet(dms_holes *holes, const question *q, uint32_t id) {
+    const dms_piece *p = holes->piece + id;
+    const int32_t n = holes->n_slots, start = on_cycle(holes, p->start);
+    const int32_t end = start + (p->end - p->start);
+    const bool direct = start <= q->end && q->first <= end;
+    const bool later = start + n <= q->end;  /* the piece a cycle later */
+    const bool sooner = q->first + n <= end; /* the piece a cycle earlier */
+    if (!direct && !later && !sooner)
+        return;
+    int32_t until = DMS_HOLE_NEVER;
+    const bool is_needed = (direct && q->need <= end) || (later && q->need <= end + n) ||
+                           (sooner && q->need <= end - n);
+    if (!is_needed) {
+        int32_t back = (q->need - 1 - end) % n;
+        if (back < 0)
+            back += n;
+        until = q->need - back - q->shift;
+    }
+    holes->obstacle[holes->n_obstacles++] =
+        (dms_obstacle){p->offset, p->offset + p->units, until, id};
+}
+
+void dms_holes_ask(dms_holes *holes, int32_t first, int32_t need, int32_t end) {
+    const int32_t shift = on_cycle(holes, first) - first;
+    const question q = {first + shift, need + shift, end + shift, shift};
+    uint32_t b, n = buckets_of(holes, first, end, &b);
+    holes->n_obstacles = 0;
+    holes->stamp++;
+    for (; n > 0; n--, b = (b + 1) % holes->n_buckets)
+        for (uint32_t i = 0; i < holes->fill[b]; i++) {
+            const uint32_t id = holes->bucket[b][i];
+            if (holes->seen[id] == holes->stamp)
+                continue;
+            holes->seen[id] = holes->stamp;
+            meet(holes, &q, id);
+        }
+    qsort(holes->obstacle, holes->n_obstacles, sizeof *holes->obstacle, by_offset);
+}
+
+int64_t dms_holes_find(const dms_holes *holes, int32_t start, int64_t units, dms_fit_hole how) {
+    int64_t low = holes->base, found = -1, tightest = INT64_MAX;
+    for (uint32_t i = 0; i <= holes->n_obstacles && low < holes->top; i++) {
+        int64_t high = holes->top, next = holes->top;
+        if (i < holes->n_obstacles) {
+            const dms_obstacle *o = holes->obstacle + i;
+            if (o->until <= start)
+                continue;
+            high = o->low < holes->top ? o->low : holes->top;
+            next = o->high;
+        }
+        const int64_t room = high - low;
+        if (room >= units) {
+            if (how == DMS_FIT_LOWEST)
+                return low;
+            if (how == DMS_FIT_HIGHEST) {
+                found = high - units;
+            } else if (room < tightest) {
+                tightest = room;
+                found = how == DMS_FIT_TIGHTEST_LOW ? low : high - units;
+            }
+        }
+        if (next > low)
+            low = next;
+    }
+    return found;
+}

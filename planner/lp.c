@@ -1,0 +1,214 @@
+/* lp.c - rows in plain arrays, lp_solve behind them, and the certificate over the arrays. */
+#include "planner/lp.h"
+
+#include <lpsolve/lp_lib.h>
+#include <stdlib.h>
+
+dms_code dms_lp_open(dms_arena *arena, uint32_t n_cols, dms_lp *out_lp, dms_status *st) {
+    dms_lp lp = {.arena = arena, .n_cols = n_cols};
+    const uint64_t n = (uint64_t)n_cols + 1;
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.lower, "linear program", &lp.lower, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.upper, "linear program", &lp.upper, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.cost, "linear program", &lp.cost, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.is_integer, "linear program", &lp.is_integer, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.sum, "linear program", &lp.sum, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.used, "linear program", &lp.used, st));
+    *out_lp = lp;
+    return DMS_OK;
+}
+
+void dms_lp_close(dms_lp *lp) {
+    if (lp->solver)
+        delete_lp(lp->solver);
+    lp->solver = NULL;
+}
+
+void dms_lp_column(dms_lp *lp, uint32_t col, double lower, double upper, double cost) {
+    lp->lower[col] = lower;
+    lp->upper[col] = upper;
+    lp->cost[col] = cost;
+    if (!lp->solver)
+        return;
+    set_bounds(lp->solver, (int)col + 1, lower, upper);
+    set_mat(lp->solver, 0, (int)col + 1, cost);
+}
+
+void dms_lp_put(dms_lp *lp, uint32_t col, double value) {
+    if (value == 0)
+        return;
+    /* a coefficient that cancels to 0 and comes back would be listed twice: rows drop the second */
+    if (lp->sum[col] == 0)
+        lp->used[lp->n_used++] = col;
+    lp->sum[col] += value;
+}
+
+static int by_column(const void *left, const void *right) {
+    const uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return (a > b) - (a < b);
+}
+
+dms_code dms_lp_row(dms_lp *lp, double low, double high, dms_status *st) {
+    const uint64_t entries = (uint64_t)lp->n_entries + lp->n_used, rows = (uint64_t)lp->n_rows + 2;
+    DMS_TRY(dms_grow(lp->arena, &lp->col, &lp->cap_col, entries, sizeof *lp->col, st));
+    DMS_TRY(dms_grow(lp->arena, &lp->value, &lp->cap_value, entries, sizeof *lp->value, st));
+    DMS_TRY(dms_grow(lp->arena, &lp->first, &lp->cap_first, rows, sizeof *lp->first, st));
+    DMS_TRY(dms_grow(lp->arena, &lp->side_low, &lp->cap_low, rows, sizeof *lp->side_low, st));
+    DMS_TRY(dms_grow(lp->arena, &lp->side_high, &lp->cap_high, rows, sizeof *lp->side_high, st));
+    qsort(lp->used, lp->n_used, sizeof *lp->used, by_column);
+    for (uint32_t i = 0; i < lp->n_used; i++) {
+        const uint32_t col = lp->used[i];
+        if (lp->sum[col] != 0) {
+            lp->col[lp->n_entries] = col;
+            lp->value[lp->n_entries++] = lp->sum[col];
+        }
+        lp->sum[col] = 0;
+    }
+    lp->n_used = 0;
+    lp->side_low[lp->n_rows] = low;
+    lp->side_high[lp->n_rows++] = high;
+    lp->first[lp->n_rows] = lp->n_entries;
+    return DMS_OK;
+}
+
+/* The sides that lp_solve is given: every row has one, or two that are equal. */
+static bool has_high(const dms_lp *lp, uint32_t row) {
+    return lp->side_high[row] < DMS_LP_FREE;
+}
+
+void dms_lp_set_high(dms_lp *lp, uint32_t row, double high) {
+    lp->side_high[row] = high;
+    if (lp->solver)
+        set_rh(lp->solver, (int)row + 1, high);
+}
+
+static bool add_rows(dms_lp *lp, lprec *solver, int *scratch) {
+    for (uint32_t r = 0; r < lp->n_rows; r++) {
+        const uint32_t first = lp->first[r], n = lp->first[r + 1] - first;
+        for (uint32_t i = 0; i < n; i++)
+            scratch[i] = (int)lp->col[first + i] + 1;
+        int kind = GE;
+        if (lp->side_low[r] == lp->side_high[r])
+            kind = EQ;
+        else if (has_high(lp, r))
+            kind = LE;
+        const double side = kind == GE ? lp->side_low[r] : lp->side_high[r];
+        if (!add_constraintex(solver, (int)n, lp->value + first, scratch, kind, side))
+            return false;
+    }
+    return true;
+}
+
+/* Hands the program to a new solver. */
+static dms_code load(dms_lp *lp, dms_status *st) {
+    int *scratch;
+    double *cost;
+    DMS_TRY(dms_alloc_st(lp->arena, lp->n_cols, sizeof *scratch, "linear program", &scratch, st));
+    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_cols + 1, sizeof *cost, "linear program", &cost,
+                         st));
+    dms_lp_close(lp);
+    lprec *solver = make_lp(0, (int)lp->n_cols);
+    if (!solver)
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: lp_solve");
+    lp->solver = solver;
+    set_verbose(solver, 0);
+    for (uint32_t c = 0; c < lp->n_cols; c++)
+        cost[c + 1] = lp->cost[c];
+    set_add_rowmode(solver, TRUE);
+    if (!set_obj_fn(solver, cost) || !add_rows(lp, solver, scratch))
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: lp_solve");
+    set_add_rowmode(solver, FALSE);
+    for (uint32_t c = 0; c < lp->n_cols; c++) {
+        set_bounds(solver, (int)c + 1, lp->lower[c], lp->upper[c]);
+        set_int(solver, (int)c + 1, FALSE);
+    }
+    set_minim(solver);
+    set_pivoting(solver, PRICER_DEVEX | PRICE_ADAPTIVE);
+    set_presolve(solver, PRESOLVE_SENSDUALS, get_presolveloops(solver));
+    return DMS_OK;
+}
+
+static int past_iterations(lprec *solver, void *context) {
+    const dms_lp *lp = context;
+    return get_total_iter(solver) > (long long)lp->max_count;
+}
+
+static int past_nodes(lprec *solver, void *context) {
+    const dms_lp *lp = context;
+    return get_total_nodes(solver) > (long long)lp->max_count;
+}
+
+/* Weak duality with boxes: duals of the wrong sign count as 0. */
+static double certify(const dms_lp *lp, const double *dual, double *reduced) {
+    double bound = 0;
+    for (uint32_t c = 0; c < lp->n_cols; c++)
+        reduced[c] = lp->cost[c];
+    for (uint32_t r = 0; r < lp->n_rows; r++) {
+        const double y = dual[r], side = y > 0 ? lp->side_low[r] : lp->side_high[r];
+        if (y == 0 || side <= -DMS_LP_FREE || side >= DMS_LP_FREE)
+            continue;
+        bound += y * side;
+        for (uint32_t i = lp->first[r]; i < lp->first[r + 1]; i++)
+            reduced[lp->col[i]] -= y * lp->value[i];
+    }
+    for (uint32_t c = 0; c < lp->n_cols; c++)
+        bound += reduced[c] * (reduced[c] > 0 ? lp->lower[c] : lp->upper[c]);
+    return bound;
+}
+
+/* Reads what the solver holds into the result. */
+static dms_code read_result(dms_lp *lp, int code, dms_lp_result *result, dms_status *st) {
+    double *reduced, *point = NULL, *dual = NULL;
+    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_cols + 1, sizeof *result->x, "linear program",
+                         &result->x, st));
+    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_cols + 1, sizeof *reduced, "linear program",
+                         &reduced, st));
+    result->is_solved = code == OPTIMAL || code == PRESOLVED;
+    result->has_point = result->is_solved || code == SUBOPTIMAL;
+    result->certificate = -DMS_LP_FREE;
+    if (!result->has_point)
+        return DMS_OK;
+    result->objective = get_objective(lp->solver);
+    if (get_ptr_variables(lp->solver, &point))
+        for (uint32_t c = 0; c < lp->n_cols; c++)
+            result->x[c] = point[c];
+    if (get_ptr_sensitivity_rhs(lp->solver, &dual, NULL, NULL))
+        result->certificate = certify(lp, dual, reduced);
+    return DMS_OK;
+}
+
+dms_code dms_lp_solve(dms_lp *lp, dms_lp_recipe recipe, uint64_t max_iterations,
+                      dms_lp_result *out_result, dms_status *st) {
+    const bool backup = recipe == DMS_LP_RECIPE_BACKUP;
+    if (!lp->solver || backup)
+        DMS_TRY(load(lp, st));
+    set_scaling(lp->solver,
+                backup ? SCALE_GEOMETRIC
+                       : SCALE_GEOMETRIC + SCALE_EQUILIBRATE + SCALE_INTEGERS + SCALE_DYNUPDATE);
+    set_simplextype(lp->solver, backup ? SIMPLEX_DUAL_DUAL : SIMPLEX_DUAL_PRIMAL);
+    lp->max_count = (uint64_t)get_total_iter(lp->solver) + max_iterations;
+    put_abortfunc(lp->solver, past_iterations, lp);
+    dms_lp_result result = {0};
+    DMS_TRY(read_result(lp, solve(lp->solver), &result, st));
+    *out_result = result;
+    return DMS_OK;
+}
+
+dms_code dms_lp_branch(dms_lp *lp, uint64_t max_nodes, dms_lp_result *out_result, dms_status *st) {
+    DMS_TRY(load(lp, st));
+    for (uint32_t c = 0; c < lp->n_cols; c++)
+        if (lp->is_integer[c])
+            set_int(lp->solver, (int)c + 1, TRUE);
+    set_presolve(lp->solver, PRESOLVE_NONE, get_presolveloops(lp->solver));
+    set_scaling(lp->solver, SCALE_GEOMETRIC + SCALE_EQUILIBRATE + SCALE_INTEGERS);
+    set_simplextype(lp->solver, SIMPLEX_DUAL_PRIMAL);
+    set_bb_floorfirst(lp->solver, BRANCH_CEILING);
+    set_bb_depthlimit(lp->solver, 0);
+    set_mip_gap(lp->solver, TRUE, 1e-9);
+    set_mip_gap(lp->solver, FALSE, 1e-9);
+    lp->max_count = max_nodes;
+    put_abortfunc(lp->solver, past_nodes, lp);
+    dms_lp_result result = {0};
+    DMS_TRY(read_result(lp, solve(lp->solver), &result, st));
+    *out_result = result;
+    return DMS_OK;
+}

@@ -1,0 +1,273 @@
+/* optimise.c - from the relaxation to the best plan with addresses: shares for several reserves,
+ * rounded in several ways, searched; then their keeps again, each through a portfolio of passes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "planner/placer.h"
+#include "schema/checked.h"
+
+#define N_GROUPS 200u
+#define FINE_GROUPS 800u
+#define STOCK_PRICE 1e-4
+#define MAX_SOLUTIONS 20u
+#define MAX_KEEP_SETS 240u
+#define N_PASSES 24u
+
+/* Keeps with the period of their slots, before addresses. */
+typedef struct keep_set {
+    uint8_t *keep;
+    int64_t period_ns;
+    uint32_t id;
+} keep_set;
+
+typedef struct optimiser {
+    dms_placer *placer;
+    const dms_cycle *cycle;
+    dms_bound *bound;
+    dms_draft best, trial; /* without addresses */
+    dms_shares solution[MAX_SOLUTIONS];
+    int64_t reserve[MAX_SOLUTIONS];
+    uint32_t n_solutions;
+    keep_set set[MAX_KEEP_SETS];
+    uint32_t n_sets;
+} optimiser;
+
+/* Slots and period of the keeps in o->trial; the best one stays. */
+static void consider(optimiser *o) {
+    dms_placer *p = o->placer;
+    if (dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &o->trial) &&
+        dms_simulate(o->cycle, &p->work, 6, &o->trial) && dms_draft_better(&o->trial, &o->best))
+        dms_draft_copy(o->cycle, &o->trial, &o->best);
+}
+
+static bool is_near(const optimiser *o) {
+    return (double)o->best.period_ns <= (double)o->placer->target_ns * 1.0002;
+}
+
+/* One solve at budget - reserve; keeps its shares for the portfolio. */
+static dms_code solve(optimiser *o, int64_t reserve, double price, dms_shares *out_shares,
+                      dms_status *st) {
+    dms_placer *p = o->placer;
+    const uint64_t bytes = (uint64_t)(p->budget - reserve) * DMS_ALIGN;
+    DMS_TRY(dms_bound_solve(o->bound, bytes, price, out_shares, st));
+    if (!out_shares->has_shares || o->n_solutions == MAX_SOLUTIONS)
+        return DMS_OK;
+    o->solution[o->n_solutions] = *out_shares;
+    o->reserve[o->n_solutions++] = reserve;
+    memcpy(p->work.nominal_end, out_shares->nominal_end,
+           (size_t)o->cycle->n_steps * sizeof *p->work.nominal_end);
+    dms_rounding how = {.budget = p->budget};
+    dms_round(o->cycle, &p->work, &how, out_shares->x, o->trial.keep);
+    consider(o);
+    how.fill = true;
+    how.reserve = reserve;
+    dms_round(o->cycle, &p->work, &how, out_shares->x, o->trial.keep);
+    consider(o);
+    return DMS_OK;
+}
+
+/* The bound, and shares for reserves of 0 to 16 blocks: a reserve leaves room for stock. */
+static dms_code solve_all(optimiser *o, dms_status *st) {
+    const int64_t halves[] = {0, 1, 2, 4, 8, 16, 32};
+    dms_placer *p = o->placer;
+    dms_shares shares;
+    DMS_TRY(solve(o, 0, 0, &shares, st));
+    if (shares.bound_ns > p->bound_ns)
+        p->bound_ns = shares.bound_ns;
+    if (p->bound_ns > p->target_ns)
+        p->target_ns = p->bound_ns;
+    if (!shares.has_shares || dms_placer_is_done(p))
+        return DMS_OK;
+    for (uint32_t i = 0; i < sizeof halves / sizeof *halves && !is_near(o); i++) {
+        const int64_t reserve = halves[i] * o->cycle->largest / 2;
+        if (i > 0 && o->cycle->peak + reserve + o->cycle->largest > p->budget)
+            break;
+        DMS_TRY(solve(o, reserve, STOCK_PRICE, &shares, st));
+    }
+    return DMS_OK;
+}
+
+/* Long gaps share what the relaxation keeps of them evenly, short ones as it says. */
+static void spread_evenly(optimiser *o) {
+    const dms_cycle *cycle = o->cycle;
+    dms_placer *p = o->placer;
+    const dms_rounding how = {.budget = p->budget};
+    const double *x = o->solution[o->n_solutions - 1].x;
+    double *even = (double *)p->work.load_done; /* free until the simulation */
+    double all = 1, kept = 0;
+    for (uint32_t g = 0; g < cycle->n_gaps; g++)
+        if (2 * (cycle->gap[g].b - cycle->gap[g].a) > cycle->n_steps &&
+            cycle->gap[g].rule == DMS_GAP_FREE) {
+            all += (double)cycle->gap[g].units;
+            kept += x[g] * (double)cycle->gap[g].units;
+        }
+    for (int32_t r = -8; r <= 24 && !is_near(o); r += 2) {
+        double share = (kept - r * (double)cycle->largest) / all;
+        if (share < 0)
+            break;
+        share = share > 1 ? 1 : share;
+        for (uint32_t g = 0; g < cycle->n_gaps; g++)
+            even[g] = 2 * (cycle->gap[g].b - cycle->gap[g].a) > cycle->n_steps ? share : x[g];
+        dms_round(cycle, &p->work, &how, even, o->trial.keep);
+        consider(o);
+    }
+}
+
+/* Adds the keeps in o->trial to the sets, once. */
+static dms_code add_set(optimiser *o, dms_status *st) {
+    dms_placer *p = o->placer;
+    const uint32_t n = o->cycle->n_gaps;
+    if (o->n_sets == MAX_KEEP_SETS ||
+        !dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &o->trial) ||
+        !dms_simulate(o->cycle, &p->work, 6, &o->trial))
+        return DMS_OK;
+    for (uint32_t i = 0; i < o->n_sets; i++)
+        if (o->set[i].period_ns == o->trial.period_ns &&
+            memcmp(o->set[i].keep, o->trial.keep, n) == 0)
+            return DMS_OK;
+    keep_set *set = o->set + o->n_sets;
+    DMS_TRY(dms_alloc_st(p->arena, n, 1, "placement", &set->keep, st));
+    memcpy(set->keep, o->trial.keep, n);
+    set->period_ns = o->trial.period_ns;
+    set->id = o->n_sets++;
+    return DMS_OK;
+}
+
+static int by_period(const void *left, const void *right) {
+    const keep_set *a = left, *b = right;
+    if (a->period_ns != b->period_ns)
+        return a->period_ns < b->period_ns ? -1 : 1;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+/* The best plan without addresses, the same thinned for a reserve, and every solution rounded for
+ * one: what leaves room is easier to pack. */
+static dms_code gather_sets(optimiser *o, dms_status *st) {
+    const int64_t quarters[] = {0, 1, 2, 4, 6, 8, 12, 16, 24, 32}, extra[] = {0, 2, 4, 8};
+    dms_placer *p = o->placer;
+    const int64_t tile = o->cycle->largest, room = p->budget - o->cycle->peak - tile;
+    for (uint32_t i = 0; i < sizeof quarters / sizeof *quarters; i++) {
+        const int64_t reserve = quarters[i] * tile / 4;
+        if (i > 0 && reserve > room)
+            break;
+        memcpy(o->trial.keep, o->best.keep, o->cycle->n_gaps);
+        dms_round_thin(o->cycle, &p->work, p->budget - reserve, o->trial.keep);
+        DMS_TRY(add_set(o, st));
+    }
+    for (uint32_t s = 0; s < o->n_solutions; s++)
+        for (uint32_t i = 0; i < 8; i++) {
+            const int64_t reserve = o->reserve[s] + extra[i / 2] * tile / 4;
+            const dms_rounding how = {.budget = p->budget - reserve, .fill = i & 1};
+            if (reserve > 0 && reserve > room)
+                continue;
+            dms_round(o->cycle, &p->work, &how, o->solution[s].x, o->trial.keep);
+            DMS_TRY(add_set(o, st));
+        }
+    qsort(o->set, o->n_sets, sizeof *o->set, by_period);
+    return DMS_OK;
+}
+
+/* The i-th of the 24 passes. Where the plan runs at the speed of compute, the stock fills the
+ * arena, and later leads come first. */
+static dms_fit nth_fit(uint32_t i, bool computes) {
+    const uint32_t leads[2][4] = {{1, 1, 0, 2}, {2, 3, 1, 2}};
+    const dms_fit_order orders[] = {DMS_FIT_LIFE, DMS_FIT_START, DMS_FIT_AREA};
+    return (dms_fit){.order = orders[i % 3],
+                     .hole = i / 3 % 2 ? DMS_FIT_TIGHTEST_HIGH : DMS_FIT_LOWEST,
+                     .cut = DMS_FIT_CUT_PEAK,
+                     .sizes = i >= 18 ? 2 : 0,
+                     .repair = i % 12 < 6 ? 2 : 1,
+                     .lead = leads[computes][i / 6],
+                     .pitch = true};
+}
+
+/* Every keep set that could still win, through the portfolio. */
+static void pass_sets(optimiser *o) {
+    dms_placer *p = o->placer;
+    const uint64_t size = (uint64_t)o->cycle->n_gaps + o->cycle->n_tensors + 1;
+    const uint64_t limit = 2000000 / size < 600 ? 2000000 / size : 600;
+    const double goal = (double)o->best.period_ns * 1.0005;
+    const bool computes = (double)o->best.period_ns < (double)o->cycle->compute_ns * 1.001;
+    uint64_t passes = 0;
+    for (uint32_t z = 0; z < o->n_sets && passes < limit; z++) {
+        if (o->set[z].period_ns >= p->best.draft.period_ns)
+            break;
+        for (uint32_t i = 0; i < N_PASSES && passes < limit; i++) {
+            const dms_fit fit = nth_fit(i, computes);
+            if (dms_placer_is_done(p) || (double)p->best.draft.period_ns <= goal)
+                return;
+            memcpy(p->trial.keep, o->set[z].keep, o->cycle->n_gaps);
+            if (!dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &p->trial) ||
+                !dms_simulate(o->cycle, &p->work, 6, &p->trial))
+                break;
+            (void)dms_placer_pass(p, &fit, "relaxation");
+            passes++;
+        }
+    }
+}
+
+/* Saves get their slots by the times of the plan that is placed, not those of another solution. */
+static void take_nominal(optimiser *o) {
+    dms_placer *p = o->placer;
+    const int32_t n = o->cycle->n_steps;
+    if (!dms_simulate(o->cycle, &p->work, 16, &o->best))
+        return;
+    for (int32_t t = 0; t < n; t++)
+        p->work.nominal_end[t] = p->work.end[n + t] - p->work.end[n - 1];
+}
+
+/* A finer program where the plan is not yet near the bound. */
+static dms_code refine_bound(optimiser *o, dms_status *st) {
+    dms_placer *p = o->placer;
+    dms_bound *fine = NULL;
+    dms_shares shares;
+    if ((uint32_t)o->cycle->n_steps <= N_GROUPS ||
+        (double)p->best.draft.period_ns <= (double)p->bound_ns * 1.005)
+        return DMS_OK;
+    DMS_TRY(dms_bound_open(o->cycle, FINE_GROUPS, p->arena, &fine, st));
+    const dms_code code = dms_bound_solve(fine, (uint64_t)p->budget * DMS_ALIGN, 0, &shares, st);
+    dms_bound_close(fine);
+    if (code == DMS_OK && shares.bound_ns > p->bound_ns)
+        p->bound_ns = shares.bound_ns;
+    return code;
+}
+
+static uint64_t at_most(uint64_t limit, uint64_t wanted) {
+    return wanted < limit ? wanted : limit;
+}
+
+static dms_code improve(optimiser *o, dms_status *st) {
+    dms_placer *p = o->placer;
+    const uint64_t size = (uint64_t)o->cycle->n_gaps + (uint64_t)o->cycle->n_steps + 1;
+    const uint64_t asked = p->options->max_evaluations;
+    if (o->n_solutions > 0)
+        spread_evenly(o);
+    if (o->best.period_ns == DMS_NO_PERIOD)
+        return DMS_OK;
+    dms_draft_copy(o->cycle, &o->best, &p->trial);
+    DMS_TRY(dms_search_drafts(p, asked ? asked : at_most(2000, 4000000 / size), st));
+    dms_draft_copy(o->cycle, &p->trial, &o->best);
+    take_nominal(o);
+    DMS_TRY(gather_sets(o, st));
+    pass_sets(o);
+    if ((double)p->best.draft.period_ns > (double)o->best.period_ns * 1.0005)
+        DMS_TRY(dms_search_layouts(p, asked ? asked : at_most(400, 600000 / size), st));
+    return refine_bound(o, st);
+}
+
+dms_code dms_placer_optimise(dms_placer *placer, dms_status *st) {
+    optimiser *o;
+    DMS_TRY(dms_alloc_st(placer->arena, 1, sizeof *o, "placement", &o, st));
+    o->placer = placer;
+    o->cycle = placer->cycle;
+    DMS_TRY(dms_draft_new(o->cycle, placer->arena, &o->best, st));
+    DMS_TRY(dms_draft_new(o->cycle, placer->arena, &o->trial, st));
+    DMS_TRY(dms_bound_open(o->cycle, N_GROUPS, placer->arena, &o->bound, st));
+    dms_code code = solve_all(o, st);
+    dms_bound_close(o->bound);
+    if (code == DMS_OK && !dms_placer_is_done(placer))
+        code = improve(o, st);
+    if (code == DMS_OK && dms_addresses_failed(placer->addresses))
+        code = dms_fail(st, DMS_EINTERNAL, "out of memory: addresses");
+    return code;
+}

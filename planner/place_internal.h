@@ -1,0 +1,181 @@
+/* place_internal.h - what the files behind place.h share: the cycle, a draft, the workbench.
+ *
+ * Reads    a checked dms_problem.
+ * Returns  records that live in one arena for one call of dms_place.
+ * Cost     O(gaps + tensors + steps) memory.
+ * Source   PLACEMENT.md, sections 1, 5 and 10.
+ * Not here the LP (bound.h), addresses (addresses.h).
+ *
+ * Device memory is counted in units of DMS_ALIGN bytes, sizes rounded up, budgets down: alignment
+ * disappears. Slots and steps are int32_t because slots of the cycle before are negative.
+ */
+#ifndef DMS_PLANNER_PLACE_INTERNAL_H
+#define DMS_PLANNER_PLACE_INTERNAL_H
+
+#include "planner/place.h"
+
+#define DMS_NO_PERIOD INT64_MAX /* the period of a draft that cannot run */
+#define DMS_MAX_IDLE 256u       /* idle moments of the link that the search looks at */
+
+/* What may be decided about a gap. */
+typedef enum dms_gap_rule {
+    DMS_GAP_FREE,   /* keep or load */
+    DMS_GAP_LOADED, /* the wrap of an input: new bytes every cycle */
+    DMS_GAP_KEPT,   /* an output stays until its last touch; a weight without room on the host */
+} dms_gap_rule;
+
+/* Two consecutive touches of a tensor with a step between them, or the wrap of an input. */
+typedef struct dms_gap {
+    uint32_t tensor, index; /* index = place among all gaps of the tensor, as in place.h */
+    int32_t a, b;           /* the touches; b may pass T-1 */
+    int32_t due;            /* b mod T */
+    int64_t units;          /* device memory */
+    int64_t ns;             /* of its load */
+    dms_gap_rule rule;
+    bool is_saved; /* leaving over this gap needs a save: an activation */
+    bool opens;    /* first gap of an activation, begins where its write run ends */
+} dms_gap;
+
+/* The problem, ready for placing. */
+typedef struct dms_cycle {
+    const dms_problem *problem;
+    int32_t n_steps;
+    uint32_t n_tensors, n_gaps;
+    dms_gap *gap;         /* by tensor, then index */
+    uint32_t *first_gap;  /* n_tensors + 1 */
+    uint32_t *by_due;     /* gap ids by (due, units, id) */
+    uint32_t *due_first;  /* n_steps + 1: where each due step begins in by_due */
+    int32_t *write_end;   /* per tensor: last step of its write run */
+    int32_t *last_touch;  /* per tensor */
+    int64_t *units;       /* per tensor */
+    int64_t *save_ns;     /* per tensor */
+    int64_t *footprint;   /* per step, units: scratch + what it touches */
+    int64_t *scratch;     /* per step, units */
+    int32_t *layer_start; /* per step: first step of the layer before; may be negative */
+    int64_t largest;      /* units of the largest weight, or tensor where there is none */
+    int64_t compute_ns;   /* sum of the steps */
+    int64_t release_ns;   /* no plan that takes inputs from slot 0 on is faster */
+    int64_t peak;         /* largest footprint */
+    int32_t peak_step;
+} dms_cycle;
+
+/* A way of placing: keeps, and what slots.c and simulate.c make of them. */
+typedef struct dms_draft {
+    uint8_t *keep; /* per gap */
+    uint32_t n_loads;
+    uint32_t *load; /* gap ids in queue order */
+    int32_t *after; /* per place in the queue */
+    uint32_t n_saves;
+    uint32_t *save;  /* tensor ids in queue order */
+    int32_t *before; /* per tensor; 0 = no save */
+    int64_t period_ns;
+    int64_t stall_ns;   /* of the last simulated cycle: breaks ties between equal periods */
+    int32_t worst_step; /* the one with the largest stall; -1 = none */
+    uint32_t n_idle;    /* slots for which the link waited */
+    int32_t idle[DMS_MAX_IDLE];
+} dms_draft;
+
+/* When a load may begin. */
+typedef enum dms_slot_mode {
+    DMS_SLOT_EARLY,     /* as soon as memory allows */
+    DMS_SLOT_ON_DEMAND, /* when the step before its use has ended */
+    DMS_SLOT_LAYER,     /* not before the layer before its use begins */
+} dms_slot_mode;
+
+/* Range add and range minimum over the slots of a cycle. */
+typedef struct dms_room {
+    int32_t n_slots, n_leaves;
+    int64_t *least, *lazy;
+} dms_room;
+
+/* Arrays that every evaluation uses again. */
+typedef struct dms_work {
+    int64_t *diff;        /* n_steps + 1 */
+    int64_t *free_units;  /* n_steps: budget minus footprint, kept gaps and pending saves */
+    int64_t *cap;         /* 2 n_steps */
+    int64_t *nominal_end; /* n_steps: the times by which saves are given their slots */
+    uint32_t *order;      /* n_gaps + n_tensors */
+    /* the simulated times of the last two cycles, and of the loads of the last */
+    int64_t *end, *open;  /* 2 n_steps; the last cycle is the upper half */
+    int64_t *stall;       /* n_steps */
+    int64_t *load_start;  /* per place in the queue */
+    int64_t *save_start;  /* per place in the queue */
+    int64_t *load_done;   /* 2 n_gaps + 2 */
+    int64_t *save_done;   /* 4 n_tensors */
+    uint32_t *needs;      /* n_steps: 1 + last place in the queue that the step waits for */
+    uint32_t *open_first; /* n_steps + 2 */
+    uint32_t *open_save;  /* n_tensors */
+    uint64_t n_evaluations;
+    dms_room room;
+} dms_work;
+
+/* Builds the cycle of a checked problem.
+ * Owner    everything lies in `arena`.
+ * Errors   DMS_EINTERNAL: out of memory. */
+DMS_CHECKED dms_code dms_cycle_build(const dms_problem *problem, dms_arena *arena,
+                                     dms_cycle *out_cycle, dms_status *st);
+
+/* Time of one copy on a link, in ns, rounded up. */
+int64_t dms_copy_ns(const dms_link *link, uint64_t bytes);
+
+/* Host bytes of a set of keeps: homes of streamed weights, saved activations that come back, and
+ * `ring_blocks` x the largest kept weight. */
+uint64_t dms_cycle_host_bytes(const dms_cycle *cycle, const uint8_t *keep, uint32_t ring_blocks);
+
+/* Allocates the workbench; nominal_end starts as the plain sums of the steps. */
+DMS_CHECKED dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_work *out_work,
+                                  dms_status *st);
+
+/* Allocates a draft that keeps nothing and has no period yet. */
+DMS_CHECKED dms_code dms_draft_new(const dms_cycle *cycle, dms_arena *arena, dms_draft *out_draft,
+                                   dms_status *st);
+
+/* Copies all a draft holds into another one of the same cycle. */
+void dms_draft_copy(const dms_cycle *cycle, const dms_draft *from, dms_draft *to);
+
+/* Whether `a` runs better than `b`: period first, then stall. */
+bool dms_draft_better(const dms_draft *a, const dms_draft *b);
+
+/* Adds `units` to slots first..last, both included, of a cyclic difference array. */
+void dms_diff_add(int64_t *diff, int32_t n_slots, int32_t first, int32_t last, int64_t units);
+
+/* Gives every load and save of draft->keep its slot, within `budget` units.
+ * Returns  false when some slot holds more than the budget; the draft's queues are then undefined.
+ * Cost     O(gaps + steps) and one sort. */
+bool dms_slots(const dms_cycle *cycle, dms_work *work, int64_t budget, dms_slot_mode mode,
+               dms_draft *draft);
+
+/* Runs the cycle `n_cycles` (even, >= 4) times from a standstill; the period is the mean of the
+ * last two. Fills period, stall, worst step and idle slots of the draft and the times of `work`.
+ * Returns  false when a queue waits for itself; the period is then DMS_NO_PERIOD.
+ * Cost     O(n_cycles (loads + steps)). */
+bool dms_simulate(const dms_cycle *cycle, dms_work *work, uint32_t n_cycles, dms_draft *draft);
+
+/* Puts budget minus footprint and kept gaps into work->room. */
+void dms_room_fill(const dms_cycle *cycle, dms_work *work, int64_t budget, const uint8_t *keep);
+
+/* Smallest room over the slots inside a gap; INT64_MAX for a gap without inner slots. */
+int64_t dms_room_least(const dms_room *room, int32_t a, int32_t b);
+
+/* Adds units to the slots inside a gap. */
+void dms_room_add(dms_room *room, int32_t a, int32_t b, int64_t units);
+
+/* Smallest room over all slots. */
+int64_t dms_room_minimum(const dms_room *room);
+
+/* How shares become decisions. */
+typedef struct dms_rounding {
+    int64_t budget;  /* units */
+    int64_t reserve; /* units that filling leaves free in every slot */
+    bool fill;       /* afterwards keep what still fits, largest share first */
+} dms_rounding;
+
+/* Rounds shares x (per gap, 0..1) to keeps that hold the budget in every slot.
+ * Error diffusion in order of deadline for long gaps, x >= 0.5 for short ones. */
+void dms_round(const dms_cycle *cycle, dms_work *work, const dms_rounding *how, const double *x,
+               uint8_t *out_keep);
+
+/* Drops kept gaps, spread over the deadlines, until every slot holds within `budget`. */
+void dms_round_thin(const dms_cycle *cycle, dms_work *work, int64_t budget, uint8_t *keep);
+
+#endif

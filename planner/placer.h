@@ -1,0 +1,106 @@
+/* placer.h - one call of dms_place: what was tried, and the best of it.
+ *
+ * Reads    a cycle and its budgets.
+ * Returns  candidates, each placed with addresses and simulated.
+ * Cost     counted in evaluations.
+ * Source   PLACEMENT.md sections 5.5, 5.6 and 9.
+ * Not here the programs (bound.h, exact.c), the arrays of a decision (decision.c).
+ */
+#ifndef DMS_PLANNER_PLACER_H
+#define DMS_PLANNER_PLACER_H
+
+#include "planner/addresses.h"
+#include "planner/bound.h"
+
+#define DMS_MAX_CANDIDATES 16u
+
+/* A draft with its addresses. */
+typedef struct dms_layout {
+    dms_draft draft;
+    dms_piece *piece;
+    uint32_t n_pieces;
+    int64_t *kept_offset; /* per tensor, units; -1 = not kept over the whole cycle */
+    int64_t top;          /* units: highest end */
+} dms_layout;
+
+/* The tightest plan: everything leaves that may, loads come just in time. With the first
+ * `n_kept` weights of `by_size` kept for want of host memory. */
+typedef struct dms_floor_plan {
+    dms_layout layout;
+    uint32_t *by_size; /* weights that may be streamed, largest first */
+    uint32_t n_by_size;
+    bool activations_stay;
+    int64_t *need_units;  /* per number of kept weights, n_by_size + 1 */
+    uint64_t *host_bytes; /* the same */
+} dms_floor_plan;
+
+/* Everything one call works with. */
+typedef struct dms_placer {
+    dms_cycle *cycle;
+    dms_work work;
+    dms_arena *arena;
+    dms_addresses *addresses;
+    const dms_place_options *options;
+    int64_t budget;    /* units */
+    int64_t target_ns; /* no plan is faster: bound, or the release of the inputs */
+    int64_t bound_ns;
+    dms_layout best;
+    dms_fit best_fit;
+    dms_draft trial;
+    dms_place_candidate candidate[DMS_MAX_CANDIDATES];
+    uint32_t n_candidates;
+} dms_placer;
+
+/* Allocates a layout of this cycle. */
+DMS_CHECKED dms_code dms_layout_new(const dms_cycle *cycle, dms_arena *arena,
+                                    dms_layout *out_layout, dms_status *st);
+
+/* Copies a draft and the pieces of the last pass into a layout. */
+void dms_layout_take(const dms_cycle *cycle, const dms_draft *draft, const dms_addresses *addresses,
+                     dms_layout *layout);
+
+/* Packs the tightest plans of a cycle, with and without activations that leave, and fills in the
+ * smallest budgets. out_plans[0] lets activations leave, [1] keeps them. */
+DMS_CHECKED dms_code dms_floor_pack(const dms_cycle *cycle, dms_work *work,
+                                    dms_addresses *addresses, const dms_place_options *options,
+                                    dms_arena *arena, dms_floor_plan out_plans[2],
+                                    dms_place_floor *out_floor, dms_status *st);
+
+/* Turns a tightest plan into the layout in which its first `n_kept` weights stay, and fixes those
+ * keeps (and the activations, where they stay) in the cycle. */
+void dms_floor_layout(dms_cycle *cycle, dms_work *work, dms_addresses *addresses,
+                      const dms_floor_plan *plan, uint32_t n_kept, dms_layout *layout);
+
+/* Scores a layout that is already simulated under a name: the best period of that name counts. */
+void dms_placer_note(dms_placer *placer, const char *name, int64_t period_ns);
+
+/* Whether the best plan cannot be improved by more than 0.05 %. */
+bool dms_placer_is_done(const dms_placer *placer);
+
+/* One pass over placer->trial, whose slots are set (and which is simulated where fit->lead > 0):
+ * notes it under `name` and keeps it when it is the best. Returns whether it fits. */
+bool dms_placer_pass(dms_placer *placer, const dms_fit *fit, const char *name);
+
+/* Scores the obvious rules, placed with addresses: on-demand, double-buffer, keep-first, even,
+ * belady. A rule whose keeps do not fit does not exist at this budget. */
+DMS_CHECKED dms_code dms_placer_rules(dms_placer *placer, dms_status *st);
+
+/* Relaxation, rounding, search without addresses, portfolio and search with them. */
+DMS_CHECKED dms_code dms_placer_optimise(dms_placer *placer, dms_status *st);
+
+/* Threshold accepting over keeps, from placer->trial (slots set, simulated) on: at most `count`
+ * evaluations without addresses. The best draft is left in `trial`. */
+DMS_CHECKED dms_code dms_search_drafts(dms_placer *placer, uint64_t count, dms_status *st);
+
+/* The same with the pass inside, from placer->best on; improves placer->best. */
+DMS_CHECKED dms_code dms_search_layouts(dms_placer *placer, uint64_t count, dms_status *st);
+
+/* The full ILP of this cycle, where its size allows (or options->exact asks): a candidate, and the
+ * bound when it was solved to its end. *out_is_exact says so. */
+DMS_CHECKED dms_code dms_placer_exact(dms_placer *placer, bool *out_is_exact, dms_status *st);
+
+/* Writes placer->best as a decision into the arena. */
+DMS_CHECKED dms_code dms_decision_make(dms_placer *placer, dms_decision *out_decision,
+                                       dms_status *st);
+
+#endif

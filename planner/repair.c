@@ -1,0 +1,142 @@
+/* repair.c - a load that finds no hole asks a few others to move, at unchanged times. */
+#include <string.h>
+
+#include "planner/addresses_internal.h"
+
+#define MAX_BLOCKERS 4u
+#define MAX_WINDOWS 6u
+
+/* An offset for the piece, and how much stands in the way. */
+typedef struct window {
+    int64_t offset;
+    double weight; /* sum of size x life of the blockers */
+} window;
+
+/* The pieces around the asking one. */
+typedef struct neighbourhood {
+    dms_addresses *a;
+    const dms_piece *asks;
+    uint32_t n_around;
+    window window[MAX_WINDOWS];
+    uint32_t n_windows;
+} neighbourhood;
+
+static bool blocks(const dms_obstacle *o, int64_t offset, int64_t units) {
+    return o->low < offset + units && offset < o->high;
+}
+
+/* Weighs an offset; false when nothing or too much stands there. */
+static bool weigh(const neighbourhood *near, int64_t offset, double *out_weight) {
+    uint32_t n = 0;
+    *out_weight = 0;
+    for (uint32_t i = 0; i < near->n_around; i++) {
+        const dms_obstacle *o = near->a->around + i;
+        if (o->low >= offset + near->asks->units)
+            break; /* sorted by low */
+        if (!blocks(o, offset, near->asks->units))
+            continue;
+        const dms_piece *p = near->a->piece + o->piece;
+        if (++n > MAX_BLOCKERS)
+            return false;
+        *out_weight += (double)p->units * (p->end - p->start + 1);
+    }
+    return n > 0;
+}
+
+/* Keeps the windows with the least weight, lightest first. */
+static void consider(neighbourhood *near, int64_t offset) {
+    const dms_holes *holes = &near->a->holes;
+    double weight;
+    if (offset < holes->base || offset > holes->top - near->asks->units ||
+        !weigh(near, offset, &weight))
+        return;
+    for (uint32_t i = 0; i < near->n_windows; i++)
+        if (near->window[i].offset == offset)
+            return;
+    uint32_t at = near->n_windows;
+    if (at == MAX_WINDOWS) {
+        if (near->window[at - 1].weight <= weight)
+            return;
+        at--;
+    } else {
+        near->n_windows++;
+    }
+    for (; at > 0 && near->window[at - 1].weight > weight; at--)
+        near->window[at] = near->window[at - 1];
+    near->window[at] = (window){offset, weight};
+}
+
+static void find_windows(neighbourhood *near) {
+    const dms_holes *holes = &near->a->holes;
+    consider(near, holes->base);
+    consider(near, holes->top - near->asks->units);
+    for (uint32_t i = 0; i < near->n_around; i++)
+        consider(near, near->a->around[i].high);
+    for (uint32_t i = 0; i < near->n_around; i++)
+        consider(near, near->a->around[i].low - near->asks->units);
+}
+
+/* The blockers of a window, largest first. */
+static uint32_t list_blockers(const neighbourhood *near, int64_t offset, uint32_t *out_id) {
+    const dms_piece *piece = near->a->piece;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < near->n_around; i++)
+        if (blocks(near->a->around + i, offset, near->asks->units))
+            out_id[n++] = near->a->around[i].piece;
+    for (uint32_t i = 1; i < n; i++)
+        for (uint32_t j = i; j > 0 && piece[out_id[j]].units > piece[out_id[j - 1]].units; j--) {
+            const uint32_t id = out_id[j];
+            out_id[j] = out_id[j - 1];
+            out_id[j - 1] = id;
+        }
+    return n;
+}
+
+/* Puts `id` at `offset`, its blockers wherever they fit; undoes everything if one does not. */
+static bool try_window(neighbourhood *near, uint32_t id, int64_t offset, dms_fit_hole how) {
+    dms_addresses *a = near->a;
+    uint32_t blocker[MAX_BLOCKERS], moved = 0;
+    int64_t old[MAX_BLOCKERS];
+    const uint32_t n = list_blockers(near, offset, blocker);
+    for (uint32_t i = 0; i < n; i++) {
+        old[i] = a->piece[blocker[i]].offset;
+        dms_holes_take(&a->holes, blocker[i]);
+    }
+    a->piece[id].offset = offset;
+    dms_holes_put(&a->holes, id);
+    for (; moved < n; moved++) {
+        dms_piece *p = a->piece + blocker[moved];
+        dms_holes_ask(&a->holes, p->start, p->start, p->end);
+        const int64_t hole = dms_holes_find(&a->holes, p->start, p->units, how);
+        if (hole < 0)
+            break;
+        p->offset = hole;
+        dms_holes_put(&a->holes, blocker[moved]);
+    }
+    if (moved == n)
+        return true;
+    while (moved-- > 0)
+        dms_holes_take(&a->holes, blocker[moved]);
+    dms_holes_take(&a->holes, id);
+    for (uint32_t i = 0; i < n; i++) {
+        a->piece[blocker[i]].offset = old[i];
+        dms_holes_put(&a->holes, blocker[i]);
+    }
+    return false;
+}
+
+bool dms_addresses_repair(dms_addresses *addresses, uint32_t id, int32_t start, dms_fit_hole how) {
+    dms_piece *p = addresses->piece + id;
+    neighbourhood near = {.a = addresses, .asks = p};
+    if (p->end - start >= addresses->cycle->n_steps)
+        return false;
+    dms_holes_ask(&addresses->holes, start, p->need, p->end);
+    near.n_around = addresses->holes.n_obstacles;
+    memcpy(addresses->around, addresses->holes.obstacle, near.n_around * sizeof *addresses->around);
+    find_windows(&near);
+    p->start = start;
+    for (uint32_t i = 0; i < near.n_windows; i++)
+        if (try_window(&near, id, near.window[i].offset, how))
+            return true;
+    return false;
+}

@@ -1,0 +1,230 @@
+/* search.c - threshold accepting over keeps: a move changes one to three gaps, a worse plan is
+ * accepted while the threshold, falling to 0 with the square of the rest, allows. The sequence is
+ * fixed and the budget counts evaluations, so equal calls search alike. */
+#include <string.h>
+
+#include "planner/placer.h"
+
+#define SEED 88172645463325252u
+#define THRESHOLD 0.004
+
+/* Where the search stands; move() reads it, the two loops below differ in what they evaluate. */
+typedef struct search {
+    dms_placer *placer;
+    const dms_cycle *cycle;
+    uint64_t random;
+    uint64_t at, count;
+    int64_t base_ns; /* the period that the fit moves need not beat by more than 0.05 % */
+} search;
+
+static uint32_t draw(search *s, uint32_t n) {
+    s->random ^= s->random << 13;
+    s->random ^= s->random >> 7;
+    s->random ^= s->random << 17;
+    return (uint32_t)((s->random >> 11) % n);
+}
+
+static uint32_t around(const search *s, uint32_t place, int32_t offset) {
+    const int64_t n = s->cycle->n_gaps, at = ((int64_t)place + offset) % n;
+    return (uint32_t)(at < 0 ? at + n : at);
+}
+
+/* A load due shortly before the largest stall, in order of deadline. */
+static bool pick_stalled(search *s, const dms_draft *from, uint32_t *out_gap) {
+    if (from->worst_step < 0)
+        return false;
+    const uint32_t end = s->cycle->due_first[from->worst_step + 1];
+    for (uint32_t i = 0; i < 24; i++) {
+        const int32_t back = 1 + (int32_t)draw(s, 1 + draw(s, 64));
+        const uint32_t g = s->cycle->by_due[around(s, end, -back)];
+        if (!from->keep[g] && s->cycle->gap[g].rule == DMS_GAP_FREE) {
+            *out_gap = g;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool pick_loaded(search *s, const dms_draft *from, uint32_t *out_gap) {
+    for (uint32_t i = 0; i < 24; i++) {
+        const uint32_t g = draw(s, s->cycle->n_gaps);
+        if (!from->keep[g] && s->cycle->gap[g].rule == DMS_GAP_FREE) {
+            *out_gap = g;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A kept gap; activations are rarely worth it. */
+static bool pick_kept(search *s, const uint8_t *keep, uint32_t rarity, uint32_t *out_gap) {
+    for (uint32_t i = 0; i < 32; i++) {
+        const uint32_t g = draw(s, s->cycle->n_gaps);
+        const dms_gap *gap = s->cycle->gap + g;
+        if (keep[g] && gap->rule == DMS_GAP_FREE && (!gap->is_saved || draw(s, rarity) == 0)) {
+            *out_gap = g;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A kept gap due near a moment when the link had nothing to do. */
+static bool pick_idle(search *s, const dms_draft *from, uint32_t *out_gap) {
+    if (from->n_idle == 0 || draw(s, 2) == 0)
+        return false;
+    const uint32_t near = s->cycle->due_first[from->idle[draw(s, from->n_idle)]];
+    for (uint32_t i = 0; i < 12; i++) {
+        const uint32_t g = s->cycle->by_due[around(s, near, (int32_t)draw(s, 48) - 16)];
+        if (from->keep[g] && s->cycle->gap[g].rule == DMS_GAP_FREE) {
+            *out_gap = g;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Copies the keeps of `from` and changes some. Returns false when no move was found. */
+static bool move(search *s, const dms_draft *from, uint8_t *keep) {
+    const uint32_t kind = draw(s, 8);
+    uint32_t add = 0, drop = 0, second;
+    bool adds = false, drops = false;
+    memcpy(keep, from->keep, s->cycle->n_gaps);
+    if (kind < 6)
+        adds = pick_stalled(s, from, &add);
+    else if (kind == 6)
+        adds = pick_loaded(s, from, &add);
+    if (kind != 6 && kind != 0)
+        drops = pick_kept(s, keep, kind == 7 ? 1 : 8, &drop);
+    if (pick_idle(s, from, &drop))
+        drops = true;
+    if (adds)
+        keep[add] = 1;
+    if (drops)
+        keep[drop] = 0;
+    if (adds && drops && draw(s, 3) == 0 && pick_kept(s, keep, UINT32_MAX, &second) &&
+        second != add)
+        keep[second] = 0;
+    return adds || drops;
+}
+
+/* Changes one setting of the pass. */
+static void move_fit(search *s, dms_fit *fit) {
+    switch (draw(s, 14)) {
+    case 0:
+    case 1:
+        fit->hole = (dms_fit_hole)draw(s, DMS_N_FIT_HOLES);
+        break;
+    case 2:
+        fit->cut = (dms_fit_cut)draw(s, DMS_N_FIT_CUTS);
+        break;
+    case 3:
+        fit->overtakes = !fit->overtakes;
+        break;
+    case 4:
+        fit->pitch = !fit->pitch;
+        break;
+    case 5:
+        fit->sizes = draw(s, 4);
+        break;
+    case 6:
+        fit->lead = draw(s, 4);
+        break;
+    case 7:
+        fit->repair = 1 + draw(s, 2);
+        break;
+    case 8:
+    case 9:
+        fit->order = (dms_fit_order)draw(s, DMS_N_FIT_ORDERS);
+        fit->jitter = 0;
+        break;
+    default:
+        fit->order = (dms_fit_order)draw(s, DMS_N_FIT_ORDERS);
+        fit->jitter = 1 + draw(s, 1000000);
+        break;
+    }
+}
+
+/* Whether a plan with this period may be the next state. */
+static bool accepts(const search *s, int64_t period, int64_t state, int64_t best) {
+    const double rest = 1 - (double)s->at / (double)s->count, width = THRESHOLD * rest * rest;
+    return (double)period < (double)best * (1 + width) &&
+           (double)period <= (double)state * (1 + THRESHOLD * 0.25 * rest * rest);
+}
+
+/* Whether the state has fallen so far behind that the search returns to the best. */
+static bool is_lost(const search *s, int64_t state, int64_t best) {
+    const double rest = 1 - (double)s->at / (double)s->count;
+    return (double)state > (double)best * (1 + THRESHOLD * rest * rest);
+}
+
+static void swap(dms_draft *a, dms_draft *b) {
+    const dms_draft c = *a;
+    *a = *b;
+    *b = c;
+}
+
+dms_code dms_search_drafts(dms_placer *placer, uint64_t count, dms_status *st) {
+    search s = {.placer = placer, .cycle = placer->cycle, .random = SEED, .count = count};
+    dms_draft state, next, *best = &placer->trial;
+    const double goal = (double)placer->target_ns * 1.0005;
+    if (s.cycle->n_gaps == 0)
+        return DMS_OK;
+    DMS_TRY(dms_draft_new(s.cycle, placer->arena, &state, st));
+    DMS_TRY(dms_draft_new(s.cycle, placer->arena, &next, st));
+    dms_draft_copy(s.cycle, best, &state);
+    for (; s.at < count && (double)best->period_ns > goal; s.at++) {
+        if (!move(&s, &state, next.keep) ||
+            !dms_slots(s.cycle, &placer->work, placer->budget, DMS_SLOT_EARLY, &next) ||
+            !dms_simulate(s.cycle, &placer->work, 6, &next))
+            continue;
+        if (accepts(&s, next.period_ns, state.period_ns, best->period_ns)) {
+            swap(&state, &next);
+            if (dms_draft_better(&state, best))
+                dms_draft_copy(s.cycle, &state, best);
+        } else if (is_lost(&s, state.period_ns, best->period_ns)) {
+            dms_draft_copy(s.cycle, best, &state);
+        }
+    }
+    return DMS_OK;
+}
+
+/* Slots, leads and one pass of the keeps in placer->trial. */
+static bool evaluate(dms_placer *placer, const dms_fit *fit) {
+    if (!dms_slots(placer->cycle, &placer->work, placer->budget, DMS_SLOT_EARLY, &placer->trial))
+        return false;
+    if (fit->lead > 0 && !dms_simulate(placer->cycle, &placer->work, 6, &placer->trial))
+        return false;
+    return dms_placer_pass(placer, fit, "search");
+}
+
+dms_code dms_search_layouts(dms_placer *placer, uint64_t count, dms_status *st) {
+    search s = {.placer = placer, .cycle = placer->cycle, .random = SEED, .count = count};
+    dms_draft state;
+    dms_fit fit = placer->best_fit, tried;
+    if (s.cycle->n_gaps == 0)
+        return DMS_OK;
+    DMS_TRY(dms_draft_new(s.cycle, placer->arena, &state, st));
+    dms_draft_copy(s.cycle, &placer->best.draft, &state);
+    for (; s.at < count && !dms_placer_is_done(placer); s.at++) {
+        tried = fit;
+        if (draw(&s, 14) < 3) {
+            memcpy(placer->trial.keep, state.keep, s.cycle->n_gaps);
+            move_fit(&s, &tried);
+        } else if (!move(&s, &state, placer->trial.keep)) {
+            continue;
+        }
+        if (!evaluate(placer, &tried))
+            continue;
+        if (accepts(&s, placer->trial.period_ns, state.period_ns, placer->best.draft.period_ns)) {
+            dms_draft_copy(s.cycle, &placer->trial, &state);
+            fit = tried;
+        } else if (is_lost(&s, state.period_ns, placer->best.draft.period_ns)) {
+            dms_draft_copy(s.cycle, &placer->best.draft, &state);
+            fit = placer->best_fit;
+        }
+    }
+    if (dms_addresses_failed(placer->addresses))
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: addresses");
+    return DMS_OK;
+}

@@ -1,0 +1,169 @@
+/* simulate.c - when does everything happen in the steady state?
+ *
+ * Max-plus recurrences in integer nanoseconds, so the same draft has the same period everywhere:
+ *   slot(t) opens at max(end(t-1), saves with before = t)
+ *   a load starts at max(link free, slot(after+1)), in queue order
+ *   step t starts at max(slot(t), arrival of its loads)
+ */
+#include "planner/place_internal.h"
+
+typedef struct simulation {
+    const dms_cycle *cycle;
+    dms_work *work;
+    dms_draft *draft;
+    int64_t turn, n_turns;
+    int64_t *end, *open, *last_end, *last_open; /* of this turn and of the one before */
+    int64_t in_free, out_free;
+    uint64_t in_next, out_next; /* copies issued since the start */
+    int64_t idle_ns;            /* shorter waits of the link are not worth a look */
+} simulation;
+
+/* Which queue place each step waits for, and which saves open each slot. */
+static void index_queues(simulation *sim) {
+    const int32_t n = sim->cycle->n_steps;
+    const dms_draft *draft = sim->draft;
+    dms_work *work = sim->work;
+    for (int32_t t = 0; t < n; t++)
+        work->needs[t] = 0;
+    for (uint32_t q = 0; q < draft->n_loads; q++)
+        work->needs[sim->cycle->gap[draft->load[q]].due] = q + 1;
+    for (int32_t t = 0; t < n + 2; t++)
+        work->open_first[t] = 0;
+    for (uint32_t q = 0; q < draft->n_saves; q++)
+        work->open_first[draft->before[draft->save[q]] % n + 2]++;
+    for (int32_t t = 0; t < n; t++)
+        work->open_first[t + 2] += work->open_first[t + 1];
+    for (uint32_t q = 0; q < draft->n_saves; q++)
+        work->open_save[work->open_first[draft->before[draft->save[q]] % n + 1]++] = q;
+}
+
+/* Issues saves until place `last` (counted since the start) is done. */
+static bool run_saves(simulation *sim, uint64_t last, int32_t step) {
+    const dms_draft *draft = sim->draft;
+    while (sim->out_next <= last) {
+        const int64_t turn = (int64_t)(sim->out_next / draft->n_saves);
+        const uint32_t q = (uint32_t)(sim->out_next % draft->n_saves);
+        const uint32_t tensor = draft->save[q];
+        const int32_t after = sim->cycle->write_end[tensor];
+        if (turn > sim->turn || (turn == sim->turn && after >= step))
+            return false;
+        const int64_t ready = (turn == sim->turn ? sim->end : sim->last_end)[after];
+        const int64_t start = ready > sim->out_free ? ready : sim->out_free;
+        sim->work->save_start[q] = start;
+        sim->out_free = start + sim->cycle->save_ns[tensor];
+        sim->work->save_done[(uint64_t)(turn & 3) * draft->n_saves + q] = sim->out_free;
+        sim->out_next++;
+    }
+    return true;
+}
+
+/* Slot t opens once the saves it waits for are done. */
+static bool open_slot(simulation *sim, int32_t t, int64_t *inout_time) {
+    const dms_draft *draft = sim->draft;
+    for (uint32_t i = sim->work->open_first[t]; i < sim->work->open_first[t + 1]; i++) {
+        const uint32_t q = sim->work->open_save[i];
+        const int64_t turn = sim->turn - draft->before[draft->save[q]] / sim->cycle->n_steps;
+        if (turn < 0)
+            continue;
+        if (!run_saves(sim, (uint64_t)turn * draft->n_saves + q, t))
+            return false;
+        const int64_t done = sim->work->save_done[(uint64_t)(turn & 3) * draft->n_saves + q];
+        if (done > *inout_time)
+            *inout_time = done;
+    }
+    return true;
+}
+
+static void note_idle(simulation *sim, int64_t opens, int32_t slot) {
+    if (opens > sim->in_free + sim->idle_ns && sim->draft->n_idle < DMS_MAX_IDLE)
+        sim->draft->idle[sim->draft->n_idle++] = slot < 0 ? slot + sim->cycle->n_steps : slot;
+}
+
+/* Issues loads until place `last` (counted since the start) has arrived. */
+static bool run_loads(simulation *sim, uint64_t last, int32_t step) {
+    const dms_draft *draft = sim->draft;
+    while (sim->in_next <= last) {
+        const uint32_t q = (uint32_t)(sim->in_next % draft->n_loads);
+        const int32_t slot = draft->after[q] + 1;
+        if (slot > step)
+            return false;
+        int64_t opens = 0;
+        if (slot >= 0)
+            opens = sim->open[slot];
+        else if (sim->turn > 0)
+            opens = sim->last_open[sim->cycle->n_steps + slot];
+        if (sim->turn == sim->n_turns - 1)
+            note_idle(sim, opens, slot);
+        if (sim->in_free < opens)
+            sim->in_free = opens;
+        sim->work->load_start[q] = sim->in_free;
+        sim->in_free += sim->cycle->gap[draft->load[q]].ns;
+        sim->work->load_done[sim->in_next % (2 * (uint64_t)draft->n_loads)] = sim->in_free;
+        sim->in_next++;
+    }
+    return true;
+}
+
+/* One step: its slot, its loads, its end. */
+static bool run_step(simulation *sim, int32_t t, int64_t *inout_time) {
+    const int64_t ended = *inout_time;
+    if (!open_slot(sim, t, inout_time))
+        return false;
+    sim->open[t] = *inout_time;
+    if (sim->work->needs[t]) {
+        const uint64_t n = sim->draft->n_loads;
+        const uint64_t last = (uint64_t)sim->turn * n + sim->work->needs[t] - 1;
+        if (!run_loads(sim, last, t))
+            return false;
+        const int64_t arrived = sim->work->load_done[last % (2 * n)];
+        if (arrived > *inout_time)
+            *inout_time = arrived;
+    }
+    sim->work->stall[t] = *inout_time - ended;
+    *inout_time += sim->cycle->problem->steps[t].ns;
+    sim->end[t] = *inout_time;
+    return true;
+}
+
+static void sum_stalls(simulation *sim) {
+    dms_draft *draft = sim->draft;
+    int64_t worst = 0;
+    draft->stall_ns = 0;
+    draft->worst_step = -1;
+    for (int32_t t = 0; t < sim->cycle->n_steps; t++) {
+        draft->stall_ns += sim->work->stall[t];
+        if (sim->work->stall[t] > worst) {
+            worst = sim->work->stall[t];
+            draft->worst_step = t;
+        }
+    }
+}
+
+bool dms_simulate(const dms_cycle *cycle, dms_work *work, uint32_t n_cycles, dms_draft *draft) {
+    const int32_t n = cycle->n_steps;
+    simulation sim = {.cycle = cycle,
+                      .work = work,
+                      .draft = draft,
+                      .n_turns = n_cycles,
+                      .idle_ns = work->nominal_end[n - 1] / 50000};
+    int64_t time = 0, mark = 0;
+    work->n_evaluations++;
+    draft->period_ns = DMS_NO_PERIOD;
+    draft->n_idle = 0;
+    index_queues(&sim);
+    for (; sim.turn < sim.n_turns; sim.turn++) {
+        const int32_t half = sim.turn & 1 ? n : 0;
+        sim.end = work->end + half;
+        sim.open = work->open + half;
+        sim.last_end = work->end + (n - half);
+        sim.last_open = work->open + (n - half);
+        for (int32_t t = 0; t < n; t++)
+            if (!run_step(&sim, t, &time))
+                return false;
+        if (sim.turn == sim.n_turns - 3)
+            mark = time;
+    }
+    draft->period_ns = (time - mark + 1) / 2;
+    sum_stalls(&sim);
+    return true;
+}
