@@ -13,10 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/random.h"
 #include "runtime/storage_internal.h"
 #include "schema/checked.h"
 
 #define DIRECT_RUN_BYTES (64u * 1024u) /* from here on a read of its own beats staging */
+#define WEIGHT_SCALE 0.0625            /* made-up weights keep activations finite over many layers */
 #define SHARE_USED 4                   /* a span is read whole where a quarter of it is wanted */
 
 /* One axis of a walk, in elements. */
@@ -62,37 +64,13 @@ static dms_code read_file(walk *w, uint64_t offset, void *to, uint64_t bytes) {
     return DMS_OK;
 }
 
-/* splitmix64 (public domain, Steele, Lea and Flood 2014): one step is a good hash of a counter. */
-static uint64_t mix(uint64_t x) {
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-/* Bits of a made-up element: floats uniform in -1/16 .. 1/16, other types small and not negative. */
-static uint64_t random_bits(dms_dtype dtype, uint64_t word) {
-    const double value = ((double)(word >> 11) / 9007199254740992.0 - 0.5) / 8;
-    const float narrow = (float)value;
-    uint64_t bits = 0;
-    if (dtype == DMS_DTYPE_F64) {
-        memcpy(&bits, &value, sizeof value);
-    } else if (dtype == DMS_DTYPE_F32 || dtype == DMS_DTYPE_BF16) {
-        memcpy(&bits, &narrow, sizeof narrow);
-        bits >>= dtype == DMS_DTYPE_BF16 ? 16 : 0;
-    } else if (dtype == DMS_DTYPE_F16) {
-        bits = (word & 0x83ff) | 0x2800; /* sign and fraction of 1/32 .. 1/16 */
-    } else {
-        bits = dtype == DMS_DTYPE_BOOL ? word & 1 : word & 3;
-    }
-    return bits;
-}
-
 /* Weights that follow from seed, file and place alone, whatever cell or order they are read in. */
 static void make_up(walk *w, uint64_t offset, uint8_t *to, uint64_t bytes) {
-    const uint64_t seed = mix(w->storage->options.random_seed ^ mix((uint64_t)w->source->file + 1));
+    const uint64_t file = dms_random_word((uint64_t)w->source->file + 1);
+    const uint64_t key = dms_random_word(w->storage->options.random_seed ^ file);
     for (uint64_t i = 0; i < bytes; i += w->element_bytes) {
-        const uint64_t bits = random_bits(w->source->view.dtype, mix(seed ^ (offset + i)));
+        const uint64_t word = dms_random_word(key ^ (offset + i));
+        const uint64_t bits = dms_random_bits(w->source->view.dtype, word, WEIGHT_SCALE);
         memcpy(to + i, &bits, (size_t)w->element_bytes);
     }
 }

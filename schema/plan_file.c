@@ -9,8 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "schema/file_write.h"
+
 #define LARGEST_FILE_BYTES ((uint64_t)1 << 32)
-#define MOST_TEMPORARY_NAMES 100u
 
 /* Reads `size` bytes from an open file. */
 static dms_code read_all(int fd, uint8_t *data, uint64_t size, dms_status *st) {
@@ -63,52 +64,12 @@ dms_code dms_plan_read(const char *path, dms_arena *arena, dms_plan *out_plan, d
     return code;
 }
 
-/* Writes `size` bytes to an open file and waits until they are stored. */
-static dms_code write_all(int fd, const uint8_t *data, uint64_t size, dms_status *st) {
-    for (uint64_t at = 0; at < size;) {
-        const ssize_t n = write(fd, data + at, (size_t)(size - at));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return dms_fail(st, DMS_EIO, "writing: %s", n < 0 ? strerror(errno) : "no progress");
-        at += (uint64_t)n;
-    }
-    if (fsync(fd) != 0)
-        return dms_fail(st, DMS_EIO, "syncing: %s", strerror(errno));
-    return DMS_OK;
-}
-
-/* Opens a new file beside `path`; its name is left in `name`. */
-static dms_code open_temporary(const char *path, char *name, size_t size, int *out_fd,
-                               dms_status *st) {
-    for (unsigned k = 0; k < MOST_TEMPORARY_NAMES; k++) {
-        const int n = snprintf(name, size, "%s.%ld-%u.tmp", path, (long)getpid(), k);
-        if (n < 0 || (size_t)n >= size)
-            return dms_fail(st, DMS_EIO, "the name is too long");
-        const int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0) {
-            *out_fd = fd;
-            return DMS_OK;
-        }
-        if (errno != EEXIST)
-            break;
-    }
-    return dms_fail(st, DMS_EIO, "creating '%s': %s", name, strerror(errno));
-}
-
 /* Stores `data` under `path`, whole or not at all. */
 static dms_code replace_file(const char *path, const uint8_t *data, uint64_t size, dms_status *st) {
-    char name[DMS_PLAN_NAME_BYTES + 64];
-    int fd = -1;
-    DMS_TRY(open_temporary(path, name, sizeof name, &fd, st));
-    dms_code code = write_all(fd, data, size, st);
-    if (close(fd) != 0 && code == DMS_OK)
-        code = dms_fail(st, DMS_EIO, "closing: %s", strerror(errno));
-    if (code == DMS_OK && rename(name, path) != 0)
-        code = dms_fail(st, DMS_EIO, "renaming '%s': %s", name, strerror(errno));
-    if (code != DMS_OK)
-        (void)unlink(name);
-    return code;
+    dms_file_write file;
+    DMS_TRY(dms_file_begin(&file, path, st));
+    (void)fwrite(data, 1, (size_t)size, file.out); /* a failure shows in the commit */
+    return dms_file_commit(&file, st);
 }
 
 dms_code dms_plan_write(const dms_plan *plan, const char *path, uint64_t *out_bytes,

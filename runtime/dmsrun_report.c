@@ -1,0 +1,286 @@
+/* dmsrun_report.c - lines, tables, JSON. */
+#include "runtime/dmsrun_report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/json.h"
+
+#define BAR_CELLS 24
+
+int64_t dmsrun_turn_ns(const dmsrun_turn *turn) { return turn->ns; }
+int64_t dmsrun_turn_compute_ns(const dmsrun_turn *turn) { return turn->compute_ns; }
+
+/* Share of a turn in which compute waited, in millionths. */
+static int64_t turn_stall(const dmsrun_turn *turn) {
+    const int64_t idle = turn->ns - turn->compute_ns;
+    return turn->ns <= 0 || idle < 0 ? 0 : (int64_t)((double)idle / (double)turn->ns * 1e6);
+}
+
+/* How many turns have less, or the same and a lower number: a rank without sorting in place. */
+static uint64_t rank_of(const dmsrun_result *r, uint64_t i, int64_t (*which)(const dmsrun_turn *)) {
+    const int64_t mine = which(&r->turn[i]);
+    uint64_t rank = 0;
+    for (uint64_t k = 0; k < r->options->iterations; k++) {
+        const int64_t other = which(&r->turn[k]);
+        rank += other < mine || (other == mine && k < i);
+    }
+    return rank;
+}
+
+int64_t dmsrun_percentile(const dmsrun_result *result, uint32_t percent,
+                          int64_t (*which)(const dmsrun_turn *)) {
+    const uint64_t n = result->options->iterations;
+    const uint64_t wanted = (n * percent + 99) / 100 - 1;
+    for (uint64_t i = 0; i < n; i++)
+        if (rank_of(result, i, which) == wanted)
+            return which(&result->turn[i]);
+    return 0;
+}
+
+/* Three digits, four from 100 on; switches to the larger unit at 0.9995 of it. */
+static const char *scaled(double value, const char *const *unit, double step, uint32_t n_units,
+                          char text[32]) {
+    uint32_t k = 0;
+    while (k + 1 < n_units && value >= 0.9995 * step) {
+        value /= step;
+        k++;
+    }
+    const int digits = value >= 99.95 ? 1 : value >= 9.995 ? 1 : 2;
+    (void)snprintf(text, 32, "%.*f %s", k == 0 ? 0 : digits, value, unit[k]);
+    return text;
+}
+
+const char *dmsrun_time(int64_t ns, bool is_utf8, char text[32]) {
+    const char *const units[4] = {"ns", is_utf8 ? "\xc2\xb5s" : "us", "ms", "s"};
+    return scaled((double)ns, units, 1000, 4, text);
+}
+
+static const char *bytes_text(uint64_t bytes, char text[32]) {
+    static const char *const units[5] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    return scaled((double)bytes, units, 1024, 5, text);
+}
+
+void dmsrun_print_head(const dmsrun_result *r, FILE *out) {
+    const dmsrun_options *o = r->options;
+    fprintf(out, "%s on cpu, %" PRIu32 " thread%s, %" PRIu64 " iteration%s", o->plan,
+            r->info.threads, r->info.threads == 1 ? "" : "s", o->iterations,
+            o->iterations == 1 ? "" : "s");
+    if (o->warmup != 0)
+        fprintf(out, " after %" PRIu64, o->warmup);
+    if (r->tensors->is_made_up && r->tensors->n_inputs != 0)
+        fprintf(out, "; inputs made from seed %" PRIu64, o->seed);
+    else if (o->compare != NULL)
+        fprintf(out, "; inputs from %s", o->compare);
+    fprintf(out, "\n");
+}
+
+static void print_comparison(const dmsrun_result *r, FILE *out) {
+    for (uint32_t i = 0; i < r->tensors->n_outputs; i++) {
+        const dms_difference *d = &r->tensors->difference[i];
+        char view[160];
+        fprintf(out, "  output %" PRIu32 " %s %s: ", i, r->tensors->output_port[i].name,
+                dms_view_text(&r->tensors->output_port[i].view, view, sizeof view));
+        if (d->first_failed == 0 && d->n_elements == 0 && d->n_failed == 0 && d->max_abs == 0 &&
+            dms_view_count(&r->tensors->output_port[i].view) != 0)
+            fprintf(out, "not compared\n");
+        else
+            fprintf(out, "largest difference %.3g, relative %.3g, %s\n", d->max_abs, d->max_rel,
+                    d->n_failed == 0 ? "passes" : "differs");
+    }
+}
+
+/* "+0.8 %" of what was predicted. */
+static void print_against(int64_t ns, int64_t predicted_ns, bool is_utf8, FILE *out) {
+    char text[32];
+    if (predicted_ns <= 0) {
+        fprintf(out, "\n");
+        return;
+    }
+    fprintf(out, " %15s   %+.1f %%\n", dmsrun_time(predicted_ns, is_utf8, text),
+            100 * ((double)ns / (double)predicted_ns - 1));
+}
+
+/* The width of UTF-8 micro signs is one column less than their bytes. */
+static int padded(const char *text, int width) {
+    return strchr(text, '\xc2') != NULL ? width + 1 : width;
+}
+
+static void print_times(const dmsrun_result *r, FILE *out) {
+    static const uint32_t percents[3] = {50, 90, 99};
+    const bool u = r->is_utf8;
+    char text[32];
+    fprintf(out, "\n              median        p90        p99       predicted\n  time   ");
+    for (int k = 0; k < 3; k++) {
+        (void)dmsrun_time(dmsrun_percentile(r, percents[k], dmsrun_turn_ns), u, text);
+        fprintf(out, "%*s", padded(text, 11), text);
+    }
+    print_against(dmsrun_percentile(r, 50, dmsrun_turn_ns), r->info.period_ns, u, out);
+    fprintf(out, "  compute");
+    for (int k = 0; k < 3; k++) {
+        (void)dmsrun_time(dmsrun_percentile(r, percents[k], dmsrun_turn_compute_ns), u, text);
+        fprintf(out, "%*s", padded(text, 11), text);
+    }
+    print_against(dmsrun_percentile(r, 50, dmsrun_turn_compute_ns), r->info.compute_ns, u, out);
+    fprintf(out, "  stall  ");
+    for (int k = 0; k < 3; k++)
+        fprintf(out, "%9.1f %%", (double)dmsrun_percentile(r, percents[k], turn_stall) / 1e4);
+    if (r->info.period_ns > 0)
+        fprintf(out, " %13.1f %%",
+                100 * (1 - (double)r->info.compute_ns / (double)r->info.period_ns));
+    fprintf(out, "\n");
+}
+
+static void print_queue(const dmsrun_result *r, const char *name, const dms_queue_stats *before,
+                        const dms_queue_stats *after, FILE *out) {
+    int64_t total_ns = 0;
+    char text[32];
+    for (uint64_t i = 0; i < r->options->iterations; i++)
+        total_ns += r->turn[i].ns;
+    const double busy_ns = (double)(after->busy_ns - before->busy_ns);
+    const double share = total_ns > 0 ? busy_ns / (double)total_ns : 0;
+    const int cells = share >= 1 ? BAR_CELLS : (int)(share * BAR_CELLS + 0.5);
+    fprintf(out, "  %-8s", name);
+    if (after->commands == before->commands)
+        fprintf(out, "%7s   ", "-");
+    else
+        fprintf(out, "%5.1f %%  ", 100 * share);
+    for (int i = 0; i < BAR_CELLS; i++)
+        fprintf(out, "%s", r->is_utf8 ? (i < cells ? "\xe2\x96\x88" : "\xc2\xb7")
+                                      : (i < cells ? "#" : "."));
+    if (after->bytes != before->bytes && busy_ns > 0)
+        fprintf(out, "  %5.1f GB/s  %10s each",
+                (double)(after->bytes - before->bytes) / busy_ns,
+                bytes_text((after->bytes - before->bytes) / r->options->iterations, text));
+    fprintf(out, "\n");
+}
+
+static void print_memory(const char *name, uint64_t arena, uint64_t budget, uint64_t overhead,
+                         FILE *out) {
+    char a[32], b[32];
+    fprintf(out, "  %-8s%10s arena of %s budget", name, bytes_text(arena, a),
+            bytes_text(budget, b));
+    if (overhead != 0)
+        fprintf(out, "   + %s outside (plan in memory, scratch of threads)",
+                bytes_text(overhead, a));
+    fprintf(out, "\n");
+}
+
+static void print_stats(const dmsrun_result *r, FILE *out) {
+    char a[32], b[32];
+    fprintf(out, "\n  open %s, first turn %s\n", dmsrun_time(r->after.open_ns, r->is_utf8, a),
+            dmsrun_time(r->first_turn_ns, r->is_utf8, b));
+    print_times(r, out);
+    fprintf(out, "\n  queue     busy                              rate\n");
+    print_queue(r, "compute", &r->before.compute, &r->after.compute, out);
+    print_queue(r, "in", &r->before.in, &r->after.in, out);
+    print_queue(r, "out", &r->before.out, &r->after.out, out);
+    print_queue(r, "load", &r->before.load, &r->after.load, out);
+    fprintf(out, "\n");
+    print_memory("device", r->info.device_arena_bytes, r->info.device_budget_bytes, 0, out);
+    print_memory("host", r->info.host_arena_bytes, r->info.host_budget_bytes,
+                 r->info.overhead_bytes, out);
+    fprintf(out, "  %-8s%10s resident at most\n", "process", bytes_text(r->peak_rss_bytes, a));
+}
+
+void dmsrun_print(const dmsrun_result *r, FILE *out) {
+    char text[33], time[32];
+    if (r->options->compare != NULL)
+        print_comparison(r, out);
+    if (r->options->stats)
+        print_stats(r, out);
+    else
+        fprintf(out, "  time     %s\n",
+                dmsrun_time(dmsrun_percentile(r, 50, dmsrun_turn_ns), r->is_utf8, time));
+    if (r->options->digest || r->options->stats)
+        fprintf(out, "  digest   %s\n", dms_hash_text(r->tensors->all, text));
+}
+
+/* One queue, per inference. */
+static void json_queue(dms_json *json, const char *name, const dms_queue_stats *before,
+                       const dms_queue_stats *after, uint64_t n) {
+    dms_json_object(json, name);
+    dms_json_uint(json, "busy_ns", (after->busy_ns - before->busy_ns + n / 2) / n);
+    dms_json_uint(json, "commands", (after->commands - before->commands + n / 2) / n);
+    dms_json_uint(json, "bytes", (after->bytes - before->bytes + n / 2) / n);
+    dms_json_end_object(json);
+}
+
+static void json_outputs(const dmsrun_result *r, dms_json *json) {
+    char digest[33];
+    dms_json_array(json, "outputs");
+    for (uint32_t i = 0; i < r->tensors->n_outputs; i++) {
+        const dms_view *view = &r->tensors->output[i].view;
+        const dms_difference *d = &r->tensors->difference[i];
+        dms_json_object(json, NULL);
+        dms_json_text(json, "name", r->tensors->output_port[i].name);
+        dms_json_text(json, "dtype", dms_dtype_name(view->dtype));
+        dms_json_array(json, "dims");
+        for (uint32_t k = 0; k < view->rank; k++)
+            dms_json_int(json, NULL, view->dim[k]);
+        dms_json_end_array(json);
+        dms_json_text(json, "digest", dms_hash_text(r->tensors->digest[i], digest));
+        if (r->options->compare != NULL) {
+            dms_json_real(json, "max_abs_err", d->max_abs);
+            dms_json_real(json, "max_rel_err", d->max_rel);
+        } else {
+            dms_json_null(json, "max_abs_err");
+            dms_json_null(json, "max_rel_err");
+        }
+        dms_json_end_object(json);
+    }
+    dms_json_end_array(json);
+}
+
+static void json_times(const dmsrun_result *r, dms_json *json) {
+    dms_json_uint(json, "iterations", r->options->iterations);
+    dms_json_uint(json, "warmup", r->options->warmup);
+    dms_json_int(json, "open_ns", r->after.open_ns);
+    dms_json_int(json, "first_turn_ns", r->first_turn_ns);
+    dms_json_int(json, "median_ns", dmsrun_percentile(r, 50, dmsrun_turn_ns));
+    dms_json_int(json, "p90_ns", dmsrun_percentile(r, 90, dmsrun_turn_ns));
+    dms_json_int(json, "p99_ns", dmsrun_percentile(r, 99, dmsrun_turn_ns));
+    dms_json_int(json, "compute_ns", dmsrun_percentile(r, 50, dmsrun_turn_compute_ns));
+    dms_json_int(json, "predicted_period_ns", r->info.period_ns);
+    dms_json_int(json, "predicted_compute_ns", r->info.compute_ns);
+}
+
+static void json_queues(const dmsrun_result *r, dms_json *json) {
+    const uint64_t n = r->options->iterations;
+    const dms_queue_stats none = {0, 0, 0};
+    dms_json_object(json, "queues");
+    json_queue(json, "compute", &r->before.compute, &r->after.compute, n);
+    json_queue(json, "in", &r->before.in, &r->after.in, n);
+    json_queue(json, "out", &r->before.out, &r->after.out, n);
+    json_queue(json, "load", &r->before.load, &r->after.load, n);
+    json_queue(json, "store", &none, &none, n);
+    dms_json_end_object(json);
+}
+
+dms_code dmsrun_print_json(const dmsrun_result *r, dms_arena *arena, FILE *out, dms_status *st) {
+    dms_json json = {.out = out};
+    char digest[33];
+    int64_t *step_ns;
+    DMS_TRY(dms_alloc_st(arena, r->info.n_steps, sizeof *step_ns, "step times", &step_ns, st));
+    dms_session_step_ns(r->session, r->options->warmup, step_ns);
+    dms_json_object(&json, NULL);
+    dms_json_text(&json, "model", r->info.model);
+    dms_json_text(&json, "digest", dms_hash_text(r->tensors->all, digest));
+    json_outputs(r, &json);
+    json_times(r, &json);
+    json_queues(r, &json);
+    dms_json_array(&json, "steps_ns");
+    for (uint32_t i = 0; i < r->info.n_steps; i++)
+        dms_json_int(&json, NULL, step_ns[i]);
+    dms_json_end_array(&json);
+    dms_json_uint(&json, "device_arena_bytes", r->info.device_arena_bytes);
+    dms_json_uint(&json, "host_arena_bytes", r->info.host_arena_bytes);
+    dms_json_uint(&json, "overhead_bytes", r->info.overhead_bytes);
+    dms_json_uint(&json, "peak_rss_bytes", r->peak_rss_bytes);
+    dms_json_uint(&json, "threads", r->info.threads);
+    dms_json_end_object(&json);
+    fprintf(out, "\n");
+    return DMS_OK;
+}
