@@ -1,7 +1,252 @@
-/* dmsrun.c - the command line of the runtime. */
-#include <stdio.h>
+/* dmsrun.c - the command line of the runtime: parse, open, run, report. */
+#include <errno.h>
+#include <inttypes.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
-int main(void) {
-    fprintf(stderr, "dmsrun: error: not built yet\n");
-    return 1;
+#include "runtime/dmsrun_options.h"
+#include "runtime/dmsrun_report.h"
+#include "runtime/dmsrun_tensors.h"
+#include "schema/file_write.h"
+
+#define VERSION "0.1.0"
+#define PROGRESS_NS 1000000000 /* nothing is shown before */
+#define REDRAW_NS 100000000
+
+/* A thread that takes SIGINT and SIGTERM and turns them into dms_cancel. */
+typedef struct watcher {
+    pthread_t thread;
+    sigset_t signals;
+    _Atomic(dms_session *) session;
+    atomic_bool is_interrupted, is_done;
+    bool has_thread;
+} watcher;
+
+/* One run of the program. */
+typedef struct run {
+    dms_arena arena;
+    dmsrun_options options;
+    dmsrun_tensors tensors;
+    dmsrun_result result;
+    dms_session *session;
+    watcher watch;
+} run;
+
+static int64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void *watch_signals(void *argument) {
+    watcher *w = argument;
+    int number;
+    while (sigwait(&w->signals, &number) == 0) {
+        if (atomic_load(&w->is_done))
+            return NULL;
+        atomic_store(&w->is_interrupted, true);
+        dms_session *session = atomic_load(&w->session);
+        if (session != NULL)
+            dms_cancel(session);
+    }
+    return NULL;
+}
+
+/* Before any other thread starts, so that all inherit the mask. */
+static dms_code start_watcher(watcher *w, dms_status *st) {
+    sigemptyset(&w->signals);
+    sigaddset(&w->signals, SIGINT);
+    sigaddset(&w->signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &w->signals, NULL);
+    const int error = pthread_create(&w->thread, NULL, watch_signals, w);
+    if (error != 0)
+        return dms_fail(st, DMS_EINTERNAL, "starting a thread: %s", strerror(error));
+    w->has_thread = true;
+    return DMS_OK;
+}
+
+/* Before the session closes: the watcher may still hold it. */
+static void stop_watcher(watcher *w) {
+    if (!w->has_thread)
+        return;
+    atomic_store(&w->is_done, true);
+    pthread_kill(w->thread, SIGTERM);
+    pthread_join(w->thread, NULL);
+    w->has_thread = false;
+}
+
+static dms_code check_interrupt(const watcher *w, dms_status *st) {
+    return atomic_load(&w->is_interrupted) ? dms_fail(st, DMS_ECANCELLED, "interrupted") : DMS_OK;
+}
+
+/* Largest resident size so far; 0 where the system does not tell. */
+static uint64_t peak_rss(void) {
+    char line[256];
+    uint64_t kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtoull(line + 6, NULL, 10);
+    if (f != NULL)
+        fclose(f);
+    return kib * 1024;
+}
+
+/* One line on a terminal, rewritten in place. */
+static void show_progress(const run *r, uint64_t turn, int64_t begin_ns, int64_t turn_ns) {
+    const uint64_t n = r->options.run.turns;
+    const int64_t spent = now_ns() - begin_ns;
+    char a[32], b[32], c[32];
+    const int64_t left = (int64_t)((double)spent / (double)(turn + 1) * (double)(n - turn - 1));
+    fprintf(stderr, "\r\033[Kdmsrun: iteration %" PRIu64 "/%" PRIu64 "  %s  %s, %s left", turn + 1,
+            n, dmsrun_time(turn_ns, r->result.is_utf8, a), dmsrun_time(spent, r->result.is_utf8, b),
+            dmsrun_time(left, r->result.is_utf8, c));
+}
+
+/* Keeps what was measured of turn `i` of the measured ones. */
+static void record_turn(run *r, uint64_t i, int64_t ns, uint64_t compute_ns) {
+    dmsrun_result *result = &r->result;
+    const int64_t compute = (int64_t)compute_ns, idle = ns - compute;
+    result->turns[DMSRUN_TIME][i] = ns;
+    result->turns[DMSRUN_COMPUTE][i] = compute;
+    result->turns[DMSRUN_STALL][i] =
+        ns <= 0 || idle < 0 ? 0 : (int64_t)((double)idle / (double)ns * 1e6);
+}
+
+static dms_code run_turns(run *r, dms_status *st) {
+    const uint64_t n = r->options.run.turns, warmup = r->options.warmup;
+    const bool is_shown = isatty(STDERR_FILENO) != 0;
+    const int64_t begin = now_ns();
+    int64_t shown = begin + PROGRESS_NS - REDRAW_NS;
+    r->result.before = dms_session_stats(r->session);
+    dms_stats last = r->result.before;
+    dms_code code = DMS_OK;
+    for (uint64_t turn = 0; turn < n && code == DMS_OK; turn++) {
+        if (turn == warmup)
+            r->result.before = last;
+        const int64_t start = now_ns();
+        code = dms_run(r->session, st);
+        const int64_t end = now_ns();
+        r->result.after = dms_session_stats(r->session);
+        if (turn == 0)
+            r->result.first_turn_ns = end - start;
+        if (turn >= warmup)
+            record_turn(r, turn - warmup, end - start,
+                        r->result.after.compute.busy_ns - last.compute.busy_ns);
+        last = r->result.after;
+        if (is_shown && end - shown > REDRAW_NS && end - begin > PROGRESS_NS) {
+            show_progress(r, turn, begin, end - start);
+            shown = end;
+        }
+    }
+    if (is_shown && now_ns() - begin > PROGRESS_NS)
+        fprintf(stderr, "\r\033[K");
+    return code;
+}
+
+static dms_code open_session(run *r, dms_status *st) {
+    dms_session *session;
+    DMS_TRY(dms_open(r->options.plan, &r->options.run, &session, st));
+    r->session = session;
+    atomic_store(&r->watch.session, session);
+    if (atomic_load(&r->watch.is_interrupted))
+        dms_cancel(session);
+    r->result.session = session;
+    r->result.info = dms_session_info(session);
+    for (int m = 0; m < DMSRUN_N_MEASURES; m++)
+        DMS_TRY(dms_alloc_st(&r->arena, r->options.iterations, sizeof(int64_t), "times of turns",
+                             &r->result.turns[m], st));
+    return DMS_OK;
+}
+
+/* Opens, loads, runs every turn. */
+static dms_code execute(run *r, dms_status *st) {
+    const dmsrun_options *o = &r->options;
+    dmsrun_tensors *t = &r->tensors;
+    if (o->output != NULL)
+        DMS_TRY(dmsrun_check_folder(o->output, st));
+    DMS_TRY(open_session(r, st));
+    DMS_TRY(dmsrun_load(r->session, o, &r->arena, t, st));
+    DMS_TRY(dms_bind(r->session, t->input, t->n_inputs, t->output, t->n_outputs, st));
+    DMS_TRY(dms_prepare(r->session, st));
+    DMS_TRY(run_turns(r, st));
+    DMS_TRY(check_interrupt(&r->watch, st));
+    dmsrun_sort(&r->result);
+    dmsrun_digest(t);
+    return DMS_OK;
+}
+
+static dms_code write_json(run *r, dms_status *st) {
+    dms_file_write file;
+    DMS_TRY(dms_file_begin(&file, r->options.json, st));
+    const dms_code code = dmsrun_print_json(&r->result, &r->arena, file.out, st);
+    if (code != DMS_OK) {
+        dms_file_abort(&file);
+        return code;
+    }
+    return dms_file_commit(&file, st);
+}
+
+/* Compares, writes, prints. A difference is reported after everything was written. */
+static dms_code report(run *r, dms_status *st) {
+    const dmsrun_options *o = &r->options;
+    dms_code compared = DMS_OK;
+    if (o->compare != NULL)
+        compared = dmsrun_compare(&r->tensors, o, &r->arena, st);
+    if (compared != DMS_OK && compared != DMS_EDIFFERS)
+        return compared;
+    r->result.peak_rss_bytes = peak_rss();
+    dms_status written = {.code = DMS_OK};
+    dms_code code = DMS_OK;
+    if (o->output != NULL)
+        code = dmsrun_write(&r->tensors, o->output, &written);
+    if (code == DMS_OK && o->json != NULL)
+        code = write_json(r, &written);
+    if (code != DMS_OK) {
+        *st = written;
+        return code;
+    }
+    dmsrun_print_head(&r->result, stdout);
+    dmsrun_print(&r->result, stdout);
+    if (fflush(stdout) != 0)
+        return dms_fail(st, DMS_EIO, "standard output: %s", strerror(errno));
+    return compared;
+}
+
+static dms_code run_program(run *r, int argc, char **argv, dms_status *st) {
+    DMS_TRY(dmsrun_parse(argc, argv, &r->arena, &r->options, st));
+    if (r->options.help) {
+        printf("%s", dmsrun_help());
+        return DMS_OK;
+    }
+    if (r->options.version) {
+        printf("dmsrun %s\n", VERSION);
+        return DMS_OK;
+    }
+    DMS_TRY(start_watcher(&r->watch, st));
+    DMS_TRY(execute(r, st));
+    return report(r, st);
+}
+
+int main(int argc, char **argv) {
+    run r = {.options = {.iterations = 1}};
+    dms_status st = {.code = DMS_OK};
+    setlocale(LC_CTYPE, "");
+    r.result.is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    r.result.options = &r.options;
+    r.result.tensors = &r.tensors;
+    const dms_code code = run_program(&r, argc, argv, &st);
+    if (code != DMS_OK)
+        fprintf(stderr, "dmsrun: error: %s\n", st.msg);
+    stop_watcher(&r.watch);
+    dms_close(r.session);
+    dms_arena_free(&r.arena);
+    return (int)code;
 }

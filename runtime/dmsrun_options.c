@@ -9,10 +9,20 @@
 #include <string.h>
 
 #define MAX_THREADS 1024u
-#define MAX_ITERATIONS 1000000000u
+#define MAX_ITERATIONS 1000000u /* their times are kept */
 
 /* What an option's value is. */
-typedef enum value_kind { FLAG, TEXT, COUNT, NUMBER, REAL, THREADS, RANDOM, INPUT } value_kind;
+typedef enum value_kind {
+    FLAG,
+    TEXT,
+    COUNT,
+    NUMBER,
+    WORD,
+    REAL,
+    THREADS,
+    RANDOM,
+    INPUT
+} value_kind;
 
 typedef struct option {
     const char *name;
@@ -37,7 +47,7 @@ static const option options[] = {
     {"--poison", FLAG, offsetof(dmsrun_options, run.poison)},
     {"--verify-weights", FLAG, offsetof(dmsrun_options, run.verify_weights)},
     {"--random-weights", RANDOM, offsetof(dmsrun_options, run.random_seed)},
-    {"--seed", NUMBER, offsetof(dmsrun_options, seed)},
+    {"--seed", WORD, offsetof(dmsrun_options, seed)},
     {"--help", FLAG, offsetof(dmsrun_options, help)},
     {"--version", FLAG, offsetof(dmsrun_options, version)},
 };
@@ -134,6 +144,8 @@ static dms_code store_value(const option *o, const char *text, dms_arena *arena,
         return read_number(o->name, text, 1, MAX_ITERATIONS, place, st);
     case NUMBER:
         return read_number(o->name, text, 0, MAX_ITERATIONS, place, st);
+    case WORD:
+        return read_number(o->name, text, 0, UINT64_MAX, place, st);
     case REAL:
         return read_real(o->name, text, place, st);
     case THREADS:

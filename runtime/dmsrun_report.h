@@ -3,7 +3,7 @@
  * Reads    what a run measured.
  * Returns  text on a FILE of the caller.
  * Cost     O(steps + outputs).
- * Source   shared/mockups/terminal.txt; keys of the JSON: docs/json.md.
+ * Source   none; the keys of the JSON are explained in docs/json.md.
  * Not here measuring (dmsrun.c).
  */
 #ifndef DMS_RUNTIME_DMSRUN_REPORT_H
@@ -13,10 +13,14 @@
 
 #include "runtime/dmsrun_tensors.h"
 
-/* One measured turn. */
-typedef struct dmsrun_turn {
-    int64_t ns, compute_ns;
-} dmsrun_turn;
+/* What is measured of a turn: its time, that of its steps, and the share of it in which compute
+ * waited, in millionths. */
+typedef enum dmsrun_measure {
+    DMSRUN_TIME,
+    DMSRUN_COMPUTE,
+    DMSRUN_STALL,
+    DMSRUN_N_MEASURES
+} dmsrun_measure;
 
 /* Everything a report is made of. */
 typedef struct dmsrun_result {
@@ -26,18 +30,16 @@ typedef struct dmsrun_result {
     dms_info info;
     dms_stats before, after; /* around the measured turns */
     int64_t first_turn_ns;
-    dmsrun_turn *turn; /* options->iterations of them */
+    int64_t *turns[DMSRUN_N_MEASURES]; /* options->iterations each; dmsrun_sort orders them */
     uint64_t peak_rss_bytes;
     bool is_utf8; /* of the terminal */
 } dmsrun_result;
 
-/* A share of the turns, sorted by `ns`: the median is 50. `which` picks the time. */
-int64_t dmsrun_percentile(const dmsrun_result *result, uint32_t percent,
-                          int64_t (*which)(const dmsrun_turn *));
+/* Orders the measured turns, as the functions below want them. */
+void dmsrun_sort(dmsrun_result *result);
 
-/* The time of a turn, and its compute time, for dmsrun_percentile. */
-int64_t dmsrun_turn_ns(const dmsrun_turn *turn);
-int64_t dmsrun_turn_compute_ns(const dmsrun_turn *turn);
+/* The time that `percent` of the turns do not pass: the median is 50. */
+int64_t dmsrun_percentile(const dmsrun_result *result, dmsrun_measure measure, uint32_t percent);
 
 /* The line that says what runs. */
 void dmsrun_print_head(const dmsrun_result *result, FILE *out);

@@ -19,7 +19,7 @@ static uint64_t cut_to_half(uint32_t bits) {
 }
 
 uint64_t dms_random_bits(dms_dtype dtype, uint64_t word, double scale) {
-    const double value = ((double)(word >> 11) / 4503599627370496.0 - 1) * scale; /* 2^52 */
+    const double value = ((double)(word >> 11) / 4503599627370496.0 - 1) * scale;      /* 2^52 */
     const float narrow = (float)((double)(word >> 40) / 8388608.0 - 1) * (float)scale; /* 2^23 */
     uint64_t wide_bits;
     uint32_t narrow_bits;

@@ -18,8 +18,8 @@
 #include "schema/checked.h"
 
 #define DIRECT_RUN_BYTES (64u * 1024u) /* from here on a read of its own beats staging */
-#define WEIGHT_SCALE 0.0625            /* made-up weights keep activations finite over many layers */
-#define SHARE_USED 4                   /* a span is read whole where a quarter of it is wanted */
+#define WEIGHT_SCALE 0.0625 /* made-up weights keep activations finite over many layers */
+#define SHARE_USED 4        /* a span is read whole where a quarter of it is wanted */
 
 /* One axis of a walk, in elements. */
 typedef struct axis {

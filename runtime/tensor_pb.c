@@ -49,7 +49,7 @@ static dms_code next_byte(reader *r, uint8_t *out) {
 static dms_code next_varint(reader *r, uint64_t *out) {
     uint64_t value = 0;
     for (uint32_t shift = 0; shift < 64; shift += 7) {
-        uint8_t byte;
+        uint8_t byte = 0;
         DMS_TRY(next_byte(r, &byte));
         value |= (uint64_t)(byte & 127) << shift;
         if (byte < 128) {
