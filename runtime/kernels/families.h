@@ -21,7 +21,7 @@
 #define DMS_INDEX_KERNELS(X)
 #define DMS_ROWS_KERNELS(X)
 #define DMS_PRODUCT_KERNELS(X) X(matmul)
-#define DMS_CONV_KERNELS(X) X(conv) X(conv_transpose)
+#define DMS_CONV_KERNELS(X) X(conv) X(conv_transpose) X(pool) X(resize)
 #define DMS_ATTENTION_KERNELS(X) X(attention)
 
 /* Every kernel of every family. */

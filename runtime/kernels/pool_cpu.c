@@ -1,0 +1,266 @@
+/* pool_cpu.c - pooling on the CPU device: a strip of output pixels at a time, tap after tap.
+ *
+ * Taps are taken in the order kh, kw; those outside the image are left out. Maximum: the first of
+ * equal values, NaN before everything. Average: one chain of additions, divided by the number of
+ * taps inside (or, counting pads, inside the padded image). Lp: the p-th root of the sum of |x|^p.
+ * A window without taps gives the lowest value, 0 / 0, or 0.
+ *
+ * Parts: planes (one channel of one batch entry) by blocks of output rows. */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/cpu_kernel.h"
+#include "runtime/kernels/pool_internal.h"
+#include "runtime/kernels/strip.h"
+
+enum { WORTH = 16384 }; /* output pixels of a part, about */
+
+typedef struct pool_scratch {
+    dms_strip sum, x;
+    int64_t index[DMS_STRIP];
+    int64_t taps[DMS_STRIP]; /* counted by the average */
+} pool_scratch;
+
+/* One strip of outputs, and the tap that is at work. */
+typedef struct window {
+    const dms_call *call;
+    const char *x;          /* the plane */
+    int64_t plane;          /* its number, for indices */
+    int64_t row, column, n; /* outputs [column, column + n) of a row */
+} window;
+
+static int64_t divide_up(int64_t a, int64_t b) {
+    return a / b + (a % b != 0);
+}
+
+/* Outputs j of the strip, first <= j < end, whose tap lies at 0 <= at + j * step < limit. */
+static void range_inside(int64_t at, int64_t step, int64_t limit, int64_t n, int64_t *first,
+                         int64_t *end) {
+    *first = at >= 0 ? 0 : divide_up(-at, step);
+    *end = at >= limit ? 0 : divide_up(limit - at, step);
+    *first = *first > n ? n : *first;
+    *end = *end > n ? n : *end < *first ? *first : *end;
+}
+
+/* r = the greater of r and x, with its index. */
+#define TAKE_MAX(NAME, T)                                                                          \
+    static void NAME(int64_t n, const T *x, T *r, int64_t *index, int64_t at, int64_t step) {      \
+        if (index == NULL)                                                                         \
+            for (int64_t j = 0; j < n; j++)                                                        \
+                r[j] = x[j] > r[j] || x[j] != x[j] ? x[j] : r[j];                                  \
+        for (int64_t j = 0; j < n && index != NULL; j++)                                           \
+            if (index[j] < 0 || x[j] > r[j] || (x[j] != x[j] && r[j] == r[j])) {                   \
+                r[j] = x[j];                                                                       \
+                index[j] = at + j * step;                                                          \
+            }                                                                                      \
+    }
+TAKE_MAX(max_f32, float)
+TAKE_MAX(max_f64, double)
+TAKE_MAX(max_i64, int64_t)
+TAKE_MAX(max_u64, uint64_t)
+
+/* |x|^p by repeated squaring. */
+#define POWER(NAME, T)                                                                             \
+    DMS_FN T NAME(T x, int64_t p) {                                                                \
+        T out = 1;                                                                                 \
+        for (x = x < 0 ? -x : x; p > 0; p >>= 1, x *= x)                                           \
+            out = (p & 1) != 0 ? out * x : out;                                                    \
+        return out;                                                                                \
+    }
+POWER(power_f32, float)
+POWER(power_f64, double)
+
+/* sum += x, or |x|^p; p = 0 stands for the average. */
+#define TAKE_SUM(NAME, T, POW)                                                                     \
+    static void NAME(int64_t n, const T *x, T *sum, int64_t p) {                                   \
+        for (int64_t j = 0; j < n && p == 0; j++)                                                  \
+            sum[j] += x[j];                                                                        \
+        for (int64_t j = 0; j < n && p != 0; j++)                                                  \
+            sum[j] += POW(x[j], p);                                                                \
+    }
+TAKE_SUM(sum_f32, float, power_f32)
+TAKE_SUM(sum_f64, double, power_f64)
+
+/* The p-th root by halving the interval between two powers of two: exact steps, the same bits
+ * everywhere. */
+static double root(double x, int64_t p) {
+    if (p == 1 || x == 0.0 || x != x || x == INFINITY)
+        return x;
+    if (p == 2)
+        return sqrt(x);
+    int exponent;
+    (void)frexp(x, &exponent);
+    double low = ldexp(1.0, (int)floor((double)(exponent - 1) / (double)p));
+    double high = ldexp(1.0, (int)ceil((double)exponent / (double)p));
+    for (int k = 0; k < 64; k++) {
+        const double middle = low + (high - low) * 0.5;
+        if (power_f64(middle, p) < x)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
+}
+
+/* One tap of the strip: kernel position (ky, kx). */
+static void take_tap(const window *w, int64_t ky, int64_t kx, pool_scratch *s) {
+    const dms_call *call = w->call;
+    const dms_view *x = &call->view[0];
+    const int64_t *i = call->i;
+    const int64_t step = i[DMS_POOL_STEP + 1];
+    const int64_t row = w->row * i[DMS_POOL_STEP] + ky * i[DMS_POOL_DILATION] - i[DMS_POOL_PAD];
+    const int64_t at = w->column * step + kx * i[DMS_POOL_DILATION + 1] - i[DMS_POOL_PAD + 1];
+    int64_t first, end;
+    range_inside(at, step, x->dim[3], w->n, &first, &end);
+    if (row < 0 || row >= x->dim[2] || first == end)
+        return;
+    const dms_class class = dms_class_of(x->dtype);
+    const char *from =
+        w->x + (row * x->pitch[2] + (at + first * step) * x->pitch[3]) * dms_dtype_bytes(x->dtype);
+    const int64_t n = end - first, p = i[DMS_POOL_FN] == DMS_POOL_LP ? i[DMS_POOL_P] : 0;
+    DMS_ISA(dms_strip_load)(x->dtype, from, step * x->pitch[3], n, &s->x);
+    if (i[DMS_POOL_FN] != DMS_POOL_MAX) {
+        for (int64_t j = first; j < end; j++)
+            s->taps[j]++;
+        if (class == DMS_CLASS_F32)
+            sum_f32(n, s->x.f32, s->sum.f32 + first, p);
+        else
+            sum_f64(n, s->x.f64, s->sum.f64 + first, p);
+        return;
+    }
+    int64_t *index = call->n_out == 2 ? s->index + first : NULL;
+    const int64_t flat = (w->plane * x->dim[2] + row) * x->dim[3] + at + first * step;
+    if (class == DMS_CLASS_F32)
+        max_f32(n, s->x.f32, s->sum.f32 + first, index, flat, step);
+    else if (class == DMS_CLASS_F64)
+        max_f64(n, s->x.f64, s->sum.f64 + first, index, flat, step);
+    else if (class == DMS_CLASS_I64)
+        max_i64(n, s->x.i64, s->sum.i64 + first, index, flat, step);
+    else
+        max_u64(n, s->x.u64, s->sum.u64 + first, index, flat, step);
+}
+
+/* The lowest value of a type, in its class: what a maximum starts from. */
+static void fill_lowest(dms_dtype dtype, int64_t n, dms_strip *out) {
+    const uint32_t bits = dms_dtype_bytes(dtype) * 8;
+    for (int64_t j = 0; j < n; j++)
+        switch ((int)dms_class_of(dtype)) {
+        case DMS_CLASS_F32:
+            out->f32[j] = -INFINITY;
+            break;
+        case DMS_CLASS_F64:
+            out->f64[j] = -INFINITY;
+            break;
+        case DMS_CLASS_I64:
+            out->i64[j] = INT64_MIN >> (64 - bits);
+            break;
+        default:
+            out->u64[j] = 0;
+        }
+}
+
+/* Taps of one axis inside the padded image, for the average that counts pads. */
+static int64_t taps_counted(const dms_call *call, uint32_t axis, int64_t out) {
+    const int64_t *i = call->i;
+    const int64_t taps = i[DMS_POOL_WINDOW + axis], dilation = i[DMS_POOL_DILATION + axis];
+    const int64_t at = out * i[DMS_POOL_STEP + axis] - i[DMS_POOL_PAD + axis];
+    const int64_t low = -i[DMS_POOL_PAD + axis];
+    const int64_t high = call->view[0].dim[axis + 2] + i[DMS_POOL_PAD_END + axis];
+    int64_t first, end;
+    range_inside(at - low, dilation, high - low, taps, &first, &end);
+    return end - first;
+}
+
+/* Sums become averages or roots. */
+static void finish_sums(const window *w, pool_scratch *s) {
+    const int64_t *i = w->call->i;
+    const bool is_f32 = dms_class_of(w->call->view[0].dtype) == DMS_CLASS_F32;
+    for (int64_t j = 0; j < w->n; j++) {
+        int64_t taps = s->taps[j];
+        if (i[DMS_POOL_FN] == DMS_POOL_AVERAGE && i[DMS_POOL_COUNT_PADS] != 0)
+            taps = taps_counted(w->call, 0, w->row) * taps_counted(w->call, 1, w->column + j);
+        if (i[DMS_POOL_FN] == DMS_POOL_LP && is_f32)
+            s->sum.f32[j] = (float)root(s->sum.f32[j], i[DMS_POOL_P]);
+        else if (i[DMS_POOL_FN] == DMS_POOL_LP)
+            s->sum.f64[j] = root(s->sum.f64[j], i[DMS_POOL_P]);
+        else if (is_f32)
+            s->sum.f32[j] /= (float)taps;
+        else
+            s->sum.f64[j] /= (double)taps;
+    }
+}
+
+static void run_strip(const window *w, const dms_cpu_job *job, int64_t y_at, int64_t index_at,
+                      pool_scratch *s) {
+    const dms_call *call = w->call;
+    const dms_view *x = &call->view[0], *y = &call->view[1];
+    if (call->i[DMS_POOL_FN] == DMS_POOL_MAX)
+        fill_lowest(x->dtype, w->n, &s->sum);
+    else
+        memset(&s->sum, 0, sizeof s->sum);
+    memset(s->taps, 0, sizeof s->taps);
+    memset(s->index, 0xff, sizeof s->index);
+    for (int64_t ky = 0; ky < call->i[DMS_POOL_WINDOW]; ky++)
+        for (int64_t kx = 0; kx < call->i[DMS_POOL_WINDOW + 1]; kx++)
+            take_tap(w, ky, kx, s);
+    if (call->i[DMS_POOL_FN] != DMS_POOL_MAX)
+        finish_sums(w, s);
+    DMS_ISA(dms_strip_store)
+    (y->dtype, &s->sum, (char *)job->operand[1] + y_at * dms_dtype_bytes(y->dtype), y->pitch[3],
+     w->n);
+    if (call->n_out == 2)
+        DMS_ISA(dms_strip_store)
+    (DMS_DTYPE_I64, s->index, (int64_t *)job->operand[2] + index_at, call->view[2].pitch[3], w->n);
+}
+
+/* Planes of a part, or, where a plane is large, its rows. */
+static void size_of_part(const dms_view *y, int64_t *planes, int64_t *rows) {
+    const int64_t plane = y->dim[2] * y->dim[3];
+    *planes = plane < WORTH ? WORTH / plane : 1;
+    *rows = plane < WORTH ? y->dim[2] : divide_up(WORTH, y->dim[3]);
+}
+
+static uint64_t pool_parts(const dms_call *call) {
+    const dms_view *y = &call->view[1];
+    int64_t planes, rows;
+    if (dms_view_count(y) == 0)
+        return 0;
+    size_of_part(y, &planes, &rows);
+    return (uint64_t)(divide_up(y->dim[0] * y->dim[1], planes) * divide_up(y->dim[2], rows));
+}
+
+static void run_row(const dms_cpu_job *job, int64_t plane, int64_t row) {
+    const dms_view *x = &job->call->view[0], *y = &job->call->view[1], *z = &job->call->view[2];
+    const int64_t b = plane / y->dim[1], c = plane % y->dim[1];
+    window w = {.call = job->call, .plane = plane, .row = row};
+    w.x = (const char *)job->operand[0] +
+          (b * x->pitch[0] + c * x->pitch[1]) * dms_dtype_bytes(x->dtype);
+    for (; w.column < y->dim[3]; w.column += DMS_STRIP) {
+        w.n = y->dim[3] - w.column < DMS_STRIP ? y->dim[3] - w.column : DMS_STRIP;
+        const int64_t y_at =
+            b * y->pitch[0] + c * y->pitch[1] + row * y->pitch[2] + w.column * y->pitch[3];
+        const int64_t index_at =
+            job->call->n_out == 1
+                ? 0
+                : b * z->pitch[0] + c * z->pitch[1] + row * z->pitch[2] + w.column * z->pitch[3];
+        run_strip(&w, job, y_at, index_at, job->scratch);
+    }
+}
+
+static void pool_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    const dms_view *y = &job->call->view[1];
+    int64_t planes, rows;
+    if (first == end)
+        return;
+    size_of_part(y, &planes, &rows);
+    const int64_t down = divide_up(y->dim[2], rows), all = y->dim[0] * y->dim[1];
+    for (int64_t part = (int64_t)first; part < (int64_t)end; part++) {
+        const int64_t plane0 = part / down * planes, row0 = part % down * rows;
+        for (int64_t plane = plane0; plane < plane0 + planes && plane < all; plane++)
+            for (int64_t row = row0; row < row0 + rows && row < y->dim[2]; row++)
+                run_row(job, plane, row);
+    }
+}
+
+const dms_cpu_kernel DMS_ISA(dms_cpu_pool) = {DMS_K_POOL, pool_parts, pool_run};

@@ -1,0 +1,369 @@
+/* resize_cpu.c - resizing on the CPU device: every output is a sum over taps of every axis.
+ *
+ * Positions are computed in f32 as ONNX Runtime does, whose rounding decides ties of nearest. Per
+ * axis a position has taps: elements and weights (nearest: one). For a row of outputs
+ *
+ *      y[j] = sum over taps of the outer axes, first axis slowest, of  weight * inner[j]
+ *      inner[j] = sum over taps of the last axis of  weight[j] * x[..., element[j]]
+ *
+ * both as fused chains from zero, in f32 for f32, f16 and bf16, else in f64; integers are cut off
+ * toward zero and stay within their type. Parts: blocks of rows of outputs.
+ *
+ * Antialiasing widens the filter by 1 / scale where the image shrinks. Taps outside the image repeat
+ * the border or, if excluded, are left out and the other weights grow to sum to 1. */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/cpu_kernel.h"
+#include "runtime/kernels/pool_internal.h"
+#include "runtime/kernels/strip.h"
+
+enum {
+    MAX_TAPS = 4 * DMS_RESIZE_MAX_SHRINK + 4, /* of one position */
+    TABLE = 65536,                            /* taps of all positions of a strip */
+    WORTH = 16384,                            /* outputs of a part, about */
+};
+_Static_assert(MAX_TAPS <= TABLE, "one position fits");
+
+/* Taps of one position, in rising order of elements. */
+typedef struct taps {
+    int64_t n;
+    bool is_outside; /* tf_crop_and_resize: the value is the extrapolation */
+    int64_t at[MAX_TAPS];
+    float weight[MAX_TAPS];
+} taps;
+
+typedef struct resize_scratch {
+    taps outer[DMS_RESIZE_MAX_RANK - 1];
+    taps one;
+    int64_t at[TABLE]; /* [tap][column] of the last axis */
+    float weight[TABLE];
+    bool is_outside[DMS_STRIP];
+    dms_strip x, inner, sum;
+    uint64_t raw[DMS_STRIP];
+} resize_scratch;
+_Static_assert(sizeof(resize_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
+
+/* One axis of the call. */
+typedef struct axis {
+    int64_t in, out;
+    float scale, begin, end;
+    const dms_call *call;
+} axis;
+
+static axis axis_of(const dms_call *call, uint32_t k) {
+    const double *f = call->f + DMS_RESIZE_AXES + 3 * k;
+    return (axis){call->view[0].dim[k], call->view[1].dim[k], (float)f[0],
+                  (float)f[1],          (float)f[2],          call};
+}
+
+/* Where output `at` lies among the inputs. */
+static float position(const axis *a, int64_t at) {
+    const float x = (float)at, in = (float)a->in, out = (float)a->out;
+    const float half = (x + 0.5f) / a->scale - 0.5f;
+    switch (a->call->i[DMS_RESIZE_COORDINATES]) {
+    case DMS_PYTORCH_HALF_PIXEL:
+        return a->out > 1 ? half : 0.0f;
+    case DMS_ALIGN_CORNERS:
+        return a->out == 1 ? 0.0f : x * (in - 1.0f) / (out - 1.0f);
+    case DMS_ASYMMETRIC:
+        return x / a->scale;
+    case DMS_TF_CROP:
+        return a->out > 1
+                   ? a->begin * (in - 1.0f) + x * (a->end - a->begin) * (in - 1.0f) / (out - 1.0f)
+                   : 0.5f * (a->begin + a->end) * (in - 1.0f);
+    case DMS_HALF_PIXEL_SYMMETRIC:
+        return in / 2.0f * (1.0f - out / (a->scale * in)) + half;
+    default:
+        return half;
+    }
+}
+
+static int64_t clamp_index(float x, int64_t n) {
+    if (!(x > 0.0f))
+        return 0;
+    return x >= (float)(n - 1) ? n - 1 : (int64_t)x;
+}
+
+static int64_t nearest(const axis *a, float x) {
+    switch (a->call->i[DMS_RESIZE_ROUNDING]) {
+    case DMS_PREFER_FLOOR:
+        return clamp_index(ceilf(x - 0.5f), a->in);
+    case DMS_PREFER_CEIL:
+        return clamp_index(floorf(x + 0.5f), a->in);
+    case DMS_FLOOR:
+        return clamp_index(floorf(x), a->in);
+    default:
+        return clamp_index(ceilf(x), a->in);
+    }
+}
+
+/* The filters at distance |x|: a triangle; Keys' cubic with coefficient c. */
+static float filter(const axis *a, float x) {
+    const float c = (float)a->call->f[DMS_RESIZE_COEFFICIENT];
+    const float d = x < 0.0f ? -x : x;
+    if (a->call->i[DMS_RESIZE_MODE] == DMS_RESIZE_LINEAR)
+        return d < 1.0f ? 1.0f - d : 0.0f;
+    if (d <= 1.0f)
+        return ((c + 2.0f) * d - (c + 3.0f)) * d * d + 1.0f;
+    return d < 2.0f ? ((c * d - 5.0f * c) * d + 8.0f * c) * d - 4.0f * c : 0.0f;
+}
+
+/* Taps of the filter around x, each side `reach` filter units away, `unit` of them per element. */
+static void filter_taps(const axis *a, float x, float unit, bool is_excluding, bool is_scaled,
+                        taps *out) {
+    const float reach = a->call->i[DMS_RESIZE_MODE] == DMS_RESIZE_LINEAR ? 1.0f : 2.0f;
+    const int64_t first = (int64_t)floorf(x - reach / unit) + 1;
+    const int64_t last = (int64_t)ceilf(x + reach / unit) - 1;
+    float total = 0.0f;
+    for (int64_t k = first; k <= last && out->n < MAX_TAPS; k++) {
+        if (is_excluding && (k < 0 || k >= a->in))
+            continue;
+        out->at[out->n] = k < 0 ? 0 : k >= a->in ? a->in - 1 : k;
+        out->weight[out->n] = filter(a, ((float)k - x) * unit);
+        total += out->weight[out->n++];
+    }
+    for (int64_t k = 0; k < out->n && is_scaled && total != 0.0f; k++)
+        out->weight[k] /= total;
+}
+
+/* All taps of output `at` along an axis. */
+static void taps_of(const axis *a, int64_t at, taps *out) {
+    const int64_t *i = a->call->i;
+    const bool is_excluding = i[DMS_RESIZE_EXCLUDE] != 0;
+    const float last = (float)(a->in - 1);
+    float x = position(a, at);
+    out->n = 0;
+    out->is_outside = i[DMS_RESIZE_COORDINATES] == DMS_TF_CROP && (x < 0.0f || x > last);
+    x = x > -2147483648.0f ? x < 2147483648.0f ? x : 2147483648.0f : -2147483648.0f;
+    if (i[DMS_RESIZE_MODE] == DMS_RESIZE_NEAREST) {
+        out->n = 1;
+        out->at[0] = nearest(a, x);
+        out->weight[0] = 1.0f;
+    } else if (i[DMS_RESIZE_ANTIALIAS] != 0) {
+        filter_taps(a, x, a->scale < 1.0f ? a->scale : 1.0f, is_excluding, true, out);
+    } else if (i[DMS_RESIZE_MODE] == DMS_RESIZE_LINEAR) {
+        x = x < 0.0f ? 0.0f : x > last ? last : x;
+        filter_taps(a, x, 1.0f, false, false, out);
+    } else {
+        filter_taps(a, x, 1.0f, is_excluding, is_excluding, out);
+    }
+}
+
+/* Positions of a row of outputs: the columns that one strip holds. */
+typedef struct strip {
+    int64_t column, n, taps; /* `taps` is the largest number of any column; others get weight 0 */
+} strip;
+
+/* Fills the tables of the last axis from `column` on, as many columns as fit. */
+static strip load_strip(const axis *a, int64_t column, resize_scratch *s) {
+    strip z = {.column = column, .taps = 1};
+    for (int64_t j = 0; j < DMS_STRIP && column + j < a->out; j++) {
+        taps_of(a, column + j, &s->one);
+        z.taps = s->one.n > z.taps ? s->one.n : z.taps;
+    }
+    const int64_t room = TABLE / z.taps < DMS_STRIP ? TABLE / z.taps : DMS_STRIP;
+    z.n = a->out - column < room ? a->out - column : room;
+    for (int64_t j = 0; j < z.n; j++) {
+        taps_of(a, column + j, &s->one);
+        s->is_outside[j] = s->one.is_outside;
+        for (int64_t k = 0; k < z.taps; k++) {
+            const bool exists = k < s->one.n;
+            s->at[k * z.n + j] = exists ? s->one.at[k] : s->one.n > 0 ? s->one.at[0] : 0;
+            s->weight[k * z.n + j] = exists ? s->one.weight[k] : 0.0f;
+        }
+    }
+    return z;
+}
+
+/* raw[j] = element at[j] of a row, by size alone. */
+#define GATHER(NAME, T)                                                                            \
+    static void NAME(const T *x, int64_t pitch, const int64_t *at, int64_t n, T *out) {            \
+        for (int64_t j = 0; j < n; j++)                                                            \
+            out[j] = x[at[j] * pitch];                                                             \
+    }
+GATHER(gather_1, uint8_t)
+GATHER(gather_2, uint16_t)
+GATHER(gather_4, uint32_t)
+GATHER(gather_8, uint64_t)
+
+static void gather(uint32_t size, const void *x, int64_t pitch, const int64_t *at, int64_t n,
+                   void *out) {
+    if (size == 1)
+        gather_1(x, pitch, at, n, out);
+    else if (size == 2)
+        gather_2(x, pitch, at, n, out);
+    else if (size == 4)
+        gather_4(x, pitch, at, n, out);
+    else
+        gather_8(x, pitch, at, n, out);
+}
+
+/* Integers to f64 in place of the strip. */
+static void to_f64(dms_class class, int64_t n, dms_strip *x) {
+    for (int64_t j = 0; j < n && class == DMS_CLASS_I64; j++)
+        x->f64[j] = (double)x->i64[j];
+    for (int64_t j = 0; j < n && class == DMS_CLASS_U64; j++)
+        x->f64[j] = (double)x->u64[j];
+}
+
+/* f64 to integers that fit the type. The limits of 64-bit types are the nearest doubles inside. */
+static void from_f64(dms_dtype dtype, int64_t n, dms_strip *x) {
+    const dms_class class = dms_class_of(dtype);
+    const int bits = (int)dms_dtype_bytes(dtype) * 8;
+    const double high_i = bits == 64 ? 9223372036854774784.0 : ldexp(1.0, bits - 1) - 1.0;
+    const double high_u = bits == 64 ? 18446744073709549568.0 : ldexp(1.0, bits) - 1.0;
+    for (int64_t j = 0; j < n && class == DMS_CLASS_I64; j++) {
+        const double v = x->f64[j], low = -ldexp(1.0, bits - 1);
+        x->i64[j] = (int64_t)(v > high_i ? high_i : v >= low ? v : low);
+    }
+    for (int64_t j = 0; j < n && class == DMS_CLASS_U64; j++) {
+        const double v = x->f64[j];
+        x->u64[j] = (uint64_t)(v > high_u ? high_u : v >= 0.0 ? v : 0.0);
+    }
+}
+
+/* sum += weight * inner, inner = the taps of the last axis over one row of inputs. */
+static void add_row(const dms_view *x, const char *row, const strip *z, float weight,
+                    resize_scratch *s) {
+    const uint32_t size = dms_dtype_bytes(x->dtype), last = x->rank - 1;
+    const dms_class class = dms_class_of(x->dtype);
+    memset(&s->inner, 0, sizeof s->inner);
+    for (int64_t k = 0; k < z->taps; k++) {
+        const float *w = s->weight + k * z->n;
+        gather(size, row, x->pitch[last], s->at + k * z->n, z->n, s->raw);
+        DMS_ISA(dms_strip_load)(x->dtype, s->raw, 1, z->n, &s->x);
+        to_f64(class, z->n, &s->x);
+        if (class == DMS_CLASS_F32)
+            for (int64_t j = 0; j < z->n; j++)
+                s->inner.f32[j] = fmaf(w[j], s->x.f32[j], s->inner.f32[j]);
+        else
+            for (int64_t j = 0; j < z->n; j++)
+                s->inner.f64[j] = fma((double)w[j], s->x.f64[j], s->inner.f64[j]);
+    }
+    if (class == DMS_CLASS_F32)
+        for (int64_t j = 0; j < z->n; j++)
+            s->sum.f32[j] = fmaf(weight, s->inner.f32[j], s->sum.f32[j]);
+    else
+        for (int64_t j = 0; j < z->n; j++)
+            s->sum.f64[j] = fma((double)weight, s->inner.f64[j], s->sum.f64[j]);
+}
+
+/* Visits the taps of all outer axes like an odometer. */
+static void sum_rows(const dms_view *x, const char *base, const strip *z, resize_scratch *s) {
+    const uint32_t outer = x->rank - 1;
+    int64_t digit[DMS_RESIZE_MAX_RANK] = {0};
+    memset(&s->sum, 0, sizeof s->sum);
+    for (uint32_t k = 0; k < outer; k++)
+        if (s->outer[k].n == 0)
+            return;
+    for (;;) {
+        float weight = 1.0f;
+        int64_t at = 0;
+        for (uint32_t k = 0; k < outer; k++) {
+            weight *= s->outer[k].weight[digit[k]];
+            at += s->outer[k].at[digit[k]] * x->pitch[k];
+        }
+        add_row(x, base + at * dms_dtype_bytes(x->dtype), z, weight, s);
+        uint32_t k = outer;
+        while (k > 0 && ++digit[k - 1] == s->outer[k - 1].n)
+            digit[--k] = 0;
+        if (k == 0)
+            return;
+    }
+}
+
+/* Puts the extrapolation value where a position lies outside. */
+static void extrapolate(const dms_call *call, bool is_row_outside, const strip *z,
+                        resize_scratch *s) {
+    const double value = call->f[DMS_RESIZE_EXTRAPOLATION];
+    const bool is_f32 = dms_class_of(call->view[0].dtype) == DMS_CLASS_F32;
+    for (int64_t j = 0; j < z->n; j++) {
+        if (!is_row_outside && !s->is_outside[j])
+            continue;
+        if (is_f32)
+            s->sum.f32[j] = (float)value;
+        else
+            s->sum.f64[j] = value;
+    }
+}
+
+/* Nearest without extrapolation moves bytes and fits every type. */
+static bool is_move(const dms_call *call) {
+    return call->i[DMS_RESIZE_MODE] == DMS_RESIZE_NEAREST &&
+           call->i[DMS_RESIZE_COORDINATES] != DMS_TF_CROP;
+}
+
+/* One strip of one row of outputs, whose outer taps are in scratch. */
+static void run_strip(const dms_cpu_job *job, const strip *z, int64_t y_at, resize_scratch *s) {
+    const dms_call *call = job->call;
+    const dms_view *x = &call->view[0], *y = &call->view[1];
+    const uint32_t last = x->rank - 1, size = dms_dtype_bytes(x->dtype);
+    const char *base = job->operand[0];
+    char *to = (char *)job->operand[1] + (y_at + z->column * y->pitch[last]) * size;
+    bool is_row_outside = false;
+    for (uint32_t k = 0; k < last; k++)
+        is_row_outside = is_row_outside || s->outer[k].is_outside;
+    if (is_move(call)) {
+        int64_t at = 0;
+        for (uint32_t k = 0; k < last; k++)
+            at += s->outer[k].at[0] * x->pitch[k];
+        gather(size, base + at * size, x->pitch[last], s->at, z->n, s->raw);
+        for (int64_t j = 0; j < z->n; j++)
+            memcpy(to + j * y->pitch[last] * size, (const char *)s->raw + j * size, size);
+        return;
+    }
+    sum_rows(x, base, z, s);
+    extrapolate(call, is_row_outside, z, s);
+    from_f64(y->dtype, z->n, &s->sum);
+    DMS_ISA(dms_strip_store)(y->dtype, &s->sum, to, y->pitch[last], z->n);
+}
+
+/* Rows of outputs (all axes but the last), and how many make a part. */
+static int64_t rows_of(const dms_view *y) {
+    return dms_view_count(y) / y->dim[y->rank - 1];
+}
+
+static int64_t rows_of_part(const dms_view *y) {
+    return y->dim[y->rank - 1] < WORTH ? WORTH / y->dim[y->rank - 1] : 1;
+}
+
+static uint64_t resize_parts(const dms_call *call) {
+    const dms_view *y = &call->view[1];
+    if (dms_view_count(y) == 0)
+        return 0;
+    const int64_t rows = rows_of_part(y);
+    return (uint64_t)((rows_of(y) + rows - 1) / rows);
+}
+
+/* Taps of the outer axes of row `row`; returns where the row of outputs begins. */
+static int64_t load_row(const dms_call *call, int64_t row, resize_scratch *s) {
+    const dms_view *y = &call->view[1];
+    int64_t at = 0;
+    for (uint32_t k = y->rank - 1; k-- > 0; row /= y->dim[k]) {
+        const axis a = axis_of(call, k);
+        taps_of(&a, row % y->dim[k], &s->outer[k]);
+        at += row % y->dim[k] * y->pitch[k];
+    }
+    return at;
+}
+
+static void resize_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    const dms_view *y = &job->call->view[1];
+    resize_scratch *s = job->scratch;
+    if (first == end)
+        return;
+    const int64_t rows = rows_of_part(y), all = rows_of(y);
+    const axis last = axis_of(job->call, y->rank - 1);
+    for (int64_t column = 0; column < last.out;) {
+        const strip z = load_strip(&last, column, s);
+        for (int64_t row = (int64_t)first * rows; row < (int64_t)end * rows && row < all; row++) {
+            const int64_t at = load_row(job->call, row, s);
+            run_strip(job, &z, at, s);
+        }
+        column += z.n;
+    }
+}
+
+const dms_cpu_kernel DMS_ISA(dms_cpu_resize) = {DMS_K_RESIZE, resize_parts, resize_run};

@@ -1,0 +1,293 @@
+/* test_pool_resize.c - pooling against naive loops, resizing against the specification's examples. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "support_call.h"
+
+enum { MAX = 0, AVERAGE = 1, LP = 2 };
+
+/* A pool as a line of a table. */
+typedef struct shape {
+    int64_t fn, h, w, kh, kw, step_h, step_w, dil_h, dil_w, top, left, bottom, right;
+    int64_t count_pads, p, oh, ow;
+} shape;
+
+static void begin_pool(call_case *c, const shape *s, dms_dtype dtype, bool has_index) {
+    const int64_t x[4] = {2, 3, s->h, s->w}, y[4] = {2, 3, s->oh, s->ow};
+    const int64_t i[13] = {s->fn,  s->kh,   s->kw,     s->step_h, s->step_w,     s->dil_h, s->dil_w,
+                           s->top, s->left, s->bottom, s->right,  s->count_pads, s->p};
+    call_begin(c, DMS_K_POOL, (uint32_t)(s->h * 31 + s->w));
+    call_in_strided(c, dtype, 4, x, NULL, 1, 0);
+    call_out(c, dtype, 4, y);
+    if (has_index)
+        call_out(c, DMS_DTYPE_I64, 4, y);
+    call_params(c, 13, i, 0, NULL);
+}
+
+/* One output in the order of the specification: taps kh, kw; `index` of the maximum in the plane. */
+static float pooled(const call_case *c, const shape *s, int64_t n, int64_t ch, int64_t oy,
+                    int64_t ox, int64_t *index) {
+    float out = s->fn == MAX ? -INFINITY : 0.0f;
+    int64_t inside = 0, counted = 0;
+    for (int64_t ky = 0; ky < s->kh; ky++)
+        for (int64_t kx = 0; kx < s->kw; kx++) {
+            const int64_t y = oy * s->step_h + ky * s->dil_h - s->top;
+            const int64_t x = ox * s->step_w + kx * s->dil_w - s->left;
+            counted += y >= -s->top && y < s->h + s->bottom && x >= -s->left && x < s->w + s->right;
+            if (y < 0 || y >= s->h || x < 0 || x >= s->w)
+                continue;
+            inside++;
+            const float v = call_at(c, 0, n, ch, y, x);
+            if (s->fn == MAX && v > out)
+                *index = ((n * 3 + ch) * s->h + y) * s->w + x;
+            out = s->fn == MAX ? fmaxf(out, v) : s->fn == LP ? out + powf(fabsf(v), s->p) : out + v;
+        }
+    const float taps = (float)(s->count_pads != 0 ? counted : inside);
+    return s->fn == MAX ? out : s->fn == LP ? powf(out, 1.0f / (float)s->p) : out / taps;
+}
+
+static void expect_pooled(const call_case *c, const shape *s) {
+    for (int64_t n = 0; n < 2; n++)
+        for (int64_t ch = 0; ch < 3; ch++)
+            for (int64_t y = 0; y < s->oh; y++)
+                for (int64_t x = 0; x < s->ow; x++) {
+                    int64_t index = -1;
+                    const float want = pooled(c, s, n, ch, y, x, &index);
+                    const float got = call_at(c, 1, n, ch, y, x);
+                    if (!(fabsf(want - got) <= (s->fn == LP ? 2e-6f : 0.0f)))
+                        fail_msg("y[%d,%d,%d,%d] is %a, wanted %a", (int)n, (int)ch, (int)y, (int)x,
+                                 got, want);
+                    const int64_t at = ((n * 3 + ch) * s->oh + y) * s->ow + x;
+                    if (c->call.n_out == 2)
+                        assert_int_equal(((const int64_t *)c->data[2])[at], index);
+                }
+}
+
+/* fn h w  window step dilation  pads  count_pads p  oh ow */
+static const shape pools[] = {
+    {MAX, 9, 9, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 0, 0, 5, 5},
+    {MAX, 6, 30, 2, 3, 1, 2, 2, 3, 0, 2, 0, 1, 0, 0, 4, 13},
+    {MAX, 1, 1200, 1, 5, 1, 1, 1, 1, 0, 2, 0, 2, 0, 0, 1, 1200}, /* three strips */
+    {AVERAGE, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 8, 8},
+    {AVERAGE, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 8, 8},
+    {AVERAGE, 7, 7, 2, 2, 2, 2, 1, 1, 0, 0, 0, 0, 1, 0, 4,
+     4}, /* ceil: the last window is cut off */
+    {AVERAGE, 9, 9, 2, 2, 1, 1, 3, 2, 0, 0, 0, 0, 0, 0, 6, 7},
+    {LP, 6, 6, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0, 0, 2, 5, 5},
+    {LP, 6, 6, 3, 3, 3, 3, 1, 1, 0, 0, 0, 0, 0, 3, 2, 2},
+    {LP, 6, 6, 3, 3, 3, 3, 1, 1, 0, 0, 0, 0, 0, 4, 2, 2},
+    {LP, 6, 6, 3, 3, 3, 3, 1, 1, 0, 0, 0, 0, 0, 1, 2, 2},
+};
+
+static void every_window_is_pooled(void **state) {
+    (void)state;
+    for (size_t k = 0; k < sizeof pools / sizeof *pools; k++)
+        for (int has_index = 0; has_index < (pools[k].fn == MAX ? 2 : 1); has_index++) {
+            call_case c;
+            begin_pool(&c, &pools[k], DMS_DTYPE_F32, has_index != 0);
+            call_runs_alike(&c);
+            expect_pooled(&c, &pools[k]);
+            call_free(&c);
+        }
+}
+
+/* 3 x 3 planes of bytes: the maximum of -1 is lower than 1 only if signs are respected. */
+static void bytes_keep_their_sign(void **state) {
+    (void)state;
+    const shape s = {MAX, 3, 3, 3, 3, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1};
+    for (int is_signed = 0; is_signed < 2; is_signed++) {
+        call_case c;
+        begin_pool(&c, &s, is_signed != 0 ? DMS_DTYPE_I8 : DMS_DTYPE_U8, false);
+        ((uint8_t *)c.data[0])[0] = 0xff;
+        call_runs_alike(&c);
+        assert_true((((const uint8_t *)c.data[1])[0] == 0xff) == (is_signed == 0));
+        call_free(&c);
+    }
+}
+
+static void nan_is_the_greatest(void **state) {
+    (void)state;
+    call_case c;
+    begin_pool(&c, &pools[0], DMS_DTYPE_F32, true);
+    ((float *)c.data[0])[0] = NAN;
+    call_runs_alike(&c);
+    assert_true(isnan(call_at(&c, 1, 0, 0, 0, 0)));
+    assert_int_equal(((const int64_t *)c.data[2])[0], 0);
+    call_free(&c);
+}
+
+static void wrong_pools_are_refused(void **state) {
+    (void)state;
+    call_case c;
+    begin_pool(&c, &pools[0], DMS_DTYPE_F32, true);
+    call_is_valid(&c);
+    c.i[0] = AVERAGE;
+    call_is_refused(&c, "only the maximum has indices");
+    c.i[0] = MAX;
+    c.i[3] = 0;
+    call_is_refused(&c, "integer parameter 3 is 0");
+    c.i[3] = 1;
+    c.view[1].dim[1] = 4;
+    call_is_refused(&c, "operand 1");
+    call_free(&c);
+}
+
+enum { NEAREST = 0, LINEAR = 1, CUBIC = 2 };
+
+/* y[oh, ow] from x[h, w] = 1, 2, 3, ... with parameters i, scales and a cubic coefficient. */
+static void begin_resize(call_case *c, dms_dtype dtype, int64_t h, int64_t w, int64_t oh,
+                         int64_t ow, const int64_t *i, double scale_h, double scale_w,
+                         double coefficient) {
+    const int64_t x[2] = {h, w}, y[2] = {oh, ow};
+    const double f[8] = {coefficient, 10.0, scale_h, 0.0, 1.0, scale_w, 0.0, 1.0};
+    call_begin(c, DMS_K_RESIZE, 1);
+    call_in(c, dtype, 2, x);
+    call_out(c, dtype, 2, y);
+    call_params(c, 5, i, 8, f);
+    for (int64_t k = 0; k < h * w; k++) {
+        if (dtype == DMS_DTYPE_F32)
+            ((float *)c->data[0])[k] = (float)(k + 1);
+        else
+            ((uint8_t *)c->data[0])[k] = (uint8_t)(k + 1);
+    }
+}
+
+static void expect_floats(const call_case *c, const float *want, size_t n) {
+    for (size_t k = 0; k < n; k++)
+        if (!(fabsf(((const float *)c->data[1])[k] - want[k]) < 2e-6f * (1.0f + fabsf(want[k]))))
+            fail_msg("element %u is %.9g, wanted %.9g", (unsigned)k, ((const float *)c->data[1])[k],
+                     want[k]);
+}
+
+/* One example: the first elements of the result. */
+static void example(int64_t h, int64_t w, int64_t oh, int64_t ow, const int64_t *i, double scale_h,
+                    double scale_w, double coefficient, const float *want, size_t n) {
+    call_case c;
+    begin_resize(&c, DMS_DTYPE_F32, h, w, oh, ow, i, scale_h, scale_w, coefficient);
+    call_runs_alike(&c);
+    expect_floats(&c, want, n);
+    call_free(&c);
+}
+
+/* mode, coordinates, nearest, exclude, antialias */
+static void linear_examples_of_the_specification(void **state) {
+    (void)state;
+    example(2, 2, 4, 4, (int64_t[]){LINEAR, 0, 0, 0, 0}, 2, 2, -0.75,
+            (float[]){1, 1.25f, 1.75f, 2, 1.5f, 1.75f, 2.25f, 2.5f}, 8);
+    example(2, 2, 4, 4, (int64_t[]){LINEAR, 2, 0, 0, 0}, 2, 2, -0.75,
+            (float[]){1, 1.33333333f, 1.66666667f, 2, 1.66666667f, 2}, 6);
+    example(2, 4, 1, 2, (int64_t[]){LINEAR, 0, 0, 0, 0}, 0.6, 0.6, -0.75,
+            (float[]){2.6666665f, 4.3333331f}, 2);
+    example(4, 4, 2, 2, (int64_t[]){LINEAR, 0, 0, 0, 1}, 0.6, 0.6, -0.75,
+            (float[]){2.875f, 4.5f, 9.375f, 11}, 4);
+    example(2, 4, 1, 2, (int64_t[]){LINEAR, 5, 0, 0, 0}, 0.6, 0.6, -0.75,
+            (float[]){3.6666667f, 5.3333333f}, 2);
+}
+
+static void cubic_examples_of_the_specification(void **state) {
+    (void)state;
+    example(4, 4, 8, 8, (int64_t[]){CUBIC, 0, 0, 0, 0}, 2, 2, -0.75,
+            (float[]){0.47265625f, 0.76953125f, 1.24609375f, 1.875f, 2.28125f, 2.91015625f}, 6);
+    example(4, 4, 8, 8, (int64_t[]){CUBIC, 0, 0, 1, 0}, 2, 2, -0.5,
+            (float[]){0.55882353f, 0.81494204f, 1.35698249f}, 3);
+    example(4, 4, 2, 2, (int64_t[]){CUBIC, 0, 0, 0, 1}, 0.6, 0.6, -0.75,
+            (float[]){2.5180721f, 4.2858863f, 9.589329f, 11.357142f}, 4);
+}
+
+static void nearest_examples_of_the_specification(void **state) {
+    (void)state;
+    example(2, 2, 4, 6, (int64_t[]){NEAREST, 0, 0, 0, 0}, 2, 3, -0.75,
+            (float[]){1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4}, 18);
+    example(2, 4, 1, 2, (int64_t[]){NEAREST, 0, 0, 0, 0}, 0.6, 0.6, -0.75, (float[]){1, 3}, 2);
+    /* align corners of 4 into 8: positions 3/7 apart, cut off */
+    example(1, 4, 1, 8, (int64_t[]){NEAREST, 2, 2, 0, 0}, 1, 2, -0.75,
+            (float[]){1, 1, 1, 2, 2, 3, 3, 4}, 8);
+    /* asymmetric of 4 into 2, up */
+    example(1, 4, 1, 2, (int64_t[]){NEAREST, 3, 3, 0, 0}, 1, 0.5, -0.75, (float[]){1, 3}, 2);
+}
+
+/* The region from -0.5 to 1.5 of the length: beyond the image stands the given value. */
+static void a_crop_beyond_the_image_is_extrapolated(void **state) {
+    (void)state;
+    call_case c;
+    const int64_t i[5] = {LINEAR, 4, 0, 0, 0};
+    begin_resize(&c, DMS_DTYPE_F32, 1, 5, 1, 5, i, 1, 1, -0.75);
+    c.f[6] = -0.5;
+    c.f[7] = 1.5;
+    call_runs_alike(&c);
+    expect_floats(&c, (float[]){10, 1, 3, 5, 10}, 5);
+    call_free(&c);
+}
+
+/* Any element is moved by nearest; 1 and 2 in bytes interpolate to 1.25, cut off to 1. */
+static void bytes_are_moved_or_cut_off(void **state) {
+    (void)state;
+    call_case c;
+    const int64_t moved[5] = {NEAREST, 3, 2, 0, 0}, mixed[5] = {LINEAR, 0, 0, 0, 0};
+    begin_resize(&c, DMS_DTYPE_BOOL, 1, 2, 1, 4, moved, 1, 2, -0.75);
+    call_runs_alike(&c);
+    assert_memory_equal(c.data[1], ((uint8_t[]){1, 1, 2, 2}), 4);
+    call_free(&c);
+    begin_resize(&c, DMS_DTYPE_U8, 1, 2, 1, 4, mixed, 1, 2, -0.75);
+    call_runs_alike(&c);
+    assert_memory_equal(c.data[1], ((uint8_t[]){1, 1, 1, 2}), 4);
+    call_free(&c);
+}
+
+/* Three resized axes, long rows, strides: the ways of running agree. */
+static void large_resizes_split_into_equal_parts(void **state) {
+    (void)state;
+    static const uint32_t order[4] = {3, 0, 1, 2};
+    for (int64_t mode = NEAREST; mode <= CUBIC; mode++)
+        for (int64_t antialias = 0; antialias < 2; antialias++) {
+            const int64_t x[4] = {2, 9, 7, 700}, y[4] = {2, 5, 14, 1300};
+            const int64_t i[5] = {mode, 0, 0, 0, antialias};
+            const double f[14] = {-0.75, 0, 1, 0, 1, 5.0 / 9, 0, 1, 2, 0, 1, 1300.0 / 700, 0, 1};
+            call_case c;
+            call_begin(&c, DMS_K_RESIZE, 7);
+            call_in_strided(&c, DMS_DTYPE_F32, 4, x, order, 0, 0);
+            call_out(&c, DMS_DTYPE_F32, 4, y);
+            call_params(&c, 5, i, 14, f);
+            call_runs_alike(&c);
+            call_free(&c);
+        }
+}
+
+static void wrong_resizes_are_refused(void **state) {
+    (void)state;
+    call_case c;
+    const int64_t i[5] = {LINEAR, 0, 0, 0, 0};
+    begin_resize(&c, DMS_DTYPE_F32, 2, 2, 4, 4, i, 2, 2, -0.75);
+    call_is_valid(&c);
+    c.f[2] = 0.0;
+    call_is_refused(&c, "scale 0 of axis 0");
+    c.f[2] = 2.0;
+    c.i[0] = 3;
+    call_is_refused(&c, "integer parameter 0 is 3");
+    c.i[0] = LINEAR;
+    c.view[0].dim[1] = 0;
+    call_is_refused(&c, "axis 1 has nothing to take from");
+    call_free(&c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_window_is_pooled),
+        cmocka_unit_test(bytes_keep_their_sign),
+        cmocka_unit_test(nan_is_the_greatest),
+        cmocka_unit_test(wrong_pools_are_refused),
+        cmocka_unit_test(linear_examples_of_the_specification),
+        cmocka_unit_test(cubic_examples_of_the_specification),
+        cmocka_unit_test(nearest_examples_of_the_specification),
+        cmocka_unit_test(a_crop_beyond_the_image_is_extrapolated),
+        cmocka_unit_test(bytes_are_moved_or_cut_off),
+        cmocka_unit_test(large_resizes_split_into_equal_parts),
+        cmocka_unit_test(wrong_resizes_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
