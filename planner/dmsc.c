@@ -1,7 +1,350 @@
-/* dmsc.c - the command line of the compiler. */
+/* dmsc.c - the command line of the compiler: parses options, calls the library, prints. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
-int main(void) {
-    fprintf(stderr, "dmsc: error: not built yet\n");
-    return 1;
+#include "planner/dmsc.h"
+#include "planner/machine.h"
+#include "planner/profile_read.h"
+#include "planner/views.h"
+#include "runtime/check/check.h"
+
+#define MOST_DIMS 256u
+
+/* What the command line asks for. */
+typedef struct request {
+    dms_compile_options compile;
+    dms_plan_dim dim[MOST_DIMS];
+    const char *json, *dot, *problem;
+    const char *dump, *verify;
+    bool list_ops, list_profiles, quiet, verbose;
+} request;
+
+static const char USAGE[] =
+    "usage: dmsc MODEL [-o PLAN] [options]     compile an ONNX model under a memory budget\n"
+    "       dmsc --dump PLAN                   print a plan as text\n"
+    "       dmsc --verify PLAN [MODEL]         prove a plan safe (and that it computes MODEL)\n"
+    "       dmsc --list-ops | --list-profiles\n"
+    "\n"
+    "  -o PLAN              write the plan (and PLAN.consts for constants dmsc made)\n"
+    "  --device-mem SIZE    device budget: bytes, KiB MiB GiB, KB MB GB, PCT% of the weights, "
+    "floor\n"
+    "  --host-mem SIZE      host budget; auto asks this machine\n"
+    "  --profile NAME|FILE  hardware profile (default cpu)\n"
+    "  --dim NAME=N         value of a symbolic dim; INPUT[AXIS] for a nameless one\n"
+    "  --exact              solve the full ILP, whatever its size\n"
+    "  --dot FILE           picture of the placements for graphviz\n"
+    "  --json FILE          all figures\n"
+    "  --dump-problem FILE  the placement problem as JSON\n"
+    "  -q, -v               no summary; more of it\n"
+    "  --version, --help\n";
+
+enum option_id {
+    OPT_DEVICE_MEM = 256,
+    OPT_HOST_MEM,
+    OPT_PROFILE,
+    OPT_DIM,
+    OPT_EXACT,
+    OPT_DOT,
+    OPT_JSON,
+    OPT_PROBLEM,
+    OPT_DUMP,
+    OPT_VERIFY,
+    OPT_LIST_OPS,
+    OPT_LIST_PROFILES,
+    OPT_VERSION,
+    OPT_HELP
+};
+
+static const struct option OPTIONS[] = {
+    {"device-mem", required_argument, NULL, OPT_DEVICE_MEM},
+    {"host-mem", required_argument, NULL, OPT_HOST_MEM},
+    {"profile", required_argument, NULL, OPT_PROFILE},
+    {"dim", required_argument, NULL, OPT_DIM},
+    {"exact", no_argument, NULL, OPT_EXACT},
+    {"dot", required_argument, NULL, OPT_DOT},
+    {"json", required_argument, NULL, OPT_JSON},
+    {"dump-problem", required_argument, NULL, OPT_PROBLEM},
+    {"dump", required_argument, NULL, OPT_DUMP},
+    {"verify", required_argument, NULL, OPT_VERIFY},
+    {"list-ops", no_argument, NULL, OPT_LIST_OPS},
+    {"list-profiles", no_argument, NULL, OPT_LIST_PROFILES},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+/* "NAME=N" into the next dim; NAME may hold '=' but not in its last part. */
+static dms_code parse_dim(request *r, char *text, dms_status *st) {
+    char *equals = strrchr(text, '=');
+    char *end = NULL;
+    if (equals == NULL || equals == text || equals[1] < '0' || equals[1] > '9')
+        return dms_fail(st, DMS_EUSAGE, "--dim %s: give NAME=N", text);
+    errno = 0;
+    const long long value = strtoll(equals + 1, &end, 10);
+    if (errno != 0 || *end != 0)
+        return dms_fail(st, DMS_EUSAGE, "--dim %s: N is no number", text);
+    if (r->compile.n_dims == MOST_DIMS)
+        return dms_fail(st, DMS_EUSAGE, "more than %u --dim options", MOST_DIMS);
+    *equals = 0;
+    for (uint32_t i = 0; i < r->compile.n_dims; i++)
+        if (strcmp(r->dim[i].name, text) == 0)
+            return dms_fail(st, DMS_EUSAGE, "--dim %s is given twice", text);
+    r->dim[r->compile.n_dims++] = (dms_plan_dim){text, value};
+    return DMS_OK;
+}
+
+static dms_code parse_size(const char *option, const char *text, bool is_host, dms_size *out,
+                           dms_status *st) {
+    if (dms_size_parse(text, out, st) != DMS_OK)
+        return dms_context(st, "%s", option);
+    if (out->kind == (is_host ? DMS_SIZE_FLOOR : DMS_SIZE_AUTO))
+        return dms_fail(st, DMS_EUSAGE, "%s %s: not for this budget", option, text);
+    return DMS_OK;
+}
+
+/* One option; `done` is set by those that print and end. */
+static dms_code apply(request *r, int id, char *value, bool *done, dms_status *st) {
+    switch (id) {
+    case 'o':
+        r->compile.plan = value;
+        return DMS_OK;
+    case 'q':
+        r->quiet = true;
+        return DMS_OK;
+    case 'v':
+        r->verbose = true;
+        return DMS_OK;
+    case OPT_DEVICE_MEM:
+        return parse_size("--device-mem", value, false, &r->compile.device_mem, st);
+    case OPT_HOST_MEM:
+        return parse_size("--host-mem", value, true, &r->compile.host_mem, st);
+    case OPT_PROFILE:
+        r->compile.profile = value;
+        return DMS_OK;
+    case OPT_DIM:
+        return parse_dim(r, value, st);
+    case OPT_EXACT:
+        r->compile.exact = true;
+        return DMS_OK;
+    case OPT_DOT:
+        r->dot = value;
+        return DMS_OK;
+    case OPT_JSON:
+        r->json = value;
+        return DMS_OK;
+    case OPT_PROBLEM:
+        r->problem = value;
+        return DMS_OK;
+    case OPT_DUMP:
+        r->dump = value;
+        return DMS_OK;
+    case OPT_VERIFY:
+        r->verify = value;
+        return DMS_OK;
+    case OPT_LIST_OPS:
+        r->list_ops = true;
+        return DMS_OK;
+    case OPT_LIST_PROFILES:
+        r->list_profiles = true;
+        return DMS_OK;
+    case OPT_VERSION:
+        (void)puts("dmsc " DMS_VERSION);
+        *done = true;
+        return DMS_OK;
+    case OPT_HELP:
+        (void)fputs(USAGE, stdout);
+        *done = true;
+        return DMS_OK;
+    default:
+        return dms_fail(st, DMS_EUSAGE, "dmsc --help prints the options");
+    }
+}
+
+static dms_code parse(int argc, char **argv, request *r, bool *done, dms_status *st) {
+    r->compile.profile = "cpu";
+    r->compile.dim = r->dim;
+    opterr = 0;
+    for (;;) {
+        const int at = optind;
+        const int id = getopt_long(argc, argv, ":o:qv", OPTIONS, NULL);
+        if (id == -1)
+            break;
+        if (id == '?')
+            return dms_fail(st, DMS_EUSAGE, "no option '%s'; dmsc --help prints them",
+                            argv[at < argc ? at : argc - 1]);
+        if (id == ':')
+            return dms_fail(st, DMS_EUSAGE, "option '%s' wants a value", argv[optind - 1]);
+        DMS_TRY(apply(r, id, optarg, done, st));
+        if (*done)
+            return DMS_OK;
+    }
+    const int rest = argc - optind;
+    const bool needs_model =
+        r->dump == NULL && r->verify == NULL && !r->list_ops && !r->list_profiles;
+    if (needs_model && rest == 0)
+        return dms_fail(st, DMS_EUSAGE, "no model; dmsc --help prints how to give one");
+    if (rest > 1 || (rest == 1 && !needs_model && r->verify == NULL))
+        return dms_fail(st, DMS_EUSAGE, "'%s' is one argument too many", argv[argc - 1]);
+    r->compile.model = rest == 1 ? argv[optind] : NULL;
+    return DMS_OK;
+}
+
+/* ---- progress ------------------------------------------------------------------------------ */
+
+typedef struct progress {
+    int64_t began_ns;
+    bool is_on, was_shown;
+} progress;
+
+static int64_t now_ns(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void show_stage(void *data, const char *stage) {
+    static const char *const STAGE[] = {"read", "tile", "place", "emit", "check", "write"};
+    progress *p = data;
+    size_t number = 0;
+    const size_t n = sizeof STAGE / sizeof STAGE[0];
+    while (number < n && strcmp(STAGE[number], stage) != 0)
+        number++;
+    if (!p->is_on)
+        return;
+    p->was_shown = true;
+    (void)fprintf(stderr, "\r\033[Kdmsc: %zu/%zu %s  %.1f s", number + 1, n, stage,
+                  (double)(now_ns() - p->began_ns) / 1e9);
+    (void)fflush(stderr);
+}
+
+static void end_progress(const progress *p) {
+    if (p->was_shown)
+        (void)fprintf(stderr, "\r\033[K");
+}
+
+/* ---- the five things it can do ------------------------------------------------------------- */
+
+/* Writes one view to a file; a file that cannot be written whole is removed. */
+static dms_code write_view(const char *path,
+                           void (*view)(const dms_compiled *, const dms_view_facts *, FILE *),
+                           const dms_compiled *c, const dms_view_facts *facts, dms_status *st) {
+    if (path == NULL)
+        return DMS_OK;
+    FILE *file = fopen(path, "w");
+    if (file == NULL)
+        return dms_fail(st, DMS_EIO, "'%s': %s", path, strerror(errno));
+    view(c, facts, file);
+    const bool failed = ferror(file) != 0;
+    if (fclose(file) != 0 || failed) {
+        (void)unlink(path);
+        return dms_fail(st, DMS_EIO, "'%s': cannot be written", path);
+    }
+    return DMS_OK;
+}
+
+/* The placement problem, as a view; an error stays in the stream. */
+static void view_problem(const dms_compiled *c, const dms_view_facts *facts, FILE *out) {
+    (void)facts;
+    const dms_code code = dms_problem_write(&c->blocks.problem, out, NULL);
+    (void)code;
+}
+
+static dms_code write_views(const request *r, const dms_compiled *c, const dms_view_facts *facts,
+                            dms_status *st) {
+    dms_code code = write_view(r->json, dms_view_json, c, facts, st);
+    if (code == DMS_OK)
+        code = write_view(r->dot, dms_view_dot, c, facts, st);
+    if (code == DMS_OK)
+        code = write_view(r->problem, view_problem, c, facts, st);
+    return code;
+}
+
+static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
+    progress p = {.began_ns = now_ns(), .is_on = !r->quiet && isatty(STDERR_FILENO)};
+    dms_compiled *c;
+    DMS_TRY(dms_alloc_st(arena, 1, sizeof *c, "compile", &c, st));
+    if (r->compile.host_mem.kind == DMS_SIZE_AUTO)
+        r->compile.auto_host_bytes = dms_machine_free_bytes();
+    r->compile.progress = show_stage;
+    r->compile.progress_data = &p;
+    const dms_code code = dms_compile(&r->compile, arena, c, st);
+    end_progress(&p);
+    for (uint32_t i = 0; i < c->graph.n_warnings; i++)
+        (void)fprintf(stderr, "dmsc: warning: %s\n", c->graph.warning[i]);
+    if (code != DMS_OK)
+        return code;
+    const dms_view_facts facts = {.compile_ms = (now_ns() - p.began_ns) / 1000000,
+                                  .peak_rss_bytes = dms_machine_peak_rss(),
+                                  .plan_path = r->compile.plan,
+                                  .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
+    DMS_TRY(write_views(r, c, &facts, st));
+    if (!r->quiet)
+        dms_view_summary(c, &facts, stdout);
+    return DMS_OK;
+}
+
+static const char *kernel_name(uint32_t id) {
+    const dms_kernel_row *row = dms_kernel_row_find(id);
+    return row == NULL ? "unknown" : row->name;
+}
+
+static dms_code dump(const char *path, dms_arena *arena, dms_status *st) {
+    dms_plan plan;
+    DMS_TRY(dms_plan_read(path, arena, &plan, st));
+    dms_plan_print(&plan, kernel_name, stdout);
+    return DMS_OK;
+}
+
+static dms_code verify(const char *path, const char *model, dms_arena *arena, dms_status *st) {
+    dms_plan plan;
+    dms_hash meaning;
+    char text[33];
+    DMS_TRY(dms_plan_read(path, arena, &plan, st));
+    DMS_TRY(dms_check_plan(&plan, arena, &meaning, st));
+    (void)printf("%s: P1..P10 proven, meaning %s\n", path, dms_hash_text(meaning, text));
+    if (model == NULL)
+        return DMS_OK;
+    DMS_TRY(dms_verify_model(&plan, model, arena, st));
+    (void)printf("%s: computes what %s says\n", path, model);
+    return DMS_OK;
+}
+
+static dms_code act(request *r, dms_arena *arena, dms_status *st) {
+    if (r->list_ops) {
+        dms_ops_print(stdout);
+        return DMS_OK;
+    }
+    if (r->list_profiles)
+        return dms_profiles_print(stdout, st);
+    if (r->dump != NULL)
+        return dump(r->dump, arena, st);
+    if (r->verify != NULL)
+        return verify(r->verify, r->compile.model, arena, st);
+    return compile(r, arena, st);
+}
+
+int main(int argc, char **argv) {
+    (void)setlocale(LC_CTYPE, "");
+    dms_arena arena;
+    dms_arena_init(&arena, 0);
+    dms_status st = {.code = DMS_OK};
+    request r = {.quiet = false};
+    bool done = false;
+    dms_code code = parse(argc, argv, &r, &done, &st);
+    if (code == DMS_OK && !done)
+        code = act(&r, &arena, &st);
+    if (code == DMS_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        code = dms_fail(&st, DMS_EIO, "standard output: %s", strerror(errno));
+    if (code != DMS_OK)
+        (void)fprintf(stderr, "dmsc: error: %s\n", st.msg);
+    dms_arena_free(&arena);
+    return (int)code;
 }
