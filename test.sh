@@ -74,7 +74,22 @@ give_up() {
 setup_packages || give_up
 setup_python || give_up
 setup_build default || give_up
+setup_recogniser || give_up
 suite "unit tests" build
+echo "== making the models of the tests (once)"
+$python tests/models/make_models.py build/models || give_up
+node_data=$($python -c 'import onnx, pathlib; print(pathlib.Path(onnx.__file__).parent)')
+node_data=$node_data/backend/test/data/node
+parsers=(build/models/{branches_opset18,cnn_opset7,decoder_cache_opset18}/model.onnx)
+
+if [ -z "$all" ]; then
+    runner "every model at 100 % and at its floor" $python tests/e2e/run_models.py build \
+        build/models --quick
+else
+    runner "every model at every budget" $python tests/e2e/run_models.py build build/models
+fi
+runner "command lines" $python tests/e2e/test_cli.py build build/models
+runner "changed models" build/tests/fuzz_model 100 "${parsers[@]}"
 
 if [ -n "$all" ]; then
     setup_build asan || give_up
@@ -82,7 +97,8 @@ if [ -n "$all" ]; then
     setup_build tsan || give_up
     suite "runtime under the thread sanitizer" build-tsan -L unit -R 'engine|queue|pool|dms'
     if [ -d "$shared" ]; then
-        check "style of the tree" python3 "$shared/measure_style.py" --check .
+        check "style of the tree" python3 "$shared/measure_style.py" --check . \
+            --exclude '^(build|\.venv|\.cache)'
     else
         echo "== ../shared is not here: its models, bad input and style check are skipped"
         tally 0 0 1
