@@ -77,12 +77,15 @@ static dms_code take_external(dms_importer *im, const Onnx__TensorProto *from, d
                         t->name, bytes, location, t->bytes);
     if (dms_file_index(im->graph, location, &t->file, st) != DMS_OK)
         return dms_context(st, "tensor '%.120s'", t->name);
-    const dms_plan_file *file = &im->graph->file[t->file];
-    if (!im->graph->file_is_missing[t->file] && !dms_range_fits(t->offset, bytes, file->bytes))
+    dms_plan_file *file = &im->graph->file[t->file];
+    const bool is_missing = im->graph->file_is_missing[t->file];
+    if (!dms_range_fits(t->offset, bytes, is_missing ? INT64_MAX : file->bytes))
         return dms_fail(st, DMS_EIO,
-                        "tensor '%.120s': bytes %" PRIu64 " to %" PRIu64 " of file '%.200s', which "
+                        "tensor '%.120s': %" PRIu64 " bytes at %" PRIu64 " of file '%.200s', which "
                         "has %" PRIu64,
-                        t->name, t->offset, t->offset + bytes, location, file->bytes);
+                        t->name, bytes, t->offset, location, file->bytes);
+    if (is_missing && t->offset + bytes > file->bytes)
+        file->bytes = t->offset + bytes; /* what it must have at least when it comes */
     t->origin = DMS_ORIGIN_FILE;
     return DMS_OK;
 }

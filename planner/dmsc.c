@@ -173,13 +173,14 @@ static dms_code parse(int argc, char **argv, request *r, bool *done, dms_status 
     r->compile.dim = r->dim;
     opterr = 0;
     for (;;) {
-        const int at = optind;
         const int id = getopt_long(argc, argv, ":o:qv", OPTIONS, NULL);
         if (id == -1)
             break;
+        if (id == '?' && optopt != 0)
+            return dms_fail(st, DMS_EUSAGE, "no option '-%c'; dmsc --help prints them", optopt);
         if (id == '?')
             return dms_fail(st, DMS_EUSAGE, "no option '%s'; dmsc --help prints them",
-                            argv[at < argc ? at : argc - 1]);
+                            argv[optind - 1]);
         if (id == ':')
             return dms_fail(st, DMS_EUSAGE, "option '%s' wants a value", argv[optind - 1]);
         DMS_TRY(apply(r, id, optarg, done, st));

@@ -6,7 +6,6 @@ line per model; the last line adds up."""
 import argparse
 import filecmp
 import pathlib
-import re
 import shutil
 import sys
 import tempfile
@@ -113,6 +112,16 @@ def run_model(programs, folder, quick):
     return passed, reasons
 
 
+def print_reasons(reasons):
+    """Each reason once, however many tests it failed."""
+    seen = set()
+    for reason in reasons:
+        last = reason.splitlines()[-1]
+        if last not in seen:
+            print('    ' + reason, flush=True)
+        seen.add(last)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('build')
@@ -127,8 +136,7 @@ def main():
         for folder in folders:
             n, reasons = run_model(Programs(args.build, scratch), folder, args.quick)
             print(f'{folder.name:24} {n:3} passed, {len(reasons)} failed', flush=True)
-            for reason in reasons:
-                print(re.sub('^', '    ', reason), flush=True)
+            print_reasons(reasons)
             passed, failed = passed + n, failed + len(reasons)
     print(f'{passed} passed, {failed} failed')
     sys.exit(failed > 0 or passed == 0)

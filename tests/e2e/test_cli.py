@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from programs import Failure, Programs, dim_words, floor_named, input_words, need
+from programs import Failure, Programs, floor_named, input_words, need
 
 TESTS = []
 ENCODER = ('--dim', 'batch=1', '--dim', 'seq=9')
@@ -345,7 +345,7 @@ def wait_until_busy(running):
 @test
 def an_interrupted_run_ends_with_130_and_writes_nothing(b):
     plan, out = b.plan(b.encoder, '--device-mem', 'floor'), b.scratch / 'out'
-    words = [b.build / 'dmsrun', plan, '--iterations', 10 ** 8, '--output', out]
+    words = [b.build / 'dmsrun', plan, '--iterations', 10 ** 6, '--output', out]
     with subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         wait_until_busy(running)
@@ -357,13 +357,6 @@ def an_interrupted_run_ends_with_130_and_writes_nothing(b):
             raise Failure('still running 10 s after SIGINT') from e
     need(running.returncode == 130, f'exit code {running.returncode}')
     need(not out.exists() or not list(out.iterdir()), 'outputs were written')
-
-
-@test
-def a_set_may_be_planned_by_its_folder(b):
-    words = dim_words(b.mlp, b.mlp_set)
-    need(words == ['--dim', 'rows=5'], 'this file and the set disagree')
-    b.compile(b.mlp, b.scratch / 'dims.plan', '--dims-from', b.mlp_set)
 
 
 def main():
