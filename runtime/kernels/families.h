@@ -18,7 +18,8 @@
 
 #define DMS_MAP_KERNELS(X) X(unary) X(binary) X(select) X(cast) X(fill) X(range)
 #define DMS_MOVE_KERNELS(X) X(copy) X(concat) X(pad) X(trilu)
-#define DMS_INDEX_KERNELS(X)
+#define DMS_INDEX_KERNELS(X)                                                                       \
+    X(gather) X(gather_elements) X(gather_nd) X(scatter_elements) X(scatter_nd) X(one_hot)
 #define DMS_ROWS_KERNELS(X)
 #define DMS_PRODUCT_KERNELS(X) X(matmul)
 #define DMS_CONV_KERNELS(X) X(conv) X(conv_transpose) X(pool) X(resize)

@@ -9,7 +9,8 @@
 #include "runtime/kernels/elementary_more.h"
 
 /* A prime step over all 2^32 bit patterns: each function sees 430,000 of them, of every exponent,
- * both signs, NaNs and infinities. A step of 13, once by hand, found no larger error. */
+ * both signs, NaNs and infinities. A step of 13, once by hand, found at most 2.9 (tan), 2.4
+ * (sigmoid) and 2.3 (asin), and no other above 2. */
 #define STEP 9973u
 
 typedef float (*function_f32)(float);

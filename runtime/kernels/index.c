@@ -1,0 +1,212 @@
+/* index.c - the rows of the kernels whose data act as indices. Every access is clamped. */
+#include <stddef.h>
+
+#include "runtime/kernels/families.h"
+#include "runtime/kernels/rows_internal.h"
+
+#define INDICES (DMS_DTYPE_BIT(DMS_DTYPE_I32) | DMS_DTYPE_BIT(DMS_DTYPE_I64))
+#define NUMBERS (DMS_DTYPES_FLOAT | DMS_DTYPES_INTEGER)
+
+/* The output has the dtype of operand `as`. */
+static dms_code want_dtype_of(const dms_call *call, uint32_t operand, uint32_t as, dms_status *st) {
+    return dms_row_want_dtype(call, operand, DMS_DTYPE_BIT(call->view[as].dtype), st);
+}
+
+/* Operand 0 has an entry along `axis` for every index to fall on, or there are no indices. */
+static dms_code want_entries(const dms_call *call, uint32_t axis, dms_status *st) {
+    if (call->view[0].dim[axis] == 0 && dms_view_count(&call->view[1]) > 0)
+        return dms_row_refuse(call, 0, st, "has no entry along axis %" PRIu32 " to take", axis);
+    return DMS_OK;
+}
+
+/* Gathers compute nothing. */
+static uint64_t no_flops(const dms_call *call) {
+    (void)call;
+    return 0;
+}
+
+static dms_code check_gather(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_dtype(call, 1, INDICES, st));
+    DMS_TRY(want_dtype_of(call, 2, 0, st));
+    DMS_TRY(dms_row_want_rank(call, 0, 3, st));
+    DMS_TRY(dms_row_want_rank(call, 1, 1, st));
+    DMS_TRY(dms_row_want_rank(call, 2, 3, st));
+    DMS_TRY(dms_row_want_dim(call, 2, 0, call->view[0].dim[0], st));
+    DMS_TRY(dms_row_want_dim(call, 2, 1, call->view[1].dim[0], st));
+    DMS_TRY(dms_row_want_dim(call, 2, 2, call->view[0].dim[2], st));
+    return want_entries(call, 1, st);
+}
+
+/* Dims of operand `inner` are at most those of operand 0, except along `axis`. */
+static dms_code want_within(const dms_call *call, uint32_t inner, uint32_t axis, dms_status *st) {
+    const dms_view *x = &call->view[0], *in = &call->view[inner];
+    DMS_TRY(dms_row_want_rank(call, inner, x->rank, st));
+    for (uint32_t k = 0; k < x->rank; k++)
+        if (k != axis && in->dim[k] > x->dim[k])
+            return dms_row_refuse(call, inner, st, "reaches beyond operand 0 along axis %" PRIu32,
+                                  k);
+    return want_entries(call, axis, st);
+}
+
+static dms_code check_gather_elements(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_dtype(call, 1, INDICES, st));
+    DMS_TRY(want_dtype_of(call, 2, 0, st));
+    DMS_TRY(dms_row_want_i(call, 0, 0, (int64_t)call->view[0].rank - 1, st));
+    DMS_TRY(dms_row_want_same_dims(call, 2, 1, st));
+    return want_within(call, 1, (uint32_t)call->i[0], st);
+}
+
+static dms_code check_gather_nd(const dms_call *call, dms_status *st) {
+    const dms_view *x = &call->view[0];
+    DMS_TRY(dms_row_want_dtype(call, 1, INDICES, st));
+    DMS_TRY(want_dtype_of(call, 2, 0, st));
+    DMS_TRY(dms_row_want_i(call, 0, 1, DMS_MAX_RANK - 2, st));
+    const uint32_t k = (uint32_t)call->i[0];
+    DMS_TRY(dms_row_want_rank(call, 0, k + 2, st));
+    DMS_TRY(dms_row_want_rank(call, 1, 3, st));
+    DMS_TRY(dms_row_want_rank(call, 2, 3, st));
+    DMS_TRY(dms_row_want_dim(call, 1, 0, x->dim[0], st));
+    DMS_TRY(dms_row_want_dim(call, 1, 2, k, st));
+    DMS_TRY(dms_row_want_dim(call, 2, 0, x->dim[0], st));
+    DMS_TRY(dms_row_want_dim(call, 2, 1, call->view[1].dim[1], st));
+    DMS_TRY(dms_row_want_dim(call, 2, 2, x->dim[k + 1], st));
+    for (uint32_t axis = 1; axis <= k; axis++)
+        DMS_TRY(want_entries(call, axis, st));
+    return DMS_OK;
+}
+
+/* x, updates and y have one dtype, which the reduction can add up or compare. */
+static dms_code check_scatter_types(const dms_call *call, uint32_t reduction, dms_status *st) {
+    DMS_TRY(dms_row_want_i(call, reduction, 0, 4, st));
+    DMS_TRY(dms_row_want_dtype(call, 0, call->i[reduction] == 0 ? DMS_DTYPES_ALL : NUMBERS, st));
+    DMS_TRY(dms_row_want_dtype(call, 1, INDICES, st));
+    DMS_TRY(want_dtype_of(call, 2, 0, st));
+    DMS_TRY(want_dtype_of(call, 3, 0, st));
+    return dms_row_want_same_dims(call, 3, 0, st);
+}
+
+static dms_code check_scatter_elements(const dms_call *call, dms_status *st) {
+    DMS_TRY(check_scatter_types(call, 1, st));
+    DMS_TRY(dms_row_want_i(call, 0, 0, (int64_t)call->view[0].rank - 1, st));
+    DMS_TRY(dms_row_want_same_dims(call, 2, 1, st));
+    return want_within(call, 1, (uint32_t)call->i[0], st);
+}
+
+static dms_code check_scatter_nd(const dms_call *call, dms_status *st) {
+    const dms_view *x = &call->view[0];
+    DMS_TRY(check_scatter_types(call, 1, st));
+    DMS_TRY(dms_row_want_i(call, 0, 1, DMS_MAX_RANK - 1, st));
+    const uint32_t k = (uint32_t)call->i[0];
+    DMS_TRY(dms_row_want_rank(call, 0, k + 1, st));
+    DMS_TRY(dms_row_want_rank(call, 1, 2, st));
+    DMS_TRY(dms_row_want_rank(call, 2, 2, st));
+    DMS_TRY(dms_row_want_dim(call, 1, 1, k, st));
+    DMS_TRY(dms_row_want_dim(call, 2, 0, call->view[1].dim[0], st));
+    DMS_TRY(dms_row_want_dim(call, 2, 1, x->dim[k], st));
+    for (uint32_t axis = 0; axis < k; axis++)
+        DMS_TRY(want_entries(call, axis, st));
+    return DMS_OK;
+}
+
+static dms_code check_one_hot(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_dtype(call, 0, NUMBERS, st));
+    DMS_TRY(want_dtype_of(call, 2, 1, st));
+    DMS_TRY(dms_row_want_rank(call, 0, 2, st));
+    DMS_TRY(dms_row_want_rank(call, 1, 1, st));
+    DMS_TRY(dms_row_want_rank(call, 2, 3, st));
+    DMS_TRY(dms_row_want_dim(call, 1, 0, 2, st));
+    DMS_TRY(dms_row_want_dim(call, 2, 0, call->view[0].dim[0], st));
+    return dms_row_want_dim(call, 2, 2, call->view[0].dim[1], st);
+}
+
+/* A scatter starts as a copy of x: lying over it, the copy is done. */
+static bool scatter_in_place(const dms_call *call, uint32_t in, uint32_t out) {
+    return in == 0 && dms_row_lies_the_same(call, in, out);
+}
+
+/* One operation per update. */
+static uint64_t scatter_flops(const dms_call *call) {
+    return call->i[1] == 0 ? 0 : (uint64_t)dms_view_count(&call->view[2]);
+}
+
+static const char *const axis_names[] = {"axis"};
+static const char *const k_names[] = {"k"};
+static const char *const scatter_elements_names[] = {"axis", "reduction"};
+static const char *const scatter_nd_names[] = {"k", "reduction"};
+
+const dms_kernel_row dms_row_gather = {.id = DMS_K_GATHER,
+                                       .name = "gather",
+                                       .min_in = 2,
+                                       .max_in = 2,
+                                       .min_out = 1,
+                                       .max_out = 1,
+                                       .has_index_data = true,
+                                       .check = check_gather,
+                                       .flops = no_flops,
+                                       .cpu_dtypes = DMS_DTYPES_ALL};
+
+const dms_kernel_row dms_row_gather_elements = {.id = DMS_K_GATHER_ELEMENTS,
+                                                .name = "gather_elements",
+                                                .min_in = 2,
+                                                .max_in = 2,
+                                                .min_out = 1,
+                                                .max_out = 1,
+                                                .has_index_data = true,
+                                                .n_i = 1,
+                                                .i_name = axis_names,
+                                                .check = check_gather_elements,
+                                                .flops = no_flops,
+                                                .cpu_dtypes = DMS_DTYPES_ALL};
+
+const dms_kernel_row dms_row_gather_nd = {.id = DMS_K_GATHER_ND,
+                                          .name = "gather_nd",
+                                          .min_in = 2,
+                                          .max_in = 2,
+                                          .min_out = 1,
+                                          .max_out = 1,
+                                          .has_index_data = true,
+                                          .n_i = 1,
+                                          .i_name = k_names,
+                                          .check = check_gather_nd,
+                                          .flops = no_flops,
+                                          .cpu_dtypes = DMS_DTYPES_ALL};
+
+const dms_kernel_row dms_row_scatter_elements = {.id = DMS_K_SCATTER_ELEMENTS,
+                                                 .name = "scatter_elements",
+                                                 .min_in = 3,
+                                                 .max_in = 3,
+                                                 .min_out = 1,
+                                                 .max_out = 1,
+                                                 .has_index_data = true,
+                                                 .n_i = 2,
+                                                 .i_name = scatter_elements_names,
+                                                 .check = check_scatter_elements,
+                                                 .flops = scatter_flops,
+                                                 .in_place = scatter_in_place,
+                                                 .cpu_dtypes = DMS_DTYPES_ALL};
+
+const dms_kernel_row dms_row_scatter_nd = {.id = DMS_K_SCATTER_ND,
+                                           .name = "scatter_nd",
+                                           .min_in = 3,
+                                           .max_in = 3,
+                                           .min_out = 1,
+                                           .max_out = 1,
+                                           .has_index_data = true,
+                                           .n_i = 2,
+                                           .i_name = scatter_nd_names,
+                                           .check = check_scatter_nd,
+                                           .flops = scatter_flops,
+                                           .in_place = scatter_in_place,
+                                           .cpu_dtypes = DMS_DTYPES_ALL};
+
+/* An index outside of [-depth, depth) gives a row without a hot element: it is compared, never
+ * followed, so nothing is clamped. */
+const dms_kernel_row dms_row_one_hot = {.id = DMS_K_ONE_HOT,
+                                        .name = "one_hot",
+                                        .min_in = 2,
+                                        .max_in = 2,
+                                        .min_out = 1,
+                                        .max_out = 1,
+                                        .check = check_one_hot,
+                                        .flops = no_flops,
+                                        .cpu_dtypes = DMS_DTYPES_ALL};
