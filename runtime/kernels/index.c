@@ -207,6 +207,7 @@ const dms_kernel_row dms_row_one_hot = {.id = DMS_K_ONE_HOT,
                                         .max_in = 2,
                                         .min_out = 1,
                                         .max_out = 1,
+                                        .has_index_data = true,
                                         .check = check_one_hot,
                                         .flops = no_flops,
                                         .cpu_dtypes = DMS_DTYPES_ALL};
