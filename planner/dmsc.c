@@ -18,8 +18,14 @@
 
 #define MOST_DIMS 256u
 
+/* Where results and messages go. */
+typedef struct console {
+    FILE *out, *err;
+} console;
+
 /* What the command line asks for. */
 typedef struct request {
+    console to;
     dms_compile_options compile;
     dms_plan_dim dim[MOST_DIMS];
     const char *json, *dot, *problem;
@@ -156,11 +162,11 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
         r->list_profiles = true;
         return DMS_OK;
     case OPT_VERSION:
-        (void)puts("dmsc " DMS_VERSION);
+        (void)fprintf(r->to.out, "dmsc " DMS_VERSION "\n");
         *done = true;
         return DMS_OK;
     case OPT_HELP:
-        (void)fputs(USAGE, stdout);
+        (void)fprintf(r->to.out, "%s", USAGE);
         *done = true;
         return DMS_OK;
     default:
@@ -201,6 +207,7 @@ static dms_code parse(int argc, char **argv, request *r, bool *done, dms_status 
 /* ---- progress ------------------------------------------------------------------------------ */
 
 typedef struct progress {
+    FILE *err;
     int64_t began_ns;
     bool is_on, was_shown;
 } progress;
@@ -221,14 +228,14 @@ static void show_stage(void *data, const char *stage) {
     if (!p->is_on)
         return;
     p->was_shown = true;
-    (void)fprintf(stderr, "\r\033[Kdmsc: %zu/%zu %s  %.1f s", number + 1, n, stage,
+    (void)fprintf(p->err, "\r\033[Kdmsc: %zu/%zu %s  %.1f s", number + 1, n, stage,
                   (double)(now_ns() - p->began_ns) / 1e9);
-    (void)fflush(stderr);
+    (void)fflush(p->err);
 }
 
 static void end_progress(const progress *p) {
     if (p->was_shown)
-        (void)fprintf(stderr, "\r\033[K");
+        (void)fprintf(p->err, "\r\033[K");
 }
 
 /* ---- the five things it can do ------------------------------------------------------------- */
@@ -269,7 +276,8 @@ static dms_code write_views(const request *r, const dms_compiled *c, const dms_v
 }
 
 static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
-    progress p = {.began_ns = now_ns(), .is_on = !r->quiet && isatty(STDERR_FILENO)};
+    progress p = {
+        .err = r->to.err, .began_ns = now_ns(), .is_on = !r->quiet && isatty(STDERR_FILENO)};
     dms_compiled *c;
     DMS_TRY(dms_alloc_st(arena, 1, sizeof *c, "compile", &c, st));
     if (r->compile.host_mem.kind == DMS_SIZE_AUTO)
@@ -279,7 +287,7 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
     const dms_code code = dms_compile(&r->compile, arena, c, st);
     end_progress(&p);
     for (uint32_t i = 0; i < c->graph.n_warnings; i++)
-        (void)fprintf(stderr, "dmsc: warning: %s\n", c->graph.warning[i]);
+        (void)fprintf(r->to.err, "dmsc: warning: %s\n", c->graph.warning[i]);
     if (code != DMS_OK)
         return code;
     const dms_view_facts facts = {.compile_ms = (now_ns() - p.began_ns) / 1000000,
@@ -288,7 +296,7 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
                                   .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
     DMS_TRY(write_views(r, c, &facts, st));
     if (!r->quiet)
-        dms_view_summary(c, &facts, stdout);
+        dms_view_summary(c, &facts, r->to.out);
     return DMS_OK;
 }
 
@@ -297,38 +305,39 @@ static const char *kernel_name(uint32_t id) {
     return row == NULL ? "unknown" : row->name;
 }
 
-static dms_code dump(const char *path, dms_arena *arena, dms_status *st) {
+static dms_code dump(const char *path, FILE *out, dms_arena *arena, dms_status *st) {
     dms_plan plan;
     DMS_TRY(dms_plan_read(path, arena, &plan, st));
-    dms_plan_print(&plan, kernel_name, stdout);
+    dms_plan_print(&plan, kernel_name, out);
     return DMS_OK;
 }
 
-static dms_code verify(const char *path, const char *model, dms_arena *arena, dms_status *st) {
+static dms_code verify(const char *path, const char *model, FILE *out, dms_arena *arena,
+                       dms_status *st) {
     dms_plan plan;
     dms_hash meaning;
     char text[33];
     DMS_TRY(dms_plan_read(path, arena, &plan, st));
     DMS_TRY(dms_check_plan(&plan, arena, &meaning, st));
-    (void)printf("%s: P1..P10 proven, meaning %s\n", path, dms_hash_text(meaning, text));
+    (void)fprintf(out, "%s: P1..P10 proven, meaning %s\n", path, dms_hash_text(meaning, text));
     if (model == NULL)
         return DMS_OK;
     DMS_TRY(dms_verify_model(&plan, model, arena, st));
-    (void)printf("%s: computes what %s says\n", path, model);
+    (void)fprintf(out, "%s: computes what %s says\n", path, model);
     return DMS_OK;
 }
 
 static dms_code act(request *r, dms_arena *arena, dms_status *st) {
     if (r->list_ops) {
-        dms_ops_print(stdout);
+        dms_ops_print(r->to.out);
         return DMS_OK;
     }
     if (r->list_profiles)
-        return dms_profiles_print(stdout, st);
+        return dms_profiles_print(r->to.out, st);
     if (r->dump != NULL)
-        return dump(r->dump, arena, st);
+        return dump(r->dump, r->to.out, arena, st);
     if (r->verify != NULL)
-        return verify(r->verify, r->compile.model, arena, st);
+        return verify(r->verify, r->compile.model, r->to.out, arena, st);
     return compile(r, arena, st);
 }
 
@@ -337,7 +346,7 @@ int main(int argc, char **argv) {
     dms_arena arena;
     dms_arena_init(&arena, 0);
     dms_status st = {.code = DMS_OK};
-    request r = {.quiet = false};
+    request r = {.to = {stdout, stderr}};
     bool done = false;
     dms_code code = parse(argc, argv, &r, &done, &st);
     if (code == DMS_OK && !done)
@@ -345,7 +354,7 @@ int main(int argc, char **argv) {
     if (code == DMS_OK && (fflush(stdout) != 0 || ferror(stdout)))
         code = dms_fail(&st, DMS_EIO, "standard output: %s", strerror(errno));
     if (code != DMS_OK)
-        (void)fprintf(stderr, "dmsc: error: %s\n", st.msg);
+        (void)fprintf(r.to.err, "dmsc: error: %s\n", st.msg);
     dms_arena_free(&arena);
     return (int)code;
 }
