@@ -23,6 +23,7 @@
 #include "support_run.h"
 
 #define PROGRAM DMS_BINARY_DIR "/dmsrun"
+#define EXAMPLE DMS_BINARY_DIR "/tests/example_embed"
 #define ROWS 4
 #define MAX_ARGS 16
 
@@ -89,9 +90,9 @@ static void slurp(const program_case *c, const char *name, char *out, size_t siz
     fclose(f);
 }
 
-/* Starts dmsrun in the folder of the case; `args` is split at spaces. */
-static pid_t start_program(const program_case *c, const char *args) {
-    char text[1000], *argv[MAX_ARGS] = {(char *)(uintptr_t)PROGRAM};
+/* Starts a program in the folder of the case; `args` is split at spaces. */
+static pid_t start_other(const program_case *c, const char *program, const char *args) {
+    char text[1000], *argv[MAX_ARGS] = {(char *)(uintptr_t)program};
     (void)snprintf(text, sizeof text, "%s", args);
     int n = 1;
     for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
@@ -110,8 +111,12 @@ static pid_t start_program(const program_case *c, const char *args) {
     if (chdir(c->dir) != 0 || freopen("stdout.txt", "wb", stdout) == NULL ||
         freopen("stderr.txt", "wb", stderr) == NULL)
         _exit(99);
-    execv(PROGRAM, argv);
+    execv(program, argv);
     _exit(98);
+}
+
+static pid_t start_program(const program_case *c, const char *args) {
+    return start_other(c, PROGRAM, args);
 }
 
 static int end_program(program_case *c, pid_t child) {
@@ -315,6 +320,18 @@ static void an_interrupted_run_writes_nothing_and_ends_with_130(void **state) {
     remove_case(&c);
 }
 
+static void the_example_of_the_docs_runs_a_plan(void **state) {
+    (void)state;
+    program_case c;
+    make_case(&c);
+    assert_int_equal(end_program(&c, start_other(&c, EXAMPLE, "plan.bin 2")), 0);
+    assert_string_equal(c.out, "turn 0\n  y f32 [4, 1] begins with 2\n"
+                               "turn 1\n  y f32 [4, 1] begins with 2\n");
+    assert_int_equal(end_program(&c, start_other(&c, EXAMPLE, "absent.bin")), 4);
+    assert_non_null(strstr(c.err, "absent.bin"));
+    remove_case(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_are_written_and_compared),
@@ -324,6 +341,7 @@ int main(void) {
         cmocka_unit_test(wrong_options_are_exit_code_2),
         cmocka_unit_test(wrong_inputs_are_exit_code_7),
         cmocka_unit_test(files_that_cannot_be_used_are_exit_code_4_or_6),
+        cmocka_unit_test(the_example_of_the_docs_runs_a_plan),
         cmocka_unit_test(an_interrupted_run_writes_nothing_and_ends_with_130),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
