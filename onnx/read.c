@@ -115,7 +115,7 @@ static dms_code read_graph(reader *r, const char *path, dms_status *st) {
     DMS_TRY(process_range(r, 0, graph->n_nodes, graph->output, graph->n_outputs, st));
     DMS_TRY(dms_order_prune(graph, &r->order, r->im.scratch, st));
     DMS_TRY(dms_order_apply(graph, &r->order, st));
-    return dms_rewrite(graph, r->im.scratch, st);
+    return dms_rewrite(graph, &r->folder, r->im.scratch, st);
 }
 
 dms_code dms_model_read(const char *path, const dms_read_options *options, dms_arena *arena,

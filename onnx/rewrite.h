@@ -9,9 +9,12 @@
 #ifndef DMS_ONNX_REWRITE_H
 #define DMS_ONNX_REWRITE_H
 
-#include "onnx/graph.h"
+#include "onnx/fold.h"
+#include "onnx/order.h"
 
-/* Applies every rewrite; nodes that are left without use are gone. */
-DMS_CHECKED dms_code dms_rewrite(dms_graph *graph, dms_arena *scratch, dms_status *st);
+/* Applies every rewrite and removes what is left without use. `folder` folds nodes that are made.
+ * Errors   DMS_EINTERNAL: out of memory. A pattern that does not match is no error. */
+DMS_CHECKED dms_code dms_rewrite(dms_graph *graph, dms_folder *folder, dms_arena *scratch,
+                                 dms_status *st);
 
 #endif

@@ -1,0 +1,77 @@
+/* rewrite_internal.h - what patterns are written with.
+ *
+ * Reads    producers and uses of tensors.
+ * Returns  the nodes of a pattern; new nodes before the one that is replaced.
+ * Cost     O(1) each.
+ * Source   none.
+ * Not here the patterns (one file each).
+ */
+#ifndef DMS_ONNX_REWRITE_INTERNAL_H
+#define DMS_ONNX_REWRITE_INTERNAL_H
+
+#include "onnx/op.h"
+#include "onnx/rewrite.h"
+
+#define DMS_NEW_OPERANDS 4u
+#define DMS_NEW_ATTRS 5u
+
+typedef struct dms_rewriter {
+    dms_graph *graph;
+    dms_folder *folder;
+    dms_arena *scratch;
+    uint32_t *n_uses; /* of the tensors there were at the start of the pass */
+    uint32_t n_counted;
+    dms_order order; /* nodes so far, new ones included */
+} dms_rewriter;
+
+/* A node to be made. `out` DMS_NONE makes a new tensor. */
+typedef struct dms_new_node {
+    const char *op, *domain;
+    uint32_t version;
+    uint32_t n_in, in[DMS_NEW_OPERANDS];
+    uint32_t out;
+    uint32_t n_attrs;
+    dms_attr attr[DMS_NEW_ATTRS];
+} dms_new_node;
+
+/* A pattern: replaces node `id`, the last of its nodes, when it matches; sets *out_done. */
+typedef dms_code (*dms_pattern)(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* The node of ai.onnx that makes a tensor by this operator, or NULL. */
+const dms_node *dms_made_by(const dms_rewriter *rw, uint32_t tensor, const char *op);
+
+/* Whether a tensor is used by one node (or not at all) and is no output. */
+bool dms_used_once(const dms_rewriter *rw, uint32_t tensor);
+
+/* Uses of a tensor, outputs of the graph included. */
+uint32_t dms_uses(const dms_rewriter *rw, uint32_t tensor);
+
+/* The value of a constant of one element. */
+bool dms_is_scalar(const dms_rewriter *rw, uint32_t tensor, double *out);
+
+/* Whether a tensor is a scalar within a few roundings of `value`. */
+bool dms_is_value(const dms_rewriter *rw, uint32_t tensor, double value);
+
+/* If a tensor is another one times a scalar (Mul, Div), that one, and *scale is multiplied. */
+uint32_t dms_unscale(const dms_rewriter *rw, uint32_t tensor, double *scale);
+
+/* If a tensor is a Cast of another one, that one. */
+uint32_t dms_uncast(const dms_rewriter *rw, uint32_t tensor);
+
+/* Appends a node, named after node `like`, with shapes inferred; folds it where that is possible.
+ * *out is its output. */
+DMS_CHECKED dms_code dms_add_node(dms_rewriter *rw, const dms_new_node *what, uint32_t like,
+                                  uint32_t *out, dms_status *st);
+
+/* Attributes of new nodes. */
+static inline dms_attr dms_attr_int(const char *name, int64_t value) {
+    return (dms_attr){.name = name, .kind = DMS_ATTR_INT, .i = value, .tensor = DMS_NONE};
+}
+static inline dms_attr dms_attr_float(const char *name, double value) {
+    return (dms_attr){.name = name, .kind = DMS_ATTR_FLOAT, .f = (float)value, .tensor = DMS_NONE};
+}
+
+/* Scores, mask, softmax and the product with v: dms.Attention. */
+dms_code dms_match_attention(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+#endif
