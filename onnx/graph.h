@@ -98,7 +98,7 @@ typedef struct dms_graph {
     bool *file_is_missing; /* per file */
     uint32_t n_dims, cap_dims;
     dms_plan_dim *dim;   /* symbolic dims and their values */
-    uint64_t fill_bytes; /* bytes of large constants that a step fills (ConstantOfShape) */
+    uint64_t fill_bytes; /* of large constants that FILL steps make; set by dms_graph_lower */
     uint32_t n_warnings, cap_warnings;
     const char **warning; /* sentences for the user: missing external data */
 } dms_graph;

@@ -1,5 +1,6 @@
 /* lower_graph.c - the whole graph as calls; which results are views of others. */
 #include "onnx/lower.h"
+#include "schema/checked.h"
 
 /* Elements that a view reaches, repeats counted once. */
 static int64_t distinct_count(const dms_view *view) {
@@ -128,6 +129,18 @@ static dms_code lower_output(dms_lowering *lo, uint32_t k, dms_status *st) {
     return dms_lower_copy(lo, &graph->node[node], from, to, st);
 }
 
+/* Bytes of large constants that FILL steps make. */
+static uint64_t count_fills(const dms_lowered *out) {
+    uint64_t sum = 0;
+    for (uint32_t c = 0; c < out->n_calls; c++) {
+        const dms_call *call = &out->call[c].call;
+        const uint64_t bytes = dms_view_bytes(&call->view[0]);
+        if (call->kernel == DMS_K_FILL && bytes > DMS_EMBEDDED_BYTES && !dms_add(sum, bytes, &sum))
+            return UINT64_MAX;
+    }
+    return sum;
+}
+
 dms_code dms_graph_lower(dms_graph *graph, dms_lowered *out, dms_status *st) {
     *out = (dms_lowered){0};
     dms_lowering lo = {.graph = graph, .arena = graph->arena, .out = out};
@@ -141,5 +154,6 @@ dms_code dms_graph_lower(dms_graph *graph, dms_lowered *out, dms_status *st) {
             DMS_TRY(lower_one(&lo, n, st));
     for (uint32_t k = 0; k < graph->n_outputs; k++)
         DMS_TRY(lower_output(&lo, k, st));
+    graph->fill_bytes = count_fills(out);
     return DMS_OK;
 }
