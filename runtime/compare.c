@@ -7,6 +7,7 @@
 #define DEFAULT_RTOL 1e-3
 #define DEFAULT_ATOL_SHARE 1e-4
 
+/* The value of an f16, subnormal numbers included; exact in a double. */
 static double half_value(uint16_t bits) {
     const int exponent = bits >> 10 & 31, fraction = bits & 1023;
     double value;
@@ -19,6 +20,7 @@ static double half_value(uint16_t bits) {
     return bits >> 15 != 0 ? -value : value;
 }
 
+/* A bf16 is the upper half of a float. */
 static double bfloat_value(uint16_t bits) {
     const uint32_t word = (uint32_t)bits << 16;
     float value;
@@ -100,6 +102,7 @@ static void add_element(const pair *p, int64_t i, dms_difference *out) {
     }
 }
 
+/* Scale of the default atol: an output full of infinities has scale 0. */
 static double largest_finite(dms_dtype dtype, const void *data, int64_t n) {
     double largest = 0;
     for (int64_t i = 0; i < n; i++) {

@@ -30,7 +30,7 @@ typedef struct dms_device_call {
     bool is_small; /* not worth a second thread */
 } dms_device_call;
 
-/* The functions of one kind of device. Each may be called from the thread of one queue at a time. */
+/* The functions of one kind of device. Each is called by one thread at a time. */
 typedef struct dms_device_ops {
     const char *name;
     /* Runs a call to its end. `out_index_error` becomes 1 + operand when data held a bad index. */
@@ -53,7 +53,7 @@ struct dms_device {
 };
 
 /* Copies in host memory: past the caches when it is large.
- * Source   MACHINE-FACTS 4: stream stores with nta prefetch reach 23 GB/s where memcpy reaches 13. */
+ * Source   MACHINE-FACTS 4: stream stores with nta prefetch reach 23 GB/s, memcpy 13. */
 void dms_host_copy(void *to, const void *from, uint64_t bytes);
 
 #endif

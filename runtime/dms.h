@@ -1,7 +1,7 @@
 /* dms.h - run a plan: the door of libdms.
  *
  * Reads    a plan file, the model's files it names, and the caller's input tensors.
- * Returns  the graph's outputs in memory of the caller, the same bits at every budget and thread count.
+ * Returns  the graph's outputs, the same bits at every budget and thread count.
  * Cost     memory: the two arenas of the plan, 4 MiB per thread, and a little; see dms_info.
  * Source   none.
  * Not here making plans (planner/dmsc.h); reading .npy files and comparing (npy.h, compare.h).
@@ -10,7 +10,7 @@
  *                          -> dms_start, dms_wait ... the next input may be given one turn early
  *              -> dms_stats -> dms_close
  *
- * Threads  one session belongs to one thread at a time, dms_cancel excepted; sessions are independent.
+ * Threads  a session belongs to one thread at a time (not for dms_cancel); others run beside it.
  * The library prints nothing, installs no signal handler, and keeps no state outside its sessions.
  */
 #ifndef DMS_RUNTIME_DMS_H
@@ -71,7 +71,7 @@ typedef struct dms_stats {
 
 /* Reads a plan, proves it safe, takes its memory. No file of the model is opened yet.
  * Owner    *out_session is the caller's, until dms_close; nothing of the arguments is kept.
- * Errors   DMS_EIO, DMS_EPLAN: the plan; DMS_EDEVICE: the device cannot run it; DMS_EUSAGE: options. */
+ * Errors   DMS_EIO, DMS_EPLAN: the plan; DMS_EDEVICE: cannot run here; DMS_EUSAGE: options. */
 DMS_CHECKED dms_code dms_open(const char *plan_path, const dms_options *options,
                               dms_session **out_session, dms_status *st);
 
@@ -93,11 +93,11 @@ DMS_CHECKED dms_code dms_bind(dms_session *session, const dms_tensor *inputs, ui
 
 /* Opens and checks the model's files and loads what the plan keeps. The first dms_start does it
  * where the caller did not.
- * Errors   DMS_EIO, DMS_EPLAN (a file changed since planning), DMS_ECANCELLED; only dms_close is left. */
+ * Errors   DMS_EIO, DMS_EPLAN (a file changed), DMS_ECANCELLED; only dms_close is left. */
 DMS_CHECKED dms_code dms_prepare(dms_session *session, dms_status *st);
 
 /* Starts a turn. At most one other turn may be started and not yet waited for.
- * Errors   those of dms_prepare; DMS_EUSAGE: not bound, two turns under way, or more than `turns`. */
+ * Errors   of dms_prepare; DMS_EUSAGE: not bound, two turns under way, more than `turns`. */
 DMS_CHECKED dms_code dms_start(dms_session *session, dms_status *st);
 
 /* Waits until the outputs of the oldest started turn are written.

@@ -39,12 +39,14 @@ typedef struct run {
     watcher watch;
 } run;
 
+/* Monotonic clock. */
 static int64_t now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* A second signal changes nothing: the first one ends the run at the next command. */
 static void *watch_signals(void *argument) {
     watcher *w = argument;
     int number;
@@ -82,6 +84,7 @@ static void stop_watcher(watcher *w) {
     w->has_thread = false;
 }
 
+/* A signal that came between the last turn and the writing. */
 static dms_code check_interrupt(const watcher *w, dms_status *st) {
     return atomic_load(&w->is_interrupted) ? dms_fail(st, DMS_ECANCELLED, "interrupted") : DMS_OK;
 }
@@ -120,6 +123,7 @@ static void record_turn(run *r, uint64_t i, int64_t ns, uint64_t compute_ns) {
         ns <= 0 || idle < 0 ? 0 : (int64_t)((double)idle / (double)ns * 1e6);
 }
 
+/* Warm-up and measured turns; a turn is timed from outside, its compute by the session. */
 static dms_code run_turns(run *r, dms_status *st) {
     const uint64_t n = r->options.run.turns, warmup = r->options.warmup;
     const bool is_shown = isatty(STDERR_FILENO) != 0;
@@ -151,6 +155,7 @@ static dms_code run_turns(run *r, dms_status *st) {
     return code;
 }
 
+/* From here on signals reach the session; one that came before is passed on. */
 static dms_code open_session(run *r, dms_status *st) {
     dms_session *session;
     DMS_TRY(dms_open(r->options.plan, &r->options.run, &session, st));
@@ -183,6 +188,7 @@ static dms_code execute(run *r, dms_status *st) {
     return DMS_OK;
 }
 
+/* Whole or not at all. */
 static dms_code write_json(run *r, dms_status *st) {
     dms_file_write file;
     DMS_TRY(dms_file_begin(&file, r->options.json, st));
@@ -220,6 +226,7 @@ static dms_code report(run *r, dms_status *st) {
     return compared;
 }
 
+/* Everything between argv and the exit code. */
 static dms_code run_program(run *r, int argc, char **argv, dms_status *st) {
     DMS_TRY(dmsrun_parse(argc, argv, &r->arena, &r->options, st));
     if (r->options.help) {

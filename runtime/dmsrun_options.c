@@ -84,6 +84,7 @@ const char *dmsrun_help(void) {
     return help_text;
 }
 
+/* NULL when there is none of exactly this name. */
 static const option *find_option(const char *text, size_t length) {
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (strlen(options[i].name) == length && memcmp(options[i].name, text, length) == 0)
@@ -104,6 +105,7 @@ static dms_code read_number(const char *name, const char *text, uint64_t least, 
     return DMS_OK;
 }
 
+/* A finite number of at least 0. */
 static dms_code read_real(const char *name, const char *text, double *out, dms_status *st) {
     char *end = NULL;
     const double value = strtod(text, &end);
@@ -182,6 +184,7 @@ static dms_code take_option(int argc, char **argv, int *i, dms_arena *arena, dms
     return store_value(o, argv[++*i], arena, out, st);
 }
 
+/* Options that only make sense with others. */
 static dms_code check_together(const dmsrun_options *o, dms_status *st) {
     if (o->help || o->version)
         return DMS_OK;

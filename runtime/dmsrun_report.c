@@ -10,6 +10,7 @@
 
 #define BAR_CELLS 24
 
+/* Ascending; equal times are equal, so their order does not show. */
 static int compare_ns(const void *a, const void *b) {
     const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
@@ -43,6 +44,7 @@ const char *dmsrun_time(int64_t ns, bool is_utf8, char text[32]) {
     return scaled((double)ns, units, 1000, 4, text);
 }
 
+/* "2.99 GiB" */
 static const char *bytes_text(uint64_t bytes, char text[32]) {
     static const char *const units[5] = {"B", "KiB", "MiB", "GiB", "TiB"};
     return scaled((double)bytes, units, 1024, 5, text);
@@ -62,6 +64,7 @@ void dmsrun_print_head(const dmsrun_result *r, FILE *out) {
     fprintf(out, "\n");
 }
 
+/* A line per output. Those behind the first one that could not be read were not compared. */
 static void print_comparison(const dmsrun_result *r, FILE *out) {
     for (uint32_t i = 0; i < r->tensors->n_outputs; i++) {
         const dms_difference *d = &r->tensors->difference[i];
@@ -92,6 +95,7 @@ static int padded(const char *text, int width) {
     return strchr(text, '\xc2') != NULL ? width + 1 : width;
 }
 
+/* Median, p90 and p99 beside what the plan predicts. */
 static void print_times(const dmsrun_result *r, FILE *out) {
     static const uint32_t percents[3] = {50, 90, 99};
     const bool u = r->is_utf8;
@@ -117,6 +121,7 @@ static void print_times(const dmsrun_result *r, FILE *out) {
     fprintf(out, "\n");
 }
 
+/* Share of the measured time in which a queue worked, and its rate while it did. */
 static void print_queue(const dmsrun_result *r, const char *name, const dms_queue_stats *before,
                         const dms_queue_stats *after, FILE *out) {
     int64_t total_ns = 0;
@@ -140,6 +145,7 @@ static void print_queue(const dmsrun_result *r, const char *name, const dms_queu
     fprintf(out, "\n");
 }
 
+/* The arena is all a tier takes; overhead lies outside of both. */
 static void print_memory(const char *name, uint64_t arena, uint64_t budget, uint64_t overhead,
                          FILE *out) {
     char a[32], b[32];
@@ -151,6 +157,7 @@ static void print_memory(const char *name, uint64_t arena, uint64_t budget, uint
     fprintf(out, "\n");
 }
 
+/* Opening and the first turn stand apart: they are not what a steady turn takes. */
 static void print_stats(const dmsrun_result *r, FILE *out) {
     char a[32], b[32];
     fprintf(out, "\n  open %s, first turn %s\n", dmsrun_time(r->after.open_ns, r->is_utf8, a),
@@ -191,6 +198,7 @@ static void json_queue(dms_json *json, const char *name, const dms_queue_stats *
     dms_json_end_object(json);
 }
 
+/* Errors are null where nothing was compared. */
 static void json_outputs(const dmsrun_result *r, dms_json *json) {
     char digest[33];
     dms_json_array(json, "outputs");
@@ -217,6 +225,7 @@ static void json_outputs(const dmsrun_result *r, dms_json *json) {
     dms_json_end_array(json);
 }
 
+/* Measured beside predicted, so that a reader needs no second file. */
 static void json_times(const dmsrun_result *r, dms_json *json) {
     dms_json_uint(json, "iterations", r->options->iterations);
     dms_json_uint(json, "warmup", r->options->warmup);
@@ -230,6 +239,7 @@ static void json_times(const dmsrun_result *r, dms_json *json) {
     dms_json_int(json, "predicted_compute_ns", r->info.compute_ns);
 }
 
+/* All five queues; store is reserved and empty. */
 static void json_queues(const dmsrun_result *r, dms_json *json) {
     const uint64_t n = r->options->iterations;
     const dms_queue_stats none = {0, 0, 0};

@@ -37,6 +37,7 @@ static dms_code check_array(const dms_array *array, const dms_port_info *port, d
                     dms_view_text(&array->view, got, sizeof got));
 }
 
+/* Straight from the file into the memory that the session reads. */
 static dms_code read_input(const dms_port_info *port, const char *path, void *to, dms_status *st) {
     dms_array array;
     const dms_code opened = dms_array_open(path, port->name, &array, st);
@@ -67,6 +68,7 @@ static dms_code find_file(const char *folder, const char *kind, uint32_t i, char
                     i, kind, i);
 }
 
+/* The file of --input, NULL when this input has none. */
 static const char *file_of(const dmsrun_options *options, const char *name) {
     for (uint32_t i = 0; i < options->n_inputs; i++)
         if (strcmp(options->input[i].name, name) == 0)
@@ -110,12 +112,14 @@ static dms_code check_names(const dmsrun_tensors *t, const dmsrun_options *optio
     return DMS_OK;
 }
 
+/* Dense memory for a port. */
 static dms_code take_tensor(dms_arena *arena, const dms_port_info *port, dms_tensor *out,
                             dms_status *st) {
     out->view = port->view;
     return dms_alloc_st(arena, dms_view_bytes(&port->view), 1, port->name, &out->data, st);
 }
 
+/* One entry per port. */
 static dms_code take_tables(const dms_info *info, dms_arena *arena, dmsrun_tensors *t,
                             dms_status *st) {
     t->n_inputs = info->n_inputs;

@@ -66,11 +66,13 @@ static uint64_t operand_place(const dms_plan *plan, const dms_operand *operand,
     return buffer->offset + (uint64_t)(cell + view->offset) * dms_dtype_bytes(view->dtype);
 }
 
+/* The plan and the kernels name the same record in two layers that may not share it. */
 static dms_call call_of(const dms_plan_call *call) {
     return (dms_call){call->kernel, call->n_in, call->n_out, call->n_i,
                       call->n_f,    call->view, call->i,     call->f};
 }
 
+/* Offsets are computed at each call: a table of them would cost more cache than it saves. */
 static dms_code run_call(dms_session *s, const dms_cmd *cmd, dms_status *st) {
     const dms_plan *plan = s->plan;
     const dms_call call = call_of(&plan->call[cmd->call]);
@@ -104,6 +106,7 @@ static dms_code run_load(dms_session *s, const dms_cmd *cmd, uint64_t *out_bytes
     return code == DMS_OK ? code : dms_context(st, "weight '%s'", tensor->name);
 }
 
+/* Between the arenas; the buffers hold the same cell, so their sizes are equal. */
 static uint64_t run_copy(dms_session *s, const dms_cmd *cmd) {
     const dms_buffer *from = &s->plan->buffer[cmd->from], *to = &s->plan->buffer[cmd->to];
     if (to->arena == DMS_TIER_DEVICE)
@@ -128,6 +131,7 @@ static uint64_t run_user(dms_session *s, const dms_cmd *cmd, const dms_binding *
                              from->cell, from->offset);
 }
 
+/* No default: a new kind must be handled here. */
 static dms_code run_command(const pass *p, const dms_cmd *cmd, uint64_t *out_bytes,
                             dms_status *st) {
     dms_session *s = p->session;

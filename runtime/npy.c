@@ -59,6 +59,7 @@ typedef struct cursor {
     const char *at, *end;
 } cursor;
 
+/* What may stand between the words of a header. */
 static void skip_space(cursor *c) {
     while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\t'))
         c->at++;
@@ -101,6 +102,7 @@ static bool take_number(cursor *c, int64_t *out) {
     return c->at != begin;
 }
 
+/* "()", "(3,)" or "(2, 3)", with a comma behind the last dim or without. */
 static bool take_shape(cursor *c, uint32_t *rank, int64_t *dim) {
     if (!take(c, "("))
         return false;
@@ -145,6 +147,7 @@ static bool take_item(cursor *c, header *h) {
     return h->is_fortran || take(c, "False");
 }
 
+/* A dictionary of exactly the three keys; nothing is evaluated, nothing may follow. */
 static bool parse_header(const char *text, size_t size, header *out) {
     cursor c = {text, text + size};
     header h = {.descr = ""};
@@ -159,6 +162,7 @@ static bool parse_header(const char *text, size_t size, header *out) {
     return h.keys == ALL_KEYS && c.at == c.end;
 }
 
+/* DMS_DTYPE_NONE for what numpy has and we have not: objects, texts, big-endian numbers. */
 static dms_dtype dtype_of(const char *descr) {
     for (size_t i = 0; i < N_TYPES; i++)
         if (strcmp(types[i].descr, descr) == 0)

@@ -1,7 +1,7 @@
 /* npy.h - tensors in files: .npy, .npz, ONNX TensorProto (.pb).
  *
- * Reads    .npy versions 1 to 3 (little-endian, C or Fortran order), members of an .npz that are not
- *          compressed, one TensorProto with its data inside.
+ * Reads    .npy versions 1 to 3 (little-endian, C or Fortran order), members of an .npz that is
+ *          not compressed, one TensorProto with its data inside.
  * Returns  a view, then the elements in row-major order, straight into the caller's memory.
  * Cost     O(bytes), a window of 8 KiB; nothing is taken because a file says so.
  * Source   numpy.lib.format; PKZIP APPNOTE 4.3; onnx.proto, TensorProto.

@@ -20,6 +20,7 @@ typedef struct member {
     char name[MAX_NAME];
 } member;
 
+/* Little-endian numbers of the zip format. */
 static uint32_t get16(const uint8_t *p) {
     return p[0] + 256u * p[1];
 }

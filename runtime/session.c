@@ -13,6 +13,7 @@
 /* Calls below this many flops + 4 x bytes take less time than waking a thread (about 10 us). */
 #define SMALL_WORK 200000u
 
+/* Respects taskset and the cpusets of containers. */
 static uint32_t cores_of_process(void) {
     cpu_set_t set;
     const int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
@@ -51,6 +52,7 @@ static dms_code prepare_calls(dms_session *s, dms_status *st) {
     return DMS_OK;
 }
 
+/* Bindings of the next turn and of the two that may be under way; step times of past turns. */
 static dms_code allocate_bindings(dms_session *s, dms_status *st) {
     dms_binding *all[3] = {&s->next, &s->of_turn[0], &s->of_turn[1]};
     for (uint32_t i = 0; i < 3; i++) {
@@ -139,7 +141,7 @@ void dms_close(dms_session *session) {
     dms_arena_free(&arena);
 }
 
-/* A tensor of the caller must be the port's: element type, dims, and memory where it has elements. */
+/* A tensor of the caller must be the port's: type, dims, and memory where it has elements. */
 static dms_code check_tensor(const dms_port *port, const dms_tensor *tensor, bool is_output,
                              dms_status *st) {
     const char *what = is_output ? "output" : "input";
@@ -190,6 +192,7 @@ static dms_code fail_session(dms_session *s, const dms_status *error, dms_status
     return s->error.code;
 }
 
+/* Files are opened here, not in dms_open: a caller can cancel the reading of 100 GB. */
 static dms_code prologue(dms_session *s, dms_status *st) {
     const dms_storage_options options = {
         .model_dir = s->options.model_dir != NULL ? s->options.model_dir : s->folder,
@@ -289,6 +292,7 @@ const char *dms_session_step(const dms_session *session, uint32_t i) {
     return session->plan->step_name[session->plan->step_name_id[i]];
 }
 
+/* Sums may grow while they are read: ahead commands run on between turns. */
 static dms_queue_stats read_stats(const dms_session *s, dms_queue queue) {
     const dms_queue_run *q = &s->queue[queue];
     return (dms_queue_stats){atomic_load_explicit(&q->busy_ns, memory_order_relaxed),
@@ -305,6 +309,7 @@ dms_stats dms_session_stats(const dms_session *session) {
                        .load = read_stats(session, DMS_QUEUE_LOAD)};
 }
 
+/* Ascending; equal times need no further key. */
 static int compare_ns(const void *a, const void *b) {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);

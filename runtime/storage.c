@@ -16,7 +16,7 @@
 
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) /* a pipe must not block */
 
-/* For kernels before 5.6 and sandboxes without openat2: component by component, no link followed. */
+/* For kernels before 5.6 and sandboxes without openat2: component by component, without links. */
 static int open_by_component(int folder, const char *name) {
     int at = dup(folder);
     while (at >= 0) {
@@ -44,6 +44,7 @@ static int open_by_component(int folder, const char *name) {
     return -1;
 }
 
+/* The kernel resolves the name: nothing can be swapped between check and use. */
 static int open_beneath(int folder, const char *name) {
     const struct open_how how = {.flags = OPEN_FLAGS,
                                  .resolve =
@@ -54,6 +55,7 @@ static int open_beneath(int folder, const char *name) {
     return (int)fd;
 }
 
+/* What errno means where a name had to stay beneath a folder without links. */
 static const char *reason_of(int error) {
     if (error == ELOOP)
         return "it is a symbolic link or lies behind one";
@@ -103,6 +105,7 @@ static dms_code check_content(const dms_storage *s, const dms_plan_file *file, i
     return DMS_OK;
 }
 
+/* Cheap questions first. */
 static dms_code check_file(const dms_storage *s, const dms_plan_file *file, int fd,
                            const struct stat *is, dms_status *st) {
     if (!S_ISREG(is->st_mode))
@@ -140,6 +143,7 @@ static dms_code take_file(dms_storage *s, uint32_t i, bool is_source, dms_status
     return DMS_OK;
 }
 
+/* Files without a source are proven too: the graph bytes of the model stand in one of them. */
 static dms_code take_files(dms_storage *s, dms_arena *arena, dms_status *st) {
     const dms_plan *plan = s->plan;
     bool *is_source;

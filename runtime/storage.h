@@ -1,8 +1,8 @@
-/* storage.h - the model's files: opened once, proven to be the ones of the plan, read block by block.
+/* storage.h - the model's files: opened once, proven to be the plan's, read in blocks.
  *
  * Reads    the file and source tables of a plan; files beneath the model's folder.
  * Returns  blocks of weights in the layout of the plan.
- * Cost     one descriptor per file that is read; 2 MiB of staging; contiguous blocks are read in place.
+ * Cost     one descriptor per file that is read; 2 MiB of staging; long runs are read in place.
  * Source   openat2(2); P10 of DESIGN section 7.
  * Not here when a block is read (engine.c), what a digest covers (schema/file_digest.h).
  */

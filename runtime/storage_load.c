@@ -1,11 +1,11 @@
 /* storage_load.c - one block of a weight: a strided walk over a file into a strided place.
  *
- * Axes are sorted by their pitch in the file, neighbours that are dense on both sides merge, and then
+ * Axes are sorted by their pitch in the file, neighbours that are dense on both sides merge, then
  *
  *     one run, or long runs    pread straight into the place
  *     everything else          pread of spans of at most 2 MiB into staging, scattered from there
  *
- *     file   |aaaa....bbbb....cccc....|    a span covers the inner axes, and as much of the next one
+ *     file   |aaaa....bbbb....cccc....|    a span covers the inner axes, and as much of the next
  *             \_____span_____/             as fits, unless less than a quarter of it would be used
  */
 #include <errno.h>
@@ -43,6 +43,7 @@ typedef struct box {
     uint8_t *to;
 } box;
 
+/* Exactly these bytes; the plan was checked against the size, so an early end means a change. */
 static dms_code read_file(walk *w, uint64_t offset, void *to, uint64_t bytes) {
     const int fd = w->storage->fd[w->source->file];
     const char *name = w->storage->plan->file[w->source->file].name;
@@ -124,6 +125,7 @@ static void merge_axes(box *b) {
     memcpy(to + (i * outer->to + k * inner->to) * (int64_t)sizeof(type),                           \
            from + (i * outer->from + k * inner->from) * (int64_t)sizeof(type), sizeof(type))
 
+/* Rows that are dense on both sides by memcpy, others element by element. */
 static void copy_2d(uint8_t *to, const uint8_t *from, uint64_t element_bytes, const axis *outer,
                     const axis *inner) {
     if (inner->from == 1 && inner->to == 1) {
@@ -188,6 +190,7 @@ typedef struct span {
     int64_t elements; /* from first to last in the file, whole axes only */
 } span;
 
+/* From the innermost axis outwards, as long as the span fits the staging and is used well. */
 static span choose_span(const walk *w, const box *b) {
     const int64_t room = (int64_t)(DMS_STAGING_BYTES / w->element_bytes);
     span s = {b->n, 0, 1};
@@ -230,6 +233,7 @@ static dms_code move_span(walk *w, const box *b, const span *s, int64_t from, in
     return DMS_OK;
 }
 
+/* Outer axes one by one; the axis that the span cuts in steps of its part. */
 static dms_code load_staged(walk *w, const box *b) {
     const span s = choose_span(w, b);
     const uint32_t n_outer = s.part != 0 ? s.first - 1 : s.first;
@@ -257,6 +261,7 @@ static dms_code load_runs(walk *w, const box *b, uint32_t n_outer, uint64_t run_
     return DMS_OK;
 }
 
+/* Decides between straight reads and staging. */
 static dms_code load_box(walk *w, box *b) {
     sort_axes(b);
     merge_axes(b);

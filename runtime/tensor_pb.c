@@ -31,6 +31,7 @@ typedef struct reader {
     dms_status *st;
 } reader;
 
+/* The window is refilled where reading goes on: skipped data are never read. */
 static dms_code next_byte(reader *r, uint8_t *out) {
     if (r->at >= r->end)
         return dms_array_refuse(r->array, r->st, "the TensorProto is cut short");
@@ -46,6 +47,7 @@ static dms_code next_byte(reader *r, uint8_t *out) {
     return DMS_OK;
 }
 
+/* Up to ten bytes of seven bits, lowest first. */
 static dms_code next_varint(reader *r, uint64_t *out) {
     uint64_t value = 0;
     for (uint32_t shift = 0; shift < 64; shift += 7) {
@@ -69,6 +71,7 @@ typedef struct tensor {
     uint64_t offset, bytes;
 } tensor;
 
+/* Dims come one by one or packed. */
 static dms_code add_dim(reader *r, tensor *t) {
     uint64_t dim;
     DMS_TRY(next_varint(r, &dim));
@@ -120,6 +123,7 @@ static dms_code read_number_field(reader *r, uint32_t field, tensor *t) {
     return DMS_OK;
 }
 
+/* Unknown fields are skipped by their length. */
 static dms_code read_field(reader *r, tensor *t) {
     uint64_t key;
     DMS_TRY(next_varint(r, &key));

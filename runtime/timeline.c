@@ -1,7 +1,7 @@
 /* timeline.c - counters with futex waits.
  *
- * A sleeper counts itself, looks again, then sleeps on the low half of the value; the writer changes
- * the value, then looks for sleepers. Both sides are sequentially consistent, so that one of them
+ * A sleeper counts itself, looks again, then sleeps on the low half of the value; the writer
+ * changes the value, then looks for sleepers. Both sides are sequentially consistent: one of them
  * sees the other: no wake-up is lost.
  */
 #include "runtime/timeline.h"

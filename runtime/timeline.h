@@ -2,8 +2,8 @@
  *
  * Reads    nothing.
  * Returns  a 64-bit counter that only grows, and a wait for a value.
- * Cost     a met wait: one load. An unmet one spins about 3 us, then sleeps; publishing to nobody is
- *          one exchange, to a sleeper one system call.
+ * Cost     a met wait: one load. An unmet one spins about 3 us, then sleeps; publishing to nobody
+ *          is one exchange, to a sleeper one system call.
  * Source   none; timeline semaphores as in Vulkan, on a futex.
  * Not here which value a command waits for (engine.c, schema/plan.h).
  */

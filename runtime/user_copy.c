@@ -1,8 +1,8 @@
 /* user_copy.c - runs of elements between the caller's memory and the device.
  *
  * A cell of a split tensor [outer, axis, inner] covers, for every outer index, one run of
- * cell_len x inner elements of the dense order; the caller's dims may differ from the plan's (a view
- * of as many elements), so runs are counted in dense order and mapped to the caller's pitches.
+ * cell_len x inner elements of the dense order; the caller's dims may differ from the plan's (a
+ * view of as many elements), so runs are counted in dense order and mapped to the caller's pitches.
  */
 #include "runtime/user_copy.h"
 
@@ -62,6 +62,7 @@ static void move_run(transfer *t, int64_t first, int64_t n) {
     }
 }
 
+/* Whole tensors are one run; a cell is one run per index of the axes outside of it. */
 static uint64_t transfer_tensor(transfer *t, const dms_plan_tensor *tensor, uint32_t cell) {
     const uint64_t begin = t->at;
     const dms_view *stored = &tensor->stored;

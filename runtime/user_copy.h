@@ -1,4 +1,4 @@
-/* user_copy.h - tensors of the caller, which may have room between elements, from and to dense memory.
+/* user_copy.h - tensors of the caller, with room between elements, from and to the device.
  *
  * Reads    a tensor of the caller and a plan tensor of as many elements.
  * Returns  the bytes of one buffer moved.

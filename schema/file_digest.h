@@ -9,8 +9,8 @@
  *     file     |  graph  |   large weight            | small |   large weight   |  rest  |
  *     hashed   |#########|#  .   #    .  # .  #     #|#######|#  # .  #  .  #  #|########|
  *
- * Of a large range the first and last page (4 KiB) and 8 pages between, chosen by hashing the range's
- * place, are hashed; of the rest everything. A range smaller than 10 pages is hashed whole.
+ * Of a large range the first and last page (4 KiB) and 8 pages between, chosen by hashing the
+ * place of the range, are hashed; of the rest everything. A smaller range is hashed whole.
  */
 #ifndef DMS_SCHEMA_FILE_DIGEST_H
 #define DMS_SCHEMA_FILE_DIGEST_H
@@ -31,7 +31,7 @@ typedef struct dms_file_ranges {
 } dms_file_ranges;
 
 /* The sampled digest of a file of exactly `size` bytes. `name` is for messages.
- * Errors   DMS_EIO: reading failed or the file is shorter; DMS_EPLAN: ranges out of order or file. */
+ * Errors   DMS_EIO: reading failed, or the file is shorter; DMS_EPLAN: ranges out of order. */
 DMS_CHECKED dms_code dms_file_digest(int fd, const char *name, uint64_t size,
                                      const dms_file_ranges *large, dms_hash *out, dms_status *st);
 

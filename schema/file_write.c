@@ -8,6 +8,7 @@
 
 #define MOST_TEMPORARY_NAMES 100u
 
+/* One form for every failure: what, which file, why. */
 static dms_code refuse(const dms_file_write *file, const char *what, int error, dms_status *st) {
     return dms_fail(st, DMS_EIO, "%s '%s': %s", what, file->path, strerror(error));
 }

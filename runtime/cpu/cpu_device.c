@@ -28,6 +28,7 @@ typedef struct call_run {
     dms_cpu_job job; /* but for the scratch */
 } call_run;
 
+/* Runs parts on one thread of the pool, with the scratch of that thread. */
 static void run_part(void *context, uint32_t thread, uint64_t first, uint64_t end) {
     const call_run *run = context;
     dms_cpu_job job = run->job;
@@ -35,6 +36,8 @@ static void run_part(void *context, uint32_t thread, uint64_t first, uint64_t en
     run->kernel->run(&job, first, end);
 }
 
+/* Addresses instead of offsets, then the pool. Everything lives on the stack of the compute queue:
+ * it does not return before the last part. */
 static void cpu_call(dms_device *base, const dms_device_call *call, uint32_t *out_index_error) {
     cpu_device *device = (cpu_device *)base;
     void *operand[DMS_MAX_OPERANDS];
@@ -58,14 +61,17 @@ static void cpu_call(dms_device *base, const dms_device_call *call, uint32_t *ou
     *out_index_error = atomic_load(&index_error);
 }
 
+/* Both arenas are memory of this process: a copy is a copy. */
 static void cpu_copy_in(dms_device *base, uint64_t to, const void *from, uint64_t bytes) {
     dms_host_copy(base->device_arena + to, from, bytes);
 }
 
+/* The same the other way. */
 static void cpu_copy_out(dms_device *base, void *to, uint64_t from, uint64_t bytes) {
     dms_host_copy(to, base->device_arena + from, bytes);
 }
 
+/* A row may exist for planning while this build has no code for the element type. */
 static dms_code cpu_can_run(const dms_call *call, dms_status *st) {
     if (dms_call_runs_on_cpu(call) && dms_cpu_kernel_find(call->kernel, DMS_ISA_BASE) != NULL)
         return DMS_OK;
@@ -76,11 +82,13 @@ static dms_code cpu_can_run(const dms_call *call, dms_status *st) {
                     dms_view_text(&call->view[call->n_in], text, sizeof text));
 }
 
+/* What was never taken is NULL. */
 static void give_back(void *memory, uint64_t bytes) {
     if (memory != NULL)
         (void)munmap(memory, (size_t)bytes);
 }
 
+/* Also for a device that was opened half. */
 static void cpu_close(dms_device *base) {
     cpu_device *device = (cpu_device *)base;
     dms_pool_close(device->pool);
@@ -109,6 +117,7 @@ static dms_code take_memory(uint64_t bytes, const char *what, bool poison, uint8
     return DMS_OK;
 }
 
+/* Arenas first: when they cannot be had, no thread was started in vain. */
 static dms_code take_all(cpu_device *device, const dms_device_options *options, dms_arena *arena,
                          dms_status *st) {
     device->scratch_bytes = (uint64_t)options->threads * DMS_CPU_SCRATCH_BYTES;

@@ -2,8 +2,8 @@
  *
  * Reads    sizes of the arenas and a thread count.
  * Returns  a dms_device (device.h).
- * Cost     one mmap per arena of exactly its size, 4 MiB of scratch per thread, one thread less than
- *          asked for; pages become resident when they are first written.
+ * Cost     one mmap per arena of exactly its size, 4 MiB of scratch per thread, one thread less
+ *          than asked for; pages become resident when they are first written.
  * Source   none.
  * Not here the kernels (runtime/kernels), the queues (engine.c).
  */

@@ -1,6 +1,6 @@
 /* pool.c - a gate that workers enter while a job is open.
  *
- *     caller   write the job | open gate | run parts ..... | shut gate | wait until nobody is inside
+ *     caller   write the job | open gate | run parts ..... | shut gate | wait for those inside
  *     worker        sleep or spin        | enter | run parts ... | leave
  *
  * The gate is one word: bit 31 open, the rest counts the workers inside. A worker that wakes up too
@@ -65,6 +65,7 @@ static bool enter_gate(dms_pool *pool) {
     return false;
 }
 
+/* The last one out wakes a caller that went to sleep over it. */
 static void leave_gate(dms_pool *pool) {
     if (atomic_fetch_sub(&pool->gate, 1) == 1 && atomic_load(&pool->is_caller_asleep))
         dms_futex_wake(&pool->gate, 1);

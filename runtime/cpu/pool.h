@@ -3,8 +3,8 @@
  * Reads    a function over part numbers.
  * Returns  when every part has run. Which thread runs which part is not determined; parts are
  *          independent, so no result depends on it.
- * Cost     one part range is one atomic add. Workers spin about 20 us for the next call, then sleep;
- *          a call never waits for a worker that is not awake yet.
+ * Cost     one part range is one atomic add. Workers spin about 20 us for the next call, then
+ *          sleep; a call never waits for a worker that is not awake yet.
  * Source   none.
  * Not here what a part is (runtime/kernels/cpu_kernel.h).
  */
@@ -15,7 +15,7 @@
 
 typedef struct dms_pool dms_pool;
 
-/* Work in parts. `thread` < number of threads is the caller of `run`, 0 the thread of dms_pool_run. */
+/* Work in parts. `thread` tells who runs: 0 is the caller of dms_pool_run. */
 typedef struct dms_pool_job {
     void (*run)(void *context, uint32_t thread, uint64_t first, uint64_t end);
     void *context;

@@ -181,7 +181,7 @@ static void a_caller_with_pitches_sees_the_same_numbers(void **state) {
 
 static void an_activation_that_was_evicted_comes_back(void **state) {
     (void)state;
-    /* h = x w goes out to the host, its place is overwritten by x again, and h comes back elsewhere. */
+    /* h = x w goes out to the host, its place is overwritten, and h comes back elsewhere. */
     run_case r;
     run_init(&r);
     const uint32_t x = run_tensor(&r, "x", DMS_TENSOR_INPUT, ROWS);
