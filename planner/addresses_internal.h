@@ -1,8 +1,57 @@
-/* addresses_internal.h - what addresses.c, repair.c and pieces.c share. */
+/* addresses_internal.h - what the files of addresses.h share: free offsets over runs of slots, and
+ * the workbench of the pass.
+ *
+ * Reads    pieces (addresses.h) that were put in.
+ * Returns  what stands in the way of a piece, sorted by offset, and holes between.
+ * Cost     O(pieces in the touched buckets) per question.
+ * Source   ADDRESSES.md section 5.
+ * Not here which piece goes where (addresses.c, repair.c).
+ */
 #ifndef DMS_PLANNER_ADDRESSES_INTERNAL_H
 #define DMS_PLANNER_ADDRESSES_INTERNAL_H
 
-#include "planner/holes.h"
+#include "planner/addresses.h"
+
+#define DMS_HOLE_NEVER INT32_MAX /* blocks however late a load begins */
+
+/* A piece in the way. It blocks a start before slot `until`, in the frame of the question. */
+typedef struct dms_obstacle {
+    int64_t low, high; /* units */
+    int32_t until;
+    uint32_t piece;
+} dms_obstacle;
+
+/* The slots of the cycle in buckets, each with the pieces that touch it. */
+typedef struct dms_holes {
+    dms_arena *arena;
+    int32_t n_slots, bucket_slots;
+    uint32_t n_buckets;
+    uint32_t **bucket, *fill, *cap;
+    const dms_piece *piece;
+    uint32_t *seen, stamp;  /* per piece: the question that saw it last */
+    dms_obstacle *obstacle; /* of the last question */
+    uint32_t n_obstacles;
+    int64_t base, top; /* units: where offsets begin and end */
+    bool failed;       /* out of memory */
+} dms_holes;
+
+/* Allocates for up to max_pieces pieces, which stay at `piece`. */
+DMS_CHECKED dms_code dms_holes_init(dms_holes *holes, int32_t n_slots, const dms_piece *piece,
+                                    uint64_t max_pieces, dms_arena *arena, dms_status *st);
+
+/* Takes every piece out. */
+void dms_holes_clear(dms_holes *holes);
+
+/* Puts a piece in, or takes it out, at its start..end. */
+void dms_holes_put(dms_holes *holes, uint32_t piece);
+void dms_holes_take(dms_holes *holes, uint32_t piece);
+
+/* Lists what shares a slot with first..end, of which need..end cannot be given up.
+ * first <= need <= end < first + T. */
+void dms_holes_ask(dms_holes *holes, int32_t first, int32_t need, int32_t end);
+
+/* The offset of a hole of `units` for a start at slot `start`, among the listed; -1 = none. */
+int64_t dms_holes_find(const dms_holes *holes, int32_t start, int64_t units, dms_fit_hole how);
 
 struct dms_addresses {
     const dms_cycle *cycle;
@@ -23,6 +72,7 @@ struct dms_addresses {
     int64_t *packed;     /* offsets of the packing below, above the kept weights */
     uint64_t packed_key; /* hash of what was packed, 0 = nothing */
     int64_t packed_units;
+    int64_t *highest;     /* repair: per obstacle */
     dms_obstacle *around; /* repair: what stands around its piece */
 };
 

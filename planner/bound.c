@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 #include "planner/lp.h"
+#include "schema/arena.h"
 
 #define NO_CLASS UINT32_MAX
-#define MAX_ITERATIONS 200000u
 #define MARGIN 1e-9
 
 /* Steps first..last; rows are written for the end of `last`. */
@@ -466,10 +466,12 @@ dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, double stock_price,
                          "bound", &shares.nominal_end, st));
     if (!bound->has_rows)
         DMS_TRY(add_rows(bound, st));
+    /* 1 to 4 iterations per row are usual; beyond that the solver has begun to cycle */
+    const uint64_t limit = 10000 + 4 * (uint64_t)bound->lp.n_rows;
     set_columns(bound, (double)bytes, stock_price);
-    DMS_TRY(dms_lp_solve(&bound->lp, DMS_LP_RECIPE, MAX_ITERATIONS, &result, st));
+    DMS_TRY(dms_lp_solve(&bound->lp, DMS_LP_RECIPE, limit, &result, st));
     if (!result.is_solved)
-        DMS_TRY(dms_lp_solve(&bound->lp, DMS_LP_RECIPE_BACKUP, MAX_ITERATIONS, &result, st));
+        DMS_TRY(dms_lp_solve(&bound->lp, DMS_LP_RECIPE_BACKUP, limit, &result, st));
     shares.has_shares = result.is_solved;
     if (result.is_solved)
         read_shares(bound, &result, &shares);

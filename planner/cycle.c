@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "planner/place_internal.h"
+#include "schema/arena.h"
 #include "schema/checked.h"
 
 __extension__ typedef unsigned __int128 wide; /* bytes x 1e9 passes 64 bits from 18 GB on */

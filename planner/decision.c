@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "planner/placer.h"
+#include "schema/arena.h"
 #include "schema/checked.h"
 
 #define FINAL_CYCLES 16u

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "planner/place.h"
+#include "schema/arena.h"
 #include "schema/checked.h"
 
 /* A range of the arena over slots first..last, first in 0..T-1, last possibly past T-1. */

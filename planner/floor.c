@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "planner/placer.h"
+#include "schema/arena.h"
 #include "schema/checked.h"
 
 #define NO_UNITS (INT64_MAX / 4)

@@ -1,7 +1,8 @@
 /* holes.c - buckets of slots, and the three ways in which two runs on a cycle can meet. */
-#include "planner/holes.h"
-
 #include <stdlib.h>
+
+#include "planner/addresses_internal.h"
+#include "schema/arena.h"
 
 #define MAX_BUCKETS 128
 

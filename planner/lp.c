@@ -4,6 +4,8 @@
 #include <lpsolve/lp_lib.h>
 #include <stdlib.h>
 
+#include "schema/arena.h"
+
 dms_code dms_lp_open(dms_arena *arena, uint32_t n_cols, dms_lp *out_lp, dms_status *st) {
     dms_lp lp = {.arena = arena, .n_cols = n_cols};
     const uint64_t n = (uint64_t)n_cols + 1;
@@ -24,13 +26,15 @@ void dms_lp_close(dms_lp *lp) {
 }
 
 void dms_lp_column(dms_lp *lp, uint32_t col, double lower, double upper, double cost) {
+    if (lp->solver && lower != lp->lower[col])
+        set_lowbo(lp->solver, (int)col + 1, lower);
+    if (lp->solver && upper != lp->upper[col])
+        set_upbo(lp->solver, (int)col + 1, upper);
+    if (lp->solver && cost != lp->cost[col])
+        set_mat(lp->solver, 0, (int)col + 1, cost);
     lp->lower[col] = lower;
     lp->upper[col] = upper;
     lp->cost[col] = cost;
-    if (!lp->solver)
-        return;
-    set_bounds(lp->solver, (int)col + 1, lower, upper);
-    set_mat(lp->solver, 0, (int)col + 1, cost);
 }
 
 void dms_lp_put(dms_lp *lp, uint32_t col, double value) {
@@ -179,13 +183,14 @@ static dms_code read_result(dms_lp *lp, int code, dms_lp_result *result, dms_sta
 dms_code dms_lp_solve(dms_lp *lp, dms_lp_recipe recipe, uint64_t max_iterations,
                       dms_lp_result *out_result, dms_status *st) {
     const bool backup = recipe == DMS_LP_RECIPE_BACKUP;
-    if (!lp->solver || backup)
+    if (!lp->solver || backup) {
         DMS_TRY(load(lp, st));
-    set_scaling(lp->solver,
-                backup ? SCALE_GEOMETRIC
-                       : SCALE_GEOMETRIC + SCALE_EQUILIBRATE + SCALE_INTEGERS + SCALE_DYNUPDATE);
-    set_simplextype(lp->solver, backup ? SIMPLEX_DUAL_DUAL : SIMPLEX_DUAL_PRIMAL);
-    lp->max_count = (uint64_t)get_total_iter(lp->solver) + max_iterations;
+        /* once per load: setting it again makes the solver scale what is scaled */
+        set_scaling(lp->solver, backup ? SCALE_GEOMETRIC
+                                       : SCALE_GEOMETRIC + SCALE_EQUILIBRATE + SCALE_INTEGERS);
+        set_simplextype(lp->solver, backup ? SIMPLEX_DUAL_DUAL : SIMPLEX_DUAL_PRIMAL);
+    }
+    lp->max_count = max_iterations; /* the solver counts each solve from 0 */
     put_abortfunc(lp->solver, past_iterations, lp);
     dms_lp_result result = {0};
     DMS_TRY(read_result(lp, solve(lp->solver), &result, st));

@@ -15,7 +15,9 @@
 
 #include <stdbool.h>
 
-#include "schema/arena.h"
+#include "schema/status.h"
+
+typedef struct dms_arena dms_arena; /* schema/arena.h */
 
 #define DMS_LP_FREE 1e30 /* a side that does not bind */
 

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "planner/placer.h"
+#include "schema/arena.h"
 #include "schema/checked.h"
 
 #define N_GROUPS 200u
 #define FINE_GROUPS 800u
-#define STOCK_PRICE 1e-4
+#define STOCK_PRICE 5e-3
 #define MAX_SOLUTIONS 20u
 #define MAX_KEEP_SETS 240u
 #define N_PASSES 24u

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "planner/addresses_internal.h"
+#include "schema/arena.h"
 
 static int by_size(const void *left, const void *right) {
     const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
@@ -60,7 +61,7 @@ dms_code dms_addresses_new(const dms_cycle *cycle, dms_work *work, dms_arena *ar
         {&a->size, cycle->n_tensors, sizeof *a->size},
         {&a->pitch, cycle->n_tensors, sizeof *a->pitch},
         {&a->packed, n, sizeof *a->packed},
-        {&a->around, n, sizeof *a->around},
+        {&a->highest, n, sizeof *a->highest}, {&a->around, n, sizeof *a->around},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         DMS_TRY(

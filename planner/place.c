@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "planner/placer.h"
+#include "schema/arena.h"
 #include "schema/checked.h"
 
 /* Budgets beyond this many units are as good as it: sums stay far from overflow. */

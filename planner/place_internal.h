@@ -12,7 +12,10 @@
 #ifndef DMS_PLANNER_PLACE_INTERNAL_H
 #define DMS_PLANNER_PLACE_INTERNAL_H
 
-#include "planner/place.h"
+#include <stdbool.h>
+
+#include "planner/problem.h"
+
 
 #define DMS_NO_PERIOD INT64_MAX /* the period of a draft that cannot run */
 #define DMS_MAX_IDLE 256u       /* idle moments of the link that the search looks at */

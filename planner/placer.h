@@ -11,6 +11,7 @@
 
 #include "planner/addresses.h"
 #include "planner/bound.h"
+#include "planner/place.h"
 
 #define DMS_MAX_CANDIDATES 16u
 

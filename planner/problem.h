@@ -11,8 +11,10 @@
 
 #include <stdio.h>
 
-#include "schema/arena.h"
 #include "schema/profile.h"
+#include "schema/status.h"
+
+typedef struct dms_arena dms_arena; /* schema/arena.h */
 
 /* What a problem tensor is; the values are the letters of the JSON form. */
 typedef enum dms_problem_kind {

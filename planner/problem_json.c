@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "planner/problem.h"
+#include "schema/arena.h"
 #include "schema/json.h"
 
 #define NO_LIMIT 1000000000000000u /* 1e15: how the format says "no limit" */

@@ -17,6 +17,7 @@ typedef struct neighbourhood {
     dms_addresses *a;
     const dms_piece *asks;
     uint32_t n_around;
+    int64_t *highest; /* per place: highest end up to it, so rising */
     window window[MAX_WINDOWS];
     uint32_t n_windows;
 } neighbourhood;
@@ -25,11 +26,24 @@ static bool blocks(const dms_obstacle *o, int64_t offset, int64_t units) {
     return o->low < offset + units && offset < o->high;
 }
 
+/* The first place from which on something may end above `offset`. */
+static uint32_t first_above(const neighbourhood *near, int64_t offset) {
+    uint32_t low = 0, high = near->n_around;
+    while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        if (near->highest[middle] <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* Weighs an offset; false when nothing or too much stands there. */
 static bool weigh(const neighbourhood *near, int64_t offset, double *out_weight) {
     uint32_t n = 0;
     *out_weight = 0;
-    for (uint32_t i = 0; i < near->n_around; i++) {
+    for (uint32_t i = first_above(near, offset); i < near->n_around; i++) {
         const dms_obstacle *o = near->a->around + i;
         if (o->low >= offset + near->asks->units)
             break; /* sorted by low */
@@ -68,6 +82,10 @@ static void consider(neighbourhood *near, int64_t offset) {
 
 static void find_windows(neighbourhood *near) {
     const dms_holes *holes = &near->a->holes;
+    for (uint32_t i = 0; i < near->n_around; i++) {
+        const int64_t high = near->a->around[i].high;
+        near->highest[i] = i > 0 && near->highest[i - 1] > high ? near->highest[i - 1] : high;
+    }
     consider(near, holes->base);
     consider(near, holes->top - near->asks->units);
     for (uint32_t i = 0; i < near->n_around; i++)
@@ -127,7 +145,7 @@ static bool try_window(neighbourhood *near, uint32_t id, int64_t offset, dms_fit
 
 bool dms_addresses_repair(dms_addresses *addresses, uint32_t id, int32_t start, dms_fit_hole how) {
     dms_piece *p = addresses->piece + id;
-    neighbourhood near = {.a = addresses, .asks = p};
+    neighbourhood near = {.a = addresses, .asks = p, .highest = addresses->highest};
     if (p->end - start >= addresses->cycle->n_steps)
         return false;
     dms_holes_ask(&addresses->holes, start, p->need, p->end);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "planner/place.h"
+#include "schema/arena.h"
 
 typedef struct bench {
     dms_place_options options;
