@@ -14,6 +14,7 @@
 #define DMS_PLANNER_LP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "schema/status.h"
 

@@ -61,7 +61,8 @@ dms_code dms_addresses_new(const dms_cycle *cycle, dms_work *work, dms_arena *ar
         {&a->size, cycle->n_tensors, sizeof *a->size},
         {&a->pitch, cycle->n_tensors, sizeof *a->pitch},
         {&a->packed, n, sizeof *a->packed},
-        {&a->highest, n, sizeof *a->highest}, {&a->around, n, sizeof *a->around},
+        {&a->highest, n, sizeof *a->highest},
+        {&a->around, n, sizeof *a->around},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         DMS_TRY(

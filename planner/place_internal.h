@@ -16,7 +16,6 @@
 
 #include "planner/problem.h"
 
-
 #define DMS_NO_PERIOD INT64_MAX /* the period of a draft that cannot run */
 #define DMS_MAX_IDLE 256u       /* idle moments of the link that the search looks at */
 
