@@ -1,0 +1,100 @@
+/* fold_cpu.c - the loops of fold.h. */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/kernels/fold.h"
+
+/* r folds x by EXPR. The lanes of a row stay in registers over a strip. */
+#define STEP(NAME, T, EXPR)                                                                        \
+    static void NAME##_along(void *lanes, const void *strip, int64_t n) {                          \
+        T lane[DMS_LANES];                                                                         \
+        const T *a = strip;                                                                        \
+        memcpy(lane, lanes, sizeof lane);                                                          \
+        int64_t i = 0;                                                                             \
+        for (; i + DMS_LANES <= n; i += DMS_LANES)                                                 \
+            for (int l = 0; l < DMS_LANES; l++) {                                                  \
+                const T x = a[i + l], r = lane[l];                                                 \
+                lane[l] = (T)(EXPR);                                                               \
+            }                                                                                      \
+        for (int l = 0; i + l < n; l++) {                                                          \
+            const T x = a[i + l], r = lane[l];                                                     \
+            lane[l] = (T)(EXPR);                                                                   \
+        }                                                                                          \
+        memcpy(lanes, lane, sizeof lane);                                                          \
+    }                                                                                              \
+    static void NAME##_across(void *acc, const void *strip, int64_t n) {                           \
+        T *y = acc;                                                                                \
+        const T *a = strip;                                                                        \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            const T x = a[i], r = y[i];                                                            \
+            y[i] = (T)(EXPR);                                                                      \
+        }                                                                                          \
+    }
+
+#define MAX(r, x) ((x) > (r) || (x) != (x) ? (x) : (r))
+#define MIN(r, x) ((x) < (r) || (x) != (x) ? (x) : (r))
+
+#define REAL(TAG, T, FMA, ABS)                                                                     \
+    STEP(sum_##TAG, T, r + x)                                                                      \
+    STEP(sum_abs_##TAG, T, r + ABS(x))                                                             \
+    STEP(sum_square_##TAG, T, FMA(x, x, r))                                                        \
+    STEP(prod_##TAG, T, r *x)                                                                      \
+    STEP(max_##TAG, T, MAX(r, x))                                                                  \
+    STEP(min_##TAG, T, MIN(r, x))
+REAL(f32, float, fmaf, fabsf)
+REAL(f64, double, fma, fabs)
+
+/* Signed sums and products wrap: they are computed unsigned, which gives the same bits. */
+#define UNSIGNED(x) ((uint64_t)(x))
+STEP(sum_i64, uint64_t, r + x)
+STEP(sum_abs_i64, int64_t, UNSIGNED(r) + (x < 0 ? 0 - UNSIGNED(x) : UNSIGNED(x)))
+STEP(sum_square_i64, uint64_t, r + x * x)
+STEP(prod_i64, uint64_t, r *x)
+STEP(max_i64, int64_t, x > r ? x : r)
+STEP(min_i64, int64_t, x < r ? x : r)
+STEP(max_u64, uint64_t, x > r ? x : r)
+STEP(min_u64, uint64_t, x < r ? x : r)
+STEP(max_bool, uint8_t, r | x)
+STEP(min_bool, uint8_t, r &x)
+
+#define FOLD(NAME, JOIN, MEMBER, START)                                                            \
+    {                                                                                              \
+        .start = {.MEMBER = START}, .along = NAME##_along, .across = NAME##_across,                \
+        .join = JOIN##_across                                                                      \
+    }
+
+static const dms_fold folds[DMS_N_CLASSES][DMS_N_FOLDS] = {
+    [DMS_CLASS_F32] = {FOLD(sum_f32, sum_f32, f32, 0.0f), FOLD(sum_abs_f32, sum_f32, f32, 0.0f),
+                       FOLD(sum_square_f32, sum_f32, f32, 0.0f),
+                       FOLD(prod_f32, prod_f32, f32, 1.0f), FOLD(max_f32, max_f32, f32, -INFINITY),
+                       FOLD(min_f32, min_f32, f32, INFINITY)},
+    [DMS_CLASS_F64] = {FOLD(sum_f64, sum_f64, f64, 0.0), FOLD(sum_abs_f64, sum_f64, f64, 0.0),
+                       FOLD(sum_square_f64, sum_f64, f64, 0.0), FOLD(prod_f64, prod_f64, f64, 1.0),
+                       FOLD(max_f64, max_f64, f64, -INFINITY),
+                       FOLD(min_f64, min_f64, f64, INFINITY)},
+    [DMS_CLASS_I64] = {FOLD(sum_i64, sum_i64, i64, 0), FOLD(sum_abs_i64, sum_i64, i64, 0),
+                       FOLD(sum_square_i64, sum_i64, i64, 0), FOLD(prod_i64, prod_i64, i64, 1),
+                       FOLD(max_i64, max_i64, i64, INT64_MIN),
+                       FOLD(min_i64, min_i64, i64, INT64_MAX)},
+    [DMS_CLASS_U64] = {FOLD(sum_i64, sum_i64, u64, 0), FOLD(sum_i64, sum_i64, u64, 0),
+                       FOLD(sum_square_i64, sum_i64, u64, 0), FOLD(prod_i64, prod_i64, u64, 1),
+                       FOLD(max_u64, max_u64, u64, 0), FOLD(min_u64, min_u64, u64, UINT64_MAX)},
+    [DMS_CLASS_BOOL] = {[DMS_FOLD_MAX] = FOLD(max_bool, max_bool, b8, 0),
+                        [DMS_FOLD_MIN] = FOLD(min_bool, min_bool, b8, 1)},
+};
+
+const dms_fold *DMS_ISA(dms_fold_find)(dms_fold_kind kind, dms_class class) {
+    return &folds[class][kind];
+}
+
+void DMS_ISA(dms_fold_start)(const dms_fold *fold, dms_class class, int64_t n, void *acc) {
+    const uint32_t bytes = dms_class_bytes(class);
+    for (int64_t i = 0; i < n; i++)
+        memcpy((char *)acc + i * (int64_t)bytes, &fold->start, bytes);
+}
+
+void DMS_ISA(dms_fold_join)(const dms_fold *fold, dms_class class, int64_t n, void *lanes) {
+    const int64_t bytes = dms_class_bytes(class);
+    for (int64_t d = DMS_LANES / 2; d > 0; d /= 2)
+        fold->join(lanes, (const char *)lanes + d * n * bytes, d * n);
+}

@@ -1,0 +1,273 @@
+/* reduce_cpu.c - REDUCE. A row that lies along memory is folded lane by lane; rows that lie side by
+ * side (a reduction over outer axes) are folded 64 at a time, each by the same tree. */
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/elementary.h"
+#include "runtime/kernels/families.h"
+#include "runtime/kernels/fold.h"
+#include "runtime/kernels/line.h"
+
+/* Columns folded together: 32 lanes of them are a quarter of the L1 cache. */
+#define COLUMNS 64
+
+static const dms_fold_kind kinds[DMS_N_REDUCE_FNS] = {
+    [DMS_FN_SUM] = DMS_FOLD_SUM,        [DMS_FN_MEAN] = DMS_FOLD_SUM,
+    [DMS_FN_REDUCE_MAX] = DMS_FOLD_MAX, [DMS_FN_REDUCE_MIN] = DMS_FOLD_MIN,
+    [DMS_FN_PROD] = DMS_FOLD_PROD,      [DMS_FN_L1] = DMS_FOLD_SUM_ABS,
+    [DMS_FN_L2] = DMS_FOLD_SUM_SQUARE,  [DMS_FN_SUM_SQUARE] = DMS_FOLD_SUM_SQUARE,
+    [DMS_FN_LOG_SUM] = DMS_FOLD_SUM,    [DMS_FN_LOG_SUM_EXP] = DMS_FOLD_SUM,
+};
+
+/* A call taken apart: rows of n elements, one result each. */
+typedef struct reduction {
+    const dms_cpu_job *job;
+    int64_t fn, n, outputs;
+    dms_class class;
+    const dms_fold *fold, *largest;
+    dms_walk rows; /* kept axes of x and y */
+    dms_line x;
+} reduction;
+
+static void open_reduction(const dms_call *call, reduction *out) {
+    const dms_view *x = &call->view[0], *y = &call->view[1];
+    const dms_view *const both[] = {x, y};
+    const uint32_t kept = (uint32_t)call->i[1];
+    out->fn = call->i[0];
+    out->class = dms_class_of(x->dtype);
+    out->fold = DMS_ISA(dms_fold_find)(kinds[out->fn], out->class);
+    out->largest = DMS_ISA(dms_fold_find)(DMS_FOLD_MAX, out->class);
+    dms_line_rows(both, 2, kept, &out->rows);
+    dms_line_open(&out->x, x, kept, NULL);
+    out->n = out->x.walk.count;
+    out->outputs = out->rows.count;
+}
+
+/* --- what follows the fold */
+
+/* Integers: a mean and a root are cut toward zero. */
+static void finish_integer(const reduction *r, int64_t n, int64_t *value, bool is_signed) {
+    for (int64_t i = 0; i < n; i++) {
+        if (r->fn == DMS_FN_MEAN && r->n > 0)
+            value[i] = is_signed ? value[i] / r->n : (int64_t)((uint64_t)value[i] / (uint64_t)r->n);
+        if (r->fn == DMS_FN_L2)
+            value[i] = (int64_t)sqrt(is_signed ? (double)value[i] : (double)(uint64_t)value[i]);
+    }
+}
+
+/* An empty row has no extreme: the limit of its own type, not of the class, stands for it. */
+static void limit_of_type(const reduction *r, int64_t n, int64_t *value) {
+    const unsigned bits = 8 * dms_dtype_bytes(r->x.dtype);
+    const bool is_max = r->fn == DMS_FN_REDUCE_MAX;
+    if (r->n > 0 || bits == 64 || (!is_max && r->fn != DMS_FN_REDUCE_MIN))
+        return;
+    const int64_t top = INT64_C(1) << (bits - (r->class == DMS_CLASS_I64));
+    const int64_t lowest = r->class == DMS_CLASS_I64 ? -top : 0;
+    for (int64_t i = 0; i < n; i++)
+        value[i] = is_max ? lowest : top - 1;
+}
+
+static void finish_f32(const reduction *r, int64_t n, float *value, const float *shift) {
+    const float count = (float)r->n;
+    for (int64_t i = 0; i < n; i++) {
+        float y = value[i];
+        if (r->fn == DMS_FN_MEAN)
+            y = y / count;
+        else if (r->fn == DMS_FN_L2)
+            y = sqrtf(y);
+        else if (r->fn == DMS_FN_LOG_SUM)
+            y = dms_logf(y);
+        else if (r->fn == DMS_FN_LOG_SUM_EXP)
+            y = dms_logf(y) + shift[i];
+        value[i] = dms_quietf(y);
+    }
+}
+
+static void finish_f64(const reduction *r, int64_t n, double *value, const double *shift) {
+    for (int64_t i = 0; i < n; i++) {
+        double y = value[i];
+        if (r->fn == DMS_FN_MEAN)
+            y = y / (double)r->n;
+        else if (r->fn == DMS_FN_L2)
+            y = sqrt(y);
+        else if (r->fn == DMS_FN_LOG_SUM)
+            y = log(y);
+        else if (r->fn == DMS_FN_LOG_SUM_EXP)
+            y = log(y) + shift[i];
+        value[i] = y != y ? (double)NAN : y;
+    }
+}
+
+/* Finishes n folded values and writes them to outputs `pitch` apart. */
+static void finish(const reduction *r, int64_t n, void *value, const void *shift, int64_t element,
+                   int64_t pitch) {
+    const dms_view *y = &r->job->call->view[1];
+    if (r->class == DMS_CLASS_F32)
+        finish_f32(r, n, value, shift);
+    else if (r->class == DMS_CLASS_F64)
+        finish_f64(r, n, value, shift);
+    else if (r->class != DMS_CLASS_BOOL) {
+        finish_integer(r, n, value, r->class == DMS_CLASS_I64);
+        limit_of_type(r, n, value);
+    }
+    DMS_ISA(dms_strip_store)
+    (y->dtype, value, (char *)r->job->operand[1] + element * (int64_t)dms_dtype_bytes(y->dtype),
+     pitch, n);
+}
+
+/* --- LOG_SUM_EXP: exp(x - shift) is summed, where shift is the largest element, or 0 where that is
+ * infinite (then the sum says what is right). */
+
+static void clean_shift(dms_class class, int64_t n, void *shift) {
+    for (int64_t i = 0; i < n; i++)
+        if (class == DMS_CLASS_F32 && !(dms_absf(((float *)shift)[i]) < INFINITY))
+            ((float *)shift)[i] = 0.0f;
+        else if (class == DMS_CLASS_F64 && !(fabs(((double *)shift)[i]) < INFINITY))
+            ((double *)shift)[i] = 0.0;
+}
+
+/* y = exp(x - shift[i step]): one shift for a row (step 0), one per column (step 1). */
+static void exp_shifted(dms_class class, int64_t n, const void *x, const void *shift, int64_t step,
+                        dms_strip *y) {
+    if (class == DMS_CLASS_F32) {
+        const float *a = x, *s = shift;
+        for (int64_t i = 0; i < n; i++)
+            y->f32[i] = dms_expf(a[i] - s[i * step]);
+    } else {
+        const double *a = x, *s = shift;
+        for (int64_t i = 0; i < n; i++)
+            y->f64[i] = exp(a[i] - s[i * step]);
+    }
+}
+
+/* --- rows along memory */
+
+/* Folds the row at hand into `lanes` and joins them. */
+static void fold_row(reduction *r, const dms_fold *fold, const dms_scalar *shift,
+                     dms_lanes *lanes) {
+    DMS_ISA(dms_fold_start)(fold, r->class, DMS_LANES, lanes);
+    if (r->n > 0)
+        dms_line_restart(&r->x);
+    const int64_t step = shift == NULL && dms_line_is_strip(&r->x) ? r->n : DMS_STRIP;
+    for (int64_t i = 0; i < r->n; i += step) {
+        const int64_t n = r->n - i < step ? r->n - i : step;
+        dms_strip strip, powers;
+        const void *x = dms_line_get(&r->x, n, &strip);
+        if (shift != NULL) {
+            exp_shifted(r->class, n, x, shift, 0, &powers);
+            x = &powers;
+        }
+        fold->along(lanes, x, n);
+    }
+    DMS_ISA(dms_fold_join)(fold, r->class, 1, lanes);
+}
+
+static void run_row(reduction *r, const dms_walk_at *at) {
+    dms_lanes lanes;
+    dms_scalar shift = {.f64 = 0.0};
+    r->x.row = r->x.operand + at->element[0] * r->x.bytes;
+    if (r->fn == DMS_FN_LOG_SUM_EXP) {
+        fold_row(r, r->largest, NULL, &lanes);
+        memcpy(&shift, &lanes, sizeof shift);
+        clean_shift(r->class, 1, &shift);
+        fold_row(r, r->fold, &shift, &lanes);
+    } else {
+        fold_row(r, r->fold, NULL, &lanes);
+    }
+    finish(r, 1, &lanes, &shift, at->element[1], 1);
+}
+
+/* --- rows side by side */
+
+/* Lane l of column c lies at l n + c: 32 lanes of 64 columns of 8 bytes. */
+typedef struct columns {
+    _Alignas(64) char lane[DMS_LANES * COLUMNS * 8];
+} columns;
+
+static void fold_columns(const reduction *r, const dms_fold *fold, int64_t n, const char *first,
+                         const void *shift, columns *out) {
+    const dms_walk *w = &r->x.walk;
+    const int64_t lane_bytes = n * (int64_t)dms_class_bytes(r->class);
+    const bool is_strip = dms_class_is_storage(r->x.dtype);
+    DMS_ISA(dms_fold_start)(fold, r->class, DMS_LANES * n, out->lane);
+    dms_walk_at at;
+    if (r->n > 0)
+        dms_walk_seek(w, 0, &at);
+    for (int64_t i = 0; i < r->n; i++) {
+        dms_strip strip, powers;
+        const void *x = first + at.element[0] * r->x.bytes;
+        if (!is_strip) {
+            DMS_ISA(dms_strip_load)(r->x.dtype, x, 1, n, &strip);
+            x = &strip;
+        }
+        if (shift != NULL) {
+            exp_shifted(r->class, n, x, shift, 1, &powers);
+            x = &powers;
+        }
+        fold->across(out->lane + i % DMS_LANES * lane_bytes, x, n);
+        dms_walk_next(w, &at, 1);
+    }
+    DMS_ISA(dms_fold_join)(fold, r->class, n, out->lane);
+}
+
+static void run_columns(const reduction *r, const dms_walk_at *at, int64_t n) {
+    columns folded, largest;
+    const char *first = r->x.operand + at->element[0] * r->x.bytes;
+    const void *shift = NULL;
+    if (r->fn == DMS_FN_LOG_SUM_EXP) {
+        fold_columns(r, r->largest, n, first, NULL, &largest);
+        clean_shift(r->class, n, largest.lane);
+        shift = largest.lane;
+    }
+    fold_columns(r, r->fold, n, first, shift, &folded);
+    finish(r, n, folded.lane, shift, at->element[1], r->rows.pitch[1][r->rows.rank - 1]);
+}
+
+/* --- parts */
+
+static bool lies_side_by_side(const reduction *r) {
+    return r->x.walk.pitch[0][r->x.walk.rank - 1] != 1 && r->rows.pitch[0][r->rows.rank - 1] == 1 &&
+           r->rows.dim[r->rows.rank - 1] > 1;
+}
+
+/* Results per part. Rows side by side share cache lines: a part takes whole groups of them. */
+static int64_t outputs_each(const reduction *r) {
+    const int64_t each = dms_line_rows_each(r->n);
+    return lies_side_by_side(r) && each < COLUMNS ? COLUMNS : each;
+}
+
+static uint64_t parts_reduce(const dms_call *call) {
+    reduction r;
+    open_reduction(call, &r);
+    return (uint64_t)((r.outputs + outputs_each(&r) - 1) / outputs_each(&r));
+}
+
+static void run_reduce(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    reduction r;
+    open_reduction(job->call, &r);
+    r.job = job;
+    r.x.operand = job->operand[0];
+    int64_t index = (int64_t)first * outputs_each(&r);
+    const int64_t last = (int64_t)end * outputs_each(&r);
+    const int64_t stop = last < r.outputs ? last : r.outputs;
+    dms_walk_at at;
+    if (index < stop)
+        dms_walk_seek(&r.rows, index, &at);
+    const bool is_side_by_side = lies_side_by_side(&r);
+    while (index < stop) {
+        int64_t n = 1;
+        if (is_side_by_side) {
+            n = dms_walk_run(&r.rows, &at) < COLUMNS ? dms_walk_run(&r.rows, &at) : COLUMNS;
+            n = n < stop - index ? n : stop - index;
+            run_columns(&r, &at, n);
+        } else {
+            run_row(&r, &at);
+        }
+        dms_walk_next(&r.rows, &at, n);
+        index += n;
+    }
+}
+
+const dms_cpu_kernel DMS_ISA(dms_cpu_reduce) = {DMS_K_REDUCE, parts_reduce, run_reduce};
