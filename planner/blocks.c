@@ -1,6 +1,9 @@
 /* blocks.c - one problem tensor per weight cell, input, or chain of in-place activations. */
 #include "planner/blocks.h"
 
+#include "onnx/graph.h"
+#include "planner/steps.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,7 +10,9 @@
 #define DMS_PLANNER_BLOCKS_H
 
 #include "planner/problem.h"
-#include "planner/steps.h"
+
+typedef struct dms_graph dms_graph; /* onnx/graph.h */
+typedef struct dms_steps dms_steps; /* steps.h */
 
 /* What a problem tensor stands for. */
 typedef struct dms_block {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "planner/compile_internal.h"
+#include "planner/dmsc.h"
 #include "schema/checked.h"
 
 #define PERCENT_UNIT 1000000u /* DMS_SIZE_PERCENT counts millionths of a percent */

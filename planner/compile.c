@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "planner/compile_internal.h"
+#include "planner/dmsc.h"
 #include "planner/emit.h"
 #include "planner/profile_read.h"
 #include "runtime/check/check.h"

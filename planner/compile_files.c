@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "planner/compile_internal.h"
+#include "planner/dmsc.h"
 #include "schema/beneath.h"
 #include "schema/file_digest.h"
 

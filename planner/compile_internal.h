@@ -2,10 +2,17 @@
 #ifndef DMS_PLANNER_COMPILE_INTERNAL_H
 #define DMS_PLANNER_COMPILE_INTERNAL_H
 
-#include "planner/dmsc.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "schema/status.h"
+
+typedef struct dms_compiled dms_compiled; /* dmsc.h */
+typedef struct dms_size dms_size;         /* dmsc.h */
+typedef struct dms_arena dms_arena;       /* schema/arena.h */
 
 /* Bytes that a size means; `otherwise` for the default and the floor. */
-uint64_t dms_size_bytes(dms_size size, uint64_t weights_bytes, uint64_t otherwise,
+uint64_t dms_size_bytes(struct dms_size size, uint64_t weights_bytes, uint64_t otherwise,
                         uint64_t auto_bytes);
 
 /* "2.99 GiB": three significant digits, binary units. Returns `out`. */

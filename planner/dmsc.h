@@ -9,8 +9,10 @@
 #ifndef DMS_PLANNER_DMSC_H
 #define DMS_PLANNER_DMSC_H
 
+#include "onnx/graph.h"
 #include "planner/blocks.h"
 #include "planner/place.h"
+#include "planner/steps.h"
 
 /* A budget as the user gives it. */
 typedef enum dms_size_kind {

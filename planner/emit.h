@@ -9,8 +9,13 @@
 #ifndef DMS_PLANNER_EMIT_H
 #define DMS_PLANNER_EMIT_H
 
-#include "planner/blocks.h"
-#include "planner/place.h"
+#include "schema/arena.h"
+#include "schema/plan.h"
+
+typedef struct dms_graph dms_graph;       /* onnx/graph.h */
+typedef struct dms_steps dms_steps;       /* steps.h */
+typedef struct dms_blocks dms_blocks;     /* blocks.h */
+typedef struct dms_decision dms_decision; /* place.h */
 
 /* Everything emit reads. */
 typedef struct dms_emit_input {

@@ -2,7 +2,11 @@
 #ifndef DMS_PLANNER_EMIT_INTERNAL_H
 #define DMS_PLANNER_EMIT_INTERNAL_H
 
+#include "onnx/graph.h"
+#include "planner/blocks.h"
 #include "planner/emit.h"
+#include "planner/place.h"
+#include "planner/steps.h"
 
 /* Indices into the buffer table, DMS_NONE where there is none. */
 typedef struct dms_emitter {
@@ -31,8 +35,10 @@ DMS_CHECKED dms_code dms_emit_buffers(dms_emitter *e, dms_status *st);
 /* The buffer in which step tensor `tensor` (cell `cell` where split) lies during a step. */
 uint32_t dms_emit_buffer_at(const dms_emitter *e, uint32_t tensor, uint32_t cell, uint32_t step);
 
-/* Makes the body's queues with their waits, then the prologue. */
+/* Makes the queues of the body, with their waits. */
 DMS_CHECKED dms_code dms_emit_body(dms_emitter *e, dms_status *st);
+
+/* Makes the prologue; call it after the body. */
 DMS_CHECKED dms_code dms_emit_prologue(dms_emitter *e, dms_status *st);
 
 /* Marks the commands that are waited for, and finds a submission order.

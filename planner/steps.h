@@ -10,8 +10,13 @@
 #ifndef DMS_PLANNER_STEPS_H
 #define DMS_PLANNER_STEPS_H
 
-#include "onnx/graph.h"
+#include "runtime/kernels/kernel.h"
+#include "schema/arena.h"
+#include "schema/plan.h"
 #include "schema/profile.h"
+
+typedef struct dms_graph dms_graph;     /* onnx/graph.h */
+typedef struct dms_lowered dms_lowered; /* onnx/graph.h */
 
 /* A tensor as a plan stores it, and where its cells come from. */
 typedef struct dms_step_tensor {

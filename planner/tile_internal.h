@@ -2,6 +2,7 @@
 #ifndef DMS_PLANNER_TILE_INTERNAL_H
 #define DMS_PLANNER_TILE_INTERNAL_H
 
+#include "onnx/graph.h"
 #include "planner/steps.h"
 
 /* What tile decides for one storage of the graph before steps are made. */

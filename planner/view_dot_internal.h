@@ -5,6 +5,7 @@
 #include <graphviz/cgraph.h>
 
 #include "planner/views.h"
+#include "schema/status.h"
 
 #define DMS_DOT_KEPT "#0b5fa5"
 #define DMS_DOT_STREAMED "#7cc0ec"
@@ -40,13 +41,17 @@ void dms_text_add_name(dms_text *t, const char *name);
 void dms_text_add_bar(dms_text *t, int width, int height, const dms_dot_piece *piece, size_t n,
                       uint64_t total);
 
-/* Sets an attribute; `html` values are HTML-like labels without their outer < >. */
+/* Sets an attribute. */
 void dms_dot_set(void *object, const char *key, const char *value);
+
+/* Sets an attribute to an HTML-like label, given without its outer < >. */
 void dms_dot_set_html(Agraph_t *graph, void *object, const char *key, const char *value);
 
-/* A node with a shape and fill; an edge with a colour. */
+/* A node with a shape, a fill and a line. */
 Agnode_t *dms_dot_node(Agraph_t *graph, const char *name, const char *shape, const char *fill,
                        const char *line);
+
+/* An edge with a colour. */
 Agedge_t *dms_dot_edge(Agraph_t *graph, Agnode_t *from, Agnode_t *to, const char *colour);
 
 /* Keeps two nodes in one row. */
@@ -55,8 +60,10 @@ void dms_dot_same_rank(Agraph_t *graph, Agnode_t *a, Agnode_t *b);
 /* The head line and the line beneath it. */
 void dms_dot_title(Agraph_t *graph, const dms_compiled *c, const char *more);
 
-/* Up to 60 steps: every step, every copy. Above: one box per layer, equal layers folded. */
+/* Up to 60 steps: every step, every copy. */
 void dms_dot_small(Agraph_t *graph, const dms_compiled *c);
+
+/* Above: one box per layer, equal layers folded. */
 void dms_dot_large(Agraph_t *graph, const dms_compiled *c);
 
 #endif

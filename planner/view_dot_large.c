@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "planner/compile_internal.h"
+#include "planner/dmsc.h"
 #include "planner/view_dot_internal.h"
 
 #define MOST_PARTS 32u

@@ -1,6 +1,7 @@
 /* view_json.c - --json, and the figures that several views share. */
 #include <string.h>
 
+#include "planner/dmsc.h"
 #include "planner/views.h"
 #include "schema/json.h"
 

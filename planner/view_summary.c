@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "planner/compile_internal.h"
+#include "planner/dmsc.h"
 #include "planner/views.h"
 
 #define BAR_CELLS 24

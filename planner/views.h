@@ -11,7 +11,10 @@
 
 #include <stdio.h>
 
-#include "planner/dmsc.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct dms_compiled dms_compiled; /* dmsc.h */
 
 /* What only the command line can know of a compile. */
 typedef struct dms_view_facts {

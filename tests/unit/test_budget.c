@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "planner/compile_internal.h"
+#include "planner/dmsc.h"
 
 /* Parses `text` and says what it means for a model with `weights` bytes of constants. */
 static uint64_t bytes_of(const char *text, uint64_t weights) {
