@@ -1,6 +1,6 @@
 /* conv_cpu.c - convolutions on the CPU device: which parts and which taps; taps_cpu.c sums them.
  *
- * Parts: batch entry x group x block of 128 output channels x block of rows x block of columns.
+ * Parts: batch entry x group x block of up to 256 output channels x block of rows x block of columns.
  * Groups of few channels (depthwise) are joined until a part is worth a claim. */
 #include <string.h>
 
@@ -10,7 +10,9 @@
 #include "runtime/kernels/taps_internal.h"
 
 enum {
-    WORTH = 1 << 18, /* multiply-adds of a part, at least */
+    WORTH = 1 << 18,     /* multiply-adds of a part, at least */
+    ENOUGH = 4,          /* parts of a call, where finer blocks of channels can make them: each */
+    LEAST_CHANNELS = 64, /* such block copies the image again */
     PANEL = 16,
 };
 
@@ -55,7 +57,6 @@ static geometry geometry_of(const dms_call *call, void *const *operand) {
         join_rows(&g.x);
         join_rows(&g.y);
     }
-    g.channels = g.m < DMS_TAPS_CHANNELS ? g.m : DMS_TAPS_CHANNELS;
     const int64_t pixels = g.y.h * g.y.w;
     if (pixels == 0 || g.m == 0)
         return g;
@@ -63,7 +64,12 @@ static geometry geometry_of(const dms_call *call, void *const *operand) {
     dms_taps_part(g.y.h, g.y.w, g.is_wide, &g.rows, &g.columns);
     g.down = (g.y.h + g.rows - 1) / g.rows;
     g.across = (g.y.w + g.columns - 1) / g.columns;
-    g.deep = (g.m + g.channels - 1) / g.channels;
+    for (int64_t most = DMS_TAPS_CHANNELS; most >= LEAST_CHANNELS; most /= 2) {
+        g.channels = g.m < most ? g.m : most;
+        g.deep = (g.m + g.channels - 1) / g.channels;
+        if (g.batch * g.group * g.deep * g.down * g.across >= ENOUGH)
+            break;
+    }
     g.groups = 1;
     if (g.deep * g.down * g.across == 1) {
         const int64_t work = pixels * g.m < WORTH ? pixels * g.m * g.taps : WORTH;

@@ -207,10 +207,13 @@ static void run_panel(int64_t pixels, int64_t terms, const float *w, const taps_
 
 static void run_with_panels(const dms_taps *t, taps_scratch *s) {
     const int64_t pixels = t->y.h * t->y.w;
-    for (int64_t m = 0; m < t->y.c; m += PANEL)
+    for (int64_t m = 0; m < t->y.c; m += PANEL) {
+        float bias[PANEL];
+        for (int64_t j = 0; j < PANEL; j++)
+            bias[j] = bias_of(t, m + j);
         for (int64_t p = 0; p < pixels; p++)
-            for (int64_t j = 0; j < PANEL; j++)
-                s->sum[(m / PANEL * PIXELS + p) * PANEL + j] = bias_of(t, m + j);
+            memcpy(s->sum + m * PIXELS + p * PANEL, bias, sizeof bias);
+    }
     block b = {0};
     while (next_block(t, &b)) {
         load_block(t, &b, 0, s);
@@ -224,31 +227,45 @@ static void run_with_panels(const dms_taps *t, taps_scratch *s) {
         store_panel(t, m, s->sum + m * PIXELS);
 }
 
-/* Few output channels: for each, rows of pixels as vectors. */
-static void run_along_width(const dms_taps *t, taps_scratch *s) {
-    const int64_t pitch = t->y.w + SLACK;
-    for (int64_t m = 0; m < t->y.c; m++)
-        for (int64_t p = 0; p < t->y.h * pitch; p++)
-            s->sum[m * t->y.h * pitch + p] = bias_of(t, m);
-    block b = {0};
-    while (next_block(t, &b)) {
-        load_block(t, &b, t->step_w, s);
-        for (int64_t m = 0; m < t->y.c; m++) {
-            for (int64_t c = 0; c < b.nc; c++)
-                for (int64_t k = 0; k < b.nt; k++)
-                    s->weight[c * b.nt + k] =
-                        t->w[m * t->w_m + (b.c0 + c) * t->w_c + t->w_at[b.t0 + k]];
-            for (int64_t r = 0; r < t->y.h; r++)
-                DMS_ISA(dms_tile_along)
-                (t->y.w, b.nc * b.nt, s->image + r * b.pitch_h * (b.is_window ? t->step_h : 1),
-                 s->offset, s->weight, s->sum + (m * t->y.h + r) * pitch);
-        }
+/* One output channel of a block of terms: rows of pixels as vectors. The first block starts from the
+ * bias; the last one writes y itself where y has rows without gaps. */
+static void run_rows(const dms_taps *t, const block *b, int64_t m, bool is_first, bool is_last,
+                     taps_scratch *s) {
+    const int64_t pitch = t->y.w + SLACK, terms = b->nc * b->nt;
+    const bool is_direct = is_last && t->y.pitch_w == 1;
+    float start[64];
+    for (int j = 0; j < 64 && is_first; j++)
+        start[j] = bias_of(t, m);
+    for (int64_t c = 0; c < b->nc; c++)
+        for (int64_t k = 0; k < b->nt; k++)
+            s->weight[c * b->nt + k] = t->w[m * t->w_m + (b->c0 + c) * t->w_c + t->w_at[b->t0 + k]];
+    const float *x = s->image;
+    for (int64_t r = 0; r < t->y.h; r++, x += b->pitch_h * (b->is_window ? t->step_h : 1)) {
+        float *sum = s->sum + (m * t->y.h + r) * pitch;
+        float *to = is_direct ? t->y.at + m * t->y.pitch_c + r * t->y.pitch_h : sum;
+        DMS_ISA(dms_tile_along)
+        (t->y.w, terms, x, s->offset, s->weight, is_first ? start : sum, is_first ? 0 : 1, to);
+        for (int64_t p = 0; p < t->y.w && is_last && !is_direct; p++)
+            t->y.at[m * t->y.pitch_c + r * t->y.pitch_h + p * t->y.pitch_w] = sum[p];
     }
-    for (int64_t m = 0; m < t->y.c; m++)
-        for (int64_t r = 0; r < t->y.h; r++)
-            for (int64_t p = 0; p < t->y.w; p++)
-                t->y.at[m * t->y.pitch_c + r * t->y.pitch_h + p * t->y.pitch_w] =
-                    s->sum[(m * t->y.h + r) * pitch + p];
+}
+
+/* Few output channels: vectors along the width. Without any terms y is the bias. */
+static void run_along_width(const dms_taps *t, taps_scratch *s) {
+    block b = {0};
+    bool more = next_block(t, &b);
+    if (!more) {
+        for (int64_t m = 0; m < t->y.c; m++)
+            run_rows(t, &b, m, true, true, s);
+        return;
+    }
+    for (bool is_first = true; more; is_first = false) {
+        block now = b;
+        more = next_block(t, &b);
+        load_block(t, &now, t->step_w, s);
+        for (int64_t m = 0; m < t->y.c; m++)
+            run_rows(t, &now, m, is_first, !more, s);
+    }
 }
 
 void DMS_ISA(dms_taps_run)(const dms_taps *t, void *scratch) {

@@ -19,8 +19,8 @@
 
 enum {
     DMS_TAPS_TERMS = 384,    /* terms of the chain between two visits of the sums */
-    DMS_TAPS_PIXELS = 480,   /* pixels of a part with panels, a multiple of 6 */
-    DMS_TAPS_CHANNELS = 128, /* output channels of a part with panels, a multiple of 16 */
+    DMS_TAPS_PIXELS = 288,   /* pixels of a part with panels, a multiple of 6 */
+    DMS_TAPS_CHANNELS = 256, /* output channels of a part with panels, a multiple of 16 */
     DMS_TAPS_WIDE = 1024,    /* rows x (columns + slack) of a part without panels */
     DMS_TAPS_SLACK = 16,     /* there vectors may read this far past a row */
     DMS_TAPS_SCRATCH_BYTES = 2 << 20,

@@ -3,6 +3,8 @@
  * halves the speed (measured). */
 #include "runtime/kernels/tile_internal.h"
 
+#include <string.h>
+
 #ifdef __FMA__
 #include <immintrin.h>
 
@@ -100,11 +102,11 @@ DMS_NOINLINE void DMS_ISA(dms_tile_row)(int64_t k, const float *a, const float *
 /* N vectors of 8, a constant after inlining. */
 #define ALONG(N)                                                                                   \
     static DMS_NOINLINE void along_##N(int64_t k, const float *x, const int32_t *offset,           \
-                                       const float *w, float *sum) {                               \
+                                       const float *w, const float *from, float *to) {             \
         __m256 s[N];                                                                               \
         DMS_UNROLL                                                                                 \
         for (int v = 0; v < N; v++)                                                                \
-            s[v] = LOAD(sum + v * 8);                                                              \
+            s[v] = LOAD(from + v * 8);                                                             \
         for (int64_t p = 0; p < k; p++) {                                                          \
             const float *at = x + offset[p];                                                       \
             const __m256 c = _mm256_broadcast_ss(w + p);                                           \
@@ -114,7 +116,7 @@ DMS_NOINLINE void DMS_ISA(dms_tile_row)(int64_t k, const float *a, const float *
         }                                                                                          \
         DMS_UNROLL                                                                                 \
         for (int v = 0; v < N; v++)                                                                \
-            STORE(sum + v * 8, s[v]);                                                              \
+            STORE(to + v * 8, s[v]);                                                               \
     }
 
 /* 8 x 8 in registers: pairs, then fours, then halves. */
@@ -190,10 +192,15 @@ static void transpose_8x8(const float *x, int64_t pitch_x, float *y, int64_t pit
 
 #define ALONG(N)                                                                                   \
     static void along_##N(int64_t k, const float *x, const int32_t *offset, const float *w,        \
-                          float *sum) {                                                            \
+                          const float *from, float *to) {                                          \
+        float s[N * 8];                                                                            \
+        for (int j = 0; j < N * 8; j++)                                                            \
+            s[j] = from[j];                                                                        \
         for (int64_t p = 0; p < k; p++)                                                            \
             for (int j = 0; j < N * 8; j++)                                                        \
-                sum[j] = fmaf(x[offset[p] + j], w[p], sum[j]);                                     \
+                s[j] = fmaf(x[offset[p] + j], w[p], s[j]);                                         \
+        for (int j = 0; j < N * 8; j++)                                                            \
+            to[j] = s[j];                                                                          \
     }
 
 #endif
@@ -234,16 +241,21 @@ void DMS_ISA(dms_tile_taps)(int rows, int64_t k, const float *x, const int32_t *
 }
 
 void DMS_ISA(dms_tile_along)(int64_t n, int64_t k, const float *x, const int32_t *offset,
-                             const float *w, float *sum) {
+                             const float *w, const float *from, int64_t from_pitch, float *to) {
     int64_t j = 0;
-    for (; j + 56 < n; j += 64)
-        along_8(k, x + j, offset, w, sum + j);
-    for (; j + 24 < n; j += 32)
-        along_4(k, x + j, offset, w, sum + j);
-    for (; j + 8 < n; j += 16)
-        along_2(k, x + j, offset, w, sum + j);
-    for (; j < n; j += 8)
-        along_1(k, x + j, offset, w, sum + j);
+    for (; j + 64 <= n; j += 64)
+        along_8(k, x + j, offset, w, from + j * from_pitch, to + j);
+    for (; j + 32 <= n; j += 32)
+        along_4(k, x + j, offset, w, from + j * from_pitch, to + j);
+    for (; j + 16 <= n; j += 16)
+        along_2(k, x + j, offset, w, from + j * from_pitch, to + j);
+    for (; j + 8 <= n; j += 8)
+        along_1(k, x + j, offset, w, from + j * from_pitch, to + j);
+    if (j < n) {
+        float rest[8];
+        along_1(k, x + j, offset, w, from + j * from_pitch, rest);
+        memcpy(to + j, rest, (size_t)(n - j) * sizeof *rest);
+    }
 }
 
 void DMS_ISA(dms_tile_row_plain)(int64_t k, const float *a, const float *b, int64_t pitch_b,

@@ -43,9 +43,10 @@ void DMS_ISA(dms_tile_row_plain)(int64_t k, const float *a, const float *b, int6
 void DMS_ISA(dms_tile_taps)(int rows, int64_t k, const float *x, const int32_t *base,
                             const int32_t *offset, const float *w, float *c);
 
-/* sum[j] continues its chain with w[p] * x[offset[p] + j], j < n rounded up to a multiple of 8. */
+/* to[j] = from[j * from_pitch] continued with w[p] * x[offset[p] + j], p < k, j < n. Reads x and
+ * `from` up to the next multiple of 8; `from_pitch` 0 stands for 64 equal numbers at `from`. */
 void DMS_ISA(dms_tile_along)(int64_t n, int64_t k, const float *x, const int32_t *offset,
-                             const float *w, float *sum);
+                             const float *w, const float *from, int64_t from_pitch, float *to);
 
 /* y[j * pitch_y + i] = x[i * pitch_x + j] for i < rows, j < columns. */
 void DMS_ISA(dms_tile_transpose)(int64_t rows, int64_t columns, const float *x, int64_t pitch_x,
