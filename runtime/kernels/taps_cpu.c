@@ -23,12 +23,13 @@ enum {
     WIDE = DMS_TAPS_WIDE,
     PANEL = DMS_TILE_WIDTH,
     PANELS = DMS_TAPS_CHANNELS / DMS_TILE_WIDTH,
-    SLACK = DMS_TAPS_SLACK,
+    SLACK = 8, /* vectors may read this far past the image and the sums */
+    NARROW = 48,
 };
 
 typedef struct taps_scratch {
     float image[TERMS * WIDE + SLACK];
-    float sum[PANELS * PIXELS * PANEL];
+    float sum[PANELS * PIXELS * PANEL + SLACK];
     float weight[TERMS * PANEL];
     int32_t offset[TERMS]; /* of each term */
     int32_t base[PIXELS];  /* of each pixel */
@@ -103,9 +104,9 @@ static void copy_columns(const dms_taps *t, const block *b, taps_scratch *s) {
                          s->image + (c * b->nt + k) * b->pitch_c + r * b->pitch_h);
 }
 
-/* Chooses the form of a block, copies the image, fills the offsets of terms. `phases`: 1 for panels.
- * With panels pixels are packed; else each row of them has room for whole vectors. */
-static void load_block(const dms_taps *t, block *b, int64_t phases, taps_scratch *s) {
+/* Chooses the form of a block, copies the image, fills the offsets of terms. `split`: the number of
+ * column phases of a window. */
+static void load_block(const dms_taps *t, block *b, int64_t split, taps_scratch *s) {
     int64_t high_y = b->dy = t->dy[b->t0], high_x = b->dx = t->dx[b->t0];
     for (int64_t k = b->t0 + 1; k < b->t0 + b->nt; k++) {
         b->dy = min64(b->dy, t->dy[k]);
@@ -113,16 +114,13 @@ static void load_block(const dms_taps *t, block *b, int64_t phases, taps_scratch
         high_y = -min64(-high_y, -t->dy[k]);
         high_x = -min64(-high_x, -t->dx[k]);
     }
-    const int64_t slack = phases == 0 ? 0 : SLACK;
-    const int64_t split = phases == 0 ? 1 : phases;
     b->rows = (t->y.h - 1) * t->step_h + (high_y - b->dy) + 1;
     b->columns = (t->y.w - 1) * t->step_w + (high_x - b->dx) + 1;
-    b->phase = divide_up(b->columns, split) + slack;
-    const int64_t row = t->y.w + slack;
+    b->phase = divide_up(b->columns, split);
     int64_t window;
     b->is_window = !__builtin_mul_overflow(b->phase * split, b->rows, &window) &&
-                   window <= b->nt * row * t->y.h;
-    b->pitch_h = b->is_window ? b->phase * split : row;
+                   window <= b->nt * t->y.w * t->y.h;
+    b->pitch_h = b->is_window ? b->phase * split : t->y.w;
     b->pitch_c = b->pitch_h * (b->is_window ? b->rows : t->y.h);
     if (b->is_window)
         copy_window(t, b, split, s);
@@ -216,7 +214,7 @@ static void run_with_panels(const dms_taps *t, taps_scratch *s) {
     }
     block b = {0};
     while (next_block(t, &b)) {
-        load_block(t, &b, 0, s);
+        load_block(t, &b, 1, s);
         for (int64_t p = 0; p < pixels; p++)
             s->base[p] = (int32_t)(p / t->y.w * b.pitch_h * (b.is_window ? t->step_h : 1) +
                                    p % t->y.w * (b.is_window ? t->step_w : 1));
@@ -227,11 +225,27 @@ static void run_with_panels(const dms_taps *t, taps_scratch *s) {
         store_panel(t, m, s->sum + m * PIXELS);
 }
 
+/* Rows of a window that lie so close that all of them make one run, the columns between them wasted. */
+static bool is_narrow(const dms_taps *t, const block *b) {
+    return b->is_window && t->step_h == 1 && t->step_w == 1 && t->y.w < NARROW &&
+           b->pitch_h <= t->y.w + t->y.w / 2;
+}
+
+static void store_rows(const dms_taps *t, int64_t m, const float *sum, int64_t pitch) {
+    for (int64_t r = 0; r < t->y.h; r++, sum += pitch) {
+        float *y = t->y.at + m * t->y.pitch_c + r * t->y.pitch_h;
+        for (int64_t p = 0; p < t->y.w && t->y.pitch_w != 1; p++)
+            y[p * t->y.pitch_w] = sum[p];
+        for (int64_t p = 0; p < t->y.w && t->y.pitch_w == 1; p++)
+            y[p] = sum[p];
+    }
+}
+
 /* One output channel of a block of terms: rows of pixels as vectors. The first block starts from the
  * bias; the last one writes y itself where y has rows without gaps. */
 static void run_rows(const dms_taps *t, const block *b, int64_t m, bool is_first, bool is_last,
                      taps_scratch *s) {
-    const int64_t pitch = t->y.w + SLACK, terms = b->nc * b->nt;
+    const int64_t terms = b->nc * b->nt;
     const bool is_direct = is_last && t->y.pitch_w == 1;
     float start[64];
     for (int j = 0; j < 64 && is_first; j++)
@@ -239,15 +253,22 @@ static void run_rows(const dms_taps *t, const block *b, int64_t m, bool is_first
     for (int64_t c = 0; c < b->nc; c++)
         for (int64_t k = 0; k < b->nt; k++)
             s->weight[c * b->nt + k] = t->w[m * t->w_m + (b->c0 + c) * t->w_c + t->w_at[b->t0 + k]];
+    if (is_first && is_last && is_narrow(t, b)) {
+        DMS_ISA(dms_tile_along)
+        ((t->y.h - 1) * b->pitch_h + t->y.w, terms, s->image, s->offset, s->weight, start, 0,
+         s->sum);
+        store_rows(t, m, s->sum, b->pitch_h);
+        return;
+    }
     const float *x = s->image;
     for (int64_t r = 0; r < t->y.h; r++, x += b->pitch_h * (b->is_window ? t->step_h : 1)) {
-        float *sum = s->sum + (m * t->y.h + r) * pitch;
+        float *sum = s->sum + (m * t->y.h + r) * t->y.w;
         float *to = is_direct ? t->y.at + m * t->y.pitch_c + r * t->y.pitch_h : sum;
         DMS_ISA(dms_tile_along)
         (t->y.w, terms, x, s->offset, s->weight, is_first ? start : sum, is_first ? 0 : 1, to);
-        for (int64_t p = 0; p < t->y.w && is_last && !is_direct; p++)
-            t->y.at[m * t->y.pitch_c + r * t->y.pitch_h + p * t->y.pitch_w] = sum[p];
     }
+    if (is_last && !is_direct)
+        store_rows(t, m, s->sum + m * t->y.h * t->y.w, t->y.w);
 }
 
 /* Few output channels: vectors along the width. Without any terms y is the bias. */

@@ -21,8 +21,7 @@ enum {
     DMS_TAPS_TERMS = 384,    /* terms of the chain between two visits of the sums */
     DMS_TAPS_PIXELS = 288,   /* pixels of a part with panels, a multiple of 6 */
     DMS_TAPS_CHANNELS = 256, /* output channels of a part with panels, a multiple of 16 */
-    DMS_TAPS_WIDE = 1024,    /* rows x (columns + slack) of a part without panels */
-    DMS_TAPS_SLACK = 16,     /* there vectors may read this far past a row */
+    DMS_TAPS_WIDE = 1024,    /* pixels of a part without panels */
     DMS_TAPS_SCRATCH_BYTES = 2 << 20,
 };
 
@@ -65,11 +64,10 @@ void DMS_ISA(dms_taps_run)(const dms_taps *t, void *scratch);
 /* Rows and columns of a part of an output of h x w, balanced. */
 static inline void dms_taps_part(int64_t h, int64_t w, bool is_wide, int64_t *rows,
                                  int64_t *columns) {
-    const int64_t slack = is_wide ? DMS_TAPS_SLACK : 0;
     const int64_t room = is_wide ? DMS_TAPS_WIDE : DMS_TAPS_PIXELS;
-    const int64_t across = (w + room - slack - 1) / (room - slack);
+    const int64_t across = (w + room - 1) / room;
     *columns = (w + across - 1) / across;
-    const int64_t high = room / (*columns + slack), down = (h + high - 1) / high;
+    const int64_t high = room / *columns, down = (h + high - 1) / high;
     *rows = (h + down - 1) / down;
 }
 

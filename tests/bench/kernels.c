@@ -120,6 +120,26 @@ static void bench_conv(int64_t c, int64_t m, int64_t kernel, int64_t step, int64
     dms_arena_free(&arena);
 }
 
+static void bench_attention(int64_t heads, int64_t shared, int64_t rows, int64_t keys, int64_t d,
+                            double peak) {
+    dms_arena arena = {0};
+    dms_view view[4];
+    const int64_t q[4] = {1, heads, rows, d}, k[4] = {1, shared, keys, d};
+    void *operand[4];
+    for (int i = 0; i < 4; i++) {
+        (void)dms_view_dense(DMS_DTYPE_F32, 4, i == 1 || i == 2 ? k : q, &view[i]);
+        operand[i] = random_floats(&arena, dms_view_count(&view[i]));
+    }
+    const int64_t i[3] = {1, 0, 0};
+    const double f[2] = {0.125, 0};
+    const dms_call call = {DMS_K_ATTENTION, 3, 1, 3, 2, view, i, f};
+    char name[64];
+    (void)snprintf(name, sizeof name, "attention %d/%d,%dx%d,%d causal", (int)heads, (int)shared,
+                   (int)rows, (int)keys, (int)d);
+    report(name, &call, operand, dms_alloc(&arena, DMS_CPU_SCRATCH_BYTES, 1), peak);
+    dms_arena_free(&arena);
+}
+
 int main(void) {
     static const int64_t product[][3] = {{1, 768, 2048},    {1, 4096, 4096}, {512, 768, 2048},
                                          {128, 4096, 4096}, {64, 64, 3136},  {64, 576, 3136}};
@@ -136,6 +156,10 @@ int main(void) {
         {384, 384, 3, 1, 14, 384}, {144, 144, 3, 2, 56, 144}};
     for (uint32_t k = 0; k < sizeof conv / sizeof conv[0]; k++)
         bench_conv(conv[k][0], conv[k][1], conv[k][2], conv[k][3], conv[k][4], conv[k][5], peak);
+    bench_attention(12, 12, 512, 512, 64, peak);
+    bench_attention(32, 8, 256, 256, 128, peak);
+    bench_attention(12, 12, 1, 2048, 64, peak);
+    bench_attention(32, 8, 1, 2048, 128, peak);
     dms_arena_free(&arena);
     return 0;
 }
