@@ -20,7 +20,7 @@ typedef struct dms_json {
     uint64_t has_items; /* bit per level: a comma is due */
 } dms_json;
 
-/* Opens and closes {} and []. `key` names the value inside an object and is NULL inside an array. */
+/* Opens and closes {} and []. `key` names the value inside an object, and is NULL in an array. */
 void dms_json_object(dms_json *json, const char *key);
 void dms_json_array(dms_json *json, const char *key);
 void dms_json_end_object(dms_json *json);

@@ -1,6 +1,6 @@
 /* plan.h - the plan in memory, and its file.
  *
- * Reads    a plan file (docs/plan-format.md), through an allocator limited to 16 x file size + 1 MiB.
+ * Reads    a plan file (docs/plan-format.md), through an allocator limited to 16 x file + 1 MiB.
  * Returns  tables and command lists with every index in range; nothing more is proven here.
  * Cost     O(file size) time and memory.
  * Source   Protocol Buffers encoding; own container (magic, version, length, checksum).
@@ -10,8 +10,8 @@
  * split tensor), or a workspace. Commands name (buffer, cells). Four queues run in order; each
  * counts finished commands on its timeline:
  *
- *     body command k of n_q finishes turn i with value  i n_q + k + 1
- *     a wait (queue, k, back) is met at value           (i - back) n_q + k + 1, or when that is <= 0
+ *     body command k of n_q finishes turn i with value i n_q + k + 1
+ *     a wait (queue, k, back) is met at value         (i - back) n_q + k + 1, or when that is <= 0
  *
  * The prologue has timelines of its own, which start at 0, and ends before turn 0 begins.
  */
@@ -180,7 +180,8 @@ DMS_CHECKED dms_code dms_plan_write(const dms_plan *plan, const char *path, uint
                                     dms_status *st);
 
 /* Reads a plan file. Everything is copied into `arena`.
- * Errors   DMS_EIO: cannot be read; DMS_EPLAN: no plan, another version, damaged, index out of range. */
+ * Errors   DMS_EIO: cannot be read; DMS_EPLAN: no plan, another version, damaged, or an index out
+ *          of range. */
 DMS_CHECKED dms_code dms_plan_read(const char *path, dms_arena *arena, dms_plan *out_plan,
                                    dms_status *st);
 

@@ -1,9 +1,9 @@
 /* check_contents.c - P3, P4, P6 and P5: goes through prologue and two turns in submission order and
  * keeps, for every byte, who owns it, what it contains, and who touched it last.
  *
- * Submission order is one of the orders in which a device may run the plan. P3 proves that every two
- * commands that touch a common byte, one of them writing, are ordered by the waits; so every other
- * order gives each command the same bytes, and what is found here holds for all of them.
+ * Submission order is one of the orders in which a device may run the plan. P3 proves that every
+ * two commands that touch a common byte, one of them writing, are ordered by the waits; so every
+ * other order gives each command the same bytes, and what is found here holds for all of them.
  */
 #include "runtime/check/check_internal.h"
 
@@ -29,8 +29,8 @@ typedef struct cell_state {
     bool is_ahead; /* written by a command that the last turn skips */
 } cell_state;
 
-/* One buffer. `last` holds the last access per queue of the present instance, or, once ended, of
- * the one whose bytes nobody has claimed yet. */
+/* One buffer. `last` holds the last access per queue, of all instances: a new one begins after the
+ * accesses to the one before it. */
 typedef struct buffer_state {
     cell_state *cell;
     uint32_t n_cells, instance;
@@ -130,7 +130,6 @@ static dms_code begin_instance(walk *w, uint32_t buffer) {
     b->instance++;
     b->definer = own_position(w);
     b->definer_queue = (uint8_t)w->at.queue;
-    memset(b->last, 0, sizeof b->last);
     return DMS_OK;
 }
 
@@ -212,7 +211,7 @@ static cells operand_cells(const dms_operand *operand) {
     return (cells){operand->buffer, operand->first, operand->n};
 }
 
-/* Hash of a call over the contents it reads; contents repeat in turn 1, so it is not needed there. */
+/* Hash of a call over the contents it reads. Contents repeat in turn 1: it is not needed there. */
 static dms_hash inputs_id(const walk *w, const dms_plan_call *call) {
     dms_hash sum = w->c->call_hash[w->cmd->call];
     for (uint32_t k = 0; k < call->n_in; k++) {

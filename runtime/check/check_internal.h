@@ -1,5 +1,4 @@
-/* check_internal.h - what the files of the checker share: the plan, words for messages, the order of
- * commands.
+/* check_internal.h - what the files of the checker share: the plan, messages, order of commands.
  *
  * Reads    a decoded plan.
  * Returns  one function per group of properties; each begins its messages with the property.

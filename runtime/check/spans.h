@@ -17,7 +17,7 @@
 
 #define DMS_SPAN_LEVELS 6u
 
-/* The pieces of one arena. `edge` holds every offset at which a buffer begins or ends, ascending. */
+/* The pieces of one arena. `edge` holds every offset where a buffer begins or ends, ascending. */
 typedef struct dms_spans {
     uint32_t n_edges;
     uint64_t *edge;

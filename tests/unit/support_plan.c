@@ -75,8 +75,8 @@ static void add_sources(case_plan *c) {
     c->plan.n_sources = 4;
 }
 
-static void set_call(case_plan *c, uint32_t k, dms_plan_call call, const dms_view *view) {
-    call.view = copy(c, view, call.n_in + call.n_out, sizeof *view);
+void case_set_call(case_plan *c, uint32_t k, dms_plan_call call) {
+    call.view = copy(c, call.view, call.n_in + call.n_out, sizeof *call.view);
     call.i = copy(c, call.i, call.n_i, sizeof *call.i);
     call.f = copy(c, call.f, call.n_f, sizeof *call.f);
     c->plan.call[k] = call;
@@ -90,13 +90,13 @@ static void add_calls(case_plan *c) {
     c->plan.call = room(c, N_CALLS, sizeof *c->plan.call);
     c->plan.n_calls = N_CALLS;
     const dms_view fc1[3] = {dense2(4, 64), dense2(64, 64), pitched(4, 64, 128)};
-    set_call(c, C_FC1, (dms_plan_call){DMS_K_MATMUL, 2, 1, 2, 2, NULL, columns, one}, fc1);
+    case_set_call(c, C_FC1, (dms_plan_call){DMS_K_MATMUL, 2, 1, 2, 2, fc1, columns, one});
     const dms_view two[2] = {dense2(4, 128), dense2(4, 128)};
-    set_call(c, C_RELU, (dms_plan_call){DMS_K_UNARY, 1, 1, 1, 0, NULL, relu, NULL}, two);
+    case_set_call(c, C_RELU, (dms_plan_call){DMS_K_UNARY, 1, 1, 1, 0, two, relu, NULL});
     const dms_view fc2[4] = {dense2(4, 128), dense2(128, 64), repeated, dense2(4, 64)};
-    set_call(c, C_FC2, (dms_plan_call){DMS_K_MATMUL, 3, 1, 2, 2, NULL, columns, one}, fc2);
+    case_set_call(c, C_FC2, (dms_plan_call){DMS_K_MATMUL, 3, 1, 2, 2, fc2, columns, one});
     const dms_view three[3] = {dense2(4, 64), dense2(4, 64), dense2(4, 64)};
-    set_call(c, C_ADD, (dms_plan_call){DMS_K_BINARY, 2, 1, 1, 0, NULL, add, NULL}, three);
+    case_set_call(c, C_ADD, (dms_plan_call){DMS_K_BINARY, 2, 1, 1, 0, three, add, NULL});
 }
 
 static void add_buffers(case_plan *c) {
@@ -322,6 +322,14 @@ void case_order(case_plan *c, dms_program *program, const char *digits) {
     for (size_t k = 0; k < n; k++)
         order[k] = (uint8_t)(digits[k] - '0');
     program->order = order;
+}
+
+uint32_t case_add_tensor(case_plan *c, dms_plan_tensor tensor) {
+    dms_plan_tensor *grown = room(c, c->plan.n_tensors + 1, sizeof tensor);
+    memcpy(grown, c->plan.tensor, c->plan.n_tensors * sizeof tensor);
+    grown[c->plan.n_tensors] = tensor;
+    c->plan.tensor = grown;
+    return c->plan.n_tensors++;
 }
 
 uint32_t case_add_buffer(case_plan *c, dms_buffer buffer) {

@@ -67,6 +67,9 @@ dms_operand *case_operand(dms_program *program, uint32_t cmd, uint32_t k);
 /* View `k` of a call, to be changed. */
 dms_view *case_view(case_plan *c, uint32_t call, uint32_t k);
 
+/* Replaces a call of the table; views and parameters are copied. */
+void case_set_call(case_plan *c, uint32_t k, dms_plan_call call);
+
 /* Integer parameter `k` of a call, to be changed. */
 int64_t *case_param(case_plan *c, uint32_t call, uint32_t k);
 
@@ -82,6 +85,9 @@ void case_wait(dms_cmd *cmd, dms_queue queue, uint32_t k, uint8_t back);
 
 /* Replaces the submission order by these digits ("0" compute, "1" in, ...). */
 void case_order(case_plan *c, dms_program *program, const char *digits);
+
+/* Adds a tensor to the table and returns its index. */
+uint32_t case_add_tensor(case_plan *c, dms_plan_tensor tensor);
 
 /* Adds a buffer to the table and returns its index. */
 uint32_t case_add_buffer(case_plan *c, dms_buffer buffer);

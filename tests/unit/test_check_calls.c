@@ -123,6 +123,34 @@ static void p8_in_place_is_for_the_row_to_allow(void **state) {
     case_refused_with(c, "P8", "operands 0 and 3 of kernel 'matmul' overlap");
 }
 
+/* A scatter may write over its data, not over its updates, although both have the dims of y. */
+static void p8_in_place_is_allowed_input_by_input(void **state) {
+    case_plan *c = *state;
+    const dms_view f32 = c->plan.tensor[T_Y].stored;
+    dms_view i32 = f32;
+    i32.dtype = DMS_DTYPE_I32;
+    const uint32_t tensor = case_add_tensor(c, (dms_plan_tensor){.name = "index",
+                                                                 .kind = DMS_TENSOR_ACTIVATION,
+                                                                 .stored = i32,
+                                                                 .first_source = DMS_NONE});
+    const uint32_t index =
+        case_add_buffer(c, (dms_buffer){tensor, 0, DMS_TIER_DEVICE, c->plan.device_arena, 1024});
+    c->plan.device_arena += 1024;
+    case_set_call(c, C_ADD,
+                  (dms_plan_call){.kernel = DMS_K_SCATTER_ELEMENTS,
+                                  .n_in = 3,
+                                  .n_out = 1,
+                                  .n_i = 2,
+                                  .view = (const dms_view[]){f32, i32, f32, f32},
+                                  .i = (const int64_t[]){0, 0}});
+    dms_operand operand[4] = {{B_Y, 0, 1}, {index, 0, 1}, {B_X_BACK, 0, 1}, {B_Z, 0, 1}};
+    case_cmd(&c->plan.body, COMPUTE, 4)->operand = operand;
+    case_refused_with(c, "P4", "'index'"); /* nobody makes the indices, but P8 is content */
+    operand[0].buffer = B_X_BACK;
+    operand[2].buffer = B_Y;
+    case_refused_with(c, "P8", "operands 2 and 3");
+}
+
 static void p8_a_workspace_is_nobodys_operand(void **state) {
     case_plan *c = *state;
     c->plan.buffer[B_WORK].offset = c->plan.buffer[B_Y].offset;
@@ -168,6 +196,7 @@ int main(void) {
         CASE(p8_in_place_needs_the_same_range),
         CASE(p8_in_place_needs_the_same_elements),
         CASE(p8_in_place_is_for_the_row_to_allow),
+        CASE(p8_in_place_is_allowed_input_by_input),
         CASE(p8_a_workspace_is_nobodys_operand),
         CASE(p7_a_workspace_lies_on_the_device),
         CASE(p9_a_kernel_is_known),

@@ -97,12 +97,31 @@ static void p4_an_activation_comes_back_from_where_it_went(void **state) {
 
 static void p4_activations_do_not_outlive_their_turn(void **state) {
     case_plan *c = *state;
-    /* The copy to the host runs in the prologue, with the x of nobody. */
+    /* x' comes back before x has left: in turn 0 there is nothing, later there is an old x. */
     dms_cmd *back = case_cmd(&c->plan.body, IN, 3);
     case_wait(back, OUT, 0, 1);
     case_order(c, &c->plan.body, "10101001022");
     case_wait(case_cmd(&c->plan.body, COMPUTE, 3), OUT, DMS_NONE, 0);
     case_refused_by(c, "P4");
+}
+
+static void p4_activations_of_the_prologue_do_not_reach_the_body(void **state) {
+    case_plan *c = *state;
+    /* r is filled with zeros once, at open, instead of being made in every turn. */
+    const dms_operand r = {B_R, 0, 1};
+    dms_cmd fill = *case_cmd(&c->plan.body, COMPUTE, 2);
+    case_set_call(c, C_RELU,
+                  (dms_plan_call){.kernel = DMS_K_FILL,
+                                  .n_out = 1,
+                                  .n_i = 1,
+                                  .view = case_view(c, C_RELU, 1),
+                                  .i = (const int64_t[]){0}});
+    fill.operand = &r;
+    case_remove(&c->plan.body, COMPUTE, 2);
+    case_insert(c, &c->plan.prologue, COMPUTE, 0, 0, &fill);
+    c->plan.buffer[B_R].offset = c->plan.device_arena; /* nothing ends it */
+    c->plan.device_arena += 2048;
+    case_refused_with(c, "P4", "reads cell 0 of 'r' in buffer 8, which is left from an earlier");
 }
 
 static void p4_ports_are_those_of_the_tensor(void **state) {
@@ -259,6 +278,7 @@ int main(void) {
         CASE(p4_every_cell_is_made),
         CASE(p4_an_activation_comes_back_from_where_it_went),
         CASE(p4_activations_do_not_outlive_their_turn),
+        CASE(p4_activations_of_the_prologue_do_not_reach_the_body),
         CASE(p4_ports_are_those_of_the_tensor),
         CASE(p4_weights_and_inputs_are_not_computed),
         CASE(p4_nobody_reads_in_the_same_turn_what_ran_ahead),

@@ -245,6 +245,37 @@ static void p3_what_is_left_of_an_ended_buffer_is_still_in_use(void **state) {
     case_refused_with(c, "P3", "of the turn before"); /* now z is overwritten while it leaves */
 }
 
+/* h stays where it is and leaves as a second output; the next turn writes it again in place. */
+static void p3_a_cell_is_written_again_when_its_readers_are_done(void **state) {
+    case_plan *c = *state;
+    dms_program *body = &c->plan.body;
+    dms_port output[2] = {c->plan.output[0], {"h", T_H, c->plan.tensor[T_H].stored}};
+    c->plan.output = output;
+    c->plan.n_outputs = 2;
+    c->plan.meaning = (dms_hash){0, 0};
+    c->plan.buffer[B_R].offset = c->plan.device_arena;
+    c->plan.device_arena += 2048;
+    dms_cmd leave = *case_cmd(body, OUT, 1);
+    leave.from = B_H;
+    leave.to = 1;
+    case_insert(c, body, OUT, 2, body->n_order, &leave);
+    case_refused_with(c, "P3", "command 0 (fc1): is not ordered after out 2 of the turn before");
+    case_wait(case_cmd(body, COMPUTE, 0), OUT, 2, 1);
+    case_accepted(c);
+}
+
+static void p3_a_cell_is_written_again_when_its_writer_is_done(void **state) {
+    case_plan *c = *state;
+    dms_program *prologue = &c->plan.prologue;
+    /* b comes to the device twice: straight from the plan, and through the host. */
+    dms_cmd load = *case_cmd(prologue, LOAD, 3);
+    load.to = B_B;
+    case_insert(c, prologue, LOAD, 4, 4, &load);
+    case_refused_with(c, "P3", "prologue, queue in, command 1: is not ordered after load 4");
+    case_wait(case_cmd(prologue, IN, 1), LOAD, 4, 0);
+    case_accepted(c);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make, drop)
 
 int main(void) {
@@ -269,6 +300,8 @@ int main(void) {
         CASE(p3_the_body_begins_when_the_prologue_has_ended),
         CASE(p3_part_of_a_buffer_is_enough_for_a_race),
         CASE(p3_an_output_leaves_once_a_turn),
+        CASE(p3_a_cell_is_written_again_when_its_readers_are_done),
+        CASE(p3_a_cell_is_written_again_when_its_writer_is_done),
         CASE(p3_what_is_left_of_an_ended_buffer_is_still_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
