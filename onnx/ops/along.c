@@ -17,6 +17,8 @@ static bool is_op(const dms_node *node, const char *name) {
 
 /* ---- Softmax, LogSoftmax, Hardmax ---------------------------------------------------------- */
 
+/* Softmax(x): exp(x - max) / sum along the axis; LogSoftmax its logarithm, Hardmax 1 at the
+ * first largest element. Dtype and dims stay; reals alone. */
 static dms_code softmax_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t axis = 0;
     DMS_TRY(dms_ops_want_dtype(graph, node, 0, DMS_OPS_FLOAT, st));
@@ -49,6 +51,8 @@ static dms_code softmax_operands(dms_lowering *lo, const dms_node *node,
     return DMS_OK;
 }
 
+/* One DMS_K_SOFTMAX, whose last axis is the one to normalise: both sides are permuted views, so
+ * an axis in the middle costs no transposition. */
 static dms_code softmax_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_lowered_operand operand[2];
     DMS_TRY(softmax_operands(lo, node, operand, st));
@@ -86,6 +90,8 @@ static dms_code hardmax_lower(dms_lowering *lo, const dms_node *node, dms_status
 
 /* ---- ArgMax, ArgMin ------------------------------------------------------------------------ */
 
+/* ArgMax, ArgMin(x): position (i64) of the largest or smallest element along the axis. An empty
+ * axis has none; keepdims leaves an axis of 1. */
 static dms_code arg_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t axis = 0, rank = 0;
@@ -103,6 +109,8 @@ static dms_code arg_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, DMS_DTYPE_I64, rank, dim, st);
 }
 
+/* One DMS_K_ARG. Its output has no axis for what was searched, so the output tensor is seen
+ * without its axis of 1. */
 static dms_code arg_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     uint32_t axis = 0;
     DMS_TRY(dms_ops_axis(dms_lower_graph(lo), node, 0, &axis, st));
@@ -116,6 +124,7 @@ static dms_code arg_lower(dms_lowering *lo, const dms_node *node, dms_status *st
 
 /* ---- CumSum -------------------------------------------------------------------------------- */
 
+/* CumSum(x, axis): sums of all elements up to here. The axis is an input, and must be known. */
 static dms_code cumsum_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     int64_t value = 0;
     uint32_t axis = 0;
@@ -125,6 +134,8 @@ static dms_code cumsum_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output_like(graph, node, 0, 0, st);
 }
 
+/* One DMS_K_CUMSUM on views with the axis last. exclusive leaves the element itself out, reverse
+ * starts at the end. */
 static dms_code cumsum_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_graph *graph = dms_lower_graph(lo);
     int64_t value = 0;
@@ -142,6 +153,8 @@ static dms_code cumsum_lower(dms_lowering *lo, const dms_node *node, dms_status 
 
 /* ---- TopK ---------------------------------------------------------------------------------- */
 
+/* TopK(x, k): the k largest (or smallest) elements along the axis and their positions (i64).
+ * Equal elements: the lower position first. */
 static dms_code topk_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t axis = 0;
@@ -170,6 +183,8 @@ static dms_code wanted_output(dms_lowering *lo, const dms_node *node, uint32_t k
     return DMS_OK;
 }
 
+/* One DMS_K_TOPK with the axis last in all three operands; an output that the model leaves out
+ * goes to a temporary. */
 static dms_code topk_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_graph *graph = dms_lower_graph(lo);
     const dms_tensor *any = dms_out(graph, node, dms_out(graph, node, 0) == NULL ? 1 : 0);

@@ -92,6 +92,8 @@ static dms_code check_special(const dms_graph *graph, const dms_node *node, uint
     return DMS_OK;
 }
 
+/* Dims by broadcasting, dtype of input 0 or bool. PRelu lets no slope widen its input; the
+ * exponent of Pow keeps its own dtype. */
 static dms_code binary_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const binary_rule *rule = rule_of(node);
     const bool may_differ = rule->fn == DMS_FN_POW && node->version >= 12;
@@ -105,6 +107,7 @@ static dms_code binary_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, dtype, rank, dim, st);
 }
 
+/* One DMS_K_BINARY. Broadcasting is a pitch of 0, so nothing is repeated in memory. */
 static dms_code binary_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_binary_fn fn = rule_of(node)->fn;
     if (fn == DMS_FN_MOD && dms_node_int(node, "fmod", 0) != 0)
@@ -120,6 +123,8 @@ static dms_code binary_lower(dms_lowering *lo, const dms_node *node, dms_status 
 
 /* ---- Sum, Mean, Min, Max ------------------------------------------------------------------- */
 
+/* Sum, Mean, Min, Max(x0, x1, ...): broadcast together. Sum and Mean take reals; Min and Max
+ * integers too from opset 8 on. */
 static dms_code variadic_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const bool is_order = rule_of(node)->fn != DMS_FN_ADD;
     const uint32_t set = is_order && node->version >= 8 ? DMS_OPS_NUMBER : DMS_OPS_FLOAT;
@@ -133,6 +138,7 @@ static dms_code variadic_infer(dms_graph *graph, dms_node *node, dms_status *st)
     return dms_set_output(graph, node, 0, dms_in(graph, node, 0)->dtype, rank, dim, st);
 }
 
+/* One input alone is the result. */
 static bool variadic_alias(dms_graph *graph, const dms_node *node, uint32_t k, const dms_view *in,
                            dms_view *out) {
     (void)graph;
@@ -166,6 +172,7 @@ static dms_code variadic_lower(dms_lowering *lo, const dms_node *node, dms_statu
 
 /* ---- Where --------------------------------------------------------------------------------- */
 
+/* Where(condition, x, y): all three are broadcast; x and y have one dtype, any. */
 static dms_code where_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     DMS_TRY(dms_ops_want_dtype(graph, node, 0, DMS_OPS_BOOL, st));
     DMS_TRY(dms_ops_want_one_dtype(graph, node, 1, 2, DMS_OPS_ANY, st));
@@ -175,6 +182,7 @@ static dms_code where_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, dms_in(graph, node, 1)->dtype, rank, dim, st);
 }
 
+/* One DMS_K_SELECT on three repeating views. */
 static dms_code where_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_lowered_operand operand[4];
     operand[3] = dms_lower_operand(lo, node->out[0]);

@@ -22,6 +22,7 @@ static dms_code cast_target(const dms_graph *graph, const dms_node *node, dms_dt
     return DMS_OK;
 }
 
+/* Cast(x) with attribute `to`, CastLike(x, like) with the dtype of another tensor: dims stay. */
 static dms_code cast_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     dms_dtype dtype = DMS_DTYPE_NONE;
     int64_t dim[DMS_MAX_RANK];
@@ -38,6 +39,7 @@ static bool cast_alias(dms_graph *graph, const dms_node *node, uint32_t k, const
     return k == 0 && dms_in(graph, node, 0)->dtype == dms_out(graph, node, 0)->dtype;
 }
 
+/* One DMS_K_CAST; a copy where the dtype stays and the result may not be a view. */
 static dms_code cast_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_lowered_operand operand[2] = {dms_lower_operand(lo, node->in[0]),
                                             dms_lower_operand(lo, node->out[0])};

@@ -115,10 +115,11 @@ void dms_ops_axis_last(dms_view *view, uint32_t axis);
 /* Reorders axes: those outside `mask` in order, then those inside; returns how many are outside. */
 uint32_t dms_ops_axes_last(dms_view *view, uint32_t mask);
 
-/* out = fn(in) and out = fn(a, b) for operands of equal dims (dms_unary_fn, dms_binary_fn). */
+/* out = fn(in) for operands of equal dims, with the parameters that dms_unary_fn names. */
 DMS_CHECKED dms_code dms_ops_emit_unary(dms_lowering *lo, const dms_node *node, int64_t fn,
                                         double p0, double p1, const dms_lowered_operand *in,
                                         const dms_lowered_operand *out, dms_status *st);
+/* out = fn(a, b) for operands of equal dims (dms_binary_fn). */
 DMS_CHECKED dms_code dms_ops_emit_binary(dms_lowering *lo, const dms_node *node, int64_t fn,
                                          const dms_lowered_operand *a, const dms_lowered_operand *b,
                                          const dms_lowered_operand *out, dms_status *st);

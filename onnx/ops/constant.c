@@ -31,6 +31,7 @@ static dms_code fill_value(dms_graph *graph, const dms_node *node, dms_dtype *dt
     return DMS_OK;
 }
 
+/* ConstantOfShape(shape): every element is `value`. The shape must be known. */
 static dms_code fill_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t rank = 0;
     const int64_t *dim = NULL;
@@ -41,6 +42,8 @@ static dms_code fill_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, dtype, rank, dim, st);
 }
 
+/* One DMS_K_FILL, run when folding where the result is small, else as a step of every turn: a
+ * model that makes its weights this way needs no bytes for them in any file. */
 static dms_code fill_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_dtype dtype = DMS_DTYPE_NONE;
     uint64_t bits = 0;
@@ -98,6 +101,8 @@ static dms_code range_read(dms_graph *graph, const dms_node *node, int64_t *i, d
     return DMS_OK;
 }
 
+/* Range(start, limit, delta): start + k delta for k = 0, 1, ... as long as that stays before the
+ * limit: max(0, ceil((limit - start) / delta)) elements. */
 static dms_code range_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     int64_t i[3], count = 0;
     double f[3];
@@ -106,6 +111,7 @@ static dms_code range_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, dms_in(graph, node, 0)->dtype, 1, &count, st);
 }
 
+/* One DMS_K_RANGE, with integers or reals as the dtype is. */
 static dms_code range_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     int64_t i[3], count = 0;
     double f[3];
@@ -134,6 +140,7 @@ static void shape_range(const dms_node *node, uint32_t rank, uint32_t *first, ui
     *end = (uint32_t)(bound[1] < bound[0] ? bound[0] : bound[1]);
 }
 
+/* Shape(x): the extents of axes [start, end) as i64. Known when compiling, like every shape. */
 static dms_code shape_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t first = 0, end = 0;
     shape_range(node, dms_in(graph, node, 0)->rank, &first, &end);
@@ -141,6 +148,7 @@ static dms_code shape_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, DMS_DTYPE_I64, 1, dim, st);
 }
 
+/* Size(x): the number of elements as an i64 scalar. */
 static dms_code size_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, DMS_DTYPE_I64, 0, NULL, st);
 }
@@ -164,6 +172,8 @@ static dms_code shape_lower(dms_lowering *lo, const dms_node *node, dms_status *
 
 /* ---- EyeLike ------------------------------------------------------------------------------- */
 
+/* EyeLike(x): a matrix with the dims of x and ones on diagonal k (above the main one where
+ * positive). The dtype is that of x unless an attribute names one. */
 static dms_code eye_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     int64_t dim[DMS_MAX_RANK], k = 0;

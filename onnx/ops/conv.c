@@ -40,6 +40,7 @@ static dms_code read_window(const dms_graph *graph, const dms_node *node, bool i
                          : dms_window_read(graph, node, dim + 2, out, st);
 }
 
+/* y has the batch of x, the filters of the weight and one position per window. */
 static dms_code infer(dms_graph *graph, dms_node *node, bool is_transposed, dms_status *st) {
     int64_t group = 0, n_out = 0, dim[DMS_MAX_RANK];
     dms_window window;
@@ -73,18 +74,24 @@ static dms_code lower(dms_lowering *lo, const dms_node *node, bool is_transposed
     return dms_lower_call(lo, node, kernel, n_in, 1, operand, 7, i, 0, NULL, st);
 }
 
+/* Conv(x[n, c, spatial], w[m, c / group, kernel], bias[m]): for every window the products of its
+ * elements and the weight, added up over channels and taps. */
 static dms_code conv_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return infer(graph, node, false, st);
 }
 
+/* One DMS_K_CONV; pads at the end follow from the dims of y. */
 static dms_code conv_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     return lower(lo, node, false, st);
 }
 
+/* ConvTranspose(x[n, c, spatial], w[c, m / group, kernel], bias[m]): every element spreads its
+ * product with the weight over a window of y. */
 static dms_code transposed_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return infer(graph, node, true, st);
 }
 
+/* One DMS_K_CONV_TRANSPOSE, which gathers instead of spreading, so that each sum has one order. */
 static dms_code transposed_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     return lower(lo, node, true, st);
 }

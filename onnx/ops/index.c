@@ -19,6 +19,8 @@ static bool single_index(dms_graph *graph, const dms_node *node, int64_t *out) {
            dms_ops_int_value(graph, node, 1, out, &ignored) == DMS_OK;
 }
 
+/* Gather(x, indices): entries of one axis, named by a tensor of any rank whose dims replace that
+ * axis. A known index is checked here, others when the plan runs. */
 static dms_code gather_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *index = dms_in(graph, node, 1);
     uint32_t axis = 0;
@@ -58,6 +60,8 @@ static bool gather_alias(dms_graph *graph, const dms_node *node, uint32_t k, con
     return dms_view_reshape(&part, rank, dim, out);
 }
 
+/* One DMS_K_GATHER: whatever the ranks are, x is [outer, n, inner], the indices are a vector, y
+ * is [outer, indices, inner]. */
 static dms_code gather_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_graph *graph = dms_lower_graph(lo);
     const dms_tensor *x = dms_in(graph, node, 0), *index = dms_in(graph, node, 1);
@@ -95,6 +99,8 @@ static dms_code check_elements(dms_graph *graph, const dms_node *node, uint32_t 
     return DMS_OK;
 }
 
+/* GatherElements(x, indices): y[i][j] = x[indices[i][j]][j] for axis 0: dims of the indices,
+ * dtype of x. */
 static dms_code gather_elements_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t axis = 0;
     int64_t dim[DMS_MAX_RANK];
@@ -103,6 +109,7 @@ static dms_code gather_elements_infer(dms_graph *graph, dms_node *node, dms_stat
     return dms_set_output(graph, node, 0, dms_in(graph, node, 0)->dtype, rank, dim, st);
 }
 
+/* One DMS_K_GATHER_ELEMENTS; any pitches will do. */
 static dms_code gather_elements_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     uint32_t axis = 0;
     DMS_TRY(dms_ops_axis(dms_lower_graph(lo), node, 0, &axis, st));
@@ -139,6 +146,8 @@ static dms_code check_updates(dms_graph *graph, const dms_node *node, uint32_t r
     return DMS_OK;
 }
 
+/* ScatterElements(x, indices, updates): a copy of x in which y[indices[i][j]][j] = updates[i][j]
+ * for axis 0, or combined with it by `reduction`. */
 static dms_code scatter_elements_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t axis = 0, word = 0;
     int64_t dim[DMS_MAX_RANK];
@@ -149,6 +158,7 @@ static dms_code scatter_elements_infer(dms_graph *graph, dms_node *node, dms_sta
     return dms_set_output_like(graph, node, 0, 0, st);
 }
 
+/* One DMS_K_SCATTER_ELEMENTS, or a copy where there is nothing to write. */
 static dms_code scatter_elements_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     uint32_t axis = 0, word = 0;
     DMS_TRY(dms_ops_axis(dms_lower_graph(lo), node, 0, &axis, st));
@@ -195,6 +205,8 @@ static uint32_t picked_dims(const dms_tensor *x, const dms_tensor *index, uint32
     return rank;
 }
 
+/* GatherND(x, indices): the last axis of the indices is a position in the axes of x behind the
+ * batch; what lies behind these axes is copied whole. */
 static dms_code gather_nd_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *index = dms_in(graph, node, 1);
     int64_t batch = 0, dim[2 * DMS_MAX_RANK];
@@ -205,6 +217,8 @@ static dms_code gather_nd_infer(dms_graph *graph, dms_node *node, dms_status *st
     return dms_set_output(graph, node, 0, x->dtype, rank, dim, st);
 }
 
+/* One DMS_K_GATHER_ND: x is [batch, n0, ..., nk-1, rest], the indices are [batch, picks, k], y
+ * is [batch, picks, rest]. */
 static dms_code gather_nd_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_graph *graph = dms_lower_graph(lo);
     const dms_tensor *x = dms_in(graph, node, 0), *index = dms_in(graph, node, 1);
@@ -229,6 +243,8 @@ static dms_code gather_nd_lower(dms_lowering *lo, const dms_node *node, dms_stat
     return dms_lower_call(lo, node, DMS_K_GATHER_ND, 2, 1, operand, 1, i, 0, NULL, st);
 }
 
+/* ScatterND(x, indices, updates): a copy of x in which the slices at the positions of the
+ * indices are replaced by (or combined with) the updates. */
 static dms_code scatter_nd_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *index = dms_in(graph, node, 1);
     int64_t dim[2 * DMS_MAX_RANK];
@@ -240,6 +256,7 @@ static dms_code scatter_nd_infer(dms_graph *graph, dms_node *node, dms_status *s
     return dms_set_output_like(graph, node, 0, 0, st);
 }
 
+/* One DMS_K_SCATTER_ND with all axes behind the position merged into one. */
 static dms_code scatter_nd_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_graph *graph = dms_lower_graph(lo);
     const dms_tensor *x = dms_in(graph, node, 0), *index = dms_in(graph, node, 1);
@@ -269,6 +286,8 @@ static dms_code scatter_nd_lower(dms_lowering *lo, const dms_node *node, dms_sta
 
 /* ---- OneHot -------------------------------------------------------------------------------- */
 
+/* OneHot(indices, depth, values): a new axis of `depth` entries, values[1] where the index
+ * points and values[0] elsewhere. The depth must be known. */
 static dms_code one_hot_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *index = dms_in(graph, node, 0), *depth = dms_in(graph, node, 1);
     uint32_t n = 0, axis = 0;
@@ -288,6 +307,7 @@ static dms_code one_hot_infer(dms_graph *graph, dms_node *node, dms_status *st) 
     return dms_set_output(graph, node, 0, dms_in(graph, node, 2)->dtype, index->rank + 1, dim, st);
 }
 
+/* One DMS_K_ONE_HOT: indices [outer, inner], y [outer, depth, inner]. */
 static dms_code one_hot_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_graph *graph = dms_lower_graph(lo);
     const dms_tensor *index = dms_in(graph, node, 0);

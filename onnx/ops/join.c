@@ -11,6 +11,7 @@
 
 #define CONCAT_LIMIT 32u /* inputs of one DMS_K_CONCAT */
 
+/* Concat(x0, x1, ...): side by side along the axis; all other dims are equal. */
 static dms_code concat_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t axis = 0;
@@ -35,6 +36,7 @@ static dms_code concat_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, x->dtype, rank, dim, st);
 }
 
+/* One input alone is the result. */
 static bool concat_alias(dms_graph *graph, const dms_node *node, uint32_t k, const dms_view *in,
                          dms_view *out) {
     (void)graph;
@@ -131,6 +133,8 @@ static dms_code pad_extent(const dms_node *node, uint32_t mode, uint32_t axis, i
     return DMS_OK;
 }
 
+/* Pad(x): elements added at both ends of each axis: a constant, the edge, the mirror image
+ * without the edge, or the other end. */
 static dms_code pad_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *value = dms_in(graph, node, 2);
     int64_t begin[DMS_MAX_RANK], end[DMS_MAX_RANK], dim[DMS_MAX_RANK];
@@ -164,6 +168,8 @@ static dms_code pad_bits(dms_graph *graph, const dms_node *node, uint64_t *out, 
     return DMS_OK;
 }
 
+/* One DMS_K_PAD; what comes at the end follows from the dims of y. An empty input leaves nothing
+ * but the constant. */
 static dms_code pad_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_graph *graph = dms_lower_graph(lo);
     const dms_lowered_operand operand[2] = {dms_lower_operand(lo, node->in[0]),
@@ -184,6 +190,7 @@ static dms_code pad_lower(dms_lowering *lo, const dms_node *node, dms_status *st
 
 /* ---- Tile ---------------------------------------------------------------------------------- */
 
+/* Tile(x, repeats): the whole of x, repeats[k] times along axis k. */
 static dms_code tile_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t n = 0;
@@ -241,6 +248,8 @@ static dms_code tile_lower(dms_lowering *lo, const dms_node *node, dms_status *s
 
 /* ---- Trilu --------------------------------------------------------------------------------- */
 
+/* Trilu(x, k): the upper or lower triangle of the last two axes from diagonal k on, zeros
+ * elsewhere. The diagonal is an input and must be known. */
 static dms_code trilu_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     int64_t k = 0;
     DMS_TRY(dms_ops_want_dtype(graph, node, 0, DMS_OPS_ANY, st));
@@ -250,6 +259,7 @@ static dms_code trilu_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output_like(graph, node, 0, 0, st);
 }
 
+/* One DMS_K_TRILU. */
 static dms_code trilu_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_graph *graph = dms_lower_graph(lo);
     const dms_lowered_operand operand[2] = {dms_lower_operand(lo, node->in[0]),
@@ -264,6 +274,8 @@ static dms_code trilu_lower(dms_lowering *lo, const dms_node *node, dms_status *
 
 static const char *const depth_words[] = {"DCR", "CRD"};
 
+/* DepthToSpace(x): channels become blocks of b x b positions; SpaceToDepth takes them back. Rank
+ * 4: n, c, h, w. */
 static dms_code block_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const bool to_space = strcmp(node->op, "DepthToSpace") == 0;

@@ -47,6 +47,8 @@ static dms_code check_channels(dms_graph *graph, const dms_node *node, uint32_t 
     return DMS_OK;
 }
 
+/* BatchNormalization(x, scale, bias, mean, var): scale (x - mean) / sqrt(var + epsilon) + bias,
+ * all per channel. */
 static dms_code batch_norm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     DMS_TRY(check_channels(graph, node, 4, st));
     if (node->version < 9 && dms_node_int(node, "spatial", 1) != 1)
@@ -60,6 +62,7 @@ static dms_code batch_norm_infer(dms_graph *graph, dms_node *node, dms_status *s
     return dms_set_output_like(graph, node, 0, 0, st);
 }
 
+/* One DMS_K_BATCH_NORM. Where a convolution comes before, planning may fold it into that. */
 static dms_code batch_norm_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_lowered_operand operand[6];
     DMS_TRY(channel_operands(lo, node, &operand[0], &operand[5], st));
@@ -69,11 +72,13 @@ static dms_code batch_norm_lower(dms_lowering *lo, const dms_node *node, dms_sta
     return dms_lower_call(lo, node, DMS_K_BATCH_NORM, 5, 1, operand, 0, NULL, 1, f, st);
 }
 
+/* InstanceNormalization(x, scale, bias): mean and variance of each channel of each picture. */
 static dms_code instance_norm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     DMS_TRY(check_channels(graph, node, 2, st));
     return dms_set_output_like(graph, node, 0, 0, st);
 }
 
+/* LRN(x): x / (bias + alpha / size sum of squares over `size` channels around) ^ beta. */
 static dms_code lrn_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     int64_t size = 0;
     DMS_TRY(check_channels(graph, node, 0, st));
@@ -81,6 +86,7 @@ static dms_code lrn_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output_like(graph, node, 0, 0, st);
 }
 
+/* One DMS_K_LRN on [batch, channels, positions]. */
 static dms_code lrn_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_lowered_operand operand[2];
     DMS_TRY(channel_operands(lo, node, &operand[0], &operand[1], st));
@@ -92,6 +98,8 @@ static dms_code lrn_lower(dms_lowering *lo, const dms_node *node, dms_status *st
 
 /* ---- GroupNormalization -------------------------------------------------------------------- */
 
+/* GroupNormalization(x, scale, bias): mean and variance over the channels of a group and all
+ * positions. */
 static dms_code group_norm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     int64_t groups = 0;
@@ -156,6 +164,9 @@ static dms_code check_scale(dms_graph *graph, const dms_node *node, uint32_t k, 
     return dms_ops_want_dtype(graph, node, k, DMS_OPS_FLOAT, st);
 }
 
+/* LayerNormalization(x, scale, bias): mean and variance over the axes from `axis` on; mean and 1
+ * / sqrt(var + epsilon) are further outputs. RMSNormalization(x, scale): the mean square
+ * instead, and no mean taken away. */
 static dms_code layer_norm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const int64_t stash = dms_node_int(node, "stash_type", 1);
@@ -197,6 +208,7 @@ static dms_code scale_operand(dms_lowering *lo, const dms_node *node, uint32_t k
     return DMS_OK;
 }
 
+/* One DMS_K_LAYER_NORM on the matrix [what stays, what is normalised]. */
 static dms_code layer_norm_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_graph *graph = dms_lower_graph(lo);
     const dms_tensor *x = dms_in(graph, node, 0);
@@ -233,6 +245,7 @@ static dms_code layer_norm_lower(dms_lowering *lo, const dms_node *node, dms_sta
 
 /* ---- LpNormalization, MeanVarianceNormalization -------------------------------------------- */
 
+/* LpNormalization(x): x divided by its L1 or L2 norm along the axis. */
 static dms_code lp_norm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t axis = 0;
     int64_t p = 0;
@@ -308,6 +321,7 @@ static dms_code mvn_axes(const dms_node *node, uint32_t rank, uint32_t *mask, dm
     return DMS_OK;
 }
 
+/* MeanVarianceNormalization(x): mean 0 and variance 1 over `axes`. */
 static dms_code mvn_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t mask = 0;
     DMS_TRY(dms_ops_want_dtype(graph, node, 0, DMS_OPS_FLOAT, st));

@@ -32,6 +32,7 @@ typedef struct dms_op_family {
     X(cast)                                                                                        \
     X(constant)                                                                                    \
     X(conv)                                                                                        \
+    X(einsum)                                                                                      \
     X(index)                                                                                       \
     X(join)                                                                                        \
     X(norm)                                                                                        \
@@ -39,6 +40,7 @@ typedef struct dms_op_family {
     X(product)                                                                                     \
     X(reduce)                                                                                      \
     X(resize)                                                                                      \
+    X(rotary)                                                                                      \
     X(slice)                                                                                       \
     X(unary)                                                                                       \
     X(view)

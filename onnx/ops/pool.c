@@ -10,12 +10,15 @@
 
 enum { POOL_MAX, POOL_AVERAGE, POOL_LP };
 
+/* The fn of DMS_K_POOL that an operator stands for. */
 static int64_t kind_of(const dms_node *node) {
     return strcmp(node->op, "MaxPool") == 0  ? POOL_MAX
            : strcmp(node->op, "LpPool") == 0 ? POOL_LP
                                              : POOL_AVERAGE;
 }
 
+/* MaxPool, AveragePool, LpPool(x[n, c, spatial]): one number per window. MaxPool also gives the
+ * position of its number in x, counted over all of x. */
 static dms_code pool_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const uint32_t bytes = DMS_DTYPE_BIT(DMS_DTYPE_U8) | DMS_DTYPE_BIT(DMS_DTYPE_I8);
     const dms_tensor *x = dms_in(graph, node, 0);
@@ -35,6 +38,7 @@ static dms_code pool_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 1, DMS_DTYPE_I64, rank, dim, st);
 }
 
+/* One DMS_K_POOL. Pads at the end are parameters too: an average may count them. */
 static dms_code pool_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_graph *graph = dms_lower_graph(lo);
     dms_window w;

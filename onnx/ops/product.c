@@ -18,6 +18,8 @@ typedef struct matmul_dims {
     bool a_is_vector, b_is_vector;
 } matmul_dims;
 
+/* Both shapes made ready, and checked: columns of a against rows of b, leading axes against each
+ * other by the rule of broadcasting. */
 static dms_code matmul_read(const dms_graph *graph, const dms_node *node, matmul_dims *out,
                             dms_status *st) {
     const dms_tensor *a = dms_in(graph, node, 0), *b = dms_in(graph, node, 1);
@@ -51,6 +53,8 @@ static dms_code matmul_read(const dms_graph *graph, const dms_node *node, matmul
     return DMS_OK;
 }
 
+/* MatMul(a, b): [..., m, k] by [..., k, n]; leading axes are broadcast. A vector on the left is
+ * a row, on the right a column, and its axis vanishes from the result. */
 static dms_code matmul_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     matmul_dims d;
     int64_t dim[DMS_MAX_RANK];
@@ -97,6 +101,8 @@ static bool flatten_rows(const matmul_dims *d, dms_lowered_operand *operand) {
     return true;
 }
 
+/* One DMS_K_MATMUL. A weight shared by all rows is one matrix product, which can be cut along n;
+ * otherwise the matrices are repeated by pitches of 0. */
 static dms_code matmul_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     matmul_dims d;
     int64_t full[3][DMS_MAX_RANK + 1];
@@ -129,6 +135,8 @@ static dms_code matmul_lower(dms_lowering *lo, const dms_node *node, dms_status 
 
 /* ---- Gemm ---------------------------------------------------------------------------------- */
 
+/* Gemm(a, b, c): alpha a' b' + beta c; a' and b' may be transposed, c is broadcast to the result
+ * but not the other way round. */
 static dms_code gemm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *a = dms_in(graph, node, 0), *b = dms_in(graph, node, 1);
     const dms_tensor *c = dms_in(graph, node, 2);
@@ -153,6 +161,7 @@ static dms_code gemm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, a->dtype, 2, dim, st);
 }
 
+/* One DMS_K_MATMUL; transposing swaps pitches. A factor of 0 drops c, as in ONNX Runtime. */
 static dms_code gemm_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     static const uint32_t swap[2] = {1, 0};
     const double alpha = dms_node_float(node, "alpha", 1.0),

@@ -53,6 +53,7 @@ static dms_code reduce_axes(dms_graph *graph, const dms_node *node, uint32_t *ma
     return DMS_OK;
 }
 
+/* Dims without the reduced axes, or with 1 in their place (keepdims, the default). */
 static dms_code reduce_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const dms_reduce_fn fn = rule_of(node)->fn;
@@ -119,6 +120,7 @@ static dms_code reduce(dms_lowering *lo, const dms_node *node, dms_reduce_fn fn,
     return dms_lower_call(lo, node, DMS_K_CAST, 1, 1, cast, 1, saturate, 0, NULL, st);
 }
 
+/* One DMS_K_REDUCE, which wants what stays before what goes: a permuted view. */
 static dms_code reduce_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     uint32_t mask = 0;
     DMS_TRY(reduce_axes(dms_lower_graph(lo), node, &mask, st));
@@ -127,6 +129,7 @@ static dms_code reduce_lower(dms_lowering *lo, const dms_node *node, dms_status 
 
 /* ---- GlobalAveragePool, GlobalMaxPool, GlobalLpPool ---------------------------------------- */
 
+/* GlobalAveragePool, GlobalMaxPool, GlobalLpPool(x[n, c, spatial]): one number per channel. */
 static dms_code global_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     int64_t dim[DMS_MAX_RANK], p = 0;
@@ -140,6 +143,7 @@ static dms_code global_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, x->dtype, rank, dim, st);
 }
 
+/* A reduction over all axes behind the channels. */
 static dms_code global_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const uint32_t rank = dms_in(dms_lower_graph(lo), node, 0)->rank;
     dms_reduce_fn fn = dms_node_int(node, "p", 2) == 1 ? DMS_FN_L1 : DMS_FN_L2;

@@ -168,6 +168,7 @@ static dms_code round_as_opset_10(const dms_node *node, uint32_t rank, resize_pl
     return DMS_OK;
 }
 
+/* Everything a node says, per axis of its input. Scales and sizes exclude each other. */
 static dms_code read_plan(dms_graph *graph, const dms_node *node, resize_plan *plan,
                           dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
@@ -196,6 +197,8 @@ static dms_code read_plan(dms_graph *graph, const dms_node *node, resize_plan *p
     return round_as_opset_10(node, x->rank, plan, st);
 }
 
+/* Resize(x, region, scales, sizes): y at positions spread over x as the coordinate mode says;
+ * extents are floor(extent x scale), or the sizes. */
 static dms_code resize_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     resize_plan plan;
@@ -205,6 +208,7 @@ static dms_code resize_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, x->dtype, x->rank, plan.dim, st);
 }
 
+/* One DMS_K_RESIZE with scale and region of every axis. */
 static dms_code resize_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     resize_plan plan;
     DMS_TRY(read_plan(dms_lower_graph(lo), node, &plan, st));

@@ -27,6 +27,7 @@ static dms_code slice_numbers(dms_graph *graph, const dms_node *node, uint32_t k
     return DMS_OK;
 }
 
+/* The nearest number of [low, high]. */
 static int64_t clamp(int64_t value, int64_t low, int64_t high) {
     return value < low ? low : value > high ? high : value;
 }
@@ -45,6 +46,7 @@ static void slice_axis(int64_t n, int64_t start, int64_t end, int64_t step, slic
     range->first[axis] = count > 0 ? start : 0;
 }
 
+/* Starts, ends, axes and steps as ranges: axes that are not named are taken whole. */
 static dms_code slice_read(dms_graph *graph, const dms_node *node, slice_range *range,
                            dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
@@ -74,6 +76,8 @@ static dms_code slice_read(dms_graph *graph, const dms_node *node, slice_range *
     return DMS_OK;
 }
 
+/* Slice(x, starts, ends, axes, steps): every step-th element from start to before end. All must
+ * be known. */
 static dms_code slice_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     slice_range range = {0};
@@ -96,6 +100,7 @@ static int64_t slice_ascending(const slice_range *range, dms_view *view) {
     return backwards;
 }
 
+/* A view where all steps are positive: pitches times steps, the offset moved. */
 static bool slice_alias(dms_graph *graph, const dms_node *node, uint32_t k, const dms_view *in,
                         dms_view *out) {
     slice_range range = {0};
@@ -105,6 +110,7 @@ static bool slice_alias(dms_graph *graph, const dms_node *node, uint32_t k, cons
            slice_ascending(&range, out) == 0;
 }
 
+/* One copy; the kernel reads the axes of the mask backwards. */
 static dms_code slice_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     slice_range range = {0};
     DMS_TRY(slice_read(dms_lower_graph(lo), node, &range, st));
@@ -163,6 +169,7 @@ static dms_code split_lengths(dms_graph *graph, const dms_node *node, int64_t **
     return dms_alloc_st(graph->arena, node->n_out, sizeof **out, "the parts of a Split", out, st);
 }
 
+/* Split(x): parts side by side along the axis, by lengths or in equal parts. */
 static dms_code split_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t axis = 0;
@@ -192,6 +199,7 @@ static dms_code split_part(dms_graph *graph, const dms_node *node, uint32_t k, d
     return DMS_OK;
 }
 
+/* Every part is a view. */
 static bool split_alias(dms_graph *graph, const dms_node *node, uint32_t k, const dms_view *in,
                         dms_view *out) {
     dms_status ignored;

@@ -78,6 +78,7 @@ static const unary_rule *rule_of(const dms_node *node) {
 
 static const char *const gelu_words[] = {"none", "tanh"};
 
+/* Dims stay; the dtype too, but for functions that answer yes or no. */
 static dms_code unary_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const unary_rule *rule = rule_of(node);
     const dms_tensor *x = dms_in(graph, node, 0);
@@ -100,6 +101,7 @@ static double real_attr(const dms_node *node, const char *name, double otherwise
     return name == NULL ? 0.0 : dms_node_float(node, name, otherwise);
 }
 
+/* One DMS_K_UNARY with the attributes as parameters p0 and p1. */
 static dms_code unary_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const unary_rule *rule = rule_of(node);
     dms_unary_fn fn = rule->fn;
@@ -114,6 +116,8 @@ static dms_code unary_lower(dms_lowering *lo, const dms_node *node, dms_status *
 
 /* ---- Clip ---------------------------------------------------------------------------------- */
 
+/* Clip(x): min(max(x, low), high): where the bounds cross, the upper one wins. Either may be
+ * absent. */
 static dms_code clip_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const uint32_t set = node->version >= 12 ? DMS_OPS_NUMBER : DMS_OPS_FLOAT;
     DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, node->version < 11 ? 0 : 2, set, st));
@@ -178,6 +182,8 @@ static bool clip_alias(dms_graph *graph, const dms_node *node, uint32_t k, const
            dms_in(graph, node, 2) == NULL;
 }
 
+/* One DMS_K_UNARY where the bounds are known numbers. In opset 6 an absent bound is the largest
+ * finite f32, so infinities are cut. */
 static dms_code clip_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     double low = -HUGE_VAL, high = HUGE_VAL;
     if (node->version < 11) {

@@ -36,6 +36,8 @@ static dms_code fill_unknown(const dms_node *node, const dms_tensor *x, uint32_t
                          dms_ops_dims_text(rank, dim, text[1], sizeof text[1]));
 }
 
+/* Reshape(x, shape): 0 copies the dim of x at the same place (unless allowzero), one -1 takes
+ * what is left. The shape must be known. */
 static dms_code reshape_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t rank = 0;
@@ -67,6 +69,8 @@ static dms_code reshape_infer(dms_graph *graph, dms_node *node, dms_status *st) 
 
 /* ---- Squeeze, Unsqueeze, Flatten ----------------------------------------------------------- */
 
+/* Squeeze(x, axes): axes of extent 1 vanish; all of them where none is named. Axes that are
+ * named but empty keep everything. */
 static dms_code squeeze_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t mask = 0, rank = 0;
@@ -86,6 +90,7 @@ static dms_code squeeze_infer(dms_graph *graph, dms_node *node, dms_status *st) 
     return dms_set_output(graph, node, 0, x->dtype, rank, dim, st);
 }
 
+/* Unsqueeze(x, axes): axes of extent 1 appear, named by their places in the result. */
 static dms_code unsqueeze_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const int64_t *axis = NULL;
@@ -106,6 +111,7 @@ static dms_code unsqueeze_infer(dms_graph *graph, dms_node *node, dms_status *st
     return dms_set_output(graph, node, 0, x->dtype, rank, dim, st);
 }
 
+/* Flatten(x): a matrix: the axes before `axis` times those from it on. */
 static dms_code flatten_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const int64_t rank = (int64_t)x->rank, low = node->version >= 11 ? -rank : 0;
@@ -119,6 +125,7 @@ static dms_code flatten_infer(dms_graph *graph, dms_node *node, dms_status *st) 
 
 /* ---- Dropout ------------------------------------------------------------------------------- */
 
+/* Dropout(x): in inference nothing is dropped: x, and a mask of ones for those who ask. */
 static dms_code dropout_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *training = dms_in(graph, node, 2);
     uint32_t n = 0;
@@ -139,6 +146,7 @@ static dms_code dropout_infer(dms_graph *graph, dms_node *node, dms_status *st) 
                           st);
 }
 
+/* The first output is the input. */
 static bool same_alias(dms_graph *graph, const dms_node *node, uint32_t k, const dms_view *in,
                        dms_view *out) {
     (void)graph;
@@ -184,6 +192,7 @@ static dms_code permutation(const dms_node *node, uint32_t rank, uint32_t *order
     return DMS_OK;
 }
 
+/* Transpose(x): axis k of the result is axis perm[k] of x. */
 static dms_code transpose_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t order[DMS_MAX_RANK];
@@ -195,6 +204,7 @@ static dms_code transpose_infer(dms_graph *graph, dms_node *node, dms_status *st
     return dms_set_output(graph, node, 0, x->dtype, x->rank, dim, st);
 }
 
+/* Dims and pitches permuted: kernels take any pitches, so nothing moves. */
 static bool transpose_alias(dms_graph *graph, const dms_node *node, uint32_t k, const dms_view *in,
                             dms_view *out) {
     (void)graph;
@@ -206,6 +216,7 @@ static bool transpose_alias(dms_graph *graph, const dms_node *node, uint32_t k, 
     return true;
 }
 
+/* Expand(x, shape): x broadcast with the shape, which may have fewer axes or ones. */
 static dms_code expand_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t n = 0;
@@ -229,6 +240,7 @@ static dms_code expand_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, x->dtype, rank, dim, st);
 }
 
+/* Pitches of 0 where the axis is repeated. */
 static bool expand_alias(dms_graph *graph, const dms_node *node, uint32_t k, const dms_view *in,
                          dms_view *out) {
     int64_t dim[DMS_MAX_RANK];
