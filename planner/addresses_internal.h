@@ -42,8 +42,10 @@ DMS_CHECKED dms_code dms_holes_init(dms_holes *holes, int32_t n_slots, const dms
 /* Takes every piece out. */
 void dms_holes_clear(dms_holes *holes);
 
-/* Puts a piece in, or takes it out, at its start..end. */
+/* Puts a piece in at its start..end. */
 void dms_holes_put(dms_holes *holes, uint32_t piece);
+
+/* Takes it out again; start and end must be what they were. */
 void dms_holes_take(dms_holes *holes, uint32_t piece);
 
 /* Lists what shares a slot with first..end, of which need..end cannot be given up.

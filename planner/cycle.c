@@ -6,12 +6,13 @@
 #include "schema/arena.h"
 #include "schema/checked.h"
 
-__extension__ typedef unsigned __int128 wide; /* bytes x 1e9 passes 64 bits from 18 GB on */
-
+/* In three digits at a time: bytes x 1e9 would pass 64 bits from 18 GB on. */
 int64_t dms_copy_ns(const dms_link *link, uint64_t bytes) {
-    const wide ns = (wide)bytes * 1000000000u;
-    const wide rate = (wide)link->bytes_per_s;
-    return link->latency_ns + (int64_t)((ns + rate - 1) / rate);
+    const uint64_t rate = (uint64_t)link->bytes_per_s; /* < 2^43, so the products below fit */
+    const uint64_t micro = bytes % rate * 1000000, nano = micro % rate * 1000;
+    const uint64_t ns =
+        bytes / rate * 1000000000 + micro / rate * 1000 + nano / rate + (nano % rate != 0);
+    return link->latency_ns + (int64_t)ns;
 }
 
 static int64_t units_of(uint64_t bytes) {

@@ -5,6 +5,7 @@
 
 #include "schema/checked.h"
 
+#define MAX_RATE ((int64_t)1 << 43)   /* bytes per s; dms_copy_ns counts on it */
 #define MAX_STEPS (1u << 24)          /* slots fit an int32_t twice over */
 #define MAX_TOTAL ((uint64_t)1 << 61) /* sums of bytes and of ns keep room to add */
 
@@ -38,8 +39,8 @@ static dms_code check_tensor(const dms_problem *problem, uint32_t id, dms_status
 static dms_code check_links(const dms_problem *problem, dms_status *st) {
     const dms_link *links[] = {&problem->in, &problem->out, &problem->load, &problem->store};
     for (size_t i = 0; i < sizeof links / sizeof *links; i++)
-        if (links[i]->bytes_per_s <= 0 || links[i]->latency_ns < 0 ||
-            links[i]->latency_ns > INT32_MAX)
+        if (links[i]->bytes_per_s <= 0 || links[i]->bytes_per_s > MAX_RATE ||
+            links[i]->latency_ns < 0 || links[i]->latency_ns > INT32_MAX)
             return dms_fail(st, DMS_EINTERNAL, "problem: link %zu has no rate", i);
     return DMS_OK;
 }

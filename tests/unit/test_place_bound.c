@@ -1,0 +1,192 @@
+/* test_place_bound.c - the certificate is a bound, whatever the solver does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "planner/bound.h"
+#include "planner/lp.h"
+#include "support_problem.h"
+
+static void a_small_program_is_solved_and_certified(void **state) {
+    (void)state;
+    /* least x + 2y with x + y >= 3, x <= 2, y <= 5: x = 2, y = 1, cost 4 */
+    dms_arena arena = {0};
+    dms_lp lp;
+    dms_lp_result r;
+    dms_status st;
+    assert_int_equal(dms_lp_open(&arena, 2, &lp, &st), DMS_OK);
+    dms_lp_column(&lp, 0, 0, 2, 1);
+    dms_lp_column(&lp, 1, 0, 5, 2);
+    dms_lp_put(&lp, 1, 0.25); /* coefficients of a column add up, in any order */
+    dms_lp_put(&lp, 0, 1);
+    dms_lp_put(&lp, 1, 0.75);
+    assert_int_equal(dms_lp_row(&lp, 3, DMS_LP_FREE, &st), DMS_OK);
+    assert_int_equal(dms_lp_solve(&lp, DMS_LP_RECIPE, 1000, &r, &st), DMS_OK);
+    assert_true(r.is_solved);
+    assert_true(r.x[0] > 1.999 && r.x[1] > 0.999 && r.x[1] < 1.001);
+    assert_true(r.certificate > 3.9999 && r.certificate < 4.0001);
+    dms_lp_close(&lp);
+    dms_arena_free(&arena);
+}
+
+static void a_second_solve_with_other_costs_is_as_right_as_the_first(void **state) {
+    (void)state;
+    dms_arena arena = {0};
+    dms_lp lp;
+    dms_lp_result r;
+    dms_status st;
+    assert_int_equal(dms_lp_open(&arena, 3, &lp, &st), DMS_OK);
+    for (uint32_t i = 0; i < 3; i++)
+        dms_lp_column(&lp, i, 0, 1000, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        dms_lp_put(&lp, i, 400);
+        dms_lp_put(&lp, (i + 1) % 3, 0.02);
+        assert_int_equal(dms_lp_row(&lp, 30, DMS_LP_FREE, &st), DMS_OK);
+    }
+    for (uint32_t i = 0; i < 3; i++)
+        dms_lp_put(&lp, i, 1);
+    assert_int_equal(dms_lp_row(&lp, -DMS_LP_FREE, 100, &st), DMS_OK);
+    assert_int_equal(dms_lp_solve(&lp, DMS_LP_RECIPE, 1000, &r, &st), DMS_OK);
+    const double once = r.objective;
+    for (uint32_t i = 0; i < 3; i++)
+        dms_lp_column(&lp, i, 0, 1000, 2);
+    dms_lp_set_high(&lp, 3, 90);
+    assert_int_equal(dms_lp_solve(&lp, DMS_LP_RECIPE, 1000, &r, &st), DMS_OK);
+    assert_true(r.objective > 1.999 * once && r.objective < 2.001 * once);
+    assert_true(r.certificate > 1.999 * once);
+    dms_lp_close(&lp);
+    dms_arena_free(&arena);
+}
+
+static void a_program_that_is_stopped_has_no_point(void **state) {
+    (void)state;
+    problem_case c;
+    dms_cycle cycle;
+    dms_status st;
+    problem_random(&c, 4, 60);
+    assert_int_equal(dms_cycle_build(&c.problem, &c.arena, &cycle, &st), DMS_OK);
+    dms_lp lp;
+    dms_lp_result r;
+    assert_int_equal(dms_lp_open(&c.arena, 60, &lp, &st), DMS_OK);
+    for (uint32_t i = 0; i < 60; i++)
+        dms_lp_column(&lp, i, 0, 10, 1);
+    for (uint32_t i = 0; i < 60; i++) {
+        for (uint32_t k = 0; k < 9; k++)
+            dms_lp_put(&lp, (i * 7 + k * k) % 60, 1 + problem_draw(&c, 9));
+        assert_int_equal(dms_lp_row(&lp, 5 + i % 7, DMS_LP_FREE, &st), DMS_OK);
+    }
+    assert_int_equal(dms_lp_solve(&lp, DMS_LP_RECIPE, 0, &r, &st), DMS_OK);
+    assert_false(r.is_solved && r.certificate > r.objective + 1e-6);
+    dms_lp_close(&lp);
+    problem_end(&c);
+}
+
+static void integers_are_branched_to_the_optimum(void **state) {
+    (void)state;
+    /* most 5a + 4b + 3c with 2a + 3b + c <= 5, 4a + b + 2c <= 11, 3a + 4b + 2c <= 8 in integers:
+     * a = 2, b = 0, c = 1 gives 13 */
+    dms_arena arena = {0};
+    dms_lp lp;
+    dms_lp_result r;
+    dms_status st;
+    const double rows[3][3] = {{2, 3, 1}, {4, 1, 2}, {3, 4, 2}}, high[3] = {5, 11, 8};
+    const double gain[3] = {5, 4, 3};
+    assert_int_equal(dms_lp_open(&arena, 3, &lp, &st), DMS_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        dms_lp_column(&lp, i, 0, 10, -gain[i]);
+        lp.is_integer[i] = true;
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        for (uint32_t k = 0; k < 3; k++)
+            dms_lp_put(&lp, k, rows[i][k]);
+        assert_int_equal(dms_lp_row(&lp, -DMS_LP_FREE, high[i], &st), DMS_OK);
+    }
+    assert_int_equal(dms_lp_branch(&lp, 1000, &r, &st), DMS_OK);
+    assert_true(r.is_solved);
+    assert_true(r.objective < -12.999 && r.objective > -13.001);
+    dms_lp_close(&lp);
+    dms_arena_free(&arena);
+}
+
+/* The certificate of a problem at a budget in units. */
+static int64_t bound_of(problem_case *c, uint64_t units, uint32_t groups) {
+    dms_cycle cycle;
+    dms_bound *bound = NULL;
+    dms_shares shares;
+    dms_status st;
+    if (dms_cycle_build(&c->problem, &c->arena, &cycle, &st) != DMS_OK ||
+        dms_bound_open(&cycle, groups, &c->arena, &bound, &st) != DMS_OK ||
+        dms_bound_solve(bound, units * UNIT, 0, &shares, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    dms_bound_close(bound);
+    assert_true(shares.has_shares);
+    assert_true((double)shares.bound_ns <= shares.value_ns * (1 + 1e-9) + 1 ||
+                shares.bound_ns == cycle.compute_ns ||
+                shares.bound_ns == dms_bound_closed_form(&cycle, units * UNIT));
+    for (uint32_t g = 0; g < cycle.n_gaps; g++)
+        assert_true(shares.x[g] >= 0 && shares.x[g] <= 1);
+    return shares.bound_ns;
+}
+
+static void what_cannot_stay_must_be_loaded(void **state) {
+    (void)state;
+    /* eight weights of 100, room for 300 in all: beside the one in use 200 stay, so at least 500
+     * of 800 ns of copies are needed each turn (the one in use may stay through the seam) */
+    problem_case c;
+    dms_cycle cycle;
+    dms_status st;
+    problem_begin(&c, 8, 10);
+    for (uint32_t t = 0; t < 8; t++)
+        problem_once(&c, DMS_PROBLEM_WEIGHT, 100, t);
+    assert_int_equal(dms_cycle_build(&c.problem, &c.arena, &cycle, &st), DMS_OK);
+    assert_in_range(dms_bound_closed_form(&cycle, 300 * UNIT), 499, 500);
+    assert_in_range(bound_of(&c, 300, 200), 499, 620);
+    assert_int_equal(dms_bound_closed_form(&cycle, 800 * UNIT), 80);
+    problem_end(&c);
+}
+
+static void fewer_groups_never_prove_more_than_the_plan_takes(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 15; seed++) {
+        problem_case c;
+        problem_random(&c, seed, 30);
+        const uint64_t budget = problem_floor(&c) + 10 * seed;
+        const dms_decision d = problem_place(&c, budget);
+        assert_true(bound_of(&c, budget, 6) <= d.period_ns);
+        assert_true(bound_of(&c, budget, 15) <= d.period_ns);
+        assert_true(bound_of(&c, budget, 200) <= d.period_ns);
+        problem_end(&c);
+    }
+}
+
+static void more_memory_never_raises_the_bound(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        problem_case c;
+        int64_t last = INT64_MAX;
+        problem_random(&c, seed, 25);
+        for (uint64_t extra = 0; extra < 500; extra += 50) {
+            const int64_t bound = bound_of(&c, problem_floor(&c) + extra, 200);
+            assert_true(bound - 1 <= last); /* the margin of the certificate */
+            last = bound;
+        }
+        problem_end(&c);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_small_program_is_solved_and_certified),
+        cmocka_unit_test(a_second_solve_with_other_costs_is_as_right_as_the_first),
+        cmocka_unit_test(a_program_that_is_stopped_has_no_point),
+        cmocka_unit_test(integers_are_branched_to_the_optimum),
+        cmocka_unit_test(what_cannot_stay_must_be_loaded),
+        cmocka_unit_test(fewer_groups_never_prove_more_than_the_plan_takes),
+        cmocka_unit_test(more_memory_never_raises_the_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
