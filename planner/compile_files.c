@@ -1,16 +1,15 @@
 /* compile_files.c - the file table of a plan: digests by which a run knows its weights again. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "planner/compile_internal.h"
 #include "planner/dmsc.h"
 #include "schema/beneath.h"
 #include "schema/file_digest.h"
+#include "schema/file_write.h"
 
 /* A range of a file that holds one large weight. */
 typedef struct range {
@@ -62,8 +61,18 @@ static dms_code open_file(const dms_graph *graph, uint32_t file, int *out_fd, ui
                             &is_missing, st);
 }
 
+/* The sampled digest, and that of all bytes while `left` of them may still be read. */
+static dms_code digest_bytes(int fd, dms_plan_file *out, uint64_t *left, dms_status *st) {
+    const dms_file_ranges large = {out->n_large, out->large_offset, out->large_bytes};
+    DMS_TRY(dms_file_digest(fd, out->name, out->bytes, &large, &out->digest, st));
+    if (out->bytes > *left)
+        return DMS_OK;
+    *left -= out->bytes;
+    return dms_file_digest_all(fd, out->name, out->bytes, &out->digest_all, st);
+}
+
 static dms_code digest_file(const dms_compiled *c, uint32_t file, dms_arena *arena,
-                            dms_plan_file *out, dms_status *st) {
+                            dms_plan_file *out, uint64_t *left, dms_status *st) {
     *out = c->graph.file[file];
     out->kind = file == 0 ? 0 : 1;
     if (c->graph.file_is_missing[file]) {
@@ -75,12 +84,11 @@ static dms_code digest_file(const dms_compiled *c, uint32_t file, dms_arena *are
     int fd;
     uint64_t bytes;
     DMS_TRY(open_file(&c->graph, file, &fd, &bytes, st));
-    const dms_file_ranges large = {out->n_large, out->large_offset, out->large_bytes};
     dms_code code = DMS_OK;
     if (bytes != out->bytes)
         code = dms_fail(st, DMS_EIO, "file '%s' changed while it was read", out->name);
     if (code == DMS_OK)
-        code = dms_file_digest(fd, out->name, bytes, &large, &out->digest, st);
+        code = digest_bytes(fd, out, left, st);
     (void)close(fd);
     return code;
 }
@@ -96,9 +104,9 @@ static dms_code digest_consts(const dms_compiled *c, const char *name, dms_plan_
     if (fwrite(c->steps.consts, 1, (size_t)c->steps.n_consts, file) != c->steps.n_consts ||
         fflush(file) != 0)
         code = dms_fail(st, DMS_EIO, "temporary file: %s", strerror(errno));
-    const dms_file_ranges none = {0};
+    uint64_t left = out->bytes;
     if (code == DMS_OK)
-        code = dms_file_digest(fileno(file), name, out->bytes, &none, &out->digest, st);
+        code = digest_bytes(fileno(file), out, &left, st);
     (void)fclose(file);
     return code;
 }
@@ -108,8 +116,9 @@ dms_code dms_compile_files(dms_compiled *c, const char *consts_name, dms_arena *
     dms_plan *plan = &c->plan;
     const uint32_t n = c->graph.n_files + (c->steps.n_consts > 0);
     DMS_TRY(dms_alloc_st(arena, n, sizeof *plan->file, "files", &plan->file, st));
+    uint64_t left = DMS_FILE_DIGEST_ALL_BYTES;
     for (uint32_t i = 0; i < c->graph.n_files; i++)
-        DMS_TRY(digest_file(c, i, arena, &plan->file[i], st));
+        DMS_TRY(digest_file(c, i, arena, &plan->file[i], &left, st));
     if (c->steps.n_consts > 0)
         DMS_TRY(digest_consts(c, consts_name, &plan->file[c->graph.n_files], st));
     plan->n_files = n;
@@ -117,29 +126,8 @@ dms_code dms_compile_files(dms_compiled *c, const char *consts_name, dms_arena *
 }
 
 dms_code dms_write_file(const char *path, const void *data, uint64_t size, dms_status *st) {
-    char temporary[4096];
-    const int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    if (n < 0 || (size_t)n >= sizeof temporary)
-        return dms_fail(st, DMS_EIO, "'%s': the path is too long", path);
-    const int fd = mkstemp(temporary);
-    if (fd < 0)
-        return dms_fail(st, DMS_EIO, "'%s': %s", path, strerror(errno));
-    int error = 0;
-    for (uint64_t done = 0; done < size && error == 0;) {
-        const ssize_t wrote = write(fd, (const char *)data + done, (size_t)(size - done));
-        if (wrote > 0)
-            done += (uint64_t)wrote;
-        else if (wrote == 0 || errno != EINTR)
-            error = wrote == 0 ? EIO : errno;
-    }
-    if (error == 0 && (fchmod(fd, 0644) != 0 || fsync(fd) != 0))
-        error = errno;
-    if (close(fd) != 0 && error == 0)
-        error = errno;
-    if (error == 0 && rename(temporary, path) != 0)
-        error = errno;
-    if (error == 0)
-        return DMS_OK;
-    (void)unlink(temporary);
-    return dms_fail(st, DMS_EIO, "'%s': %s", path, strerror(error));
+    dms_file_write file;
+    DMS_TRY(dms_file_begin(&file, path, st));
+    (void)fwrite(data, 1, (size_t)size, file.out); /* a failure shows in the commit */
+    return dms_file_commit(&file, st);
 }

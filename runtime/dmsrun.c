@@ -181,6 +181,7 @@ static dms_code execute(run *r, dms_status *st) {
     DMS_TRY(dmsrun_load(r->session, o, &r->arena, t, st));
     DMS_TRY(dms_bind(r->session, t->input, t->n_inputs, t->output, t->n_outputs, st));
     DMS_TRY(dms_prepare(r->session, st));
+    r->result.info = dms_session_info(r->session); /* what preparing took included */
     DMS_TRY(run_turns(r, st));
     DMS_TRY(check_interrupt(&r->watch, st));
     dmsrun_sort(&r->result);

@@ -3,7 +3,7 @@
  * Reads    the file and source tables of a plan; files beneath the model's folder.
  * Returns  blocks of weights in the layout of the plan.
  * Cost     one descriptor per file that is read; 2 MiB of staging; long runs are read in place.
- * Source   openat2(2); P10 of DESIGN section 7.
+ * Source   P10 of DESIGN section 7.
  * Not here when a block is read (engine.c), what a digest covers (schema/file_digest.h).
  */
 #ifndef DMS_RUNTIME_STORAGE_H

@@ -8,13 +8,11 @@
  *     file   |aaaa....bbbb....cccc....|    a span covers the inner axes, and as much of the next
  *             \_____span_____/             as fits, unless less than a quarter of it would be used
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "runtime/random.h"
 #include "runtime/storage_internal.h"
+#include "schema/beneath.h"
 #include "schema/checked.h"
 
 #define DIRECT_RUN_BYTES (64u * 1024u) /* from here on a read of its own beats staging */
@@ -45,24 +43,10 @@ typedef struct box {
 
 /* Exactly these bytes; the plan was checked against the size, so an early end means a change. */
 static dms_code read_file(walk *w, uint64_t offset, void *to, uint64_t bytes) {
-    const int fd = w->storage->fd[w->source->file];
-    const char *name = w->storage->plan->file[w->source->file].name;
-    for (uint64_t done = 0; done < bytes;) {
-        const ssize_t got =
-            pread(fd, (uint8_t *)to + done, (size_t)(bytes - done), (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return dms_fail(w->st, DMS_EIO, "reading '%s' at byte %" PRIu64 ": %s", name,
-                            offset + done, strerror(errno));
-        if (got == 0)
-            return dms_fail(w->st, DMS_EIO,
-                            "'%s' ends at byte %" PRIu64 ", wanted are %" PRIu64 " from %" PRIu64,
-                            name, offset + done, bytes, offset);
-        done += (uint64_t)got;
-    }
+    const uint32_t file = w->source->file;
     w->bytes_read += bytes;
-    return DMS_OK;
+    return dms_read_at(w->storage->fd[file], w->storage->plan->file[file].name, offset, to, bytes,
+                       w->st);
 }
 
 /* Weights that follow from seed, file and place alone, whatever cell or order they are read in. */

@@ -80,8 +80,9 @@ static dms_code finish(int fd, const char *name, bool one_link, int *out_fd, uin
     return DMS_OK;
 }
 
-dms_code dms_beneath_open(const char *folder, const char *name, int *out_fd, uint64_t *out_bytes,
-                          bool *out_is_missing, dms_status *st) {
+/* Walks to a file and checks what it is. */
+static dms_code open_beneath(const char *folder, const char *name, bool one_link, int *out_fd,
+                             uint64_t *out_bytes, bool *out_is_missing, dms_status *st) {
     *out_is_missing = false;
     if (!is_plain_name(name))
         return dms_fail(st, DMS_EIO,
@@ -98,7 +99,17 @@ dms_code dms_beneath_open(const char *folder, const char *name, int *out_fd, uin
                                                              : strerror(error);
         return dms_fail(st, DMS_EIO, "file '%.200s': %s", name, why);
     }
-    return finish(fd, name, true, out_fd, out_bytes, st);
+    return finish(fd, name, one_link, out_fd, out_bytes, st);
+}
+
+dms_code dms_beneath_open(const char *folder, const char *name, int *out_fd, uint64_t *out_bytes,
+                          bool *out_is_missing, dms_status *st) {
+    return open_beneath(folder, name, true, out_fd, out_bytes, out_is_missing, st);
+}
+
+dms_code dms_beneath_open_linked(const char *folder, const char *name, int *out_fd,
+                                 uint64_t *out_bytes, bool *out_is_missing, dms_status *st) {
+    return open_beneath(folder, name, false, out_fd, out_bytes, out_is_missing, st);
 }
 
 dms_code dms_regular_open(const char *path, int *out_fd, uint64_t *out_bytes, dms_status *st) {

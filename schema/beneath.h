@@ -21,6 +21,12 @@
 DMS_CHECKED dms_code dms_beneath_open(const char *folder, const char *name, int *out_fd,
                                       uint64_t *out_bytes, bool *out_is_missing, dms_status *st);
 
+/* The same for a file that may have several names (hard links), as package managers make them: the
+ * model itself, which the user chose. */
+DMS_CHECKED dms_code dms_beneath_open_linked(const char *folder, const char *name, int *out_fd,
+                                             uint64_t *out_bytes, bool *out_is_missing,
+                                             dms_status *st);
+
 /* Opens a file that the user named: any path, but a regular file, and without waiting for a pipe.
  * Errors   DMS_EIO naming the file. */
 DMS_CHECKED dms_code dms_regular_open(const char *path, int *out_fd, uint64_t *out_bytes,

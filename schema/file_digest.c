@@ -1,11 +1,9 @@
 /* file_digest.c - hash all of a file, or all but the inside of its large ranges. */
 #include "schema/file_digest.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "schema/beneath.h"
 #include "schema/checked.h"
 
 #define WINDOW_BYTES (64u * 1024u)
@@ -20,29 +18,11 @@ typedef struct digest {
     uint8_t window[WINDOW_BYTES];
 } digest;
 
-/* Reads exactly `bytes` at `offset` into the window. */
-static dms_code read_window(digest *d, uint64_t offset, uint64_t bytes, dms_status *st) {
-    for (uint64_t done = 0; done < bytes;) {
-        const ssize_t got =
-            pread(d->fd, d->window + done, (size_t)(bytes - done), (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return dms_fail(st, DMS_EIO, "reading '%s' at byte %" PRIu64 ": %s", d->name, offset,
-                            strerror(errno));
-        if (got == 0)
-            return dms_fail(st, DMS_EIO, "'%s' ends at byte %" PRIu64 ", before its length",
-                            d->name, offset + done);
-        done += (uint64_t)got;
-    }
-    return DMS_OK;
-}
-
 /* Adds the bytes [offset, offset + bytes) to the chain, their place included. */
 static dms_code add_range(digest *d, uint64_t offset, uint64_t bytes, dms_status *st) {
     while (bytes != 0) {
         const uint64_t part = bytes < WINDOW_BYTES ? bytes : WINDOW_BYTES;
-        DMS_TRY(read_window(d, offset, part, st));
+        DMS_TRY(dms_read_at(d->fd, d->name, offset, d->window, part, st));
         d->chain = dms_hash_join(d->chain, dms_hash_bytes(d->window, part, offset));
         offset += part;
         bytes -= part;
