@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define PARTS_WITHOUT_LAYERS 40u
+#define MOST_LAYERS 100000
+#define SMALLEST_NAMING_BYTES 1024u /* a weight whose name may count layers */
 
 typedef struct maker {
     const dms_graph *graph;
@@ -108,30 +110,71 @@ static void walk(maker *m, uint32_t *touches) {
     }
 }
 
-/* The first number in a name, or -1. */
+/* The first number that is a part of a dotted or slashed name by itself ("layers.12.q"), or -1. */
 static long number_in(const char *name) {
-    const char *digit = strpbrk(name, "0123456789");
-    return digit == NULL ? -1 : strtol(digit, NULL, 10) % 100000;
+    for (const char *p = name; *p != 0; p++) {
+        if (*p < '0' || *p > '9')
+            continue;
+        char *end;
+        const long number = strtol(p, &end, 10);
+        const bool begins = p == name || p[-1] == '.' || p[-1] == '/';
+        const bool ends = *end == 0 || *end == '.' || *end == '/';
+        if (begins && ends)
+            return number > MOST_LAYERS ? -1 : number;
+        p = end - 1;
+    }
+    return -1;
 }
 
-/* Labels steps with layers: numbers in node names where they rise, else equal parts. */
-static void label_layers(maker *m) {
-    dms_problem *p = &m->out->problem;
-    const dms_steps *steps = m->steps;
+/* The number in the name of the step's node. */
+static long number_of_node(const maker *m, uint32_t step) {
+    return number_in(m->graph->node[m->steps->step[step].node].name);
+}
+
+/* The number in the name of the first weight that belongs to the step's node alone: small constants
+ * and what several nodes share say nothing of layers. */
+static long number_of_weight(const maker *m, uint32_t step) {
+    const dms_step *s = &m->steps->step[step];
+    for (uint32_t k = 0; k < m->steps->call[s->call].n_in; k++) {
+        const dms_step_tensor *t = &m->steps->tensor[s->operand[k].tensor];
+        if (t->plan.kind == DMS_TENSOR_WEIGHT && t->bytes >= SMALLEST_NAMING_BYTES &&
+            m->steps->step[t->first_step].node == m->steps->step[t->last_step].node &&
+            number_in(t->plan.name) >= 0)
+            return number_in(t->plan.name);
+    }
+    return -1;
+}
+
+typedef long number_of(const maker *m, uint32_t step);
+
+/* These numbers count layers: they start low, rise one by one, and each holds several steps. */
+static bool counts_layers(const maker *m, number_of *number) {
+    const uint32_t n_steps = m->out->problem.n_steps;
     long highest = -1;
-    uint32_t falls = 0;
-    for (uint32_t s = 0; s < p->n_steps; s++) {
-        const long n = number_in(m->graph->node[steps->step[s].node].name);
+    uint32_t rises = 0, jumps = 0, falls = 0;
+    for (uint32_t s = 0; s < n_steps; s++) {
+        const long n = number(m, s);
         falls += n >= 0 && n < highest;
+        rises += n > highest;
+        jumps += n > highest + 1;
         highest = n > highest ? n : highest;
     }
-    const bool by_name = highest > 0 && highest < (long)p->n_steps && falls < p->n_steps / 8;
+    return rises >= 2 && jumps <= rises / 4 && 3 * rises <= n_steps && falls <= n_steps / 8;
+}
+
+/* Labels steps with layers: numbers in the names of nodes or weights where they count layers, else
+ * equal parts. */
+static void label_layers(maker *m) {
+    dms_problem *p = &m->out->problem;
+    number_of *number = counts_layers(m, number_of_node)     ? number_of_node
+                        : counts_layers(m, number_of_weight) ? number_of_weight
+                                                             : NULL;
     uint32_t layer = 0;
     for (uint32_t s = 0; s < p->n_steps; s++) {
-        const long n = number_in(m->graph->node[steps->step[s].node].name);
-        if (by_name && n > (long)layer)
+        const long n = number == NULL ? -1 : number(m, s);
+        if (n > (long)layer)
             layer = (uint32_t)n;
-        if (!by_name)
+        if (number == NULL)
             layer = (uint32_t)((uint64_t)s * PARTS_WITHOUT_LAYERS / p->n_steps);
         p->steps[s].layer = layer;
     }

@@ -5,6 +5,7 @@
 #include "schema/checked.h"
 
 #define CELLS_IN_MODEL 128u
+#define CELL_MULTIPLE 64 /* columns: cells of equal width serve every kernel's panels and threads */
 #define SMALLEST_CELL_BYTES (64u << 10)
 #define LARGEST_CELL_BYTES (64u << 20)
 #define SMALLEST_CUDA_CELL_BYTES (16u << 20)
@@ -91,9 +92,11 @@ static bool use_can_be_cut(const dms_tiling *t, dms_tile_use use, const dms_pack
         if (cut.axis[k] < 0 || !is_whole(&call.view[k], count))
             return false;
     }
-    const int64_t entries = cut.granule / cut.unit[use.operand];
-    if (entries > *granule)
-        *granule = entries;
+    int64_t width = cut.granule;
+    while (width < CELL_MULTIPLE && width * 2 <= cut.extent)
+        width *= 2;
+    if (width / cut.unit[use.operand] > *granule)
+        *granule = width / cut.unit[use.operand];
     return true;
 }
 

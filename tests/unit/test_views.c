@@ -21,7 +21,7 @@ static void make_layers(graph_case *g, uint32_t layers) {
     uint32_t x = graph_input(g, "x<&>\"", 16, 64);
     for (uint32_t k = 0; k < layers; k++) {
         char name[32];
-        (void)snprintf(name, sizeof name, "w%u", (unsigned)k);
+        (void)snprintf(name, sizeof name, "layers.%u.w", (unsigned)k);
         const uint32_t w = graph_weight(g, name, 64, 64, k);
         (void)snprintf(name, sizeof name, "a%u", (unsigned)k);
         const uint32_t a = graph_result(g, name, 16, 64);
@@ -146,6 +146,7 @@ static void a_large_picture_folds_equal_layers_into_at_most_40_boxes(void **stat
     plan_half(&g, &c);
     Agraph_t *graph = picture_of(&g, &c);
     assert_true(agnnodes(graph) <= 40);
+    assert_non_null(agnode(graph, "fold", 0)); /* the inner 76 of 80 layers */
     assert_non_null(agnode(graph, "host", 0));
     assert_non_null(agnode(graph, "device", 0));
     assert_int_equal(agclose(graph), 0);
