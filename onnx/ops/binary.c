@@ -3,6 +3,13 @@
  * Versions: broadcasting follows NumPy's rule from opset 7 (Sum, Mean, Min, Max: 8) on, which
  * includes what came before. Pow takes an exponent of another dtype from opset 12 on. Where stands
  * here too.
+ *
+ *     a [2, 3, 1]   pitches [3, 1, 1]   seen as [2, 3, 4] with pitches [3, 1, 0]
+ *     b       [4]   pitches       [1]   seen as [2, 3, 4] with pitches [0, 0, 1]
+ *
+ * so that the kernel walks three operands of equal dims and never asks about broadcasting. Integer
+ * tensors run the same calls when shape arithmetic is folded: Div truncates, Mod takes the sign of
+ * the divisor (fmod: of the dividend), as ONNX Runtime does where the specification is silent.
  */
 #include <string.h>
 

@@ -1,6 +1,9 @@
 /* cast.c - Cast, CastLike: another dtype, the same elements.
  *
  * Versions: Cast-19 adds `saturate`, which matters for 8-bit floats alone. CastLike from opset 15.
+ * Reals become integers toward zero; bool is what is not 0. Dtypes that are not supported (8-bit
+ * floats, 4-bit integers, strings) are refused here when they are cast to, and by the reader where
+ * a tensor has them.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -1,4 +1,10 @@
-/* common.c - checks, axes and operands that several operator files need. */
+/* common.c - checks, axes and operands that several operator files need.
+ *
+ * Tensors of the graph move in memory when a lowering adds one (dms_lower_temp, dms_lower_constant,
+ * dms_lower_dense), so rows read what they need from a tensor before, and keep operands, which are
+ * values. Products of extents need no check: dms_set_output has checked the product of all of them,
+ * and counts an extent of 0 as 1.
+ */
 #include "onnx/ops/common.h"
 
 #include <inttypes.h>
@@ -20,7 +26,7 @@ dms_code dms_ops_want_dtype(const dms_graph *graph, const dms_node *node, uint32
 
 dms_code dms_ops_want_one_dtype(const dms_graph *graph, const dms_node *node, uint32_t first,
                                 uint32_t last, uint32_t set, dms_status *st) {
-    const dms_tensor *reference = NULL;
+    const dms_tensor *reference = NULL; /* the first that is present */
     for (uint32_t k = first; k <= last && k < node->n_in; k++) {
         const dms_tensor *t = dms_in(graph, node, k);
         if (t == NULL)
@@ -112,6 +118,7 @@ dms_code dms_ops_axes(dms_graph *graph, const dms_node *node, uint32_t k, uint32
     uint32_t n = 0;
     *mask = 0;
     *is_given = false;
+    /* An empty list is not an absent one: Squeeze keeps everything, ReduceSum may. */
     if (node->version < input_since) {
         *is_given = dms_node_attr(node, "axes") != NULL;
         n = dms_node_ints(node, "axes", &axis);
@@ -165,6 +172,7 @@ dms_code dms_ops_reshaped(dms_lowering *lo, const dms_node *node, uint32_t tenso
                           const int64_t *dim, dms_lowered_operand *out, dms_status *st) {
     dms_lowered_operand operand = dms_lower_operand(lo, tensor);
     dms_view view;
+    /* Views first: a copy costs a step, its buffer and the time of both. */
     if (dms_view_reshape(&operand.view, rank, dim, &view)) {
         operand.view = view;
         *out = operand;
@@ -191,6 +199,7 @@ void dms_ops_axis_last(dms_view *view, uint32_t axis) {
 }
 
 uint32_t dms_ops_axes_last(dms_view *view, uint32_t mask) {
+    /* A permutation: first those outside, then those inside, each in its old order. */
     uint32_t order[DMS_MAX_RANK] = {0}, n = 0, n_outside;
     for (uint32_t k = 0; k < view->rank; k++)
         if ((mask >> k & 1u) == 0)
@@ -253,7 +262,7 @@ uint64_t dms_ops_bits(dms_dtype dtype, double value) {
         return half_bits(single);
     if (dtype == DMS_DTYPE_BF16)
         return single != single ? 0x7fc0u : (narrow + 0x7fffu + (narrow >> 16 & 1u)) >> 16;
-    const uint64_t bits = (uint64_t)(int64_t)value;
+    const uint64_t bits = (uint64_t)(int64_t)value; /* two's complement, cut to the width */
     const uint32_t width = 8u * dms_dtype_bytes(dtype);
     return width >= 64u ? bits : bits & ((1ull << width) - 1u);
 }
@@ -285,6 +294,8 @@ bool dms_ops_alias_reshape(dms_graph *graph, const dms_node *node, uint32_t k, c
 }
 
 dms_code dms_ops_lower_reshape(dms_lowering *lo, const dms_node *node, dms_status *st) {
+    /* The output is dense, so it can be seen under the dims of the input, whose pitches cannot be
+     * seen under the dims of the output. */
     const dms_lowered_operand from = dms_lower_operand(lo, node->in[0]);
     dms_lowered_operand to = dms_lower_operand(lo, node->out[0]);
     DMS_TRY(dms_ops_view_as(node, &to, from.view.rank, from.view.dim, st));

@@ -2,6 +2,10 @@
  * Shape, Size, EyeLike. Small results are folded; a large ConstantOfShape is a step that fills.
  *
  * Versions: Shape-15 adds start and end.
+ *
+ * Exporters compute shapes with chains of these and of Gather, Concat, Mul and the like on small
+ * integer tensors. All of that is known when compiling: Shape, Size and EyeLike depend on shapes
+ * alone, and whatever follows from constants is folded by running what it lowers to.
  */
 #include <inttypes.h>
 #include <math.h>

@@ -1,6 +1,11 @@
 /* conv.c - Conv and ConvTranspose over one or two spatial axes.
  *
  * Versions: none that matters; 11 and 22 add words and dtypes.
+ *
+ *     x [n, c, h, w]   w [m, c / g, kh, kw]   y [n, m, oh, ow]      Conv
+ *     x [n, c, h, w]   w [c, m / g, kh, kw]   y [n, m, oh, ow]      ConvTranspose
+ *
+ * Group j of g reads channels [j c / g, (j + 1) c / g) and writes filters [j m / g, (j + 1) m / g).
  */
 #include <inttypes.h>
 

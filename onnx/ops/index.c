@@ -4,6 +4,16 @@
  * Versions: negative indices from opset 11 on. Scatter is ScatterElements until opset 10.
  * `reduction` of the scatters: add and mul from opset 16, min and max from 18. GatherND-12 adds
  * batch_dims. OneHot-11 lets indices count from the end.
+ *
+ *     Gather           y[o, j, r]    = x[o, i[j], r]
+ *     GatherElements   y[p, q]       = x[i[p, q], q]             (axis 0)
+ *     GatherND         y[b, j, r]    = x[b, i[b, j, 0], ..., i[b, j, k-1], r]
+ *     ScatterElements  y[i[p, q], q] = u[p, q]                   (axis 0), y = x elsewhere
+ *     ScatterND        y[i[j, 0], ..., i[j, k-1], r] = u[j, r]   y = x elsewhere
+ *
+ * Indices that are not known when compiling act as addresses: the kernels clamp each one and end
+ * the run with a status. Positions that a scatter names twice are written in the order of the
+ * updates, so that the last one wins on every run.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -34,6 +44,7 @@ static dms_code gather_infer(dms_graph *graph, dms_node *node, dms_status *st) {
                              DMS_MAX_RANK);
     int64_t dim[DMS_MAX_RANK], at = 0;
     for (uint32_t k = 0; k < rank; k++)
+        /* outer axes, then those of the indices, then inner ones */
         dim[k] = k < axis                 ? dms_extent(x, k)
                  : k < axis + index->rank ? dms_extent(index, k - axis)
                                           : dms_extent(x, k - index->rank + 1);

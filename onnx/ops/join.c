@@ -2,6 +2,15 @@
  *
  * Versions: Concat counts negative axes from opset 11 on. Pad takes attributes before opset 11,
  * inputs from then on; 18 adds axes, 19 the mode wrap. DepthToSpace-11 adds the mode CRD.
+ *
+ *     Pad of a b c by 2 and 2:
+ *     constant   0 0 a b c 0 0        reflect   c b a b c b a
+ *     edge       a a a b c c c        wrap      b c a b c a b
+ *
+ *     DepthToSpace with blocks of 2: channels of one position become one block of positions
+ *     DCR   c0 c1 c2 c3 ... hold block rows and columns, then channels
+ *     CRD   c0 c1 c2 c3 ... hold channels, then block rows and columns
+ *     both are a copy between two views of six axes; nothing else happens.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -75,6 +84,8 @@ static dms_code concat_lower(dms_lowering *lo, const dms_node *node, dms_status 
     const dms_lowered_operand out = dms_lower_operand(lo, node->out[0]);
     uint32_t axis = 0, n = 0;
     DMS_TRY(dms_ops_axis(graph, node, 0, &axis, st));
+    /* A call has at most CONCAT_LIMIT inputs: what has come together so far becomes the first one
+     * of the next call. */
     for (uint32_t k = 0; k < node->n_in; k++) {
         const dms_lowered_operand next = dms_lower_operand(lo, node->in[k]);
         if (dms_view_count(&next.view) == 0)
@@ -212,7 +223,7 @@ static dms_code tile_lower(dms_lowering *lo, const dms_node *node, dms_status *s
     dms_lowered_operand value = dms_lower_operand(lo, node->in[0]);
     const dms_lowered_operand out = dms_lower_operand(lo, node->out[0]);
     const uint32_t rank = out.view.rank;
-    uint32_t last = rank;
+    uint32_t last = rank; /* the last axis that is repeated: its copy goes to the output */
     for (uint32_t k = 0; k < rank; k++)
         if (out.view.dim[k] != value.view.dim[k])
             last = k;
@@ -228,7 +239,7 @@ static dms_code tile_lower(dms_lowering *lo, const dms_node *node, dms_status *s
         dim[k] *= repeats;
         if (k != last)
             DMS_TRY(dms_lower_temp(lo, out.view.dtype, rank, dim, &next, st));
-        int64_t inner = 1, outer = 1;
+        int64_t inner = 1, outer = 1; /* elements behind and before the axis */
         for (uint32_t j = 0; j < rank; j++)
             *(j < k ? &outer : &inner) *= j == k ? 1 : dim[j];
         const int64_t split[4] = {outer, repeats, n, inner}, once[4] = {outer, 1, n, inner};

@@ -3,6 +3,17 @@
  *
  * Versions: BatchNormalization-7 has `spatial` (must be 1), 14 training_mode (must be 0); further
  * outputs belong to training. GroupNormalization-18 has one scale per group, 21 one per channel.
+ *
+ *                        mean and variance over        scale and bias per
+ *     Batch              (given, per channel)          channel
+ *     Instance           positions of a channel        channel
+ *     Group              channels of a group, and      group (18), channel (21)
+ *                        their positions
+ *     Layer              the axes from `axis` on       element of these axes
+ *     RMS                the same, mean square only    element of these axes
+ *
+ * x [2, 6, h, w] with 2 groups is seen by DMS_K_GROUP_NORM as [2, 2, 3, h w] and a scale of one
+ * number per group as [2, 3] with pitches [1, 0]; instance norm is 6 groups of one channel.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -121,6 +132,7 @@ static dms_code group_norm_lower(dms_lowering *lo, const dms_node *node, dms_sta
     const dms_tensor *t = dms_in(dms_lower_graph(lo), node, 0);
     const int64_t channels = dms_extent(t, 1);
     const bool is_instance = strcmp(node->op, "InstanceNormalization") == 0;
+    /* An empty tensor may have 0 channels, and then 0 groups. */
     const int64_t groups = is_instance ? channels : dms_node_int(node, "num_groups", 1);
     const int64_t c = groups == 0 ? 0 : channels / groups;
     const int64_t dim[4] = {dms_extent(t, 0), groups, c, dms_ops_count(t, 2, t->rank)};
@@ -228,6 +240,7 @@ static dms_code layer_norm_lower(dms_lowering *lo, const dms_node *node, dms_sta
             scale_operand(lo, node, k, rank, all + axis, matrix[1], dtype, &operand[n_in++], st));
     operand[n_in] = dms_lower_operand(lo, node->out[0]);
     DMS_TRY(dms_ops_view_as(node, &operand[n_in], 2, matrix, st));
+    /* The kernel gives both statistics or none; the one that nobody wants goes to a temporary. */
     if (wants_mean || wants_inverse) {
         for (uint32_t k = 1; k <= 2; k++, n_out++) {
             if (k == 1 ? !wants_mean : !wants_inverse) {
@@ -274,7 +287,8 @@ static dms_code reduced(dms_lowering *lo, const dms_node *node, int64_t fn, uint
     return DMS_OK;
 }
 
-/* x / norm; where the norm is 0 the result is 0. */
+/* x / norm; where the norm is 0 the result is 0: a row of zeros has no direction, and ONNX leaves
+ * it as it is. So the divisor is 1 there. */
 static dms_code lp_norm_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     uint32_t axis = 0;
     DMS_TRY(dms_ops_axis(dms_lower_graph(lo), node, -1, &axis, st));

@@ -2,6 +2,9 @@
  *
  * Versions: MaxPool-8 adds the indices, 10 ceil_mode and dilations. AveragePool-7 adds
  * count_include_pad, 10 ceil_mode, 19 dilations. LpPool-18 adds ceil_mode and dilations.
+ *
+ * Windows may hang over the end (ceil_mode) and may reach into pads: an average divides by the
+ * elements it found, or by all of the window that lies inside the padded input.
  */
 #include <inttypes.h>
 #include <string.h>

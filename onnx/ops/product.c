@@ -1,6 +1,11 @@
 /* product.c - MatMul and Gemm: matrices multiplied.
  *
  * Versions: Gemm's C is optional from opset 11 on; it is broadcast from opset 7 on.
+ *
+ *     a [5, 2, 3]     b [3, 6]         one product of [10, 3] and [3, 6]: b is a weight, whose
+ *                                      columns can be cut into cells
+ *     a [5, 1, 2, 3]  b [4, 3, 6]      20 products: a seen with pitches [6, 0, 3, 1], b with
+ *                                      pitches [0, 18, 6, 1]
  */
 #include <inttypes.h>
 #include <string.h>

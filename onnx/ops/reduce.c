@@ -3,6 +3,12 @@
  * Versions: ReduceSum takes axes as input from opset 13 on, the others from opset 18 on, before as
  * attribute. Without axes all are reduced, or none where noop_with_empty_axes says so; then what is
  * done to a single element still is (ReduceL1: its absolute value). Min and Max of bool: opset 20.
+ *
+ *     x [2, 3, 4], axes [1]:   seen as [2, 4, 3] with pitches [12, 1, 4], two axes kept
+ *     y [2, 1, 4] or [2, 4]:   seen as [2, 4]
+ *
+ * The order of a sum belongs to the kernel and depends on the reduced extents alone: neither the
+ * layout of x nor the number of threads changes a bit.
  */
 #include <string.h>
 
@@ -104,6 +110,7 @@ static dms_code reduce(dms_lowering *lo, const dms_node *node, dms_reduce_fn fn,
                                       dms_lower_operand(lo, node->out[0])};
     const dms_lowered_operand out = operand[1];
     const bool is_bool = operand[0].view.dtype == DMS_DTYPE_BOOL;
+    /* max of 0 and 1 is "any", min is "all" */
     if (is_bool) {
         DMS_TRY(bool_to_u8(lo, node, &operand[0], st));
         DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_U8, out.view.rank, out.view.dim, &operand[1], st));

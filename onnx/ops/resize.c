@@ -3,6 +3,18 @@
  * Versions: Upsample-7 has its scales as attribute, 9 as input; from 10 on it is Resize. Resize-10
  * counts positions from the corner and rounds down (up where it shrinks). 11 adds region, sizes,
  * coordinate and nearest modes; 18 axes, aspect policies and antialiasing; 19 half_pixel_symmetric.
+ *
+ * Position in the input of output position p, n elements in and m out, scale s = m / n or as given:
+ *
+ *     half_pixel            (p + 0.5) / s - 0.5
+ *     pytorch_half_pixel    the same, 0 where m is 1
+ *     align_corners         p (n - 1) / (m - 1)
+ *     asymmetric            p / s
+ *     tf_crop_and_resize    begin (n - 1) + p (end - begin) (n - 1) / (m - 1)
+ *     half_pixel_symmetric  half_pixel, moved so that what floor(n s) cuts off is cut at both ends
+ *
+ * m is an integer in all of them, as in ONNX Runtime; the reference data of ONNX's tests take n s
+ * for align_corners even where that is none.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -99,7 +111,7 @@ static dms_code apply_scales(const dms_node *node, const dms_tensor *x, uint32_t
 static dms_code apply_sizes(const dms_node *node, const dms_tensor *x, uint32_t n,
                             const uint32_t *axis, const int64_t *size, resize_plan *plan,
                             dms_status *st) {
-    double common = 0.0;
+    double common = 0.0; /* the smallest (not_larger) or largest (not_smaller) scale */
     for (uint32_t k = 0; k < n; k++) {
         const int64_t from = dms_extent(x, axis[k]);
         if (size[k] < 1 || size[k] > INT64_C(1) << 40 || from < 1)

@@ -7,6 +7,9 @@
  *                                              or every second one (interleaved)
  *     y1 = cos x1 - sin x2
  *     y2 = sin x1 + cos x2                     elements from r on are copied
+ *
+ * The angles are tables: one row per position of the sequence, or one per position that there can
+ * be, in which case a further input names the row of every token. Heads share them: pitch 0.
  */
 #include <inttypes.h>
 

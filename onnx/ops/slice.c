@@ -4,6 +4,13 @@
  * Versions: Slice takes attributes before opset 10 (no steps), inputs from then on. Split takes
  * `split` as attribute before opset 13, as input from then on; opset 18 adds `num_outputs`, whose
  * last part may be smaller.
+ *
+ *     x 0 1 2 3 4 5 6 7 8 9      start 1, end 10, step 4:   1 5 9   offset 1, pitch 4: a view
+ *                                start -1, end 2, step -3:  9 6 3   offset 3, pitch 3, read
+ *                                                                   backwards: a copy
+ *
+ * Pitches are never negative, so that a view covers the same elements in memory whichever way it
+ * is walked; turning around is the kernel's work.
  */
 #include <inttypes.h>
 
@@ -35,6 +42,7 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high) {
 /* One axis of `n` elements: bounds count from the end where negative and are clamped. */
 static void slice_axis(int64_t n, int64_t start, int64_t end, int64_t step, slice_range *range,
                        uint32_t axis) {
+    /* No sum here can overflow: extents are positive, and bounds are clamped before they meet. */
     const int64_t stride = step == INT64_MIN ? INT64_MAX : step < 0 ? -step : step;
     const int64_t low = step < 0 ? -1 : 0, high = step < 0 ? n - 1 : n;
     start = clamp(start < 0 ? start + n : start, step < 0 && n > 0 ? 0 : low, high);

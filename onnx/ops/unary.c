@@ -2,6 +2,22 @@
  *
  * Versions differ in the dtypes they name only, but for Clip: attributes before opset 11, inputs
  * from then on; from opset 12 it takes integers.
+ *
+ *     Sigmoid          1 / (1 + exp(-x))          Softplus   log(1 + exp(x))
+ *     HardSigmoid      max(0, min(1, a x + b))    Softsign   x / (1 + |x|)
+ *     HardSwish        x HardSigmoid(x) with a = 1/6, b = 1/2
+ *     LeakyRelu        x below 0: a x             Erf        2 / sqrt(pi) integral of exp(-t t)
+ *     Elu              x below 0: a (exp(x) - 1)
+ *     Selu             g Elu(x)                   Mish       x tanh(Softplus(x))
+ *     Celu             max(0, x) + min(0, a (exp(x / a) - 1))
+ *     ThresholdedRelu  x above a, else 0
+ *     Shrink           x + bias below -lambd, x - bias above lambd, else 0
+ *     Gelu             x / 2 (1 + Erf(x / sqrt 2)), or with tanh of a polynomial
+ *     Round            halves to even             Sign       -1, 0 or 1
+ *
+ * A function is one line of the list below: its rule and its row both come from there. The dtypes
+ * are those of the newest version; older ones name fewer, and a model that passes ONNX's checker
+ * has none of the others.
  */
 #include <math.h>
 #include <string.h>
@@ -129,7 +145,8 @@ static dms_code clip_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output_like(graph, node, 0, 0, st);
 }
 
-/* A bound as a number that a double holds exactly; false: it is computed, or a large integer. */
+/* A bound as a number that a double holds exactly; false: it is computed, or a large integer. The
+ * parameters of a call are doubles, so integers beyond 53 bits must travel as operands. */
 static bool clip_bound(dms_graph *graph, const dms_node *node, uint32_t k, double *out) {
     const dms_tensor *bound = dms_in(graph, node, k);
     if (bound == NULL)
@@ -174,7 +191,7 @@ static dms_code clip_by_operands(dms_lowering *lo, const dms_node *node, dms_sta
     return DMS_OK;
 }
 
-/* No bound at all: the output is the input. */
+/* No bound at all: the output is the input. Exporters leave such nodes behind. */
 static bool clip_alias(dms_graph *graph, const dms_node *node, uint32_t k, const dms_view *in,
                        dms_view *out) {
     *out = *in;

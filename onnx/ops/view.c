@@ -6,6 +6,14 @@
  * and as input from then on. Flatten counts negative axes from opset 11 on. Dropout drops nothing:
  * opset 12 moves the ratio to an input and adds training_mode, which must be false; the mask has
  * the dtype of the data before opset 10 and is bool from then on.
+ *
+ *     x [2, 3, 4] dense         Reshape to [6, 4]         pitches [4, 1]
+ *                               Transpose (2, 0, 1)       pitches [1, 12, 4]
+ *     Transpose (1, 0, 2)       then Reshape to [6, 4]    no view: rows 0 and 1 lie 12 apart, rows
+ *                                                         1 and 2 lie 8 back; one copy
+ *
+ * Whether a view is taken is decided by the lowering, not here: it copies where a small view would
+ * keep a large buffer alive.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -1,4 +1,16 @@
-/* window.c - attributes of sliding windows, and the extents that follow from them. */
+/* window.c - attributes of sliding windows, and the extents that follow from them.
+ *
+ *     begin |        in         | end          kernel 3, dilation 2: reach 5
+ *       . . x x x x x x x x x x x . .          stride 3
+ *       |-------|                              window 0
+ *             |-------|                        window 1
+ *                   |-------|                  window 2
+ *
+ *     windows     1 + floor((begin + in + end - reach) / stride), ceil where ceil_mode says so
+ *     transposed  (in - 1) stride + reach + output_padding - begin - end
+ *
+ * All numbers are at most 31 bits, so that products and sums of two fit 64 without a check.
+ */
 #include "onnx/ops/window.h"
 
 #include <inttypes.h>
@@ -16,7 +28,7 @@ static dms_code read_numbers(const dms_node *node, const char *name, uint32_t n,
         return dms_node_fail(node, st,
                              "attribute '%s' has %" PRIu32 " numbers for %" PRIu32 " axes", name,
                              given, n);
-    out[0] = otherwise;
+    out[0] = otherwise; /* the height of a signal; overwritten where there are two axes */
     for (uint32_t k = 0; k < n; k++) {
         const int64_t v = value == NULL ? otherwise : value[k];
         if (v < low || v > DMS_WINDOW_LIMIT)
@@ -136,10 +148,11 @@ dms_code dms_window_read_transposed(const dms_graph *graph, const dms_node *node
         if (has_shape || is_same) {
             out->out[k] = has_shape ? shape[k] : out->in[k] * out->stride[k];
             const int64_t total = full > out->out[k] ? full - out->out[k] : 0;
-            const int64_t half = total / 2;
+            const int64_t half = total / 2; /* an odd element goes to the end for SAME_UPPER only */
             out->begin[k] = auto_pad == PAD_SAME_UPPER ? half : total - half;
             out->end[k] = total - out->begin[k];
         }
+        /* An empty input would leave positions that no sum defines. */
         if (out->in[k] == 0 || out->out[k] < 0)
             return dms_node_fail(node, st, "its pads leave %" PRId64 " elements", out->out[k]);
     }
