@@ -74,4 +74,16 @@ static inline dms_attr dms_attr_float(const char *name, double value) {
 /* Scores, mask, softmax and the product with v: dms.Attention. */
 dms_code dms_match_attention(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
 
+/* Decomposed LayerNormalization and RMSNormalization. */
+dms_code dms_match_norm(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* Decomposed Gelu, with Erf or Tanh. */
+dms_code dms_match_gelu(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* x Sigmoid(x): dms.Silu. */
+dms_code dms_match_silu(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* MatMul with constant weight plus constant bias: dms.Linear. */
+dms_code dms_match_linear(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
 #endif

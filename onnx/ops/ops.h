@@ -33,6 +33,7 @@ typedef struct dms_op_family {
     X(constant)                                                                                    \
     X(conv)                                                                                        \
     X(einsum)                                                                                      \
+    X(fused)                                                                                       \
     X(index)                                                                                       \
     X(join)                                                                                        \
     X(norm)                                                                                        \

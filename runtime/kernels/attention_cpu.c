@@ -8,8 +8,8 @@
  * Blocks begin at multiples of 256 keys and tiles at multiples of 6 rows, counted from the first
  * row of a part's head group; neither depends on parts or threads. The heads that share k and v are
  * rows of one group: row r is query r % s of head r / s. Chains: q k as a matrix product; o in the
- * order of keys; the sum of p in 16 lanes joined in halves. Keys beyond the causal limit of
- * all rows of a tile are left out; other masked keys take part with p = 0.
+ * order of keys; the sum of p in 16 lanes joined in halves. A block of keys beyond the causal limit
+ * of all rows of a tile is left out; other masked keys take part with p = 0.
  * A row whose scores are all minus infinity is empty: zero, the mean of v, or NaN, as the call says.
  *
  * Source: Milakov and Gimelshein 2018 (running maximum); Dao et al. 2022 (blocks). */
@@ -31,15 +31,12 @@ enum {
 };
 _Static_assert(ROOM >= TILE * DMS_ATTENTION_MAX_WIDTH, "one tile fits");
 
-#define product DMS_ISA(dms_tile_product)
-
 typedef struct attention_scratch {
     float q[ROOM], o[ROOM];
     float score[ROWS * KEYS];
     float
         panel[PANEL * DMS_ATTENTION_MAX_WIDTH]; /* 16 keys [d][16], or 16 columns of v [key][16] */
     float high[ROWS], sum[ROWS];                /* m and l */
-    int64_t keys[ROWS], tile_keys[ROWS / TILE]; /* that a row, or any row of a tile, may see */
 } attention_scratch;
 _Static_assert(sizeof(attention_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
 
@@ -118,28 +115,20 @@ static int64_t keys_of_row(const part *p, int64_t r) {
     return keys < 0 ? 0 : min64(keys, p->t);
 }
 
-/* Fills the numbers of keys of rows and tiles; returns the largest. */
-static int64_t count_keys(const part *p, attention_scratch *s) {
-    int64_t most = 0;
-    memset(s->tile_keys, 0, sizeof s->tile_keys);
-    for (int64_t r = 0; r < p->rows; r++) {
-        int64_t *tile = &s->tile_keys[r / TILE];
-        s->keys[r] = keys_of_row(p, r);
-        *tile = s->keys[r] > *tile ? s->keys[r] : *tile;
-        most = *tile > most ? *tile : most;
-    }
-    return most;
+/* The same for a tile: the most of its rows. */
+static int64_t keys_of_tile(const part *p, int64_t r) {
+    int64_t keys = 0;
+    for (int64_t k = r; k < min64(r + TILE, p->rows); k++)
+        keys = keys_of_row(p, k) > keys ? keys_of_row(p, k) : keys;
+    return keys;
 }
 
 static void load_queries(const part *p, attention_scratch *s) {
     for (int64_t r = 0; r < p->rows; r++) {
         const float *from = p->q_at + row_offset(p, p->q, r);
         float *to = s->q + r * p->d;
-        if (p->q->pitch[3] == 1)
-            memcpy(to, from, (size_t)p->d * sizeof *to);
-        else
-            for (int64_t k = 0; k < p->d; k++)
-                to[k] = from[k * p->q->pitch[3]];
+        for (int64_t k = 0; k < p->d; k++)
+            to[k] = from[k * p->q->pitch[3]];
     }
 }
 
@@ -175,23 +164,23 @@ static void score_block(const part *p, int64_t key, int64_t n, attention_scratch
     for (int64_t j = 0; j < n; j += PANEL) {
         load_keys(p, key + j, min64(n - j, PANEL), s->panel);
         for (int64_t r = 0; r < p->rows; r += TILE) {
-            if (s->tile_keys[r / TILE] <= key + j)
+            if (keys_of_tile(p, r) <= key)
                 continue;
             const int rows = (int)min64(TILE, p->rows - r);
             const float *q = s->q + r * p->d;
             float *score = s->score + r * KEYS + j;
             for (int64_t k0 = 0; k0 == 0 || k0 < p->d; k0 += SEGMENT)
-                product(rows, min64(SEGMENT, p->d - k0), q + k0, p->d, s->panel + k0 * PANEL, score,
-                        KEYS, k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD);
+                DMS_ISA(dms_tile_product)
+                (rows, min64(SEGMENT, p->d - k0), q + k0, p->d, s->panel + k0 * PANEL, score, KEYS,
+                 k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD);
         }
     }
 }
 
 /* Scale, cap and mask of row r; from `seen` to the end of the last panel scores are -infinity. */
-static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, attention_scratch *s) {
+static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, float *score) {
     const float scale = (float)p->call->f[0], cap = (float)p->call->f[1];
-    const int64_t seen = s->keys[r] - key;
-    float *score = s->score + r * KEYS;
+    const int64_t seen = keys_of_row(p, r) - key;
     for (int64_t j = 0; j < n; j++)
         score[j] *= scale;
     for (int64_t j = 0; j < n && cap != 0.0f; j++)
@@ -212,17 +201,18 @@ static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, attention
         score[j] = -INFINITY;
 }
 
-/* Scores of a row become weights exp(s - m'); returns exp(m - m'), by which older sums shrink. A NaN
- * is no maximum; it reaches the sum as a weight. */
+/* Scores of a row become weights exp(s - m'); returns exp(m - m'), by which older sums shrink. */
 static float weigh_row(int64_t n, float *score, float *high, float *sum) {
     float lane[PANEL], top = *high;
     for (int j = 0; j < PANEL; j++)
         lane[j] = -INFINITY;
     for (int64_t j = 0; j < n; j += PANEL)
-        for (int l = 0; l < PANEL; l++)
-            lane[l] = score[j + l] > lane[l] ? score[j + l] : lane[l];
+        for (int l = 0; l < PANEL; l++) { /* NaN stays */
+            const float x = score[j + l];
+            lane[l] = x > lane[l] || x != x ? x : lane[l];
+        }
     for (int l = 0; l < PANEL; l++)
-        top = lane[l] > top ? lane[l] : top;
+        top = lane[l] > top || lane[l] != lane[l] ? lane[l] : top;
     const float from = top == -INFINITY ? 0.0f : top; /* all masked so far: weights are 0 */
     for (int l = 0; l < PANEL; l++)
         lane[l] = 0.0f;
@@ -248,10 +238,9 @@ static void add_values(const part *p, int64_t key, int64_t n, attention_scratch 
         for (int64_t r = 0; r < p->rows; r += TILE) {
             const int rows = (int)min64(TILE, p->rows - r);
             float *o = s->o + r * p->e16 + column;
-            const int64_t seen = min64(n, s->tile_keys[r / TILE] - key);
-            if (seen > 0)
-                product(rows, seen, s->score + r * KEYS, KEYS, s->panel, o, p->e16,
-                        DMS_TILE_CONTINUE);
+            if (keys_of_tile(p, r) > key)
+                DMS_ISA(dms_tile_product)
+                (rows, n, s->score + r * KEYS, KEYS, s->panel, o, p->e16, DMS_TILE_CONTINUE);
         }
     }
 }
@@ -260,11 +249,10 @@ static void run_block(const part *p, int64_t key, attention_scratch *s) {
     const int64_t n = min64(KEYS, p->t - key);
     score_block(p, key, n, s);
     for (int64_t r = 0; r < p->rows; r++) {
-        const int64_t seen = min64(n, s->tile_keys[r / TILE] - key);
-        if (seen <= 0)
+        if (keys_of_tile(p, r / TILE * TILE) <= key)
             continue;
-        mask_row(p, r, key, seen, s);
-        const float shrink = weigh_row(seen, s->score + r * KEYS, &s->high[r], &s->sum[r]);
+        mask_row(p, r, key, n, s->score + r * KEYS);
+        const float shrink = weigh_row(n, s->score + r * KEYS, &s->high[r], &s->sum[r]);
         for (int64_t j = 0; j < p->e16 && shrink != 1.0f; j++)
             s->o[r * p->e16 + j] *= shrink;
     }
@@ -289,15 +277,16 @@ static void run_part(const part *p, attention_scratch *s) {
     const int64_t empty = p->call->i[DMS_ATTENTION_EMPTY];
     load_queries(p, s);
     memset(s->o, 0, (size_t)(p->rows * p->e16) * sizeof *s->o);
-    const int64_t last = count_keys(p, s);
+    int64_t last = 0;
     for (int64_t r = 0; r < p->rows; r++) {
         s->high[r] = -INFINITY;
         s->sum[r] = 0.0f;
+        last = keys_of_row(p, r) > last ? keys_of_row(p, r) : last;
     }
     for (int64_t key = 0; key < last; key += KEYS)
         run_block(p, key, s);
     for (int64_t r = 0; r < p->rows; r++) {
-        const bool is_empty = s->high[r] == -INFINITY && s->sum[r] == 0.0f;
+        const bool is_empty = s->high[r] == -INFINITY;
         if (is_empty && empty == DMS_EMPTY_UNIFORM) {
             sum_values(p, s->o + r * p->e16);
             s->sum[r] = (float)p->t;

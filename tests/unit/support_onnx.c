@@ -352,7 +352,7 @@ void onnx_expect_failure(const onnx_case *c, dms_code got, dms_code wanted, cons
 }
 
 /* Memory of every storage, filled where it is an input or a constant. */
-static uint8_t **make_storages(onnx_case *c, const float *const *input) {
+static uint8_t **make_storages(onnx_case *c, const void *const *input) {
     const dms_graph *g = &c->read;
     uint8_t **data = dms_alloc(&c->arena, g->n_tensors, sizeof *data);
     for (uint32_t t = 0; t < g->n_tensors; t++) {
@@ -362,7 +362,7 @@ static uint8_t **make_storages(onnx_case *c, const float *const *input) {
         data[t] = dms_alloc(&c->arena, tensor->bytes, 1);
         const uint8_t *from = NULL;
         if (tensor->origin == DMS_ORIGIN_INPUT)
-            from = (const uint8_t *)input[tensor->index];
+            from = input[tensor->index];
         else if (dms_tensor_is_constant(tensor))
             assert_int_equal(dms_constant_read(g, t, tensor->bytes, &c->arena, &from, &c->st),
                              DMS_OK);
@@ -372,21 +372,30 @@ static uint8_t **make_storages(onnx_case *c, const float *const *input) {
     return data;
 }
 
-void onnx_run(onnx_case *c, const float *const *input, uint32_t k, float *out, uint32_t n) {
-    uint8_t **data = make_storages(c, input);
+bool onnx_execute(onnx_case *c, const void *const *input) {
+    c->storage = make_storages(c, input);
     void *scratch = dms_alloc(&c->arena, 1, DMS_CPU_SCRATCH_BYTES);
     for (uint32_t s = 0; s < c->lowered.n_calls; s++) {
         const dms_lowered_call *call = &c->lowered.call[s];
         void *operand[DMS_MAX_OPERANDS];
         for (uint32_t j = 0; j < call->call.n_in + call->call.n_out; j++)
-            operand[j] = data[call->operand[j].tensor] +
+            operand[j] = c->storage[call->operand[j].tensor] +
                          call->operand[j].view.offset *
                              (int64_t)dms_dtype_bytes(call->operand[j].view.dtype);
         void *workspace = dms_alloc(&c->arena, dms_call_workspace(&call->call, DMS_DEVICE_CPU), 1);
         if (dms_cpu_run(&call->call, operand, workspace, scratch, &c->st) != DMS_OK)
-            fail_msg("%s", c->st.msg);
+            return false;
     }
+    return true;
+}
+
+void onnx_run(onnx_case *c, const float *const *input, uint32_t k, float *out, uint32_t n) {
+    const void *bytes[ONNX_MOST];
+    for (uint32_t i = 0; i < c->read.n_inputs; i++)
+        bytes[i] = input[i];
+    if (!onnx_execute(c, bytes))
+        fail_msg("%s", c->st.msg);
     const uint32_t storage = c->lowered.output[k];
     assert_int_equal(c->read.tensor[storage].bytes, n * sizeof *out);
-    memcpy(out, data[storage], n * sizeof *out);
+    memcpy(out, c->storage[storage], n * sizeof *out);
 }

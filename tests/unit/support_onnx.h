@@ -25,6 +25,7 @@ typedef struct onnx_case {
     char folder[64], path[96];
     dms_graph read;      /* after onnx_read */
     dms_lowered lowered; /* after onnx_lower */
+    uint8_t **storage; /* after onnx_execute */
     dms_status st;
 } onnx_case;
 
@@ -103,6 +104,10 @@ void onnx_expect_shape(const onnx_case *c, const char *name, const char *shape);
 
 /* Checks that an operation failed with this code and that the message holds this text. */
 void onnx_expect_failure(const onnx_case *c, dms_code got, dms_code wanted, const char *text);
+
+/* Runs the lowered graph, call by call; one address per input, in order. False where this build has
+ * no kernel for a call (the message names it). */
+bool onnx_execute(onnx_case *c, const void *const *input);
 
 /* Runs the lowered graph on f32 inputs (in order) and copies output k. */
 void onnx_run(onnx_case *c, const float *const *input, uint32_t k, float *out, uint32_t n);
