@@ -287,34 +287,16 @@ static dms_code reduced(dms_lowering *lo, const dms_node *node, int64_t fn, uint
     return DMS_OK;
 }
 
-/* x / norm; where the norm is 0 the result is 0: a row of zeros has no direction, and ONNX leaves
- * it as it is. So the divisor is 1 there. */
+/* x / norm, also where the norm is 0: the specification's reference divides, and gives NaN. */
 static dms_code lp_norm_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     uint32_t axis = 0;
     DMS_TRY(dms_ops_axis(dms_lower_graph(lo), node, -1, &axis, st));
     const dms_lowered_operand x = dms_lower_operand(lo, node->in[0]);
     const dms_lowered_operand y = dms_lower_operand(lo, node->out[0]);
     const int64_t fn = dms_node_int(node, "p", 2) == 1 ? DMS_FN_L1 : DMS_FN_L2;
-    const uint32_t rank = x.view.rank;
-    dms_lowered_operand norm, zero, one, is_zero, select[4];
-    int64_t dim[DMS_MAX_RANK];
-    memcpy(dim, x.view.dim, sizeof dim);
-    dim[axis] = 1;
+    dms_lowered_operand norm;
     DMS_TRY(reduced(lo, node, fn, 1u << axis, &x, &norm, st));
-    norm.view.dim[axis] = 1;
-    DMS_TRY(dms_ops_scalar(lo, node, x.view.dtype, 0.0, rank, dim, &zero, st));
-    DMS_TRY(dms_ops_scalar(lo, node, x.view.dtype, 1.0, rank, dim, &one, st));
-    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_BOOL, rank, dim, &is_zero, st));
-    DMS_TRY(dms_ops_emit_binary(lo, node, DMS_FN_EQUAL, &norm, &zero, &is_zero, st));
-    select[0] = is_zero;
-    select[1] = one;
-    select[2] = norm;
-    DMS_TRY(dms_lower_temp(lo, x.view.dtype, rank, dim, &select[3], st));
-    DMS_TRY(dms_lower_call(lo, node, DMS_K_SELECT, 3, 1, select, 0, NULL, 0, NULL, st));
-    const dms_view once = select[3].view;
-    if (!dms_view_expand(&once, rank, x.view.dim, &select[3].view))
-        return dms_node_fail(node, st, "its norms cannot be repeated");
-    return dms_ops_emit_binary(lo, node, DMS_FN_DIV, &x, &select[3], &y, st);
+    return dms_ops_emit_binary(lo, node, DMS_FN_DIV, &x, &norm, &y, st);
 }
 
 /* The axes of MeanVarianceNormalization as a mask. */

@@ -23,7 +23,7 @@
 #include "protobuf_file.h"
 
 #define MOST_TESTS 4096u
-#define MOST_PORTS 64u
+#define MOST_PORTS 512u
 #define NEWEST_OPSET 23
 
 typedef enum verdict { PASSED, UNSUPPORTED, FAILED, N_VERDICTS } verdict;
