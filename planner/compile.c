@@ -30,6 +30,11 @@ static dms_code read_model(const dms_compile_options *options, dms_arena *arena,
     return dms_blocks_make(&c->graph, &c->steps, &c->profile, arena, &c->blocks, st);
 }
 
+/* Kept weights need a ring where the host cannot write the device's memory. */
+static uint32_t ring_blocks(const dms_compiled *c) {
+    return c->profile.device_kind == DMS_DEVICE_CPU ? 0 : DMS_RING_BLOCKS;
+}
+
 /* Budgets in bytes; "floor" asks the placement first. */
 static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
                             dms_status *st) {
@@ -39,7 +44,9 @@ static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena
     c->device_budget = dms_size_bytes(options->device_mem, weights, c->profile.device_bytes, 0);
     if (options->device_mem.kind != DMS_SIZE_FLOOR)
         return DMS_OK;
-    const dms_place_options place = {.device_budget = UINT64_MAX, .host_budget = c->host_budget};
+    const dms_place_options place = {.device_budget = UINT64_MAX,
+                                     .host_budget = c->host_budget,
+                                     .ring_blocks = ring_blocks(c)};
     DMS_TRY(dms_floor(&c->blocks.problem, &place, arena, &c->floor, st));
     c->device_budget = c->floor.device_bytes;
     return DMS_OK;
@@ -48,8 +55,10 @@ static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena
 static dms_code place(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
                       dms_status *st) {
     report(options, "place");
-    const dms_place_options how = {
-        .device_budget = c->device_budget, .host_budget = c->host_budget, .exact = options->exact};
+    const dms_place_options how = {.device_budget = c->device_budget,
+                                   .host_budget = c->host_budget,
+                                   .ring_blocks = ring_blocks(c),
+                                   .exact = options->exact};
     dms_code code = dms_place(&c->blocks.problem, &how, arena, &c->decision, &c->floor, st);
     if (code == DMS_EBUDGET)
         return dms_budget_refuse(c, st);
@@ -67,7 +76,6 @@ static dms_code describe(dms_compiled *c, dms_arena *arena, dms_status *st) {
         return dms_fail(st, DMS_EINTERNAL, "out of memory: names");
     plan->model = c->graph.model_file;
     plan->profile = c->profile.name;
-    plan->device_kind = c->profile.device_kind;
     plan->device_budget = c->device_budget;
     plan->host_budget = c->host_budget;
     plan->floor_bytes = c->floor.device_bytes;
@@ -87,7 +95,8 @@ static const char *base_name(const char *path) {
 static dms_code emit_checked(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
                              dms_status *st) {
     report(options, "emit");
-    const dms_emit_input input = {&c->graph, &c->steps, &c->blocks, &c->decision};
+    const dms_emit_input input = {&c->graph, &c->steps, &c->blocks, &c->decision,
+                                  c->profile.device_kind};
     DMS_TRY(dms_emit(&input, arena, &c->plan, st));
     DMS_TRY(describe(c, arena, st));
     const char *consts_name =

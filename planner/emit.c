@@ -88,13 +88,14 @@ static dms_code name_steps(dms_emitter *e, dms_status *st) {
 dms_code dms_emit(const dms_emit_input *input, dms_arena *arena, dms_plan *out_plan,
                   dms_status *st) {
     dms_plan plan = {0};
-    dms_emitter e = {.in = input, .arena = arena, .plan = &plan};
+    dms_emitter e = {.in = input, .arena = arena, .plan = &plan, .device_kind = input->device_kind};
     const dms_decision *d = input->decision;
     plan.period_ns = d->period_ns;
     plan.latency_ns = d->latency_ns;
     plan.bound_ns = d->bound_ns;
     plan.compute_ns = d->compute_ns;
     plan.device_arena = d->device_bytes;
+    plan.device_kind = input->device_kind;
     DMS_TRY(copy_tables(&e, st));
     DMS_TRY(make_ports(&e, st));
     DMS_TRY(name_steps(&e, st));

@@ -9,6 +9,10 @@
 #ifndef DMS_PLANNER_EMIT_H
 #define DMS_PLANNER_EMIT_H
 
+/* Places of the ring that kept weights pass through in the prologue, where the host cannot write
+ * the device's memory. */
+#define DMS_RING_BLOCKS 2u
+
 #include "schema/arena.h"
 #include "schema/plan.h"
 
@@ -23,6 +27,7 @@ typedef struct dms_emit_input {
     const dms_steps *steps;
     const dms_blocks *blocks;
     const dms_decision *decision;
+    uint32_t device_kind; /* dms_device_kind */
 } dms_emit_input;
 
 /* Makes the tables, the prologue and the body of a plan.

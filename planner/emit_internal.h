@@ -13,6 +13,7 @@ typedef struct dms_emitter {
     const dms_emit_input *in;
     dms_arena *arena;
     dms_plan *plan;
+    uint32_t device_kind;
     uint32_t cap_buffers;
     uint32_t *residency_of; /* per touch: the residency it falls into */
     uint32_t *

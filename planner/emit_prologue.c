@@ -1,5 +1,6 @@
 /* emit_prologue.c - what runs once at open, the marks of waited-for commands, submission orders. */
 #include "planner/emit_internal.h"
+#include "schema/checked.h"
 
 static dms_cmd prologue_cmd(dms_cmd_kind kind, uint32_t from, uint32_t to) {
     dms_cmd cmd = {.kind = kind, .workspace = DMS_NONE, .from = from, .to = to};
@@ -14,61 +15,120 @@ static uint32_t source_of(const dms_emitter *e, uint32_t block) {
     return e->plan->tensor[b->tensor].first_source + b->cell;
 }
 
-/* Kept weights go straight to their device buffer, streamed ones to their home. */
-static dms_code load_weights(dms_emitter *e, uint32_t *load_of, dms_status *st) {
+/* The prologue while it is made. Kept weights pass through a ring of two places in the host arena on
+ * devices whose memory the host cannot write:
+ *
+ *     load   k0 -> A   k1 -> B   k2 -> A (when A is free again)
+ *     in               A -> k0   B -> k1   A -> k2
+ */
+typedef struct prologue {
+    dms_cmd *load, *in;
+    uint32_t n_load, n_in;
+    uint32_t *load_of;                   /* per block: the command that loads its home */
+    uint32_t last_copy[DMS_RING_BLOCKS]; /* per place of the ring: the command that empties it */
+    uint32_t n_through;                  /* kept weights so far */
+    uint64_t place_bytes;
+} prologue;
+
+/* The weight is loaded once and stays. */
+static bool is_kept(const dms_emitter *e, uint32_t residency) {
+    const dms_place_residency *r = &e->in->decision->residencies[residency];
+    return r->gap == DMS_PLACE_PRODUCED &&
+           e->in->blocks->problem.tensors[r->tensor].kind == DMS_PROBLEM_WEIGHT;
+}
+
+/* Puts the ring behind the homes. */
+static dms_code place_ring(dms_emitter *e, prologue *p, dms_status *st) {
     const dms_decision *d = e->in->decision;
-    const dms_problem *p = &e->in->blocks->problem;
-    dms_program *prologue = &e->plan->prologue;
-    dms_cmd *cmd;
-    uint32_t n = 0;
-    DMS_TRY(dms_alloc_st(e->arena, p->n_tensors, sizeof *cmd, "commands", &cmd, st));
+    uint64_t largest = 0, total;
+    for (uint32_t r = 0; r < d->n_residencies; r++) {
+        const uint64_t bytes = e->in->blocks->problem.tensors[d->residencies[r].tensor].bytes;
+        if (is_kept(e, r) && bytes > largest)
+            largest = bytes;
+    }
+    if (!dms_align_up(largest, DMS_ALIGN, &p->place_bytes) ||
+        !dms_mul(p->place_bytes, DMS_RING_BLOCKS, &total))
+        return dms_fail(st, DMS_EBUDGET, "the prologue's ring exceeds 64 bits");
+    return DMS_OK;
+}
+
+/* One kept weight through the ring. */
+static dms_code add_through_ring(dms_emitter *e, prologue *p, uint32_t block, uint32_t to,
+                                 uint64_t ring, dms_status *st) {
+    const uint32_t place = p->n_through++ % DMS_RING_BLOCKS;
+    dms_buffer buffer = e->plan->buffer[to];
+    uint32_t from;
+    buffer.arena = DMS_TIER_HOST;
+    buffer.offset = ring + place * p->place_bytes;
+    DMS_TRY(dms_emit_add_buffer(e, buffer, &from, st));
+    dms_cmd *load = &p->load[p->n_load], *copy = &p->in[p->n_in];
+    *load = prologue_cmd(DMS_CMD_LOAD, source_of(e, block), from);
+    load->wait_cmd[DMS_QUEUE_IN] = p->last_copy[place];
+    *copy = prologue_cmd(DMS_CMD_COPY, from, to);
+    copy->wait_cmd[DMS_QUEUE_LOAD] = p->n_load++;
+    p->last_copy[place] = p->n_in++;
+    return DMS_OK;
+}
+
+/* Kept weights go to their device buffer, streamed ones to their home. */
+static dms_code load_weights(dms_emitter *e, prologue *p, dms_status *st) {
+    const dms_decision *d = e->in->decision;
+    const bool needs_ring = e->device_kind != DMS_DEVICE_CPU;
+    const uint64_t ring = e->plan->host_arena;
+    DMS_TRY(place_ring(e, p, st));
     for (uint32_t r = 0; r < d->n_residencies; r++) {
         const uint32_t b = d->residencies[r].tensor;
-        if (p->tensors[b].kind != DMS_PROBLEM_WEIGHT || load_of[b] != DMS_NONE)
+        if (e->in->blocks->problem.tensors[b].kind != DMS_PROBLEM_WEIGHT ||
+            p->load_of[b] != DMS_NONE)
             continue;
-        const bool is_kept = d->residencies[r].gap == DMS_PLACE_PRODUCED;
-        const uint32_t to = is_kept ? e->residency_buffer[r] : e->host_buffer[b];
-        load_of[b] = n;
-        cmd[n++] = prologue_cmd(DMS_CMD_LOAD, source_of(e, b), to);
+        if (is_kept(e, r) && needs_ring) {
+            DMS_TRY(add_through_ring(e, p, b, e->residency_buffer[r], ring, st));
+            continue;
+        }
+        const uint32_t to = is_kept(e, r) ? e->residency_buffer[r] : e->host_buffer[b];
+        p->load_of[b] = p->n_load;
+        p->load[p->n_load++] = prologue_cmd(DMS_CMD_LOAD, source_of(e, b), to);
     }
-    prologue->cmd[DMS_QUEUE_LOAD] = cmd;
-    prologue->n_cmds[DMS_QUEUE_LOAD] = n;
+    if (p->n_through > 0 && !dms_add(ring, DMS_RING_BLOCKS * p->place_bytes, &e->plan->host_arena))
+        return dms_fail(st, DMS_EBUDGET, "the host arena exceeds 64 bits");
     return DMS_OK;
 }
 
 /* Turn 0 finds on the device what the turn before it would have left there: loads issued a turn
  * early, and residencies that reach over the edge of the cycle. */
-static dms_code fill_device(dms_emitter *e, const uint32_t *load_of, dms_status *st) {
+static void fill_device(dms_emitter *e, prologue *p) {
     const dms_decision *d = e->in->decision;
-    const dms_problem *p = &e->in->blocks->problem;
-    dms_program *prologue = &e->plan->prologue;
-    dms_cmd *cmd;
-    uint32_t n = 0;
-    DMS_TRY(dms_alloc_st(e->arena, d->n_loads, sizeof *cmd, "commands", &cmd, st));
+    const dms_problem *problem = &e->in->blocks->problem;
     for (uint32_t l = 0; l < d->n_loads; l++) {
         const dms_place_load *load = &d->loads[l];
-        const dms_problem_tensor *t = &p->tensors[load->tensor];
+        const dms_problem_tensor *t = &problem->tensors[load->tensor];
         const uint32_t touch = t->first_touch + (load->gap + 1) % t->n_touches;
         const uint32_t r = e->residency_of[touch];
-        const bool wraps = d->residencies[r].last_slot >= (int32_t)p->n_steps;
+        const bool wraps = d->residencies[r].last_slot >= (int32_t)problem->n_steps;
         if (t->kind != DMS_PROBLEM_WEIGHT || (l >= e->n_ahead && !wraps))
             continue;
-        cmd[n] = prologue_cmd(DMS_CMD_COPY, e->host_buffer[load->tensor], e->residency_buffer[r]);
-        cmd[n++].wait_cmd[DMS_QUEUE_LOAD] = load_of[load->tensor];
+        dms_cmd *copy = &p->in[p->n_in++];
+        *copy = prologue_cmd(DMS_CMD_COPY, e->host_buffer[load->tensor], e->residency_buffer[r]);
+        copy->wait_cmd[DMS_QUEUE_LOAD] = p->load_of[load->tensor];
     }
-    prologue->cmd[DMS_QUEUE_IN] = cmd;
-    prologue->n_cmds[DMS_QUEUE_IN] = n;
-    return DMS_OK;
 }
 
 dms_code dms_emit_prologue(dms_emitter *e, dms_status *st) {
-    const uint32_t n = e->in->blocks->problem.n_tensors;
-    uint32_t *load_of;
-    DMS_TRY(dms_alloc_st(e->arena, n, sizeof *load_of, "loads", &load_of, st));
-    for (uint32_t b = 0; b < n; b++)
-        load_of[b] = DMS_NONE;
-    DMS_TRY(load_weights(e, load_of, st));
-    return fill_device(e, load_of, st);
+    const uint64_t n = e->in->blocks->problem.n_tensors, n_loads = e->in->decision->n_loads;
+    prologue p = {.last_copy = {DMS_NONE, DMS_NONE}};
+    DMS_TRY(dms_alloc_st(e->arena, n, sizeof *p.load_of, "prologue", &p.load_of, st));
+    DMS_TRY(dms_alloc_st(e->arena, n, sizeof *p.load, "prologue", &p.load, st));
+    DMS_TRY(dms_alloc_st(e->arena, n + n_loads, sizeof *p.in, "prologue", &p.in, st));
+    for (uint64_t b = 0; b < n; b++)
+        p.load_of[b] = DMS_NONE;
+    DMS_TRY(load_weights(e, &p, st));
+    fill_device(e, &p);
+    dms_program *program = &e->plan->prologue;
+    program->cmd[DMS_QUEUE_LOAD] = p.load;
+    program->n_cmds[DMS_QUEUE_LOAD] = p.n_load;
+    program->cmd[DMS_QUEUE_IN] = p.in;
+    program->n_cmds[DMS_QUEUE_IN] = p.n_in;
+    return DMS_OK;
 }
 
 /* Every command that a wait names becomes a signal. */

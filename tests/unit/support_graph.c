@@ -203,11 +203,15 @@ dms_code graph_plan(graph_case *g, uint64_t device_budget, uint64_t host_budget,
                           .lowered = g->lowered,
                           .device_budget = device_budget,
                           .host_budget = host_budget};
-    const dms_place_options how = {.device_budget = device_budget, .host_budget = host_budget};
+    const dms_place_options how = {
+        .device_budget = device_budget,
+        .host_budget = host_budget,
+        .ring_blocks = g->profile.device_kind == DMS_DEVICE_CPU ? 0 : DMS_RING_BLOCKS};
     DMS_TRY(dms_tile(&g->graph, &g->lowered, &g->profile, &g->arena, &out->steps, st));
     DMS_TRY(dms_blocks_make(&g->graph, &out->steps, &g->profile, &g->arena, &out->blocks, st));
     DMS_TRY(dms_place(&out->blocks.problem, &how, &g->arena, &out->decision, &out->floor, st));
-    const dms_emit_input input = {&g->graph, &out->steps, &out->blocks, &out->decision};
+    const dms_emit_input input = {&g->graph, &out->steps, &out->blocks, &out->decision,
+                                  g->profile.device_kind};
     DMS_TRY(dms_emit(&input, &g->arena, &out->plan, st));
     dms_plan *plan = &out->plan;
     plan->producer = plan->solver = plan->model = plan->profile = "case";

@@ -117,6 +117,26 @@ static void the_meaning_does_not_depend_on_the_budget(void **state) {
     }
 }
 
+static void plans_for_a_device_that_the_host_cannot_write_are_safe_too(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
+        graph_case g;
+        graph_begin(&g);
+        g.profile.device_kind = DMS_DEVICE_CUDA;
+        make_random(&g, seed);
+        dms_compiled c;
+        dms_status st;
+        if (graph_plan(&g, AMPLE, AMPLE, &c, &st) != DMS_OK)
+            fail_msg("graph %u: %s", (unsigned)seed, st.msg);
+        assert_true(c.plan.host_arena <= c.decision.host_bytes);
+        const uint64_t budget = (c.floor.device_bytes + c.plan.device_arena) / 2;
+        if (graph_plan(&g, budget, AMPLE, &c, &st) != DMS_OK)
+            fail_msg("graph %u: %s", (unsigned)seed, st.msg);
+        assert_true(c.plan.host_arena <= c.decision.host_bytes);
+        graph_end(&g);
+    }
+}
+
 static void the_same_case_twice_gives_the_same_bytes(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -145,6 +165,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_budget_gives_the_bits_of_the_uncut_graph),
         cmocka_unit_test(the_meaning_does_not_depend_on_the_budget),
+        cmocka_unit_test(plans_for_a_device_that_the_host_cannot_write_are_safe_too),
         cmocka_unit_test(the_same_case_twice_gives_the_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
