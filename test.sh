@@ -80,7 +80,10 @@ echo "== making the models of the tests (once)"
 $python tests/models/make_models.py build/models || give_up
 node_data=$($python -c 'import onnx, pathlib; print(pathlib.Path(onnx.__file__).parent)')
 node_data=$node_data/backend/test/data/node
-parsers=(build/models/{branches_opset18,cnn_opset7,decoder_cache_opset18}/model.onnx)
+changed_models=(build/models/{branches_opset18,cnn_opset7,decoder_cache_opset18}/model.onnx)
+changed_plan=build/models/external_opset9/changed.plan
+build/dmsc build/models/external_opset9/model.onnx -o $changed_plan --dim rows=5 \
+    --device-mem 50% -q || give_up
 
 if [ -z "$all" ]; then
     runner "every model at 100 % and at its floor" $python tests/e2e/run_models.py build \
@@ -90,14 +93,21 @@ else
 fi
 runner "command lines" $python tests/e2e/test_cli.py build build/models
 runner "ONNX's own node tests" build/tests/node_tests "$node_data"
-runner "changed models" build/tests/fuzz_model 100 "${parsers[@]}"
+runner "changed models" build/tests/fuzz_model 100 "${changed_models[@]}"
+runner "changed plans" build/tests/fuzz_plan 2000 $changed_plan
 
 if [ -n "$all" ]; then
     setup_build asan || give_up
     suite "unit tests under address and undefined behaviour sanitizers" build-asan -L unit
+    runner "changed models, sanitized" build-asan/tests/fuzz_model 500 "${changed_models[@]}"
+    runner "changed plans, sanitized" build-asan/tests/fuzz_plan 20000 $changed_plan
+    runner "command lines, sanitized" $python tests/e2e/test_cli.py build-asan build/models
     setup_build tsan || give_up
     suite "runtime under the thread sanitizer" build-tsan -L unit -R 'engine|queue|pool|dms'
     if [ -d "$shared" ]; then
+        runner "acceptance" python3 "$shared/accept/accept.py" --bin build --only \
+            mnist_cntk,light_resnet50,ppocr_det_v3,bert_mini,llama_kv,llama-tiny-ts
+        runner "bad input" python3 "$shared/accept/bad/run_bad.py" --bin build
         check "style of the tree" python3 "$shared/measure_style.py" --check . \
             --exclude '^(build|\.venv|\.cache)'
     else
