@@ -123,7 +123,7 @@ typedef struct dms_program {
 
 typedef struct dms_port {
     const char *name;
-    uint32_t tensor; /* DMS_NONE where the port has 0 elements */
+    uint32_t tensor; /* DMS_NONE: 0 elements, or an input that nothing reads */
     dms_view view;   /* dense dims as the user sees them */
 } dms_port;
 

@@ -220,8 +220,9 @@ static dms_code read_buffers(reader *r) {
     return DMS_OK;
 }
 
-/* A port shows the elements of its tensor under the dims that the user knows. */
-static dms_code read_port(reader *r, const Dms__Port *in, dms_port *out) {
+/* A port shows the elements of its tensor under the dims that the user knows. It has no tensor when it
+ * has no elements, or when it is an input that nothing reads. */
+static dms_code read_port(reader *r, const Dms__Port *in, bool is_input, dms_port *out) {
     DMS_TRY(copy_name(r, in->name, "port", &out->name));
     if (in->n_dim > DMS_MAX_RANK ||
         !dms_view_dense((dms_dtype)in->dtype, (uint32_t)in->n_dim, in->dim, &out->view))
@@ -231,18 +232,18 @@ static dms_code read_port(reader *r, const Dms__Port *in, dms_port *out) {
     out->tensor = in->tensor == 0 ? DMS_NONE : in->tensor - 1;
     const dms_view *stored = in->tensor == 0 ? NULL : &r->plan->tensor[out->tensor].stored;
     const int64_t count = dms_view_count(&out->view);
-    if (stored == NULL ? count != 0
+    if (stored == NULL ? count != 0 && !is_input
                        : count != dms_view_count(stored) || out->view.dtype != stored->dtype)
         return REFUSE(r, "port '%s': its elements are not those of its tensor", out->name);
     return DMS_OK;
 }
 
-static dms_code read_ports(reader *r, size_t n_in, Dms__Port *const *in, uint32_t *n,
+static dms_code read_ports(reader *r, size_t n_in, Dms__Port *const *in, bool is_input, uint32_t *n,
                            dms_port **out) {
     DMS_TRY(count32(r, n_in, "ports", n));
     DMS_TRY(table(r, *n, sizeof **out, "ports", out));
     for (uint32_t k = 0; k < *n; k++)
-        DMS_TRY(read_port(r, in[k], &(*out)[k]));
+        DMS_TRY(read_port(r, in[k], is_input, &(*out)[k]));
     return DMS_OK;
 }
 
@@ -306,8 +307,9 @@ dms_code dms_plan_from_message(const Dms__Plan *message, dms_arena *arena, dms_p
     DMS_TRY(read_tensors(&r));
     DMS_TRY(read_calls(&r));
     DMS_TRY(read_buffers(&r));
-    DMS_TRY(read_ports(&r, message->n_input, message->input, &plan.n_inputs, &plan.input));
-    DMS_TRY(read_ports(&r, message->n_output, message->output, &plan.n_outputs, &plan.output));
+    DMS_TRY(read_ports(&r, message->n_input, message->input, true, &plan.n_inputs, &plan.input));
+    DMS_TRY(
+        read_ports(&r, message->n_output, message->output, false, &plan.n_outputs, &plan.output));
     DMS_TRY(read_steps(&r));
     DMS_TRY(dms_plan_read_program(&plan, message->prologue, DMS_PROLOGUE, arena, st));
     DMS_TRY(dms_plan_read_program(&plan, message->body, DMS_BODY, arena, st));

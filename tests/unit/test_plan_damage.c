@@ -110,7 +110,7 @@ static void kinds_and_sizes_are_in_range(void **state) {
     REFUSED(w, m->source[3]->file, 1, "embedded"); /* in the file and in the plan */
     REFUSED(w, m->input[0]->dim[0], 5, "its elements are not those");
     REFUSED(w, m->input[0]->dtype, DMS_DTYPE_I32, "its elements are not those");
-    REFUSED(w, m->input[0]->tensor, 0, "its elements are not those");
+    REFUSED(w, m->output[0]->tensor, 0, "its elements are not those");
 }
 
 static void views_are_in_range(void **state) {
