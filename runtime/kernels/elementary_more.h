@@ -184,24 +184,46 @@ DMS_FN double dms_exp2(double x) {
     return p * dms_double_of_bits((dms_bits_of_double(t) + 1023u) << 52);
 }
 
-/* x^y with the special cases of IEEE 754: x^0 = 1^y = 1 even for NaN, and NaN for a negative x with a
- * broken y. x^2 is x * x exactly. */
-DMS_FN float dms_powf(float x, float y) {
+/* |x|^y, where neither special case nor sign is looked at. */
+DMS_FN float dms_pow_magnitudef(float x, float y) {
     const float a = dms_absf(x);
     double l = dms_log2(a);
     l = a == 0.0f ? -INFINITY : a < INFINITY ? l : a; /* infinity and NaN as they are */
-    const double t = y == 0.0f || a == 1.0f ? 0.0 : (double)y * l;
-    const float p = (float)dms_exp2(t);
-    /* Floats from 2^24 on are even integers; |y| below 1e9 is safe to convert. */
-    const float small = dms_absf(y) < 0x1p+24f ? y : 0.0f;
+    const double t = (double)y * l;
+    return (float)dms_exp2(a == 1.0f ? 0.0 : t);
+}
+
+/* All ones where true. Where one condition decides the next (a large y is whole), gcc 12 threads a
+ * jump through them and leaves the loop scalar; it cannot through a mask. */
+DMS_FN uint32_t dms_mask(bool is_true) {
+    return 0u - (uint32_t)is_true;
+}
+
+/* What kind of exponent y is: 0 even, 2^31 odd, 1 broken. Floats from 2^24 on are even. */
+DMS_FN uint32_t dms_pow_parityf(float y) {
+    const uint32_t is_small = dms_mask(dms_absf(y) < 0x1p+24f);
+    const float small = dms_float_of_bits(dms_bits_of_float(y) & is_small);
     const int32_t whole = (int32_t)small;
-    const bool is_whole = (float)whole == small;
-    const bool is_odd = is_whole && (whole & 1) != 0;
-    const bool is_negative = (dms_bits_of_float(x) >> 31) != 0;
-    float power = is_negative && is_odd ? -p : p;
-    power = x < 0.0f && !is_whole && a < INFINITY ? NAN : power;
-    power = x == 1.0f || y == 0.0f ? 1.0f : y != y ? y : x != x ? x : power;
+    return (float)whole == small ? (uint32_t)whole << 31 : 1u;
+}
+
+/* x^y from its magnitude and its exponent's parity, with the special cases of IEEE 754: x^0 = 1^y = 1
+ * even for NaN. An odd exponent hands on the sign of x, a broken one makes a finite negative x a NaN.
+ * x^2 is x * x exactly. */
+DMS_FN float dms_pow_signf(float x, float y, float magnitude, uint32_t parity) {
+    const uint32_t sign = dms_bits_of_float(x) & parity & 0x80000000u;
+    const uint32_t is_nan =
+        (dms_mask(x < 0.0f) & dms_mask(dms_absf(x) < INFINITY) & (0u - (parity & 1u))) |
+        dms_mask(x != x) | dms_mask(y != y);
+    const uint32_t is_one = dms_mask(x == 1.0f) | dms_mask(y == 0.0f);
+    const uint32_t bits = (dms_bits_of_float(magnitude) ^ sign) | (is_nan & 0x7FC00000u);
+    const float power = dms_float_of_bits((bits & ~is_one) | (0x3F800000u & is_one));
     return y == 2.0f ? x * x : power;
+}
+
+/* x^y. */
+DMS_FN float dms_powf(float x, float y) {
+    return dms_pow_signf(x, y, dms_pow_magnitudef(x, y), dms_pow_parityf(y));
 }
 
 #endif

@@ -64,6 +64,18 @@ DMS_FN double mod_floor(double x, double z) {
 REAL_FORMULAS(DEFINE)
 #undef DEFINE
 
+/* Squares are the powers of normalisations. Where every exponent is 2 the square alone is computed:
+ * dms_powf gives the same bits there. */
+FUNCTION(square_f32, float, float, dms_quietf(x *x))
+
+static void power_f32(int64_t n, const void *const *in, void *out, const double *p) {
+    const float *z = in[1];
+    uint32_t others = 0;
+    for (int64_t i = 0; i < n; i++)
+        others |= z[i] != 2.0f;
+    (others == 0 ? square_f32 : pow_f32)(n, in, out, p);
+}
+
 /* Toward zero; by zero gives 0, and the smallest number by -1 wraps. */
 DMS_FN int64_t div_i64(int64_t x, int64_t z) {
     return z == 0 ? 0 : z == -1 ? (int64_t)(0 - (uint64_t)x) : x / z;
@@ -166,5 +178,7 @@ static const dms_map_fn functions[DMS_N_CLASSES][DMS_N_BINARY_FNS] = {
 };
 
 dms_map_fn DMS_ISA(dms_map_binary)(int64_t fn, dms_class class) {
+    if (fn == DMS_FN_POW && class == DMS_CLASS_F32)
+        return power_f32;
     return functions[class][fn];
 }

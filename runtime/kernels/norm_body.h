@@ -108,9 +108,10 @@ static void NAME(softmax)(const dms_cpu_job *job, const dms_walk *rows, int64_t 
     dms_line x, y;
     dms_line_open(&x, &view[0], last, job->operand[0]);
     dms_line_open(&y, &view[1], last, job->operand[1]);
-    for (int64_t r = first; r < end; r++) {
-        dms_walk_at at;
-        dms_walk_seek(rows, r, &at);
+    dms_walk_at at;
+    if (first < end)
+        dms_walk_seek(rows, first, &at);
+    for (int64_t r = first; r < end; r++, dms_walk_next(rows, &at, 1)) {
         dms_line_start(&x, at.element[0]);
         dms_line_start(&y, at.element[1]);
         NAME(softmax_row)(&x, &y, job->call->i[0] != 0);
@@ -165,9 +166,10 @@ static void NAME(layer_norm)(const dms_cpu_job *job, const dms_walk *rows, int64
     dms_line_open(&y, &call->view[n_in], last, job->operand[n_in]);
     for (uint32_t k = 1; k < n_in; k++)
         dms_line_open(&vector[k - 1], &call->view[k], 0, job->operand[k]);
-    for (int64_t r = first; r < end; r++) {
-        dms_walk_at at;
-        dms_walk_seek(rows, r, &at);
+    dms_walk_at at;
+    if (first < end)
+        dms_walk_seek(rows, first, &at);
+    for (int64_t r = first; r < end; r++, dms_walk_next(rows, &at, 1)) {
         dms_line_start(&x, at.element[0]);
         dms_line_start(&y, at.element[1]);
         const NAME(moments) m = NAME(moments_of)(&x, call->i[0] != 0, (T)call->f[0]);
@@ -212,9 +214,10 @@ static void NAME(group_norm)(const dms_cpu_job *job, const dms_walk *rows, int64
     dms_line_open(&group, &view[0], 2, job->operand[0]);
     dms_line_open(&x, &view[0], 3, job->operand[0]);
     dms_line_open(&y, &view[3], 3, job->operand[3]);
-    for (int64_t r = first; r < end; r++) {
-        dms_walk_at at;
-        dms_walk_seek(rows, r, &at);
+    dms_walk_at at;
+    if (first < end)
+        dms_walk_seek(rows, first, &at);
+    for (int64_t r = first; r < end; r++, dms_walk_next(rows, &at, 1)) {
         dms_line_start(&group, at.element[0]);
         const NAME(moments) m = NAME(moments_of)(&group, false, (T)job->call->f[0]);
         const int64_t g = r % view[0].dim[1];
@@ -235,9 +238,10 @@ static void NAME(batch_norm)(const dms_cpu_job *job, const dms_walk *rows, int64
     dms_line x, y;
     dms_line_open(&x, &view[0], 2, job->operand[0]);
     dms_line_open(&y, &view[5], 2, job->operand[5]);
-    for (int64_t r = first; r < end; r++) {
-        dms_walk_at at;
-        dms_walk_seek(rows, r, &at);
+    dms_walk_at at;
+    if (first < end)
+        dms_walk_seek(rows, first, &at);
+    for (int64_t r = first; r < end; r++, dms_walk_next(rows, &at, 1)) {
         dms_line_start(&x, at.element[0]);
         dms_line_start(&y, at.element[1]);
         const int64_t c = r % view[0].dim[1];
@@ -290,5 +294,5 @@ static void NAME(lrn)(const dms_cpu_job *job, const dms_walk *rows, int64_t firs
     for (int64_t r = first; r < end; r++) /* rows are (b, c) */
         for (int64_t i = 0; i < dim[2]; i += DMS_STRIP)
             NAME(lrn_channel)
-            (job, r / dim[1], r % dim[1], i, dim[2] - i < DMS_STRIP ? dim[2] - i : DMS_STRIP);
+    (job, r / dim[1], r % dim[1], i, dim[2] - i < DMS_STRIP ? dim[2] - i : DMS_STRIP);
 }

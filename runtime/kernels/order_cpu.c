@@ -189,7 +189,11 @@ typedef struct topk_row {
 /* Order of numbers as order of unsigned keys; zeros of both signs are equal, a NaN is above all. */
 static uint64_t key_of(const topk_row *row, int64_t position) {
     dms_scalar value;
-    DMS_ISA(dms_strip_load)(row->dtype, row->x + position * row->pitch * row->bytes, 1, 1, &value);
+    const char *at = row->x + position * row->pitch * row->bytes;
+    if (row->dtype == DMS_DTYPE_F32) /* the usual type needs no conversion */
+        memcpy(&value.f32, at, sizeof value.f32);
+    else
+        DMS_ISA(dms_strip_load)(row->dtype, at, 1, 1, &value);
     const dms_class class = dms_class_of(row->dtype);
     uint64_t key = value.u64;
     if (class == DMS_CLASS_F32 || class == DMS_CLASS_F64) {
