@@ -50,6 +50,8 @@ typedef struct dms_fold {
     void (*across)(void *acc, const void *x, int64_t n);
     /* acc[i] joins other[i]. */
     void (*join)(void *acc, const void *other, int64_t n);
+    /* Joins the 32 lanes of one row into lane 0. */
+    void (*tree)(void *lanes);
 } dms_fold;
 
 /* The fold of a kind on a class; along = NULL where there is none (bool has only extremes). */

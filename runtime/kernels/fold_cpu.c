@@ -31,36 +31,56 @@
         }                                                                                          \
     }
 
+/* Joins 32 lanes in halves. Every loop has a constant bound: a row of ten elements spends more time
+ * here than in its elements. */
+#define HALVE(D, T, EXPR)                                                                          \
+    for (int l = 0; l < D; l++) {                                                                  \
+        const T r = lane[l], x = lane[l + D];                                                      \
+        lane[l] = (T)(EXPR);                                                                       \
+    }
+#define TREE(NAME, T, EXPR)                                                                        \
+    static void NAME##_tree(void *lanes) {                                                         \
+        T lane[DMS_LANES];                                                                         \
+        memcpy(lane, lanes, sizeof lane);                                                          \
+        HALVE(16, T, EXPR)                                                                         \
+        HALVE(8, T, EXPR)                                                                          \
+        HALVE(4, T, EXPR)                                                                          \
+        HALVE(2, T, EXPR)                                                                          \
+        HALVE(1, T, EXPR)                                                                          \
+        memcpy(lanes, lane, sizeof *lane);                                                         \
+    }
+#define STEP_AND_TREE(NAME, T, EXPR) STEP(NAME, T, EXPR) TREE(NAME, T, EXPR)
+
 #define MAX(r, x) ((x) > (r) || (x) != (x) ? (x) : (r))
 #define MIN(r, x) ((x) < (r) || (x) != (x) ? (x) : (r))
 
 #define REAL(TAG, T, FMA, ABS)                                                                     \
-    STEP(sum_##TAG, T, r + x)                                                                      \
+    STEP_AND_TREE(sum_##TAG, T, r + x)                                                             \
     STEP(sum_abs_##TAG, T, r + ABS(x))                                                             \
     STEP(sum_square_##TAG, T, FMA(x, x, r))                                                        \
-    STEP(prod_##TAG, T, r *x)                                                                      \
-    STEP(max_##TAG, T, MAX(r, x))                                                                  \
-    STEP(min_##TAG, T, MIN(r, x))
+    STEP_AND_TREE(prod_##TAG, T, r *x)                                                             \
+    STEP_AND_TREE(max_##TAG, T, MAX(r, x))                                                         \
+    STEP_AND_TREE(min_##TAG, T, MIN(r, x))
 REAL(f32, float, fmaf, fabsf)
 REAL(f64, double, fma, fabs)
 
 /* Signed sums and products wrap: they are computed unsigned, which gives the same bits. */
 #define UNSIGNED(x) ((uint64_t)(x))
-STEP(sum_i64, uint64_t, r + x)
+STEP_AND_TREE(sum_i64, uint64_t, r + x)
 STEP(sum_abs_i64, int64_t, UNSIGNED(r) + (x < 0 ? 0 - UNSIGNED(x) : UNSIGNED(x)))
 STEP(sum_square_i64, uint64_t, r + x * x)
-STEP(prod_i64, uint64_t, r *x)
-STEP(max_i64, int64_t, x > r ? x : r)
-STEP(min_i64, int64_t, x < r ? x : r)
-STEP(max_u64, uint64_t, x > r ? x : r)
-STEP(min_u64, uint64_t, x < r ? x : r)
-STEP(max_bool, uint8_t, r | x)
-STEP(min_bool, uint8_t, r &x)
+STEP_AND_TREE(prod_i64, uint64_t, r *x)
+STEP_AND_TREE(max_i64, int64_t, x > r ? x : r)
+STEP_AND_TREE(min_i64, int64_t, x < r ? x : r)
+STEP_AND_TREE(max_u64, uint64_t, x > r ? x : r)
+STEP_AND_TREE(min_u64, uint64_t, x < r ? x : r)
+STEP_AND_TREE(max_bool, uint8_t, r | x)
+STEP_AND_TREE(min_bool, uint8_t, r &x)
 
 #define FOLD(NAME, JOIN, MEMBER, START)                                                            \
     {                                                                                              \
         .start = {.MEMBER = START}, .along = NAME##_along, .across = NAME##_across,                \
-        .join = JOIN##_across                                                                      \
+        .join = JOIN##_across, .tree = JOIN##_tree                                                 \
     }
 
 static const dms_fold folds[DMS_N_CLASSES][DMS_N_FOLDS] = {
@@ -102,6 +122,10 @@ void DMS_ISA(dms_fold_start)(const dms_fold *fold, dms_class class, int64_t n, v
 
 void DMS_ISA(dms_fold_join)(const dms_fold *fold, dms_class class, int64_t n, void *lanes) {
     const int64_t bytes = dms_class_bytes(class);
+    if (n == 1) {
+        fold->tree(lanes);
+        return;
+    }
     for (int64_t d = DMS_LANES / 2; d > 0; d /= 2)
         fold->join(lanes, (const char *)lanes + d * n * bytes, d * n);
 }
