@@ -86,7 +86,8 @@ int64_t dms_addresses_pack(dms_addresses *a, dms_fit_order order, uint32_t jitte
 
 /* A hash of all that the packing of needed slots depends on, kept weights apart. */
 static uint64_t packing_key(const dms_addresses *a, const dms_fit *fit) {
-    uint64_t h = 1469598103934665603u ^ (uint64_t)fit->order ^ (uint64_t)fit->jitter << 8;
+    uint64_t h = 1469598103934665603u ^ (uint64_t)fit->order ^ (uint64_t)fit->jitter << 8 ^
+                 (uint64_t)a->n_pieces << 40;
     for (uint32_t i = 0; i < a->n_pieces; i++) {
         const dms_piece *p = a->piece + i;
         h = (h ^ (uint32_t)p->need) * 1099511628211u;
@@ -96,25 +97,32 @@ static uint64_t packing_key(const dms_addresses *a, const dms_fit *fit) {
     return h ? h : 1;
 }
 
-/* Packs what cannot move; passes in a row that differ elsewhere reuse the packing. */
-static bool pack_needed(dms_addresses *a, int64_t budget, const dms_fit *fit) {
+/* The packing of what cannot move; passes that differ elsewhere use it again. */
+static const dms_packed *find_packed(dms_addresses *a, const dms_fit *fit) {
     const uint64_t key = packing_key(a, fit);
-    if (key != a->packed_key) {
-        const int64_t top = dms_addresses_pack(a, fit->order, fit->jitter, INT64_MAX - 1);
-        a->packed_key = key;
-        a->packed_units = top - a->kept_units;
-        for (uint32_t i = 0; i < a->n_pieces; i++)
-            a->packed[i] = a->piece[i].offset - a->kept_units;
-    }
+    for (uint32_t i = 0; i < DMS_N_PACKED; i++)
+        if (a->packed[i].key == key)
+            return a->packed + i;
+    dms_packed *packed = a->packed + a->next_packed;
+    a->next_packed = (a->next_packed + 1) % DMS_N_PACKED;
+    packed->key = key;
+    packed->units = dms_addresses_pack(a, fit->order, fit->jitter, INT64_MAX - 1) - a->kept_units;
+    for (uint32_t i = 0; i < a->n_pieces; i++)
+        packed->offset[i] = a->piece[i].offset - a->kept_units;
+    return packed;
+}
+
+static bool pack_needed(dms_addresses *a, int64_t budget, const dms_fit *fit) {
+    const dms_packed *packed = find_packed(a, fit);
     a->holes.base = a->kept_units;
     a->holes.top = budget;
-    if (a->kept_units + a->packed_units > budget)
+    if (a->kept_units + packed->units > budget)
         return false;
     dms_holes_clear(&a->holes);
     for (uint32_t i = 0; i < a->n_pieces; i++) {
         dms_piece *p = a->piece + i;
         p->start = p->need;
-        p->offset = a->kept_units + a->packed[i];
+        p->offset = a->kept_units + packed->offset[i];
         if (p->end - p->need >= a->cycle->n_steps)
             p->end = p->need + a->cycle->n_steps - 1;
         dms_holes_put(&a->holes, i);

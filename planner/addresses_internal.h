@@ -30,8 +30,10 @@ typedef struct dms_holes {
     const dms_piece *piece;
     uint32_t *seen, stamp;  /* per piece: the question that saw it last */
     dms_obstacle *obstacle; /* of the last question */
+    dms_obstacle *sorting;  /* as many, for sorting */
     uint32_t n_obstacles;
     int64_t base, top; /* units: where offsets begin and end */
+    uint64_t effort;   /* pieces met by questions so far */
     bool failed;       /* out of memory */
 } dms_holes;
 
@@ -55,6 +57,15 @@ void dms_holes_ask(dms_holes *holes, int32_t first, int32_t need, int32_t end);
 /* The offset of a hole of `units` for a start at slot `start`, among the listed; -1 = none. */
 int64_t dms_holes_find(const dms_holes *holes, int32_t start, int64_t units, dms_fit_hole how);
 
+#define DMS_N_PACKED 4u
+
+/* A packing of needed slots that passes may use again. */
+typedef struct dms_packed {
+    uint64_t key;    /* hash of what was packed, 0 = nothing */
+    int64_t units;   /* highest end */
+    int64_t *offset; /* per piece, above the kept weights */
+} dms_packed;
+
 struct dms_addresses {
     const dms_cycle *cycle;
     dms_work *work;
@@ -71,9 +82,9 @@ struct dms_addresses {
     int64_t *size;   /* distinct sizes of weights, rising */
     int64_t *pitch;  /* what each becomes when close sizes count as equal */
     uint32_t n_sizes;
-    int64_t *packed;     /* offsets of the packing below, above the kept weights */
-    uint64_t packed_key; /* hash of what was packed, 0 = nothing */
-    int64_t packed_units;
+    dms_packed packed[DMS_N_PACKED];
+    uint32_t next_packed; /* the one that is replaced next */
+    double *weight;       /* repair: per obstacle, size x life */
     int64_t *highest;     /* repair: per obstacle */
     dms_obstacle *around; /* repair: what stands around its piece */
 };

@@ -13,6 +13,7 @@
 #define MAX_SOLUTIONS 20u
 #define MAX_KEEP_SETS 240u
 #define N_PASSES 24u
+#define PASS_EFFORT 50000000u /* pieces met: about 2 s */
 
 /* Keeps with the period of their slots, before addresses. */
 typedef struct keep_set {
@@ -182,11 +183,16 @@ static dms_fit nth_fit(uint32_t i, bool computes) {
                      .pitch = true};
 }
 
+static uint64_t at_most(uint64_t limit, uint64_t wanted) {
+    return wanted < limit ? wanted : limit;
+}
+
 /* Every keep set that could still win, through the portfolio. */
 static void pass_sets(optimiser *o) {
     dms_placer *p = o->placer;
     const uint64_t size = (uint64_t)o->cycle->n_gaps + o->cycle->n_tensors + 1;
-    const uint64_t limit = 2000000 / size < 600 ? 2000000 / size : 600;
+    const uint64_t limit = at_most(600, 2000000 / size);
+    const uint64_t effort = dms_addresses_effort(p->addresses) + PASS_EFFORT;
     const double goal = (double)o->best.period_ns * 1.0005;
     const bool computes = (double)o->best.period_ns < (double)o->cycle->compute_ns * 1.001;
     uint64_t passes = 0;
@@ -195,7 +201,8 @@ static void pass_sets(optimiser *o) {
             break;
         for (uint32_t i = 0; i < N_PASSES && passes < limit; i++) {
             const dms_fit fit = nth_fit(i, computes);
-            if (dms_placer_is_done(p) || (double)p->best.draft.period_ns <= goal)
+            if (dms_placer_is_done(p) || (double)p->best.draft.period_ns <= goal ||
+                dms_addresses_effort(p->addresses) > effort)
                 return;
             memcpy(p->trial.keep, o->set[z].keep, o->cycle->n_gaps);
             if (!dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &p->trial) ||
@@ -231,10 +238,6 @@ static dms_code refine_bound(optimiser *o, dms_status *st) {
     if (code == DMS_OK && shares.bound_ns > p->bound_ns)
         p->bound_ns = shares.bound_ns;
     return code;
-}
-
-static uint64_t at_most(uint64_t limit, uint64_t wanted) {
-    return wanted < limit ? wanted : limit;
 }
 
 static dms_code improve(optimiser *o, dms_status *st) {

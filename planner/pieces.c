@@ -60,13 +60,16 @@ dms_code dms_addresses_new(const dms_cycle *cycle, dms_work *work, dms_arena *ar
         {&a->late, n, sizeof *a->late},
         {&a->size, cycle->n_tensors, sizeof *a->size},
         {&a->pitch, cycle->n_tensors, sizeof *a->pitch},
-        {&a->packed, n, sizeof *a->packed},
+        {&a->weight, n, sizeof *a->weight},
         {&a->highest, n, sizeof *a->highest},
         {&a->around, n, sizeof *a->around},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         DMS_TRY(
             dms_alloc_st(arena, wanted[i].count, wanted[i].size, "addresses", wanted[i].where, st));
+    for (uint32_t i = 0; i < DMS_N_PACKED; i++)
+        DMS_TRY(dms_alloc_st(arena, n, sizeof *a->packed[i].offset, "addresses",
+                             &a->packed[i].offset, st));
     DMS_TRY(dms_holes_init(&a->holes, cycle->n_steps, a->piece, n, arena, st));
     find_pitches(a);
     *out_addresses = a;
@@ -188,6 +191,10 @@ const dms_piece *dms_addresses_pieces(const dms_addresses *addresses, uint32_t *
     *out_count = addresses->n_pieces;
     *out_kept_offset = addresses->kept_offset;
     return addresses->piece;
+}
+
+uint64_t dms_addresses_effort(const dms_addresses *addresses) {
+    return addresses->holes.effort;
 }
 
 bool dms_addresses_failed(const dms_addresses *addresses) {

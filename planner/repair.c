@@ -1,4 +1,5 @@
 /* repair.c - a load that finds no hole asks a few others to move, at unchanged times. */
+#include <math.h>
 #include <string.h>
 
 #include "planner/addresses_internal.h"
@@ -17,6 +18,7 @@ typedef struct neighbourhood {
     dms_addresses *a;
     const dms_piece *asks;
     uint32_t n_around;
+    double *weight;   /* per place: size x life */
     int64_t *highest; /* per place: highest end up to it, so rising */
     window window[MAX_WINDOWS];
     uint32_t n_windows;
@@ -39,8 +41,11 @@ static uint32_t first_above(const neighbourhood *near, int64_t offset) {
     return low;
 }
 
-/* Weighs an offset; false when nothing or too much stands there. */
+/* Weighs an offset; false when nothing or too much stands there, or more than in the windows
+ * already found. */
 static bool weigh(const neighbourhood *near, int64_t offset, double *out_weight) {
+    const double limit =
+        near->n_windows == MAX_WINDOWS ? near->window[MAX_WINDOWS - 1].weight : INFINITY;
     uint32_t n = 0;
     *out_weight = 0;
     for (uint32_t i = first_above(near, offset); i < near->n_around; i++) {
@@ -49,10 +54,9 @@ static bool weigh(const neighbourhood *near, int64_t offset, double *out_weight)
             break; /* sorted by low */
         if (!blocks(o, offset, near->asks->units))
             continue;
-        const dms_piece *p = near->a->piece + o->piece;
-        if (++n > MAX_BLOCKERS)
+        *out_weight += near->weight[i];
+        if (++n > MAX_BLOCKERS || *out_weight >= limit)
             return false;
-        *out_weight += (double)p->units * (p->end - p->start + 1);
     }
     return n > 0;
 }
@@ -67,14 +71,7 @@ static void consider(neighbourhood *near, int64_t offset) {
     for (uint32_t i = 0; i < near->n_windows; i++)
         if (near->window[i].offset == offset)
             return;
-    uint32_t at = near->n_windows;
-    if (at == MAX_WINDOWS) {
-        if (near->window[at - 1].weight <= weight)
-            return;
-        at--;
-    } else {
-        near->n_windows++;
-    }
+    uint32_t at = near->n_windows == MAX_WINDOWS ? MAX_WINDOWS - 1 : near->n_windows++;
     for (; at > 0 && near->window[at - 1].weight > weight; at--)
         near->window[at] = near->window[at - 1];
     near->window[at] = (window){offset, weight};
@@ -84,6 +81,8 @@ static void find_windows(neighbourhood *near) {
     const dms_holes *holes = &near->a->holes;
     for (uint32_t i = 0; i < near->n_around; i++) {
         const int64_t high = near->a->around[i].high;
+        const dms_piece *p = near->a->piece + near->a->around[i].piece;
+        near->weight[i] = (double)p->units * (p->end - p->start + 1);
         near->highest[i] = i > 0 && near->highest[i - 1] > high ? near->highest[i - 1] : high;
     }
     consider(near, holes->base);
@@ -145,11 +144,13 @@ static bool try_window(neighbourhood *near, uint32_t id, int64_t offset, dms_fit
 
 bool dms_addresses_repair(dms_addresses *addresses, uint32_t id, int32_t start, dms_fit_hole how) {
     dms_piece *p = addresses->piece + id;
-    neighbourhood near = {.a = addresses, .asks = p, .highest = addresses->highest};
+    neighbourhood near = {
+        .a = addresses, .asks = p, .weight = addresses->weight, .highest = addresses->highest};
     if (p->end - start >= addresses->cycle->n_steps)
         return false;
     dms_holes_ask(&addresses->holes, start, p->need, p->end);
     near.n_around = addresses->holes.n_obstacles;
+    addresses->holes.effort += 2 * (uint64_t)near.n_around;
     memcpy(addresses->around, addresses->holes.obstacle, near.n_around * sizeof *addresses->around);
     find_windows(&near);
     p->start = start;

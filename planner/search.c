@@ -7,6 +7,7 @@
 
 #define SEED 88172645463325252u
 #define THRESHOLD 0.004
+#define SEARCH_EFFORT 50000000u /* pieces met: about 2 s */
 
 /* Where the search stands; move() reads it, the two loops below differ in what they evaluate. */
 typedef struct search {
@@ -14,7 +15,6 @@ typedef struct search {
     const dms_cycle *cycle;
     uint64_t random;
     uint64_t at, count;
-    int64_t base_ns; /* the period that the fit moves need not beat by more than 0.05 % */
 } search;
 
 static uint32_t draw(search *s, uint32_t n) {
@@ -205,8 +205,11 @@ dms_code dms_search_layouts(dms_placer *placer, uint64_t count, dms_status *st) 
     if (s.cycle->n_gaps == 0)
         return DMS_OK;
     DMS_TRY(dms_draft_new(s.cycle, placer->arena, &state, st));
+    const uint64_t effort = dms_addresses_effort(placer->addresses) + SEARCH_EFFORT;
     dms_draft_copy(s.cycle, &placer->best.draft, &state);
-    for (; s.at < count && !dms_placer_is_done(placer); s.at++) {
+    for (; s.at < count && !dms_placer_is_done(placer) &&
+           dms_addresses_effort(placer->addresses) < effort;
+         s.at++) {
         tried = fit;
         if (draw(&s, 14) < 3) {
             memcpy(placer->trial.keep, state.keep, s.cycle->n_gaps);

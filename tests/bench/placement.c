@@ -39,10 +39,12 @@ static int write_plan(const bench *b, const dms_problem *problem, const dms_deci
 
 static void print_row(const char *name, const dms_decision *d, const dms_place_floor *floor,
                       double spent, bool lists) {
-    printf("%-36s %14" PRIu64 " %14" PRIu64 " %12.4f %12.4f %12.4f %8.4f %8.2f %8" PRIu64 "\n",
+    printf("%-36s %14" PRIu64 " %14" PRIu64 " %12.4f %12.4f %12.4f %8.4f %8.2f %8" PRIu64
+           " %6.4f\n",
            name, d->device_budget, floor->device_bytes, (double)d->compute_ns * 1e-6,
            (double)d->bound_ns * 1e-6, (double)d->period_ns * 1e-6,
-           (double)d->period_ns / (double)d->bound_ns, spent, d->n_evaluations);
+           (double)d->period_ns / (double)d->bound_ns, spent, d->n_evaluations,
+           (double)floor->device_bytes / ((double)floor->lower_bound_bytes + 1e-9));
     for (uint32_t i = 0; i < d->n_candidates && lists; i++)
         printf("    %-16s %12.4f %8.4f\n", d->candidates[i].name,
                (double)d->candidates[i].period_ns * 1e-6,
@@ -115,8 +117,8 @@ int main(int n_args, char **args) {
             first = i;
         }
     }
-    printf("%-36s %14s %14s %12s %12s %12s %8s %8s %8s\n", "instance", "budget", "floor",
-           "compute ms", "bound ms", "period ms", "ratio", "s", "evals");
+    printf("%-36s %14s %14s %12s %12s %12s %8s %8s %8s %6s\n", "instance", "budget", "floor",
+           "compute ms", "bound ms", "period ms", "ratio", "s", "evals", "floor/bound");
     for (int i = first; i < n_args; i++) {
         if (args[i][0] == '-') {
             i += strcmp(args[i], "--exact") != 0 && strcmp(args[i], "--candidates") != 0;
