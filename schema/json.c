@@ -58,6 +58,7 @@ static void begin_value(dms_json *json, const char *key) {
     fputs(": ", json->out);
 }
 
+/* A new level has no items; nesting is in our hands, so too deep is our mistake. */
 static void open_level(dms_json *json, const char *key, char bracket) {
     assert(json->depth < DEEPEST);
     begin_value(json, key);
@@ -65,6 +66,7 @@ static void open_level(dms_json *json, const char *key, char bracket) {
     json->has_items &= ~((uint64_t)1 << json->depth++);
 }
 
+/* An empty level closes on the line that opened it. */
 static void close_level(dms_json *json, char bracket) {
     assert(json->depth > 0);
     json->depth--;

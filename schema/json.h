@@ -20,18 +20,34 @@ typedef struct dms_json {
     uint64_t has_items; /* bit per level: a comma is due */
 } dms_json;
 
-/* Opens and closes {} and []. `key` names the value inside an object, and is NULL in an array. */
+/* Opens {}. Here and below `key` names the value inside an object, and is NULL in an array. */
 void dms_json_object(dms_json *json, const char *key);
+
+/* Opens []. */
 void dms_json_array(dms_json *json, const char *key);
+
+/* Closes the innermost {}; the outermost ends with a line break. */
 void dms_json_end_object(dms_json *json);
+
+/* Closes the innermost []. */
 void dms_json_end_array(dms_json *json);
 
-/* Scalars. A real that is not finite becomes null, as does a text that is NULL. */
+/* A signed integer, in full. */
 void dms_json_int(dms_json *json, const char *key, int64_t value);
+
+/* An unsigned integer, in full: readers that know doubles alone lose digits above 2^53. */
 void dms_json_uint(dms_json *json, const char *key, uint64_t value);
+
+/* The shortest decimal that reads back as the same double; null where it is not finite. */
 void dms_json_real(dms_json *json, const char *key, double value);
+
+/* true or false. */
 void dms_json_bool(dms_json *json, const char *key, bool value);
+
+/* A string, escaped; bytes that are no UTF-8 become U+FFFD. NULL gives null. */
 void dms_json_text(dms_json *json, const char *key, const char *value);
+
+/* null. */
 void dms_json_null(dms_json *json, const char *key);
 
 #endif

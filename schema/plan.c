@@ -66,6 +66,7 @@ static uint64_t get_le(const uint8_t *in, uint32_t bytes) {
     return value;
 }
 
+/* Joined from two hashes, so that neither part has to be copied behind the other. */
 static dms_hash checksum(const uint8_t *header, const uint8_t *message, uint64_t size) {
     return dms_hash_join(dms_hash_bytes(header, CHECKED_HEADER_BYTES, 0),
                          dms_hash_bytes(message, size, 0));
@@ -130,6 +131,7 @@ typedef struct budget {
     bool is_passed;
 } budget;
 
+/* NULL makes protobuf-c give up and free what it has. */
 static void *take(void *data, size_t size) {
     budget *b = data;
     if (size > b->left_bytes) {

@@ -30,6 +30,7 @@ static void put_view(const dms_view *view, FILE *out) {
     fputc(']', out);
 }
 
+/* What a person asks first: of what, by whom, how large, how fast. */
 static void print_head(const dms_plan *plan, FILE *out) {
     char digest[33];
     fputs("plan of ", out);
@@ -159,6 +160,7 @@ static void print_ports(const char *title, const dms_port *port, uint32_t n, FIL
     }
 }
 
+/* Cells are shown only where the tensor has more than one. */
 static void print_call(const dms_plan *plan, const dms_cmd *cmd, FILE *out) {
     const dms_plan_call *call = &plan->call[cmd->call];
     fprintf(out, "call %" PRIu32, cmd->call);

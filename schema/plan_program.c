@@ -62,6 +62,7 @@ static dms_code read_operand(columns *c, const uint32_t *arg, dms_operand *out) 
     return DMS_OK;
 }
 
+/* Commands of the prologue may belong to no step. */
 static dms_code read_step(columns *c, uint32_t step, dms_cmd *cmd) {
     cmd->step = step;
     if (c->part == DMS_PROLOGUE && step == DMS_NONE)
@@ -113,6 +114,7 @@ static dms_code read_copy_args(columns *c, const uint32_t *arg, size_t left, dms
     return DMS_OK;
 }
 
+/* Unused members keep DMS_NONE, so that a wrong use of them fails at once. */
 static dms_code read_command(columns *c, dms_cmd *cmd) {
     const Dms__Queue *in = c->in;
     const uint32_t kind = in->kind[c->cmd], flags = in->flags[c->cmd];
@@ -138,6 +140,7 @@ static dms_code read_command(columns *c, dms_cmd *cmd) {
                                      : read_copy_args(c, arg, left, cmd);
 }
 
+/* The shared columns must be used up exactly: what is left over belongs to no command. */
 static dms_code read_queue(columns *c, dms_cmd *cmd) {
     for (c->cmd = 0; c->cmd < c->program->n_cmds[c->queue]; c->cmd++)
         DMS_TRY(read_command(c, &cmd[c->cmd]));
@@ -221,6 +224,7 @@ static void count_columns(const dms_plan *plan, const dms_cmd *cmd, uint32_t n, 
     }
 }
 
+/* Waits in the order of queues: one plan, one form. */
 static void put_waits(const dms_cmd *cmd, uint32_t k, Dms__Queue *out) {
     for (uint32_t q = 0; q < DMS_N_QUEUES; q++) {
         if (cmd->wait_cmd[q] == DMS_NONE)
@@ -232,6 +236,7 @@ static void put_waits(const dms_cmd *cmd, uint32_t k, Dms__Queue *out) {
     }
 }
 
+/* The mirror of read_call_args and read_copy_args. */
 static void put_args(const dms_plan *plan, const dms_cmd *cmd, Dms__Queue *out) {
     uint32_t *arg = out->arg + out->n_arg;
     if (cmd->kind != DMS_CMD_CALL) {

@@ -17,6 +17,7 @@ typedef struct reader {
 /* Why an entry is refused: "tensor 3: ...". */
 #define REFUSE(r, ...) dms_fail((r)->st, DMS_EPLAN, __VA_ARGS__)
 
+/* The size of a table: DMS_NONE must stay free to mean "no entry". */
 static dms_code count32(reader *r, size_t n, const char *what, uint32_t *out) {
     if (n >= DMS_NONE)
         return REFUSE(r, "%s: %zu entries", what, n);
@@ -29,6 +30,7 @@ static dms_code table(reader *r, uint64_t n, uint64_t size, const char *what, vo
     return dms_alloc_st(r->arena, n, size, what, out_ptr, r->st);
 }
 
+/* Names are bounded so that a message that quotes one stays readable. */
 static dms_code copy_name(reader *r, const char *text, const char *what, const char **out) {
     const size_t length = strnlen(text, DMS_PLAN_NAME_BYTES + 1);
     if (length > DMS_PLAN_NAME_BYTES)
@@ -37,6 +39,7 @@ static dms_code copy_name(reader *r, const char *text, const char *what, const c
     return *out != NULL ? DMS_OK : dms_fail(r->st, DMS_EINTERNAL, "out of memory: names");
 }
 
+/* A column of scalars, copied: the message dies with its arena when reading ends. */
 static dms_code copy_bytes(reader *r, const void *from, uint64_t n, uint64_t size, const char *what,
                            void *out_ptr) {
     void *copy;
@@ -67,6 +70,7 @@ static dms_code read_view(reader *r, const Dms__View *in, const char *what, dms_
     return DMS_OK;
 }
 
+/* The name itself is judged by the checker (P10), before anything is opened. */
 static dms_code read_file(reader *r, const Dms__File *in, dms_plan_file *out) {
     DMS_TRY(copy_name(r, in->name, "file", &out->name));
     if (in->kind > 2)
@@ -95,6 +99,7 @@ static dms_code read_files(reader *r) {
     return DMS_OK;
 }
 
+/* Whether the walk ends inside the file is P1: the size of the file is only a claim here. */
 static dms_code read_source(reader *r, uint32_t index, const Dms__Source *in, dms_source *out) {
     DMS_TRY(read_view(r, in->view, "source", &out->view));
     if (in->file > r->plan->n_files)
@@ -132,6 +137,7 @@ static dms_code read_grid(reader *r, const Dms__Tensor *in, dms_plan_tensor *out
     return DMS_OK;
 }
 
+/* Tensors without elements have no place in a plan, so sizes below are never 0. */
 static dms_code read_tensor(reader *r, const Dms__Tensor *in, dms_plan_tensor *out) {
     DMS_TRY(copy_name(r, in->name, "tensor", &out->name));
     if (in->kind > DMS_TENSOR_OUTPUT)
@@ -159,6 +165,7 @@ static dms_code read_tensors(reader *r) {
     return DMS_OK;
 }
 
+/* What the kernel makes of operands and parameters is P8. */
 static dms_code read_call(reader *r, uint32_t index, const Dms__Call *in, dms_plan_call *out) {
     if (in->n_in > in->n_view)
         return REFUSE(r, "call %" PRIu32 ": %" PRIu32 " inputs, %zu views", index, in->n_in,
@@ -187,6 +194,7 @@ static dms_code read_calls(reader *r) {
     return DMS_OK;
 }
 
+/* Size and place are P1. A buffer of a tensor that is not split holds all of its cells: cell 0. */
 static dms_code read_buffer(reader *r, const Dms__Buffers *in, uint32_t k, dms_buffer *out) {
     const dms_plan *plan = r->plan;
     if (in->tensor[k] > plan->n_tensors || in->arena[k] > DMS_TIER_HOST)
@@ -247,6 +255,7 @@ static dms_code read_ports(reader *r, size_t n_in, Dms__Port *const *in, bool is
     return DMS_OK;
 }
 
+/* Names of steps repeat over layers, so steps point to distinct ones. */
 static dms_code read_steps(reader *r) {
     dms_plan *plan = r->plan;
     static const Dms__Steps none = DMS__STEPS__INIT;
@@ -265,6 +274,7 @@ static dms_code read_steps(reader *r) {
     return copy_bytes(r, in->predicted_ns, plan->n_steps, 8, "steps", &plan->step_ns);
 }
 
+/* Nothing in the head steers a run but kind, arenas and meaning, which the checker judges. */
 static dms_code read_head(reader *r) {
     const Dms__Plan *in = r->in;
     dms_plan *plan = r->plan;

@@ -15,6 +15,7 @@ typedef struct writer {
     Dms__Plan *out;
 } writer;
 
+/* Zeroed memory of the message; it lives until the bytes are packed. */
 static dms_code room(writer *w, uint64_t n, uint64_t size, void *out_ptr) {
     return dms_alloc_st(w->arena, n, size, "plan message", out_ptr, w->st);
 }
@@ -51,6 +52,7 @@ static dms_code put_view(writer *w, const dms_view *view, Dms__View **out) {
     return DMS_OK;
 }
 
+/* index + 1 stands for "an index or none" throughout: 0 costs nothing in proto3. */
 static dms_code put_files(writer *w) {
     const dms_plan *plan = w->plan;
     DMS_TRY(room(w, plan->n_files, sizeof(void *), &w->out->file));
@@ -94,6 +96,7 @@ static dms_code put_sources(writer *w) {
     return DMS_OK;
 }
 
+/* Stored layouts are dense, so their pitches are not written. */
 static dms_code put_tensors(writer *w) {
     const dms_plan *plan = w->plan;
     DMS_TRY(room(w, plan->n_tensors, sizeof(void *), &w->out->tensor));
@@ -142,6 +145,7 @@ static dms_code put_calls(writer *w) {
     return DMS_OK;
 }
 
+/* Offsets in units of 256 bytes: 32 bits reach 1 TiB, and most varints have two bytes. */
 static dms_code put_buffers(writer *w) {
     const dms_plan *plan = w->plan;
     const uint32_t n = plan->n_buffers;

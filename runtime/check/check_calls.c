@@ -48,7 +48,11 @@ dms_code dms_check_calls(dms_checker *c) {
 }
 
 /* The cells that an operand names, as elements of its buffer: `n` runs of `len`, `stride` apart,
- * the first at `start`. One run where the cells are contiguous. */
+ * the first at `start`. One run where the operand names all cells.
+ *
+ *     h [4, 128] in two cells of columns, cell 1:      . . . . # # # #      n = 4 runs of
+ *     start = 64, stride = 128                         . . . . # # # #      len = 64
+ */
 typedef struct region {
     int64_t start, len, n, stride;
 } region;
@@ -86,6 +90,7 @@ static bool view_fits(const dms_view *view, const region *r) {
     return run < r->n && inside < r->len;
 }
 
+/* One operand against its view: place, type, footprint, and for outputs completeness. */
 static dms_code check_operand(const dms_checker *c, dms_cmd_at at, uint32_t k) {
     const dms_plan *plan = c->plan;
     const dms_cmd *cmd = dms_check_cmd(c, at);
@@ -122,6 +127,7 @@ static bool views_match(const dms_view *a, const dms_view *b) {
     return true;
 }
 
+/* P1 has shown that the sums do not wrap. */
 static bool ranges_touch(const dms_buffer *a, const dms_buffer *b) {
     return a->arena == b->arena && a->offset < b->offset + b->bytes &&
            b->offset < a->offset + a->bytes;
@@ -163,6 +169,7 @@ static dms_code check_pair(const dms_checker *c, dms_cmd_at at, uint32_t k, uint
                                       k, out, row->name);
 }
 
+/* The row says how large; more room than that does no harm. */
 static dms_code check_workspace(const dms_checker *c, dms_cmd_at at) {
     const dms_plan *plan = c->plan;
     const dms_cmd *cmd = dms_check_cmd(c, at);

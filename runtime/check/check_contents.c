@@ -4,6 +4,13 @@
  * Submission order is one of the orders in which a device may run the plan. P3 proves that every
  * two commands that touch a common byte, one of them writing, are ordered by the waits; so every
  * other order gives each command the same bytes, and what is found here holds for all of them.
+ *
+ * A buffer owns its bytes from the command that begins it until another one begins over part of
+ * them. What is left of it then holds nothing, but its accesses still count:
+ *
+ *     before       A A A A A A B B B B
+ *     C begins     a a a C C C C C b b      after all accesses to A and to B
+ *     D begins     D D a C C C C C b b      after all accesses to A, which `a` remembers
  */
 #include "runtime/check/check_internal.h"
 
@@ -90,6 +97,7 @@ static position own_position(const walk *w) {
     return w->clock->done[w->at.queue];
 }
 
+/* Whether that command of a queue has certainly finished when this one starts. */
 static bool is_before(const walk *w, uint32_t queue, position p) {
     return p <= w->clock->done[queue];
 }
@@ -149,6 +157,7 @@ static dms_code want_cell_free(const walk *w, uint32_t buffer, const cell_state 
     return DMS_OK;
 }
 
+/* The buffer as a whole was used: whoever takes its bytes has to wait for this command. */
 static void touch(walk *w, uint32_t buffer) {
     w->buffer[buffer].last[w->at.queue] = own_position(w);
 }
@@ -195,6 +204,7 @@ static dms_code want_content(const walk *w, const cells *cs, uint32_t k) {
     return DMS_OK;
 }
 
+/* P4 first: a reader without contents has no writer that it could race with. */
 static dms_code read_cells(walk *w, const cells *cs) {
     for (uint32_t k = 0; k < cs->n; k++) {
         DMS_TRY(want_content(w, cs, k));
@@ -222,6 +232,8 @@ static dms_hash inputs_id(const walk *w, const dms_plan_call *call) {
     return sum;
 }
 
+/* Inputs are read before outputs begin, so that an output in place may end its input. A tensor
+ * whose contents come from a file or from the user is never a result: its id would not fit. */
 static dms_code run_call(walk *w) {
     const dms_plan_call *call = &w->c->plan->call[w->cmd->call];
     for (uint32_t k = 0; k < call->n_in; k++) {
@@ -246,6 +258,7 @@ static dms_code run_call(walk *w) {
     return DMS_OK;
 }
 
+/* A copy moves a whole buffer; its cells keep their ids. */
 static dms_code run_copy(walk *w) {
     const dms_buffer *from = &w->c->plan->buffer[w->cmd->from];
     const dms_buffer *to = &w->c->plan->buffer[w->cmd->to];
@@ -260,6 +273,7 @@ static dms_code run_copy(walk *w) {
     return DMS_OK;
 }
 
+/* Which cell a load defines follows from the source: sources of a tensor are consecutive. */
 static dms_code run_load(walk *w) {
     const dms_buffer *to = &w->c->plan->buffer[w->cmd->to];
     const dms_plan_tensor *tensor = tensor_of(w, w->cmd->to);
@@ -288,6 +302,7 @@ static dms_code run_from_user(walk *w) {
     return DMS_OK;
 }
 
+/* User memory is written once per turn and cell. `out` alone writes it, so no clock is needed. */
 static dms_code run_to_user(walk *w) {
     const uint32_t port = w->cmd->to;
     const dms_port *output = &w->c->plan->output[port];
@@ -374,6 +389,8 @@ static dms_code finish_turn(walk *w, dms_hash *out_meaning) {
     return DMS_OK;
 }
 
+/* Cells of all buffers in one table; a plan of few bytes may name many, so their number is bounded
+ * before memory is taken. */
 static dms_code alloc_buffers(walk *w) {
     const dms_plan *plan = w->c->plan;
     uint64_t total = 0;

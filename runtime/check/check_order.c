@@ -18,6 +18,7 @@ static place buffer_place(const dms_plan *plan, uint32_t buffer) {
     return plan->buffer[buffer].arena == DMS_TIER_DEVICE ? ON_DEVICE : ON_HOST;
 }
 
+/* Which two places a command moves data between; calls stay on the device. */
 static void places_of(const dms_plan *plan, const dms_cmd *cmd, place *from, place *to) {
     const bool is_load = cmd->kind == DMS_CMD_LOAD;
     *from = cmd->kind == DMS_CMD_FROM_USER ? WITH_USER
@@ -57,6 +58,7 @@ static bool may_run_ahead(const dms_plan *plan, const dms_cmd *cmd) {
             plan->tensor[plan->buffer[cmd->from].tensor].kind == DMS_TENSOR_WEIGHT);
 }
 
+/* The reader has shown most of this for files; a plan that was just made comes here directly. */
 static dms_code check_command(const dms_checker *c, dms_cmd_at at) {
     const dms_cmd *cmd = dms_check_cmd(c, at);
     const dms_program *program = at.turn < 0 ? &c->plan->prologue : &c->plan->body;

@@ -34,6 +34,7 @@ static dms_code check_file_names(const dms_checker *c) {
     return DMS_OK;
 }
 
+/* Arenas alone count: what lies outside them is bounded and reported by the runtime. */
 static dms_code check_budgets(const dms_checker *c) {
     const dms_plan *plan = c->plan;
     if (plan->device_arena > plan->device_budget)
@@ -89,6 +90,7 @@ static uint64_t source_end_bytes(const dms_source *source) {
     return (uint64_t)end * dms_dtype_bytes(view->dtype);
 }
 
+/* The walk of one source against the size that the plan claims for its file. */
 static dms_code check_source(const dms_checker *c, uint32_t k) {
     const dms_source *source = &c->plan->source[k];
     const dms_view *view = &source->view;

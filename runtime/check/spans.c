@@ -19,6 +19,7 @@ static uint32_t sort_edges(uint64_t *edge, uint32_t n) {
     return kept;
 }
 
+/* A bit above says that the word beneath it is not empty, so setting goes all the way up. */
 static void set_bit(dms_spans *spans, uint32_t k) {
     for (uint32_t l = 0; l < DMS_SPAN_LEVELS && spans->start[l] != NULL; l++, k /= 64)
         spans->start[l][k / 64] |= (uint64_t)1 << (k % 64);

@@ -230,7 +230,7 @@ static void p3_what_is_left_of_an_ended_buffer_is_still_in_use(void **state) {
     case_plan *c = *state;
     dms_program *body = &c->plan.body;
     /* A workspace over the first 256 bytes of x ends it; x' then comes back 256 bytes further on,
-     * over bytes that out 0 may still be reading. It must wait although the workspace is elsewhere. */
+     * over bytes that out 0 may still read. It must wait although the workspace is elsewhere. */
     c->plan.buffer[B_WORK].bytes = 256;
     c->plan.buffer[B_X_BACK].offset = 49664;
     c->plan.buffer[B_H].offset = c->plan.buffer[B_R].offset = 50688;
