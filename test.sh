@@ -103,7 +103,7 @@ if [ -n "$all" ]; then
     runner "changed plans, sanitized" build-asan/tests/fuzz_plan 20000 $changed_plan
     runner "command lines, sanitized" $python tests/e2e/test_cli.py build-asan build/models
     setup_build tsan || give_up
-    suite "runtime under the thread sanitizer" build-tsan -L unit -R 'engine|queue|pool|dms'
+    suite "runtime under the thread sanitizer" build-tsan -L unit -R 'engine|session|timeline|storage|dmsrun'
     if [ -d "$shared" ]; then
         runner "acceptance" python3 "$shared/accept/accept.py" --bin build --only \
             mnist_cntk,light_resnet50,ppocr_det_v3,bert_mini,llama_kv,llama-tiny-ts
