@@ -35,7 +35,8 @@ DMS_CHECKED dms_code dms_dims_note(dms_dims *dims, const char *text, bool is_req
                                    dms_status *st);
 
 /* Gives every required dim its size and records the named ones in graph->dim.
- * Errors   DMS_EUSAGE: a name the model lacks, two sizes for one name, no size (prints a command). */
+ * Errors   DMS_EUSAGE: a name the model lacks, two sizes for one name; no size (prints a
+ *          command). */
 DMS_CHECKED dms_code dms_dims_resolve(dms_dims *dims, dms_graph *graph,
                                       const dms_read_options *options, dms_status *st);
 

@@ -75,8 +75,8 @@ static void share_bytes(dms_graph *graph, uint32_t from, uint32_t id, const dms_
     t->producer = DMS_NONE;
 }
 
-/* Outputs that are dense parts of a constant input need no bytes of their own. Large ones stay views
- * of a tensor that has other uses, so that it is stored once. */
+/* Outputs that are dense parts of a constant input need no bytes of their own. Large ones stay
+ * views of a tensor that has other uses, so that it is stored once. */
 static bool share_views(dms_folder *folder, dms_node *node) {
     dms_graph *graph = folder->graph;
     dms_view in, view[DMS_MAX_OPERANDS];
@@ -103,7 +103,7 @@ static bool share_views(dms_folder *folder, dms_node *node) {
     return true;
 }
 
-/* A view whose elements are not in order is worth a copy only when small, and not when it repeats. */
+/* A view whose elements are not in order is worth a copy only when small and without repeats. */
 static bool stays_view(dms_graph *graph, const dms_node *node) {
     if (node->row->alias == NULL || node->n_out != 1 || node->n_in == 0)
         return false;

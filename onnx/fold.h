@@ -1,7 +1,7 @@
 /* fold.h - what depends on constants alone is computed now.
  *
  * Reads    a node with known shapes whose operands are constants (or whose values do not matter).
- * Returns  its outputs as constants; or nothing, when folding would cost memory or data are missing.
+ * Returns  its outputs as constants; nothing when that would cost memory or data are missing.
  * Cost     the node's kernel on this machine; at most DMS_FOLD_READ bytes are read.
  * Source   none.
  * Not here constant nodes and branches (import.c).

@@ -19,7 +19,8 @@
 #define DMS_IMPORT_CALLS 64u        /* deepest nesting of functions and branches */
 #define DMS_IMPORT_LOADED 256u      /* constants up to this many bytes are kept in memory */
 
-/* A graph, function body or branch: its names, opsets and, in a function, the caller's attributes. */
+/* A graph, function body or branch: its names, opsets and, in a function, the attributes of the
+ * call. */
 typedef struct dms_scope {
     struct dms_scope *outer; /* where names of a branch may also come from */
     dms_names names;

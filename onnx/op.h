@@ -37,7 +37,7 @@ struct dms_op {
                   dms_view *out);
     /* Emits the calls that compute the outputs. NULL only where `alias` always succeeds. */
     dms_code (*lower)(dms_lowering *lo, const dms_node *node, dms_status *st);
-    /* Outputs depend on dtypes and shapes of the inputs alone (Shape, Size, EyeLike): folded although
+    /* Outputs depend on dtypes and shapes of the inputs alone (Shape, Size, EyeLike): folded though
      * the inputs are not constant. `lower` then reads no input. */
     bool is_shape_only;
 };
@@ -56,9 +56,13 @@ int dms_op_compare(const dms_op *a, const dms_op *b);
 /* The attribute of this name, or NULL. */
 const dms_attr *dms_node_attr(const dms_node *node, const char *name);
 
-/* Integer, real and string attributes with their default; a wrong kind was refused on reading. */
+/* An integer attribute or its default; a wrong kind was refused on reading. */
 int64_t dms_node_int(const dms_node *node, const char *name, int64_t otherwise);
+
+/* A real attribute or its default. */
 double dms_node_float(const dms_node *node, const char *name, double otherwise);
+
+/* A string attribute or its default. */
 const char *dms_node_string(const dms_node *node, const char *name, const char *otherwise);
 
 /* Integers of an attribute; returns how many, 0 when absent. *out lives as long as the graph. */
@@ -66,8 +70,10 @@ uint32_t dms_node_ints(const dms_node *node, const char *name, const int64_t **o
 
 /* ---- shapes and values --------------------------------------------------------------------- */
 
-/* Input or output k of a node; NULL where it is absent. */
+/* Input k of a node; NULL where it is absent. */
 dms_tensor *dms_in(const dms_graph *graph, const dms_node *node, uint32_t k);
+
+/* Output k of a node; NULL where it is absent. */
 dms_tensor *dms_out(const dms_graph *graph, const dms_node *node, uint32_t k);
 
 /* Extent of axis k (its fixed value). */
@@ -137,10 +143,18 @@ DMS_CHECKED dms_code dms_lower_call(dms_lowering *lo, const dms_node *node, uint
                                     const int64_t *i, uint32_t n_f, const double *f,
                                     dms_status *st);
 
-/* View algebra: each returns false when the result is no strided view. */
+/* ---- view algebra -------------------------------------------------------------------------- */
+
+/* The same elements, in the same order, under other dims; false when no pitches walk them so. */
 bool dms_view_reshape(const dms_view *in, uint32_t rank, const int64_t *dim, dms_view *out);
+
+/* Axis k of the result is axis[k] of `in`; `out` may be `in`. */
 void dms_view_permute(const dms_view *in, const uint32_t *axis, dms_view *out);
+
+/* Repeats axes of 1 and adds leading ones by pitch 0; false when the dims do not broadcast. */
 bool dms_view_expand(const dms_view *in, uint32_t rank, const int64_t *dim, dms_view *out);
+
+/* Entries first, first + step, ... (count of them) of one axis; step > 0. */
 void dms_view_narrow(dms_view *view, uint32_t axis, int64_t first, int64_t count, int64_t step);
 
 #endif

@@ -4,8 +4,9 @@
 
 #include "onnx/rewrite_internal.h"
 
-static const dms_pattern patterns[] = {dms_match_attention, dms_match_norm, dms_match_gelu,
-                                       dms_match_silu, dms_match_linear};
+static const dms_pattern patterns[] = {
+    dms_match_scatter,  dms_match_attention, dms_match_repeated, dms_match_layer_norm,
+    dms_match_rms_norm, dms_match_gelu,      dms_match_silu,     dms_match_linear};
 
 const dms_node *dms_made_by(const dms_rewriter *rw, uint32_t tensor, const char *op) {
     const dms_graph *graph = rw->graph;
@@ -162,8 +163,20 @@ static dms_code apply(dms_graph *graph, dms_folder *folder, dms_arena *scratch, 
     return dms_order_apply(graph, &rw.order, st);
 }
 
+/* Removes the nodes that are gone from the table. */
+static dms_code renumber(dms_graph *graph, dms_arena *scratch, dms_status *st) {
+    dms_order order = {.cap = graph->n_nodes};
+    DMS_TRY(dms_alloc_st(scratch, graph->n_nodes, sizeof *order.node, "an order", &order.node, st));
+    for (uint32_t id = 0; id < graph->n_nodes; id++)
+        if (!graph->node[id].is_gone)
+            order.node[order.n++] = id;
+    DMS_TRY(dms_order_prune(graph, &order, scratch, st));
+    return dms_order_apply(graph, &order, st);
+}
+
 dms_code dms_rewrite(dms_graph *graph, dms_folder *folder, dms_arena *scratch, dms_status *st) {
     for (uint32_t p = 0; p < sizeof patterns / sizeof *patterns; p++)
         DMS_TRY(apply(graph, folder, scratch, patterns[p], st));
-    return DMS_OK;
+    DMS_TRY(dms_unite_equal(graph, scratch, st));
+    return renumber(graph, scratch, st);
 }

@@ -265,7 +265,7 @@ static bool match(const dms_rewriter *rw, const dms_node *node, found *f) {
 
 /* The mask to add, in f32, with Where(keep, ., fill) worked into it:
  *     Where(keep, s, fill) + mask  =  s + Where(keep, mask, fill + mask)
- *     Where(keep, s + mask, fill)  =  s + Where(keep, mask, fill)       up to rounding below fill */
+ *     Where(keep, s + mask, fill)  =  s + Where(keep, mask, fill)    but for rounding below fill */
 static dms_code make_mask(dms_rewriter *rw, uint32_t id, const found *f, uint32_t *out,
                           dms_status *st) {
     uint32_t mask = f->mask, fill = f->fill;
@@ -352,6 +352,31 @@ dms_code dms_match_attention(dms_rewriter *rw, uint32_t id, bool *out_done, dms_
                  dms_attr_int("mask_kind", mask == DMS_NONE ? MASK_NONE : MASK_ADDED),
                  dms_attr_int("empty_row", f.empty_row), dms_attr_float("scale", f.scale)}};
     DMS_TRY(dms_add_node(rw, &attention, id, &ignored, st));
+    *out_done = true;
+    return DMS_OK;
+}
+
+dms_code dms_match_repeated(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st) {
+    const dms_node *node = &rw->graph->node[id];
+    const bool is_main = node->domain[0] == 0 || strcmp(node->domain, "ai.onnx") == 0;
+    if (!is_main || strcmp(node->op, "Attention") != 0 || node->n_in > DMS_NEW_OPERANDS ||
+        node->n_out != 1 || node->n_attrs > DMS_NEW_ATTRS || tensor(rw, node->in[0])->rank != 4)
+        return DMS_OK; /* with a past, its rows would have to be shared too */
+    const uint32_t k = unrepeat(rw, node->in[1]), v = unrepeat(rw, node->in[2]);
+    if (k == DMS_NONE || v == DMS_NONE || extent(rw, k, 1) != extent(rw, v, 1))
+        return DMS_OK;
+    dms_new_node shared = {.op = node->op,
+                           .domain = node->domain,
+                           .version = node->version,
+                           .n_in = node->n_in,
+                           .out = node->out[0],
+                           .n_attrs = node->n_attrs};
+    for (uint32_t j = 0; j < node->n_in; j++)
+        shared.in[j] = j == 1 ? k : j == 2 ? v : node->in[j];
+    for (uint32_t j = 0; j < node->n_attrs; j++)
+        shared.attr[j] = node->attr[j];
+    uint32_t ignored;
+    DMS_TRY(dms_add_node(rw, &shared, id, &ignored, st));
     *out_done = true;
     return DMS_OK;
 }

@@ -63,19 +63,35 @@ uint32_t dms_uncast(const dms_rewriter *rw, uint32_t tensor);
 DMS_CHECKED dms_code dms_add_node(dms_rewriter *rw, const dms_new_node *what, uint32_t like,
                                   uint32_t *out, dms_status *st);
 
-/* Attributes of new nodes. */
+/* An integer attribute of a new node. */
 static inline dms_attr dms_attr_int(const char *name, int64_t value) {
     return (dms_attr){.name = name, .kind = DMS_ATTR_INT, .i = value, .tensor = DMS_NONE};
 }
+
+/* A real attribute of a new node. */
 static inline dms_attr dms_attr_float(const char *name, double value) {
     return (dms_attr){.name = name, .kind = DMS_ATTR_FLOAT, .f = (float)value, .tensor = DMS_NONE};
 }
 
+/* Lets equal small constants, and nodes equal in operator, attributes and operands, be one. Nodes
+ * that are left over are gone.
+ * Errors   DMS_EINTERNAL: out of memory. */
+DMS_CHECKED dms_code dms_unite_equal(dms_graph *graph, dms_arena *scratch, dms_status *st);
+
+/* ScatterND of a whole tensor, element by element: Identity. */
+dms_code dms_match_scatter(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* Attention 23 whose k and v are repeated for every head of q: takes them before the repeat. */
+dms_code dms_match_repeated(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
 /* Scores, mask, softmax and the product with v: dms.Attention. */
 dms_code dms_match_attention(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
 
-/* Decomposed LayerNormalization and RMSNormalization. */
-dms_code dms_match_norm(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+/* Decomposed LayerNormalization. Goes before the next, which is a part of it. */
+dms_code dms_match_layer_norm(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* Decomposed RMSNormalization. */
+dms_code dms_match_rms_norm(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
 
 /* Decomposed Gelu, with Erf or Tanh. */
 dms_code dms_match_gelu(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);

@@ -3,8 +3,8 @@
  *     RMS     x -- square -- mean -- + eps -- Sqrt -- reciprocal -- x -- weight
  *     layer   x - mean(x) = d;  d -- square -- mean -- + eps -- Sqrt;  d / it -- weight -- + bias
  *
- * square is Pow 2 or a product with itself; the division is Div, or Reciprocal or Div(1, .) and Mul;
- * means are over the last axis. Casts may stand around the whole.
+ * square is Pow 2 or a product with itself; the division is Div, or Reciprocal or Div(1, .) and
+ * Mul; means are over the last axis. Casts may stand around the whole.
  */
 #include <string.h>
 
@@ -148,25 +148,36 @@ static bool match_layer(const dms_rewriter *rw, const dms_node *node, norm *out)
            dms_used_once(rw, sub->in[1]) && fit_dtype(rw, sub->in[0], node->out[0], &out->x);
 }
 
-dms_code dms_match_norm(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st) {
-    const dms_node *node = &rw->graph->node[id];
-    norm found = {0};
+/* Replaces the node by a norm; without a bias it is an RMS norm. */
+static dms_code replace(dms_rewriter *rw, uint32_t id, const norm *found, bool has_bias,
+                        bool *out_done, dms_status *st) {
     uint32_t ignored;
-    if (node->n_in != 2)
-        return DMS_OK;
-    const bool is_layer = match_layer(rw, node, &found);
-    if (!is_layer && !match_rms(rw, node, &found))
-        return DMS_OK;
     const dms_new_node fused = {
-        .op = is_layer ? "LayerNormalization" : "RMSNormalization",
+        .op = has_bias ? "LayerNormalization" : "RMSNormalization",
         .domain = "",
         .version = NEWEST,
-        .n_in = is_layer ? 3 : 2,
-        .in = {found.x, found.weight, found.bias},
-        .out = node->out[0],
+        .n_in = has_bias ? 3 : 2,
+        .in = {found->x, found->weight, found->bias},
+        .out = rw->graph->node[id].out[0],
         .n_attrs = 2,
-        .attr = {dms_attr_int("axis", -1), dms_attr_float("epsilon", found.epsilon)}};
+        .attr = {dms_attr_int("axis", -1), dms_attr_float("epsilon", found->epsilon)}};
     DMS_TRY(dms_add_node(rw, &fused, id, &ignored, st));
     *out_done = true;
     return DMS_OK;
+}
+
+dms_code dms_match_layer_norm(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st) {
+    const dms_node *node = &rw->graph->node[id];
+    norm found = {0};
+    if (node->n_in != 2 || !match_layer(rw, node, &found))
+        return DMS_OK;
+    return replace(rw, id, &found, true, out_done, st);
+}
+
+dms_code dms_match_rms_norm(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st) {
+    const dms_node *node = &rw->graph->node[id];
+    norm found = {0};
+    if (node->n_in != 2 || !match_rms(rw, node, &found))
+        return DMS_OK;
+    return replace(rw, id, &found, false, out_done, st);
 }

@@ -88,7 +88,7 @@ static const rule rules[N_KINDS][MOST_RULES] = {
                    {9, ACTION_EMPTY, 0}},
 };
 
-/* The file, a window into it, and what was made so far. `end` is the end of the innermost message. */
+/* The file, a window into it, and what was made so far. `end`: of the innermost message. */
 typedef struct scanner {
     int fd;
     const char *name;

@@ -1,12 +1,12 @@
-/* attention.c - attention as one operator: ONNX's, and what rewriting makes of the exporters' forms.
+/* attention.c - attention as one operator: ONNX's, and what rewriting makes of exporters' forms.
  *
- * dms.Attention: q[b,h,s,d], k[b,hk,t,d], v[b,hk,t,e] (, mask) -> y[b,h,s,e]; the mask broadcasts to
- * [b,h,s,t]. Attributes: causal, mask_kind (0 none, 1 added, 2 bool), empty_row (0 zero, 1 uniform,
+ * dms.Attention: q[b,h,s,d], k[b,hk,t,d], v[b,hk,t,e] (, mask) -> y[b,h,s,e]; the mask broadcasts
+ * to [b,h,s,t]. Attributes: causal, mask_kind (0 none, 1 added, 2 bool), empty_row (0 zero, 1 uniform,
  * 2 NaN), scale, softcap. The file format never holds it.
  *
  * Attention 23: heads may be folded into the last axis ([b,s,h d]); past k and v are put in front;
- * causal means t <= s + past. The kernel aligns its triangle at the end, which is the same when k has
- * as many new rows as q; otherwise the triangle becomes a mask.
+ * causal means t <= s + past. The kernel aligns its triangle at the end, which is the same when k
+ * has as many new rows as q; otherwise the triangle becomes a mask.
  */
 #include <inttypes.h>
 #include <math.h>

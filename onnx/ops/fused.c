@@ -1,8 +1,8 @@
 /* fused.c - operators that only rewriting makes.
  *
  * dms.Silu    y = x sigmoid(x).
- * dms.Linear  y[...,n] = x[...,k] w[k,n] + b[n]: MatMul and Add of exporters; the bias starts the sum
- *             of no other kernel call, so one pass over the result is saved.
+ * dms.Linear  y[...,n] = x[...,k] w[k,n] + b[n]: MatMul and Add of exporters, without the pass over
+ *             the result that the Add takes.
  */
 #include <inttypes.h>
 

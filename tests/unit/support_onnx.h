@@ -1,4 +1,4 @@
-/* support_onnx.h - small ONNX models for tests, built in memory and written to a folder of their own.
+/* support_onnx.h - small ONNX models for tests, built in memory, written to a folder of their own.
  *
  * Reads    nothing.
  * Returns  a model file; files that lie beside it.
@@ -6,8 +6,8 @@
  * Source   ONNX IR specification.
  * Not here models made by exporters (tests/models).
  *
- * Lists of names are texts with commas: "x,,w" has an absent middle operand. So are shapes: "2,seq,?"
- * is a number, a symbolic dim and a nameless one; "" is a scalar.
+ * Lists of names are texts with commas: "x,,w" has an absent middle operand. So are shapes:
+ * "2,seq,?" is a number, a symbolic dim and a nameless one; "" is a scalar.
  */
 #ifndef DMS_TESTS_SUPPORT_ONNX_H
 #define DMS_TESTS_SUPPORT_ONNX_H
@@ -25,7 +25,7 @@ typedef struct onnx_case {
     char folder[64], path[96];
     dms_graph read;      /* after onnx_read */
     dms_lowered lowered; /* after onnx_lower */
-    uint8_t **storage; /* after onnx_execute */
+    uint8_t **storage;   /* after onnx_execute */
     dms_status st;
 } onnx_case;
 

@@ -1,6 +1,7 @@
-/* test_onnx_attention.c - attention is found in every form that exporters write, and means the same.
+/* test_onnx_attention.c - attention is found in all forms of exporters, and means the same.
  *
- * q [2,4,3,8], k and v [2,hk,5,8] come in as inputs; the mask is [2,1,3,5]. A naive loop is the oracle.
+ * q [2,4,3,8], k and v [2,hk,5,8] come in as inputs; the mask is [2,1,3,5]. A naive loop is the
+ * oracle.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -277,6 +278,30 @@ static void a_selection_alone_is_a_mask(void **state) {
     expect_fused(&c, &d);
 }
 
+/* Attention 23 behind a repeat of k and v, as dynamo writes it: takes them before the repeat. */
+static void a_repeat_in_front_of_attention_is_absorbed(void **state) {
+    (void)state;
+    onnx_case c;
+    data d;
+    fill(&d);
+    attend(&d, 2, 1, true, NAN);
+    begin(&c, "2,2,5,8");
+    c.model->opset_import[0]->version = 23;
+    onnx_i64(&c, c.graph, "axis", "2");
+    onnx_i64(&c, c.graph, "wide", "2,2,2,5,8");
+    onnx_i64(&c, c.graph, "heads", "2,4,5,8");
+    (void)node(&c, "Unsqueeze", "k,axis", "k1");
+    (void)node(&c, "Expand", "k1,wide", "k2");
+    (void)node(&c, "Reshape", "k2,heads", "k4");
+    (void)node(&c, "Unsqueeze", "v,axis", "v1");
+    (void)node(&c, "Expand", "v1,wide", "v2");
+    (void)node(&c, "Reshape", "v2,heads", "v4");
+    onnx_float(&c, node(&c, "Attention", "q,k4,v4,mask", "y"), "scale", 1);
+    assert_int_equal(onnx_read(&c, NULL), DMS_OK);
+    assert_int_equal(c.read.n_nodes, 1);
+    expect_fused(&c, &d);
+}
+
 /* The eager form with one thing changed: what is not attention stays as it is. */
 static void expect_unfused(const char *extra_use, const char *axis, bool scale_is_last) {
     onnx_case c;
@@ -320,6 +345,7 @@ int main(void) {
         cmocka_unit_test(a_direct_transposition_is_a_view),
         cmocka_unit_test(a_selection_and_a_mask_are_joined),
         cmocka_unit_test(a_selection_alone_is_a_mask),
+        cmocka_unit_test(a_repeat_in_front_of_attention_is_absorbed),
         cmocka_unit_test(what_is_not_attention_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
