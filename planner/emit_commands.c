@@ -2,8 +2,8 @@
  *
  * With T steps, compute command k of the body is step k. A load with `after` = a >= 0 waits for
  * command a of its own turn; with a < 0 for command a + T of the turn before. Loads at the head of
- * the queue with a < 0 are issued a turn early (`ahead`), at the end of the turn before the one they
- * serve, so that for them that command belongs to the turn in which they are issued:
+ * the queue with a < 0 are issued a turn early (`ahead`), at the end of the turn before the one
+ * they serve, so that for them that command belongs to the turn in which they are issued:
  *
  *     order of one cycle      l0 l1 | l2 l3 l4        l0, l1: a < 0
  *     queue `in`, turn i      l2 l3 l4 | l0 l1        l0, l1 serve turn i + 1

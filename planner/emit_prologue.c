@@ -15,8 +15,8 @@ static uint32_t source_of(const dms_emitter *e, uint32_t block) {
     return e->plan->tensor[b->tensor].first_source + b->cell;
 }
 
-/* The prologue while it is made. Kept weights pass through a ring of two places in the host arena on
- * devices whose memory the host cannot write:
+/* The prologue while it is made. Kept weights pass through a ring of two places in the host arena
+ * on devices whose memory the host cannot write:
  *
  *     load   k0 -> A   k1 -> B   k2 -> A (when A is free again)
  *     in               A -> k0   B -> k1   A -> k2

@@ -58,7 +58,7 @@ typedef struct dms_steps {
 
 /* Cuts a lowered graph into steps.
  * Owner    `arena`; views of the graph and of `lowered` are borrowed for as long as it lives.
- * Errors   DMS_EUNSUPPORTED naming the tensor; DMS_EIO where an embedded constant cannot be read. */
+ * Errors   DMS_EUNSUPPORTED naming the tensor; DMS_EINTERNAL (memory). */
 DMS_CHECKED dms_code dms_tile(const dms_graph *graph, const dms_lowered *lowered,
                               const dms_profile *profile, dms_arena *arena, dms_steps *out_steps,
                               dms_status *st);

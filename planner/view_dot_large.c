@@ -1,5 +1,5 @@
-/* view_dot_large.c - above 60 steps: one box per layer; a run of equal layers becomes its first two,
- * one folded box with a column per layer, and its last two. Never more than 40 boxes. */
+/* view_dot_large.c - above 60 steps: one box per layer; a run of equal layers becomes its first
+ * two, one folded box with a column per layer, and its last two. Never more than 40 boxes. */
 #include <inttypes.h>
 #include <string.h>
 

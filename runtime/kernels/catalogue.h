@@ -16,67 +16,102 @@
 #define DMS_RUNTIME_KERNELS_CATALOGUE_H
 
 typedef enum dms_kernel_id {
-    /* --- map (map.c): one result element per index; all operands have the same dims. */
-    DMS_K_UNARY = 1,  /* y = fn(x).  i: fn (dms_unary_fn).  f: p0, p1 */
-    DMS_K_BINARY = 2, /* y = fn(a, b).  i: fn (dms_binary_fn).  Comparisons give bool */
-    DMS_K_SELECT = 3, /* y = c ? a : b.  c is bool */
-    DMS_K_CAST = 4,   /* y = (dtype of y) x.  i: saturate (0 or 1; for narrow floats) */
-    DMS_K_FILL = 5,   /* y = value, no input.  i: the element's bits, zero-extended */
-    DMS_K_RANGE = 6,  /* y[n] = start + k delta, no input.  i: start, delta (integers)  f: start, delta */
+    /* ---- map (map.c): one result element per index; all operands have the same dims ---------- */
 
-    /* --- move (move.c): bytes are copied, any dtype. */
-    DMS_K_COPY = 10,   /* y = x, same dims.  i: bit k = axis k of x is read backwards */
-    DMS_K_CONCAT = 11, /* y = inputs side by side.  i: axis.  1 to 32 inputs */
-    DMS_K_PAD = 12,    /* i: mode (0 constant, 1 edge, 2 reflect, 3 wrap), value bits, then begin per axis
-                          (may be negative); end follows from the dims of y */
-    DMS_K_TRILU = 13,  /* y[...,m,n].  i: upper (0/1), k */
+    /* y = fn(x).  i: fn (dms_unary_fn)  f: p0, p1 */
+    DMS_K_UNARY = 1,
+    /* y = fn(a, b); comparisons give bool.  i: fn (dms_binary_fn) */
+    DMS_K_BINARY = 2,
+    /* y = c ? a : b; c is bool. */
+    DMS_K_SELECT = 3,
+    /* y = (dtype of y) x.  i: saturate (0 or 1; for narrow floats) */
+    DMS_K_CAST = 4,
+    /* y = value, no input.  i: the element's bits, zero-extended */
+    DMS_K_FILL = 5,
+    /* y[n] = start + k delta, no input.  i: start, delta (integers)  f: start, delta (floats) */
+    DMS_K_RANGE = 6,
 
-    /* --- index (index.c): data act as indices; negative counts from the end; clamps, raises. */
-    DMS_K_GATHER = 20,           /* x[o,n,r], idx[j] (i32/i64) -> y[o,j,r] */
-    DMS_K_GATHER_ELEMENTS = 21,  /* x[...], idx[d...] -> y[d...].  i: axis */
-    DMS_K_GATHER_ND = 22,        /* x[b,n0..nk-1,r], idx[b,j,k] -> y[b,j,r].  i: k */
-    DMS_K_SCATTER_ELEMENTS = 23, /* x, idx[d...], upd[d...] -> y.  i: axis, reduction (0 none 1 add 2 mul 3 min 4 max) */
-    DMS_K_SCATTER_ND = 24,       /* x[n0..nk-1,r], idx[j,k], upd[j,r] -> y.  i: k, reduction */
-    DMS_K_ONE_HOT = 25,          /* idx[o,r], values[2] -> y[o,depth,r] */
+    /* ---- move (move.c): bytes are copied, any dtype ------------------------------------------ */
 
-    /* --- rows (rows.c): a reduction over the last axes, fixed tree, never cut. */
-    DMS_K_REDUCE = 30,     /* x[kept...,red...] -> y[kept...].  i: fn (dms_reduce_fn), number of kept axes */
-    DMS_K_SOFTMAX = 31,    /* x[...,n] -> y[...,n].  i: log (0/1) */
-    DMS_K_LAYER_NORM = 32, /* x[...,n] (, scale[n] (, bias[n])) -> y.  i: rms (0: mean and variance, 1: mean square)
-                              f: epsilon.  Up to 3 outputs: y, mean[...], inv_std[...] */
-    DMS_K_GROUP_NORM = 33, /* x[b,g,c,s], scale[g,c], bias[g,c] -> y: over c and s.  f: epsilon
-                              (instance norm: c = 1) */
-    DMS_K_BATCH_NORM = 34, /* x[b,c,s], scale[c], bias[c], mean[c], var[c] -> y.  f: epsilon */
-    DMS_K_ARG = 35,        /* x[...,n] -> y[...] (i64).  i: min (0/1), last index wins (0/1) */
-    DMS_K_CUMSUM = 36,     /* x[...,n] -> y.  i: exclusive, reverse */
-    DMS_K_TOPK = 37,       /* x[...,n] -> values[...,k], indices[...,k] (i64).  i: largest, sorted */
-    DMS_K_LRN = 38,        /* x[b,c,s] -> y.  i: size  f: alpha, beta, bias */
+    /* y = x, same dims.  i: bit k = axis k of x is read backwards */
+    DMS_K_COPY = 10,
+    /* y = 1 to 32 inputs side by side.  i: axis */
+    DMS_K_CONCAT = 11,
+    /* y = x with a border.  i: mode (0 constant, 1 edge, 2 reflect, 3 wrap), value bits, then begin
+     * per axis (may be negative); the end follows from the dims of y */
+    DMS_K_PAD = 12,
+    /* y[...,m,n] = one triangle of x, else 0.  i: upper (0/1), k */
+    DMS_K_TRILU = 13,
 
-    /* --- product (matmul.c). K segments of 256, one fused chain per segment, segments added in order. */
-    DMS_K_MATMUL = 40, /* a[...,m,k], b[...,k,n] (, c[...,m,n], any repeats) -> y[...,m,n]
-                          y = alpha a b + beta c.  i: b layout (0 plain, 1 panels b[ceil(n/16),k,16]), n
-                          f: alpha, beta.  Cut along n */
+    /* ---- index (index.c): data act as indices; negative counts from the end; clamps, raises --- */
 
-    /* --- convolution (conv.c): sum in order c, kh, kw, one fused chain from the bias (or 0). */
-    DMS_K_CONV = 41,           /* x[b,c,h,w], w[m,c/g,kh,kw] (, bias[m]) -> y[b,m,oh,ow].  Cut along m when g = 1
-                                  w may be panels [ceil(m/16),c/g,kh,kw,16].  A tap in the padding takes
-                                  its place in the chain as w * 0
-                                  i: group, stride h, w, dilation h, w, pad top, left.  (1-D: h = kh = 1) */
-    DMS_K_CONV_TRANSPOSE = 42, /* x[b,c,h,w], w[c,m/g,kh,kw] (, bias[m]) -> y[b,m,oh,ow].  i: as CONV */
-    DMS_K_POOL = 43,           /* x[b,c,h,w] -> y[b,c,oh,ow] (, indices i64).  i: fn (0 max, 1 average, 2 lp),
-                                  kh, kw, stride h, w, dilation h, w, pad top, left, bottom, right, count pads (0/1), p */
-    DMS_K_RESIZE = 44,         /* x -> y, same rank <= 5.  i: mode (0 nearest 1 linear 2 cubic), coordinates
-                                  (0 half_pixel 1 pytorch_half_pixel 2 align_corners 3 asymmetric 4 tf_crop
-                                   5 half_pixel_symmetric), nearest (0 round_prefer_floor 1 round_prefer_ceil
-                                   2 floor 3 ceil), exclude outside, antialias
-                                  f: cubic coefficient, extrapolation value, then per axis: scale, roi begin, roi end */
+    /* x[o,n,r], idx[j] (i32 or i64) -> y[o,j,r] */
+    DMS_K_GATHER = 20,
+    /* x[...], idx[d...] -> y[d...].  i: axis */
+    DMS_K_GATHER_ELEMENTS = 21,
+    /* x[b,n0..nk-1,r], idx[b,j,k] -> y[b,j,r].  i: k */
+    DMS_K_GATHER_ND = 22,
+    /* x, idx[d...], upd[d...] -> y.  i: axis, reduction (0 none, 1 add, 2 mul, 3 min, 4 max) */
+    DMS_K_SCATTER_ELEMENTS = 23,
+    /* x[n0..nk-1,r], idx[j,k], upd[j,r] -> y.  i: k, reduction (as above) */
+    DMS_K_SCATTER_ND = 24,
+    /* idx[o,r], values[2] (off, on) -> y[o,depth,r] */
+    DMS_K_ONE_HOT = 25,
 
-    /* --- attention (attention.c): never holds more than one block of scores. */
-    DMS_K_ATTENTION = 50, /* q[b,h,s,d], k[b,hk,t,d], v[b,hk,t,e] (, mask[b,h,s,t] f32 added or bool) -> y[b,h,s,e]
-                             h a multiple of hk (group-query).  Cut along nothing
-                             i: causal (0/1: t <= s + t_len - s_len), mask kind (0 none 1 added 2 bool),
-                                empty_row (0 zero 1 uniform 2 NaN).  f: scale, softcap (0 = none), applied
-                                before the mask */
+    /* ---- rows (rows.c): a reduction over the last axes, in a fixed tree, never cut ------------ */
+
+    /* x[kept...,red...] -> y[kept...].  i: fn (dms_reduce_fn), number of kept axes */
+    DMS_K_REDUCE = 30,
+    /* x[...,n] -> y[...,n].  i: log (0/1) */
+    DMS_K_SOFTMAX = 31,
+    /* x[...,n] (, scale[n] (, bias[n])) -> y[...,n] (, mean[...] (, inv_std[...])).
+     * i: rms (0: mean and variance, 1: mean square)  f: epsilon */
+    DMS_K_LAYER_NORM = 32,
+    /* x[b,g,c,s], scale[g,c], bias[g,c] -> y: over c and s; instance norm has c = 1.  f: epsilon */
+    DMS_K_GROUP_NORM = 33,
+    /* x[b,c,s], scale[c], bias[c], mean[c], var[c] -> y.  f: epsilon */
+    DMS_K_BATCH_NORM = 34,
+    /* x[...,n] -> y[...] (i64).  i: min (0/1), last index wins (0/1) */
+    DMS_K_ARG = 35,
+    /* x[...,n] -> y[...,n].  i: exclusive (0/1), reverse (0/1) */
+    DMS_K_CUMSUM = 36,
+    /* x[...,n] -> values[...,k], indices[...,k] (i64).  i: largest (0/1), sorted (0/1) */
+    DMS_K_TOPK = 37,
+    /* x[b,c,s] -> y.  i: size  f: alpha, beta, bias */
+    DMS_K_LRN = 38,
+
+    /* ---- product (matmul.c): segments of 256 along k, one fused chain from 0 in each, added in
+     *      order */
+
+    /* y = alpha a b + beta c: a[...,m,k], b[...,k,n] (, c[...,m,n], any repeats) -> y[...,m,n].
+     * Cut along n.  i: layout of b (0 plain, 1 panels b[ceil(n/16),k,16]), n  f: alpha, beta */
+    DMS_K_MATMUL = 40,
+
+    /* ---- convolution (conv.c): sum in order c, kh, kw, one fused chain from the bias (or 0) --- */
+
+    /* x[b,c,h,w], w[m,c/g,kh,kw] (, bias[m]) -> y[b,m,oh,ow].  1-D: h = kh = 1.  w may be panels
+     * [ceil(m/16),c/g,kh,kw,16].  A tap in the padding takes its place in the chain as w * 0.  Cut
+     * along m when g = 1.  i: group, stride h, w, dilation h, w, pad top, left */
+    DMS_K_CONV = 41,
+    /* x[b,c,h,w], w[c,m/g,kh,kw] (, bias[m]) -> y[b,m,oh,ow].  i: as CONV */
+    DMS_K_CONV_TRANSPOSE = 42,
+    /* x[b,c,h,w] -> y[b,c,oh,ow] (, indices (i64)).  i: fn (0 max, 1 average, 2 lp), kh, kw,
+     * stride h, w, dilation h, w, pad top, left, bottom, right, count pads (0/1), p */
+    DMS_K_POOL = 43,
+    /* x -> y, same rank, at most 5.  i: mode (0 nearest, 1 linear, 2 cubic), coordinates
+     * (0 half_pixel, 1 pytorch_half_pixel, 2 align_corners, 3 asymmetric, 4 tf_crop_and_resize,
+     * 5 half_pixel_symmetric), nearest (0 round_prefer_floor, 1 round_prefer_ceil, 2 floor, 3 ceil),
+     * exclude outside (0/1), antialias (0/1)  f: cubic coefficient, extrapolation value, then per
+     * axis: scale, roi begin, roi end */
+    DMS_K_RESIZE = 44,
+
+    /* ---- attention (attention.c): never holds more than one block of scores ------------------- */
+
+    /* q[b,h,s,d], k[b,hk,t,d], v[b,hk,t,e] (, mask[b,h,s,t], f32 added or bool) -> y[b,h,s,e]; h is
+     * a multiple of hk (group-query).  i: causal (0/1: t <= s + t_len - s_len), mask kind (0 none,
+     * 1 added, 2 bool), empty_row (0 zero, 1 uniform, 2 NaN)  f: scale, softcap (0 = none; applied
+     * before the mask) */
+    DMS_K_ATTENTION = 50,
 } dms_kernel_id;
 
 /* fn of DMS_K_UNARY. Float functions unless said otherwise. */

@@ -1,8 +1,9 @@
 /* cpu_kernel.h - how kernels run on the CPU device.
  *
  * Reads    a checked call and the addresses of its operands.
- * Returns  outputs, bit for bit the same for every split into parts, thread count and instruction set.
- * Cost     see each family; a part is small enough to balance threads, large enough to hide a claim.
+ * Returns  outputs, bit for bit the same for every split into parts, thread and instruction set.
+ * Cost     see each family; a part is small enough to balance threads, large enough to be worth
+ *          claiming.
  * Source   none.
  * Not here who calls it: the engine's pool (runtime/cpu), and dmsc for constants (onnx/fold).
  */

@@ -8,7 +8,7 @@
  *
  * A kernel is a pure function of its operands, its parameters and a workspace. Operand k covers
  * exactly the elements of its view; outputs are defined completely. That is the footprint: planner,
- * checker and engine need nothing else. catalogue.h lists every kernel with operands and parameters.
+ * checker and engine need nothing else. catalogue.h lists every kernel, operand and parameter.
  */
 #ifndef DMS_RUNTIME_KERNELS_KERNEL_H
 #define DMS_RUNTIME_KERNELS_KERNEL_H
@@ -87,12 +87,14 @@ typedef struct dms_kernel_row {
     bool (*pack)(const dms_call *call, uint32_t operand, dms_device_kind kind, dms_packing *out);
     /* Bytes of workspace, independent of the thread count; NULL = none. */
     uint64_t (*workspace)(const dms_call *call, dms_device_kind kind);
-    /* Element types that the CPU device of this build executes (bits of dms_dtype, over operands). */
+    /* Element types that the CPU device of this build executes: bits of dms_dtype. */
     uint32_t cpu_dtypes;
 } dms_kernel_row;
 
-/* The row of a kernel id or name; NULL when there is none. */
+/* The row of a kernel id; NULL when there is none. */
 const dms_kernel_row *dms_kernel_row_find(uint32_t id);
+
+/* The row of a kernel name; NULL when there is none. */
 const dms_kernel_row *dms_kernel_row_by_name(const char *name);
 
 /* Everything a kernel relies on: known id, counts, views (positive count where needed, outputs
@@ -111,8 +113,9 @@ uint64_t dms_call_workspace(const dms_call *call, dms_device_kind kind);
 bool dms_call_runs_on_cpu(const dms_call *call);
 
 /* Cuts a checked call to [first, end) of its extent: each view shrinks along its axis to entries
- * [first / unit, ceil(end / unit)). Its offset moves to the first of them, unless `from_cell[operand]`
- * says that the operand names the cells themselves, whose own start is where its offset counts from
+ * [first / unit, ceil(end / unit)). Its offset moves to the first of them, unless
+ * `from_cell[operand]` says that the operand names the cells themselves, from whose own start its
+ * offset counts
  * (`from_cell` NULL = for none). `view` and `i` give storage of the call's sizes.
  * Errors   false: not within the extent, or `first` is no multiple of the granule. */
 bool dms_call_slice(const dms_call *call, const dms_cut *cut, int64_t first, int64_t end,
