@@ -43,18 +43,21 @@ suite() {
     fi
 }
 
-# runner TITLE COMMAND...: runs a program whose last line is 'N passed, N failed[, N skipped]'.
+# runner TITLE COMMAND...: runs a program whose last line is 'N passed, N failed[, N skipped]'. What it
+# printed is shown when it failed.
 runner() {
-    local title=$1 log=build/runner.log line
+    local title=$1 log=build/runner.log line code=0
     local form='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
     shift
     echo "== $title"
-    "$@" </dev/null 2>&1 | tee "$log" || true
+    "$@" </dev/null >"$log" 2>&1 || code=$?
+    [ "$code" -eq 0 ] || cat "$log"
     line=$(tail -n 1 "$log")
-    if [[ $line =~ $form ]]; then
+    if [[ $line =~ $form ]] && [ $((code != 0)) -eq $((BASH_REMATCH[2] != 0)) ]; then
+        echo "$line"
         tally "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[4]:-0}"
     else
-        echo "$title ended without its sum: counted as one failure"
+        echo "$title ended with code $code, not with its sum: counted as one failure"
         tally 0 1 0
     fi
 }

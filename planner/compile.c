@@ -153,7 +153,13 @@ dms_code dms_verify_model(const dms_plan *plan, const char *model, dms_arena *ar
         .n_dims = plan->n_dims};
     dms_compiled *c;
     DMS_TRY(dms_alloc_st(arena, 1, sizeof *c, "verification", &c, st));
-    DMS_TRY(dms_compile(&options, arena, c, st));
+    const dms_code code = dms_compile(&options, arena, c, st);
+    if (code == DMS_EUSAGE) { /* its dims are other ones: the user gave none here */
+        st->code = DMS_EPLAN;
+        return dms_context(st, "the plan's dims");
+    }
+    if (code != DMS_OK)
+        return code;
     if (!dms_hash_equal(c->plan.meaning, plan->meaning))
         return dms_fail(st, DMS_EPLAN, "the plan does not compute what model '%s' says", model);
     return DMS_OK;
