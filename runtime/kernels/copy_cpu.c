@@ -52,12 +52,14 @@ EACH_SIZE(SLAB_OF)
 
 typedef uint32_t vector4 __attribute__((vector_size(16)));
 
+/* Unaligned; memcpy of a vector is one instruction. */
 static vector4 load4(const uint32_t *from) {
     vector4 v;
     memcpy(&v, from, sizeof v);
     return v;
 }
 
+/* The same way out. */
 static void store4(uint32_t *to, vector4 v) {
     memcpy(to, &v, sizeof v);
 }
@@ -86,6 +88,7 @@ static void slab_of_16(int64_t n, const uint32_t *from, int64_t pitch_from, uint
     slab_4(SLAB, n - l, from + l * pitch_from, pitch_from, to + l, pitch_to);
 }
 
+/* The last rows of a transpose, and the other sizes, take the plain loops. */
 static void slab(uint32_t bytes, int64_t rows, int64_t n, const void *from, int64_t pitch_from,
                  void *to, int64_t pitch_to) {
     if (bytes == 4 && rows == SLAB) {
@@ -184,6 +187,7 @@ void DMS_ISA(dms_copy_plan)(const dms_view *from, const dms_view *to, uint64_t b
 
 /* --- running */
 
+/* Unit u is slab u mod slabs of the outer place u / slabs. */
 static void run_slabs(const dms_copy_plan *plan, const char *from, char *to, int64_t unit,
                       int64_t end) {
     dms_walk outer = plan->walk;
@@ -202,6 +206,7 @@ static void run_slabs(const dms_copy_plan *plan, const char *from, char *to, int
     }
 }
 
+/* Elements [index, end) in the order of the target, run after run. */
 static void run_strips(const dms_copy_plan *plan, const char *from, char *to, int64_t index,
                        int64_t end) {
     const dms_walk *w = &plan->walk;

@@ -2,8 +2,8 @@
  *
  * Reads    dims, and for both sides a pitch per axis (the source's may be negative or 0).
  * Returns  a plan of independent parts, and the copy of some of them.
- * Cost     memory bandwidth: dense runs by memcpy, transposes in blocks of 16 rows so that each cache
- *          line is read and written once.
+ * Cost     memory bandwidth: dense runs by memcpy, transposes in blocks of 16 rows so that each
+ *          cache line is read and written once.
  * Source   none; blocked transposition.
  * Not here which views are copied (move_cpu.c, index_cpu.c).
  */

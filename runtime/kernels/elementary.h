@@ -1,10 +1,11 @@
 /* elementary.h - exp, log, tanh and their like, in f32, with the same bits everywhere.
  *
  * Reads    one f32 each.
- * Returns  a value within 2.5 ulp of the true one (measured in tests/unit/test_elementary.c), right at
- *          infinities, zeros and denormals; a NaN for a NaN, of any sign and payload.
+ * Returns  a value within 2.5 ulp of the true one (measured in tests/unit/test_elementary.c), right
+ *          at infinities, zeros and denormals; a NaN for a NaN, of any sign and payload.
  * Cost     10 to 25 operations, no branch: gcc -O3 turns a loop over them into vector code.
- * Source   textbook argument reduction; the coefficients are our own minimax fits (Remez, 200 bits).
+ * Source   textbook argument reduction; the coefficients are our own minimax fits (Remez, 200
+ *          bits).
  * Not here f64, which takes the C library's functions: it serves folding and node tests only.
  *          Functions that models rarely use: elementary_more.h.
  *
@@ -59,7 +60,8 @@ DMS_FN float dms_pow2f(int32_t n) {
     return dms_float_of_bits(((uint32_t)n + 127u) << 23);
 }
 
-/* exp(x) 2^k for |k| <= 8, rounded once: neither overflows nor loses bits before the result does. */
+/* exp(x) 2^k for |k| <= 8, rounded once: neither overflows nor loses bits before the result does.
+ * */
 DMS_FN float dms_exp_scaledf(float x, int32_t k) {
     x = x > 95.0f ? 95.0f : x;
     x = x < -110.0f ? -110.0f : x;

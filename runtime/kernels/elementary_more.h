@@ -161,7 +161,8 @@ DMS_FN double dms_log2(double x) {
     p = fma(p, z, 0x1.2776c5170f99fp-1);
     p = fma(p, z, 0x1.ec709dc39c644p-1);
     p = fma(p, z, 0x1.71547652b82ffp+1);
-    /* The exponent as a double without a 64-bit conversion: 2^52 + 2^11 + e, minus the first two. */
+    /* The exponent as a double without a 64-bit conversion: 2^52 + 2^11 + e, minus the first two.
+     * */
     const uint64_t biased = (e >> 52 ^ 0x800u) | 0x4330000000000000u;
     return fma(s, p, dms_double_of_bits(biased) - (0x1p+52 + 0x1p+11));
 }
@@ -207,9 +208,9 @@ DMS_FN uint32_t dms_pow_parityf(float y) {
     return (float)whole == small ? (uint32_t)whole << 31 : 1u;
 }
 
-/* x^y from its magnitude and its exponent's parity, with the special cases of IEEE 754: x^0 = 1^y = 1
- * even for NaN. An odd exponent hands on the sign of x, a broken one makes a finite negative x a NaN.
- * x^2 is x * x exactly. */
+/* x^y from its magnitude and its exponent's parity, with the special cases of IEEE 754: x^0 = 1^y =
+ * 1 even for NaN. An odd exponent hands on the sign of x, a broken one makes a finite negative x a
+ * NaN. x^2 is x * x exactly. */
 DMS_FN float dms_pow_signf(float x, float y, float magnitude, uint32_t parity) {
     const uint32_t sign = dms_bits_of_float(x) & parity & 0x80000000u;
     const uint32_t is_nan =

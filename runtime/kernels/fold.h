@@ -1,8 +1,8 @@
 /* fold.h - sums, extremes and products of a row, in one fixed tree.
  *
  * Reads    strips of one class.
- * Returns  32 lanes, lane l holding elements l, l + 32, ... folded in order; joined in halves at the
- *          end. The tree depends on the length of the row alone.
+ * Returns  32 lanes, lane l holding elements l, l + 32, ... folded in order; joined in halves at
+ *          the end. The tree depends on the length of the row alone.
  * Cost     one vector operation per 8 elements.
  * Source   none.
  * Not here which rows (reduce_cpu.c, norm_cpu.c, order_cpu.c).

@@ -25,6 +25,7 @@ static uint64_t no_flops(const dms_call *call) {
     return 0;
 }
 
+/* The lowering folds all axes before the gathered one into o, and those behind it into r. */
 static dms_code check_gather(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_dtype(call, 1, INDICES, st));
     DMS_TRY(want_dtype_of(call, 2, 0, st));
@@ -48,6 +49,7 @@ static dms_code want_within(const dms_call *call, uint32_t inner, uint32_t axis,
     return want_entries(call, axis, st);
 }
 
+/* Indices may cover less than x on the other axes: ONNX takes the leading part. */
 static dms_code check_gather_elements(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_dtype(call, 1, INDICES, st));
     DMS_TRY(want_dtype_of(call, 2, 0, st));
@@ -56,6 +58,7 @@ static dms_code check_gather_elements(const dms_call *call, dms_status *st) {
     return want_within(call, 1, (uint32_t)call->i[0], st);
 }
 
+/* Ranks: k + 2 for x, so that a batch axis and a row remain; at most 6 indexed axes. */
 static dms_code check_gather_nd(const dms_call *call, dms_status *st) {
     const dms_view *x = &call->view[0];
     DMS_TRY(dms_row_want_dtype(call, 1, INDICES, st));
@@ -85,6 +88,7 @@ static dms_code check_scatter_types(const dms_call *call, uint32_t reduction, dm
     return dms_row_want_same_dims(call, 3, 0, st);
 }
 
+/* Updates stand where their indices stand. */
 static dms_code check_scatter_elements(const dms_call *call, dms_status *st) {
     DMS_TRY(check_scatter_types(call, 1, st));
     DMS_TRY(dms_row_want_i(call, 0, 0, (int64_t)call->view[0].rank - 1, st));
@@ -92,6 +96,7 @@ static dms_code check_scatter_elements(const dms_call *call, dms_status *st) {
     return want_within(call, 1, (uint32_t)call->i[0], st);
 }
 
+/* The batch is always 1 here, so x has one axis less than for gather_nd. */
 static dms_code check_scatter_nd(const dms_call *call, dms_status *st) {
     const dms_view *x = &call->view[0];
     DMS_TRY(check_scatter_types(call, 1, st));
@@ -108,6 +113,7 @@ static dms_code check_scatter_nd(const dms_call *call, dms_status *st) {
     return DMS_OK;
 }
 
+/* Indices may be floats (ONNX allows it); they are cut toward zero. */
 static dms_code check_one_hot(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_dtype(call, 0, NUMBERS, st));
     DMS_TRY(want_dtype_of(call, 2, 1, st));
@@ -134,23 +140,21 @@ static const char *const k_names[] = {"k"};
 static const char *const scatter_elements_names[] = {"axis", "reduction"};
 static const char *const scatter_nd_names[] = {"k", "reduction"};
 
+/* x[o, n, r], idx[j] -> y[o, j, r].
+ *
+ *     y[o, j, :] = x[o, idx[j], :]        an Embedding has o = 1 */
 const dms_kernel_row dms_row_gather = {.id = DMS_K_GATHER,
                                        .name = "gather",
-                                       .min_in = 2,
-                                       .max_in = 2,
-                                       .min_out = 1,
-                                       .max_out = 1,
+                                       DMS_OPERANDS(2, 2, 1, 1),
                                        .has_index_data = true,
                                        .check = check_gather,
                                        .flops = no_flops,
                                        .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x[...], idx[d...] -> y[d...]: each element picks its own entry along one axis. */
 const dms_kernel_row dms_row_gather_elements = {.id = DMS_K_GATHER_ELEMENTS,
                                                 .name = "gather_elements",
-                                                .min_in = 2,
-                                                .max_in = 2,
-                                                .min_out = 1,
-                                                .max_out = 1,
+                                                DMS_OPERANDS(2, 2, 1, 1),
                                                 .has_index_data = true,
                                                 .n_i = 1,
                                                 .i_name = axis_names,
@@ -158,12 +162,10 @@ const dms_kernel_row dms_row_gather_elements = {.id = DMS_K_GATHER_ELEMENTS,
                                                 .flops = no_flops,
                                                 .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x[b, n0, ..., nk-1, r], idx[b, j, k] -> y[b, j, r]: k indices name a row of r elements. */
 const dms_kernel_row dms_row_gather_nd = {.id = DMS_K_GATHER_ND,
                                           .name = "gather_nd",
-                                          .min_in = 2,
-                                          .max_in = 2,
-                                          .min_out = 1,
-                                          .max_out = 1,
+                                          DMS_OPERANDS(2, 2, 1, 1),
                                           .has_index_data = true,
                                           .n_i = 1,
                                           .i_name = k_names,
@@ -171,12 +173,11 @@ const dms_kernel_row dms_row_gather_nd = {.id = DMS_K_GATHER_ND,
                                           .flops = no_flops,
                                           .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x[...], idx[d...], updates[d...] -> y[...]: the inverse of gather_elements, on a copy of x.
+ * Updates apply in row-major order, so the last one of a place wins. */
 const dms_kernel_row dms_row_scatter_elements = {.id = DMS_K_SCATTER_ELEMENTS,
                                                  .name = "scatter_elements",
-                                                 .min_in = 3,
-                                                 .max_in = 3,
-                                                 .min_out = 1,
-                                                 .max_out = 1,
+                                                 DMS_OPERANDS(3, 3, 1, 1),
                                                  .has_index_data = true,
                                                  .n_i = 2,
                                                  .i_name = scatter_elements_names,
@@ -185,12 +186,10 @@ const dms_kernel_row dms_row_scatter_elements = {.id = DMS_K_SCATTER_ELEMENTS,
                                                  .in_place = scatter_in_place,
                                                  .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x[n0, ..., nk-1, r], idx[j, k], updates[j, r] -> y: whole rows of r elements, in order of j. */
 const dms_kernel_row dms_row_scatter_nd = {.id = DMS_K_SCATTER_ND,
                                            .name = "scatter_nd",
-                                           .min_in = 3,
-                                           .max_in = 3,
-                                           .min_out = 1,
-                                           .max_out = 1,
+                                           DMS_OPERANDS(3, 3, 1, 1),
                                            .has_index_data = true,
                                            .n_i = 2,
                                            .i_name = scatter_nd_names,
@@ -203,10 +202,7 @@ const dms_kernel_row dms_row_scatter_nd = {.id = DMS_K_SCATTER_ND,
  * followed, so nothing is clamped. */
 const dms_kernel_row dms_row_one_hot = {.id = DMS_K_ONE_HOT,
                                         .name = "one_hot",
-                                        .min_in = 2,
-                                        .max_in = 2,
-                                        .min_out = 1,
-                                        .max_out = 1,
+                                        DMS_OPERANDS(2, 2, 1, 1),
                                         .has_index_data = true,
                                         .check = check_one_hot,
                                         .flops = no_flops,

@@ -19,6 +19,7 @@ typedef struct index_reader {
     uint32_t operand;
 } index_reader;
 
+/* Indices of 32 and 64 bits share one reader; the branch is predicted. */
 static index_reader open_index(const dms_cpu_job *job, uint32_t operand) {
     return (index_reader){job, job->operand[operand],
                           job->call->view[operand].dtype == DMS_DTYPE_I64, operand};
@@ -46,11 +47,13 @@ static int64_t rows_each(int64_t width) {
     return width >= PART ? 1 : PART / (width < 1 ? 1 : width);
 }
 
+/* Parts of whole rows; a tensor of empty rows has none. */
 static uint64_t parts_of(int64_t rows, int64_t width) {
     const int64_t each = rows_each(width);
     return width == 0 ? 0 : (uint64_t)((rows + each - 1) / each);
 }
 
+/* The first row of a part, or the end of all. */
 static int64_t row_at(uint64_t part, int64_t rows, int64_t width) {
     const int64_t row = (int64_t)part * rows_each(width);
     return row < rows ? row : rows;
@@ -58,11 +61,13 @@ static int64_t row_at(uint64_t part, int64_t rows, int64_t width) {
 
 /* --- GATHER x[o,n,r], idx[j] -> y[o,j,r]: rows are (o, j) */
 
+/* The same rows for GATHER and GATHER_ND: both have y[., ., r]. */
 static uint64_t parts_gather(const dms_call *call) {
     const int64_t *dim = call->view[2].dim;
     return parts_of(dim[0] * dim[1], dim[2]);
 }
 
+/* One strip copy per row: memcpy where rows are dense, as in an embedding. */
 static void run_gather(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_view *x = &job->call->view[0], *idx = &job->call->view[1], *y = &job->call->view[2];
     const index_reader reader = open_index(job, 1);
@@ -82,6 +87,7 @@ static void run_gather(const dms_cpu_job *job, uint64_t first, uint64_t end) {
 
 /* --- GATHER_ND x[b,n0..nk-1,r], idx[b,j,k] -> y[b,j,r]: rows are (b, j) */
 
+/* k indices move the row along k axes; b walks along with both. */
 static void run_gather_nd(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_view *x = &job->call->view[0], *idx = &job->call->view[1], *y = &job->call->view[2];
     const index_reader reader = open_index(job, 1);
@@ -122,6 +128,7 @@ static void copy_one(uint32_t bytes, const void *from, void *to) {
     }
 }
 
+/* Elements are rows of one. */
 static uint64_t parts_gather_elements(const dms_call *call) {
     return parts_of(dms_view_count(&call->view[2]), 1);
 }
@@ -137,6 +144,7 @@ static void walk_elements(const dms_call *call, uint32_t other, uint32_t table, 
     dms_walk_init(walk, view, 3);
 }
 
+/* Three operands walk together; only the index looks aside. */
 static void run_gather_elements(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_view *x = &job->call->view[0];
     const uint32_t axis = (uint32_t)job->call->i[0], bytes = dms_dtype_bytes(x->dtype);
@@ -160,10 +168,12 @@ static void run_gather_elements(const dms_cpu_job *job, uint64_t first, uint64_t
 
 /* --- scatters: y = x, then the updates in order. One part: several updates may meet one place. */
 
+/* One part, or none for an empty y. */
 static uint64_t one_part(const dms_call *call) {
     return dms_view_count(&call->view[3]) == 0 ? 0 : 1;
 }
 
+/* y over x already is x. Else the whole is copied, untouched places included. */
 static void start_as_x(const dms_cpu_job *job) {
     if (job->operand[3] == job->operand[0])
         return;
@@ -203,6 +213,7 @@ static void update(const dms_call *call, dms_map_fn reduce, int64_t n, const voi
     }
 }
 
+/* Updates one by one in row-major order, as the order decides which of two stays. */
 static void run_scatter_elements(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     if (first >= end)
         return;
@@ -226,6 +237,7 @@ static void run_scatter_elements(const dms_cpu_job *job, uint64_t first, uint64_
     }
 }
 
+/* A row of an update meets each place once, so its elements need no order among themselves. */
 static void run_scatter_nd(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     if (first >= end)
         return;
@@ -248,6 +260,7 @@ static void run_scatter_nd(const dms_cpu_job *job, uint64_t first, uint64_t end)
 
 /* --- ONE_HOT idx[o,r], values[2] -> y[o,depth,r]: rows are (o, depth) */
 
+/* Rows are (o, depth), each of r elements. */
 static uint64_t parts_one_hot(const dms_call *call) {
     const int64_t *dim = call->view[2].dim;
     return parts_of(dim[0] * dim[1], dim[2]);
@@ -268,6 +281,7 @@ static int64_t hot_entry(const dms_cpu_job *job, int64_t element, int64_t depth)
     return index >= 0 && index < depth ? index : -1;
 }
 
+/* Every element of y compares its depth with its index: no place is written twice. */
 static void run_one_hot(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_view *idx = &job->call->view[0], *values = &job->call->view[1];
     const dms_view *y = &job->call->view[2];

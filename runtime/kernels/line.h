@@ -1,8 +1,8 @@
 /* line.h - one row of an operand: its last axes, read or written strip by strip.
  *
  * Reads    a view and the number of leading axes that a row does not cover.
- * Returns  strips of the row in the class of the type, in order; memory itself where it already is a
- *          strip.
+ * Returns  strips of the row in the class of the type, in order; memory itself where it already is
+ *          a strip.
  * Cost     O(n), and O(rank) per run.
  * Source   none.
  * Not here where each row starts (walk.h over the leading axes).

@@ -72,6 +72,7 @@ static dms_code want_dtype_of(const dms_call *call, uint32_t operand, uint32_t a
     return dms_row_want_dtype(call, operand, DMS_DTYPE_BIT(call->view[as].dtype), st);
 }
 
+/* Rules that are not in the table are those of a float function without parameters. */
 static dms_code check_unary(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_i(call, 0, 0, DMS_N_UNARY_FNS - 1, st));
     function_rule rule = unary_rules[call->i[0]];
@@ -86,6 +87,7 @@ static dms_code check_unary(const dms_call *call, dms_status *st) {
     return want_equal_dims(call, st);
 }
 
+/* POW alone takes operands of two types: its exponent is any number. */
 static dms_code check_binary(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_i(call, 0, 0, DMS_N_BINARY_FNS - 1, st));
     const function_rule rule = binary_rules[call->i[0]];
@@ -98,6 +100,7 @@ static dms_code check_binary(const dms_call *call, dms_status *st) {
     return want_equal_dims(call, st);
 }
 
+/* The condition is bool; what is chosen may be of any type, bool too. */
 static dms_code check_select(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_dtype(call, 0, BOOL, st));
     DMS_TRY(want_dtype_of(call, 2, 1, st));
@@ -105,16 +108,19 @@ static dms_code check_select(const dms_call *call, dms_status *st) {
     return want_equal_dims(call, st);
 }
 
+/* Every pair of types is allowed; 1 for `saturate` is what ONNX writes by default. */
 static dms_code check_cast(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_i(call, 0, 0, 1, st));
     return want_equal_dims(call, st);
 }
 
+/* Bits beyond the element are refused rather than dropped: a plan that has them is wrong. */
 static dms_code check_fill(const dms_call *call, dms_status *st) {
     const uint32_t bytes = dms_dtype_bytes(call->view[0].dtype);
     return bytes == 8 ? DMS_OK : dms_row_want_i(call, 0, 0, (INT64_C(1) << 8 * bytes) - 1, st);
 }
 
+/* Only the pair of parameters that the type of y asks for must be there. */
 static dms_code check_range(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_dtype(call, 0, NUMBERS, st));
     const uint32_t n = dms_dtype_is_float(call->view[0].dtype) ? call->n_f : call->n_i;
@@ -128,13 +134,10 @@ static const char *const fn_names[] = {"fn"};
 static const char *const saturate_names[] = {"saturate"};
 static const char *const bits_names[] = {"bits"};
 
-/* The parameters p0 and p1 may be left out where the function reads none. */
+/* x[...] -> y[...]: y = fn(x). p0 and p1 may be left out where the function reads none. */
 const dms_kernel_row dms_row_unary = {.id = DMS_K_UNARY,
                                       .name = "unary",
-                                      .min_in = 1,
-                                      .max_in = 1,
-                                      .min_out = 1,
-                                      .max_out = 1,
+                                      DMS_OPERANDS(1, 1, 1, 1),
                                       .n_i = 1,
                                       .n_f = 255,
                                       .i_name = fn_names,
@@ -142,40 +145,36 @@ const dms_kernel_row dms_row_unary = {.id = DMS_K_UNARY,
                                       .in_place = dms_row_lies_the_same,
                                       .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* a[...], b[...] -> y[...]: y = fn(a, b). A broadcast operand comes with pitches of 0. */
 const dms_kernel_row dms_row_binary = {.id = DMS_K_BINARY,
                                        .name = "binary",
-                                       .min_in = 2,
-                                       .max_in = 2,
-                                       .min_out = 1,
-                                       .max_out = 1,
+                                       DMS_OPERANDS(2, 2, 1, 1),
                                        .n_i = 1,
                                        .i_name = fn_names,
                                        .check = check_binary,
                                        .in_place = dms_row_lies_the_same,
                                        .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* c[...], a[...], b[...] -> y[...]: y = c ? a : b, by bytes, so that every NaN stays itself. */
 const dms_kernel_row dms_row_select = {.id = DMS_K_SELECT,
                                        .name = "select",
-                                       .min_in = 3,
-                                       .max_in = 3,
-                                       .min_out = 1,
-                                       .max_out = 1,
+                                       DMS_OPERANDS(3, 3, 1, 1),
                                        .check = check_select,
                                        .in_place = dms_row_lies_the_same,
                                        .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x[...] -> y[...]. Each type may become each; `saturate` concerns float types that do not exist
+ * here yet, so it changes nothing. */
 const dms_kernel_row dms_row_cast = {.id = DMS_K_CAST,
                                      .name = "cast",
-                                     .min_in = 1,
-                                     .max_in = 1,
-                                     .min_out = 1,
-                                     .max_out = 1,
+                                     DMS_OPERANDS(1, 1, 1, 1),
                                      .n_i = 1,
                                      .i_name = saturate_names,
                                      .check = check_cast,
                                      .in_place = dms_row_lies_the_same,
                                      .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* -> y[...]: the same bits everywhere. Has no input: its content is in its parameters alone. */
 const dms_kernel_row dms_row_fill = {.id = DMS_K_FILL,
                                      .name = "fill",
                                      .min_out = 1,
@@ -185,6 +184,7 @@ const dms_kernel_row dms_row_fill = {.id = DMS_K_FILL,
                                      .check = check_fill,
                                      .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* -> y[n]: start + k delta, as integers (i) or as reals (f), whichever the type of y asks for. */
 const dms_kernel_row dms_row_range = {.id = DMS_K_RANGE,
                                       .name = "range",
                                       .min_out = 1,

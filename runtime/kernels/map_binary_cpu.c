@@ -18,14 +18,18 @@
         }                                                                                          \
     }
 
+/* One NaN for all, as in dms_quietf. */
 DMS_FN double quiet(double x) {
     return x != x ? (double)NAN : x;
 }
 
-/* The smaller or larger of two; a NaN wins. Equal operands (zeros of either sign) give the second. */
+/* The smaller or larger of two; a NaN wins. Equal operands (zeros of either sign) give the
+ * second. */
 DMS_FN float minf(float x, float z) {
     return x < z || x != x ? x : z;
 }
+
+/* min and max differ in one comparison; the NaN of z is what falls through. */
 DMS_FN float maxf(float x, float z) {
     return x > z || x != x ? x : z;
 }
@@ -41,6 +45,8 @@ DMS_FN float modf_floor(float x, float z) {
     const float r = fmodf(x, z);
     return r != 0.0f ? ((r < 0.0f) != (z < 0.0f) ? r + z : r) : dms_copysignf(r, z);
 }
+
+/* The same in f64. */
 DMS_FN double mod_floor(double x, double z) {
     const double r = fmod(x, z);
     return r != 0.0 ? ((r < 0.0) != (z < 0.0) ? r + z : r) : copysign(r, z);
@@ -68,6 +74,7 @@ REAL_FORMULAS(DEFINE)
  * dms_powf gives the same bits there. */
 FUNCTION(square_f32, float, float, dms_quietf(x *x))
 
+/* Looks at the exponents of a strip first: one pass over what the power reads anyway. */
 static void power_f32(int64_t n, const void *const *in, void *out, const double *p) {
     const float *z = in[1];
     uint32_t others = 0;
@@ -83,12 +90,16 @@ DMS_FN int64_t div_i64(int64_t x, int64_t z) {
 DMS_FN uint64_t div_u64(uint64_t x, uint64_t z) {
     return z == 0 ? 0 : x / z;
 }
+
+/* The remainder by -1 is 0; the instruction would trap for the smallest number. */
 DMS_FN int64_t fmod_i64(int64_t x, int64_t z) {
     return z == 0 || z == -1 ? 0 : x % z;
 }
 DMS_FN uint64_t mod_u64(uint64_t x, uint64_t z) {
     return z == 0 ? 0 : x % z;
 }
+
+/* One step of the divisor turns the sign of the remainder into that of the divisor. */
 DMS_FN int64_t mod_i64(int64_t x, int64_t z) {
     const int64_t r = fmod_i64(x, z);
     return r != 0 && (r < 0) != (z < 0) ? r + z : r;
@@ -116,6 +127,8 @@ DMS_FN uint64_t left(uint64_t x, uint64_t z) {
 DMS_FN uint64_t right_u64(uint64_t x, uint64_t z) {
     return z > 63 ? 0 : x >> z;
 }
+
+/* An arithmetic shift: the sign fills up. */
 DMS_FN int64_t right_i64(int64_t x, int64_t z) {
     return x >> ((uint64_t)z > 63 ? 63 : z);
 }

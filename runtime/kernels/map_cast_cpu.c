@@ -1,9 +1,10 @@
 /* map_cast_cpu.c - conversion of strips between classes.
  *
- * Between integers: the low bits. To a float: to nearest even; f64 and integers reach f16 and bf16 by
- * way of f32, as in ONNX Runtime. To bool: not equal to 0 (a NaN is true). From a float to an
- * integer: toward zero, as x86 does it: what does not fit gives the smallest number of the register,
- * which holds 32 bits for types up to i32 and 64 for u32 and i64; narrow types then take its low bits.
+ * Between integers: the low bits. To a float: to nearest even; f64 and integers reach f16 and bf16
+ * by way of f32, as in ONNX Runtime. To bool: not equal to 0 (a NaN is true). From a float to an
+ * integer: toward zero, as x86 does it: what does not fit gives the smallest number of the
+ * register, which holds 32 bits for types up to i32 and 64 for u32 and i64; narrow types then take
+ * its low bits.
  */
 #include "runtime/kernels/map_internal.h"
 
@@ -24,6 +25,8 @@
 DMS_FN int32_t int_of_float(float x) {
     return x >= -0x1p+31f && x < 0x1p+31f ? (int32_t)x : INT32_MIN;
 }
+
+/* Numbers above -2^31 - 1 are cut to -2^31, which fits. */
 DMS_FN int32_t int_of_double(double x) {
     return x > -0x1.00000002p+31 && x < 0x1p+31 ? (int32_t)x : INT32_MIN;
 }

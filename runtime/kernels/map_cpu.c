@@ -7,6 +7,7 @@
 #include "runtime/kernels/families.h"
 #include "runtime/kernels/walk.h"
 
+/* Parts are ranges of the output in row-major order of its dims, whatever its pitches. */
 static uint64_t map_parts(const dms_call *call) {
     const int64_t count = dms_view_count(&call->view[call->n_in + call->n_out - 1]);
     return ((uint64_t)count + DMS_MAP_PART - 1) / DMS_MAP_PART;
@@ -19,6 +20,7 @@ typedef struct part_range {
     int64_t index, end;
 } part_range;
 
+/* The walk over all operands, standing at the first element of part `first`. */
 static void start(const dms_call *call, uint64_t first, uint64_t end, part_range *out) {
     const dms_view *view[DMS_WALK_OPERANDS] = {NULL};
     for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
@@ -37,6 +39,7 @@ static int64_t run_of(const part_range *range) {
     return run < range->end - range->index ? run : range->end - range->index;
 }
 
+/* Address of an element, counted from element 0 of the operand. */
 static void *element(const dms_cpu_job *job, uint32_t operand, int64_t index) {
     return (char *)job->operand[operand] +
            index * (int64_t)dms_dtype_bytes(job->call->view[operand].dtype);
@@ -75,6 +78,7 @@ static void load_runs(const strips *t, uint32_t k, int64_t n, dms_strip *strip) 
     }
 }
 
+/* The way back: n results to the places where operand k has them. */
 static void store_runs(const strips *t, uint32_t k, int64_t n, const void *strip) {
     const dms_dtype dtype = t->job->call->view[k].dtype;
     part_range range = t->range;
@@ -140,6 +144,8 @@ static void compute(strips *t, int64_t n, int64_t run) {
         store_runs(t, n_in, n, result);
 }
 
+/* Goes through parts [first, end) strip by strip, or run by run where that needs no copies:
+ * one indirect call for 32,768 elements of a dense f32 map. */
 static void run_task(const dms_cpu_job *job, const dms_map_task *task, uint64_t first,
                      uint64_t end) {
     strips t;
@@ -166,6 +172,7 @@ static void run_task(const dms_cpu_job *job, const dms_map_task *task, uint64_t 
     }
 }
 
+/* Missing parameters stand as 0; the row has made sure that the function reads none of them. */
 static void run_unary(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_call *call = job->call;
     const dms_map_task task = {
@@ -188,6 +195,7 @@ static dms_map_task power_task(dms_dtype base, dms_dtype exponent) {
         .convert_out = DMS_ISA(dms_map_cast)(in, base)};
 }
 
+/* Both operands of all but POW have one type, hence one class and no conversion. */
 static void run_binary(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_call *call = job->call;
     const dms_dtype dtype = call->view[0].dtype;
@@ -198,6 +206,8 @@ static void run_binary(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     run_task(job, &task, first, end);
 }
 
+/* A cast has nothing to apply: the strip of the one class becomes a strip of the other. Within
+ * a class (f16 to f32, i8 to i64) load and store are the conversion. */
 static void run_cast(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_view *view = job->call->view;
     const dms_map_task task = {.n_in = 1,
@@ -250,6 +260,7 @@ static void run_cast(const dms_cpu_job *job, uint64_t first, uint64_t end) {
 EACH_SIZE(BY_SIZE)
 #undef BY_SIZE
 
+/* One run of SELECT; `at` and `pitch` in the order c, a, b, y. */
 static void select_run(uint32_t bytes, int64_t n, const int64_t *pitch, void *const *at) {
 #define SELECT(SIZE, T)                                                                            \
     case SIZE:                                                                                     \
@@ -259,6 +270,7 @@ static void select_run(uint32_t bytes, int64_t n, const int64_t *pitch, void *co
 #undef SELECT
 }
 
+/* One run of FILL; the low bytes of `value` are the element. */
 static void fill_run(uint32_t bytes, int64_t n, int64_t pitch, uint64_t value, void *y) {
 #define FILL(SIZE, T)                                                                              \
     case SIZE:                                                                                     \
@@ -268,6 +280,7 @@ static void fill_run(uint32_t bytes, int64_t n, int64_t pitch, uint64_t value, v
 #undef FILL
 }
 
+/* Runs without strips: bytes are chosen, not computed, so no type needs a class. */
 static void run_select(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     part_range range;
     start(job->call, first, end, &range);
@@ -285,6 +298,7 @@ static void run_select(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     }
 }
 
+/* Writes the same bits run after run. */
 static void run_fill(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     part_range range;
     start(job->call, first, end, &range);
@@ -312,6 +326,7 @@ static void range_strip(const dms_call *call, int64_t from, int64_t n, dms_strip
             strip->u64[i] = (uint64_t)call->i[0] + (uint64_t)(from + i) * (uint64_t)call->i[1];
 }
 
+/* Each strip starts from its own index, not from the last sum: parts are independent. */
 static void run_range(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     part_range range;
     start(job->call, first, end, &range);

@@ -35,8 +35,9 @@ dms_map_fn DMS_ISA(dms_map_binary)(int64_t fn, dms_class class);
 /* The conversion of strips of `from` to strips of `to`; NULL where both have the same class. */
 dms_map_fn DMS_ISA(dms_map_cast)(dms_dtype from, dms_dtype to);
 
-/* What to do with the strips of a call: each input is loaded as a strip of its type, converted where
- * `convert_in` says so, handed to `apply` (NULL: input 0 as it is), converted back and stored. */
+/* What to do with the strips of a call: each input is loaded as a strip of its type, converted
+ * where `convert_in` says so, handed to `apply` (NULL: input 0 as it is), converted back and
+ * stored. */
 typedef struct dms_map_task {
     uint32_t n_in;
     dms_map_fn convert_in[2], apply, convert_out;

@@ -22,6 +22,10 @@
 
 /* The same formula in f32 and f64: R is the type, F(f) the function f in it, C(c) a constant. */
 #define C(c) ((R)c)
+
+/* p0 first, then p1: where p0 > p1 the result is p1. A NaN passes both. */
+#define CLIPPED(x) (((x) < p0 ? p0 : (x)) > p1 ? p1 : (x) < p0 ? p0 : (x))
+
 #define FORMULAS(X)                                                                                \
     X(NEG, neg, -x)                                                                                \
     X(ABS, abs, F(abs)(x))                                                                         \
@@ -63,13 +67,15 @@
     X(CEIL, ceil, F(ceil)(x))                                                                      \
     X(ROUND, round, F(rint)(x))                                                                    \
     X(SIGN, sign, x > C(0) ? C(1) : x < C(0) ? C(-1) : x != x ? x : C(0))                          \
-    X(CLIP, clip, (x < p0 ? p0 : x) > p1 ? p1 : x < p0 ? p0 : x)                                   \
+    X(CLIP, clip, CLIPPED(x))                                                                      \
     X(SQUARE, square, x *x)
 
 /* Within 0 and 1; a NaN stays. */
 DMS_FN float dms_unitf(float x) {
     return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
 }
+
+/* The same in f64. The functions of this file without a prefix are the f64 forms that F names. */
 DMS_FN double unit(double x) {
     return x < 0.0 ? 0.0 : x > 1.0 ? 1.0 : x;
 }
@@ -80,18 +86,26 @@ DMS_FN float dms_mishf(float x) {
     const float n = e * (e + 2.0f);
     return x * (n / (n + 2.0f));
 }
+
+/* The same in f64, where e^40 squared is far from overflow. */
 DMS_FN double mish(double x) {
     const double e = exp(x > 40.0 ? 40.0 : x);
     const double n = e * (e + 2.0);
     return x * (n / (n + 2.0));
 }
+
+/* The exponential of a negative number cannot overflow. */
 DMS_FN double sigmoid(double x) {
     const double e = exp(-fabs(x));
     return (x < 0.0 ? e : 1.0) / (1.0 + e);
 }
+
+/* 0 x hands a NaN on, and turns -infinity into a NaN that the first term never meets. */
 DMS_FN double softplus(double x) {
     return log1p(exp(-fabs(x))) + (x > 0.0 ? x : 0.0 * x);
 }
+
+/* One NaN for all, as in dms_quietf. */
 DMS_FN double quiet(double x) {
     return x != x ? (double)NAN : x;
 }
@@ -115,7 +129,8 @@ FORMULAS(DEFINE)
 #undef F
 #undef R
 
-/* Strips without an angle beyond DMS_ANGLE_LIMIT take the vectorised loop; both give the same bits. */
+/* Strips without an angle beyond DMS_ANGLE_LIMIT take the vectorised loop; both give the same
+ * bits. */
 #define SINE(name)                                                                                 \
     FUNCTION(name##_near_f32, float, float, dms_quietf(dms_##name##_nearf(x)))                     \
     static void name##_f32(int64_t n, const void *const *in, void *out, const double *p) {         \
@@ -127,6 +142,7 @@ FORMULAS(DEFINE)
         }                                                                                          \
     }
 
+/* Whether a strip holds an angle that the short reduction cannot take. */
 static int has_far_angle(int64_t n, const float *x) {
     uint32_t far = 0;
     for (int64_t i = 0; i < n; i++)
@@ -151,6 +167,8 @@ FORMULAS(DEFINE)
 DMS_FN int64_t bound_i64(double p) {
     return p >= 0x1p+63 ? INT64_MAX : p > -0x1p+63 ? (int64_t)p : INT64_MIN;
 }
+
+/* The same for u64; a bound below 0 is 0. */
 DMS_FN uint64_t bound_u64(double p) {
     return p >= 0x1p+64 ? UINT64_MAX : p > 0.0 ? (uint64_t)p : 0;
 }
@@ -174,13 +192,7 @@ DMS_FN uint64_t bound_u64(double p) {
     X(ABS, abs, x < 0 ? 0 - (uint64_t)x : (uint64_t)x, x)                                          \
     X(RELU, relu, x < 0 ? 0 : x, x)                                                                \
     X(SIGN, sign, (x > 0) - (x < 0), x > 0)                                                        \
-    X(CLIP, clip,                                                                                  \
-      (x < p0 ? p0 : x) > p1 ? p1                                                                  \
-      : x < p0               ? p0                                                                  \
-                             : x,                                                                                \
-      (x < p0 ? p0 : x) > p1 ? p1                                                                  \
-      : x < p0               ? p0                                                                  \
-                             : x)                                                                                \
+    X(CLIP, clip, CLIPPED(x), CLIPPED(x))                                                          \
     X(BITWISE_NOT, bitwise_not, ~x, ~x)                                                            \
     X(SQUARE, square, (uint64_t)x *(uint64_t)x, x *x)
 #define DEFINE(ID, name, signed_expr, unsigned_expr)                                               \

@@ -10,6 +10,7 @@ static uint64_t no_flops(const dms_call *call) {
     return 0;
 }
 
+/* A bit of `backward` beyond the rank names an axis that is not there. */
 static dms_code check_copy(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_one_dtype(call, DMS_DTYPES_ALL, st));
     DMS_TRY(dms_row_want_same_dims(call, 1, 0, st));
@@ -40,6 +41,7 @@ static dms_code check_concat(const dms_call *call, dms_status *st) {
     return DMS_OK;
 }
 
+/* Pads on both sides may be negative, which cuts; the dims of y say how much is added after. */
 static dms_code check_pad(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_one_dtype(call, DMS_DTYPES_ALL, st));
     const dms_view *x = &call->view[0], *y = &call->view[1];
@@ -58,6 +60,7 @@ static dms_code check_pad(const dms_call *call, dms_status *st) {
     return DMS_OK;
 }
 
+/* The last two axes are the matrix; k may lie anywhere, far outside included. */
 static dms_code check_trilu(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_one_dtype(call, DMS_DTYPES_ALL, st));
     DMS_TRY(dms_row_want_same_dims(call, 1, 0, st));
@@ -71,48 +74,40 @@ static const char *const copy_names[] = {"backward"};
 static const char *const concat_names[] = {"axis"};
 static const char *const trilu_names[] = {"upper", "k"};
 
+/* x[...] -> y[...]: a Transpose, Expand or reversing Slice is a copy from a view. */
 const dms_kernel_row dms_row_copy = {.id = DMS_K_COPY,
                                      .name = "copy",
-                                     .min_in = 1,
-                                     .max_in = 1,
-                                     .min_out = 1,
-                                     .max_out = 1,
+                                     DMS_OPERANDS(1, 1, 1, 1),
                                      .n_i = 1,
                                      .i_name = copy_names,
                                      .check = check_copy,
                                      .flops = no_flops,
                                      .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x0[..., n0, ...], x1[..., n1, ...], ... -> y[..., n0 + n1 + ..., ...]. */
 const dms_kernel_row dms_row_concat = {.id = DMS_K_CONCAT,
                                        .name = "concat",
-                                       .min_in = 1,
-                                       .max_in = 32,
-                                       .min_out = 1,
-                                       .max_out = 1,
+                                       DMS_OPERANDS(1, 32, 1, 1),
                                        .n_i = 1,
                                        .i_name = concat_names,
                                        .check = check_concat,
                                        .flops = no_flops,
                                        .cpu_dtypes = DMS_DTYPES_ALL};
 
-/* Parameters: mode, the bits of the value, then how much is added before each axis. */
+/* x[...] -> y[...]. Parameters: mode, the bits of the value, then how much is added before each
+ * axis; what is added after follows from y. */
 const dms_kernel_row dms_row_pad = {.id = DMS_K_PAD,
                                     .name = "pad",
-                                    .min_in = 1,
-                                    .max_in = 1,
-                                    .min_out = 1,
-                                    .max_out = 1,
+                                    DMS_OPERANDS(1, 1, 1, 1),
                                     .n_i = 255,
                                     .check = check_pad,
                                     .flops = no_flops,
                                     .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x[..., m, n] -> y[..., m, n]: one side of diagonal k stays, the other becomes 0. */
 const dms_kernel_row dms_row_trilu = {.id = DMS_K_TRILU,
                                       .name = "trilu",
-                                      .min_in = 1,
-                                      .max_in = 1,
-                                      .min_out = 1,
-                                      .max_out = 1,
+                                      DMS_OPERANDS(1, 1, 1, 1),
                                       .n_i = 2,
                                       .i_name = trilu_names,
                                       .check = check_trilu,

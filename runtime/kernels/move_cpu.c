@@ -6,12 +6,14 @@
 
 /* --- COPY */
 
+/* Planning a copy is O(rank), so parts and run both do it and nothing is stored in between. */
 static uint64_t parts_copy(const dms_call *call) {
     dms_copy_plan plan;
     DMS_ISA(dms_copy_plan)(&call->view[0], &call->view[1], (uint64_t)call->i[0], &plan);
     return (uint64_t)plan.parts;
 }
 
+/* A reversed axis is a negative pitch from its last element. */
 static void run_copy(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_call *call = job->call;
     const uint64_t backward = (uint64_t)call->i[0];
@@ -24,12 +26,14 @@ static void run_copy(const dms_cpu_job *job, uint64_t first, uint64_t end) {
 
 /* --- CONCAT: one copy per input, into its slice of the output */
 
+/* The slice of y that input k fills, as a view that starts where y starts; the caller moves on. */
 static dms_view slice_of_output(const dms_call *call, uint32_t k) {
     dms_view slice = call->view[call->n_in];
     slice.dim[call->i[0]] = call->view[k].dim[call->i[0]];
     return slice;
 }
 
+/* Parts of all inputs, one input after the other. */
 static uint64_t parts_concat(const dms_call *call) {
     uint64_t parts = 0;
     for (uint32_t k = 0; k < call->n_in; k++) {
@@ -41,6 +45,7 @@ static uint64_t parts_concat(const dms_call *call) {
     return parts;
 }
 
+/* Finds the inputs that parts [first, end) belong to: at most 32, so a look at each will do. */
 static void run_concat(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_call *call = job->call;
     const dms_view *y = &call->view[call->n_in];
@@ -68,10 +73,12 @@ static int64_t rows_per_part(int64_t width) {
     return rows < 1 ? 1 : rows;
 }
 
+/* The length of a row; a scalar is one row of one element. */
 static int64_t width_of(const dms_view *view) {
     return view->rank == 0 ? 1 : view->dim[view->rank - 1];
 }
 
+/* Rows of PAD and TRILU are never cut: each has up to three segments. */
 static uint64_t parts_of_rows(const dms_call *call) {
     const dms_view *y = &call->view[1];
     const int64_t width = width_of(y), count = dms_view_count(y);
@@ -106,11 +113,11 @@ typedef struct pad_job {
     uint64_t value;
 } pad_job;
 
+/* Places [from, to) of a row become the constant. */
 static void pad_fill(const pad_job *p, char *row, int64_t from, int64_t to) {
     if (from < to)
         DMS_ISA(dms_copy_strip)
-        ((uint32_t)p->bytes, to - from, &p->value, 0, row + from * p->pitch_y * p->bytes,
-         p->pitch_y);
+    ((uint32_t)p->bytes, to - from, &p->value, 0, row + from * p->pitch_y * p->bytes, p->pitch_y);
 }
 
 /* Places [from, to) of a row, outside of x. */
@@ -144,6 +151,8 @@ static int64_t pad_row(const pad_job *p, int64_t index, int64_t *out_y) {
     return at;
 }
 
+/* A row of y is a left side, a stretch of one row of x, and a right side; or all constant,
+ * where one of its outer places falls outside of x. */
 static void run_pad(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_call *call = job->call;
     const dms_view *x = &call->view[0], *y = &call->view[1];
@@ -178,8 +187,8 @@ static void run_pad(const dms_cpu_job *job, uint64_t first, uint64_t end) {
         pad_side(&p, from, row, 0, p.low);
         if (p.low < p.high)
             DMS_ISA(dms_copy_strip)
-            ((uint32_t)p.bytes, p.high - p.low, from + skip * p.pitch_x * p.bytes, p.pitch_x,
-             row + p.low * p.pitch_y * p.bytes, p.pitch_y);
+        ((uint32_t)p.bytes, p.high - p.low, from + skip * p.pitch_x * p.bytes, p.pitch_x,
+         row + p.low * p.pitch_y * p.bytes, p.pitch_y);
         pad_side(&p, from, row, p.high, p.width);
     }
 }
@@ -193,6 +202,7 @@ static dms_view rows_of(const dms_view *view) {
     return rows;
 }
 
+/* Each row is cut in two where the diagonal crosses it: one side is copied, the other zero. */
 static void run_trilu(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_call *call = job->call;
     const dms_view *y = &call->view[1];
@@ -224,12 +234,11 @@ static void run_trilu(const dms_cpu_job *job, uint64_t first, uint64_t end) {
         const int64_t zero_high = call->i[0] != 0 ? middle : width;
         if (keep_low < keep_high)
             DMS_ISA(dms_copy_strip)
-            ((uint32_t)bytes, keep_high - keep_low, from + keep_low * pitch_x * bytes, pitch_x,
-             to + keep_low * pitch_y * bytes, pitch_y);
+        ((uint32_t)bytes, keep_high - keep_low, from + keep_low * pitch_x * bytes, pitch_x,
+         to + keep_low * pitch_y * bytes, pitch_y);
         if (zero_low < zero_high)
             DMS_ISA(dms_copy_strip)
-            ((uint32_t)bytes, zero_high - zero_low, &zero, 0, to + zero_low * pitch_y * bytes,
-             pitch_y);
+        ((uint32_t)bytes, zero_high - zero_low, &zero, 0, to + zero_low * pitch_y * bytes, pitch_y);
     }
 }
 

@@ -1,7 +1,8 @@
 /* norm_body.h - SOFTMAX, LAYER_NORM, GROUP_NORM, BATCH_NORM and LRN in one float type.
  *
- * Reads    T (float or double), NAME(x) (x with the type's suffix), FOLD_CLASS, MEMBER (of dms_strip),
- *          EXP, LOG, SQRT, POW, FMA, QUIET: norm_cpu.c sets them and includes this file twice.
+ * Reads    T (float or double), NAME(x) (x with the type's suffix), FOLD_CLASS, MEMBER (of
+ *          dms_strip), EXP, LOG, SQRT, POW, FMA, QUIET: norm_cpu.c sets them and includes this file
+ *          twice.
  * Returns  static functions NAME(softmax), ... that compute rows [first, end).
  * Cost     two or three passes over a row, which lies in the cache after the first.
  * Source   ONNX; the mean and the variance are two passes, as in ONNX Runtime.
@@ -42,11 +43,13 @@ static T NAME(fold_variance)(dms_line *x, T mean) {
     return lanes.MEMBER[0];
 }
 
-/* Where a row's elements, as deviations from the mean, are scaled to: 1 / sqrt(variance + epsilon). */
+/* Where a row's elements, as deviations from the mean, are scaled to: 1 / sqrt(variance +
+ * epsilon). */
 typedef struct NAME(moments) {
     T mean, inv_std;
 } NAME(moments);
 
+/* rms: the mean stays 0 and the square is not centred. */
 static NAME(moments) NAME(moments_of)(dms_line *x, bool is_rms, T epsilon) {
     const T n = (T)x->walk.count;
     const T mean = is_rms ? (T)0 : NAME(fold_line)(x, DMS_FOLD_SUM) / n;
@@ -58,6 +61,7 @@ static NAME(moments) NAME(moments_of)(dms_line *x, bool is_rms, T epsilon) {
 /* --- SOFTMAX: exp(x - largest) times the reciprocal of the sum; log: x - largest - log(sum). A row
  * of -infinity alone is NaN, since its difference is. */
 
+/* Three passes: the largest, the powers and their sum, the scaling. */
 static void NAME(softmax_row)(dms_line *x, dms_line *y, bool is_log) {
     const T largest = NAME(fold_line)(x, DMS_FOLD_MAX);
     const dms_fold *sum = DMS_ISA(dms_fold_find)(DMS_FOLD_SUM, FOLD_CLASS);
@@ -101,6 +105,7 @@ static void NAME(softmax_row)(dms_line *x, dms_line *y, bool is_log) {
     }
 }
 
+/* Rows [first, end) of the last axis. */
 static void NAME(softmax)(const dms_cpu_job *job, const dms_walk *rows, int64_t first,
                           int64_t end) {
     const dms_view *view = job->call->view;
@@ -157,6 +162,7 @@ static void NAME(put_moment)(const dms_cpu_job *job, uint32_t operand, int64_t e
     (view->dtype, view->dtype == DMS_DTYPE_F32 ? (const void *)&single : &value, to, 1, 1);
 }
 
+/* Rows [first, end); scale and bias are one row each, read again for every row. */
 static void NAME(layer_norm)(const dms_cpu_job *job, const dms_walk *rows, int64_t first,
                              int64_t end) {
     const dms_call *call = job->call;
@@ -183,6 +189,7 @@ static void NAME(layer_norm)(const dms_cpu_job *job, const dms_walk *rows, int64
 
 /* --- GROUP_NORM and BATCH_NORM: channels of s elements, y = (x - mean) k + bias */
 
+/* One channel: x - mean first, as the difference is exact where x is close to the mean. */
 static void NAME(scale_channel)(dms_line *x, dms_line *y, T mean, T k, T bias) {
     dms_line_restart(x);
     dms_line_restart(y);
@@ -252,7 +259,8 @@ static void NAME(batch_norm)(const dms_cpu_job *job, const dms_walk *rows, int64
     }
 }
 
-/* --- LRN: y = x / (bias + alpha / size * sum of the squares of `size` channels)^beta. Rows are b. */
+/* --- LRN: y = x / (bias + alpha / size * sum of the squares of `size` channels)^beta. Rows are
+ * b. */
 
 /* Strip [i, i + n) of channel c of sample b. */
 static const T *NAME(lrn_strip)(const dms_cpu_job *job, int64_t b, int64_t c, int64_t i, int64_t n,
@@ -265,6 +273,7 @@ static const T *NAME(lrn_strip)(const dms_cpu_job *job, int64_t b, int64_t c, in
     return strip->MEMBER;
 }
 
+/* Elements [i, i + n) of one channel: squares of the window in order of channel. */
 static void NAME(lrn_channel)(const dms_cpu_job *job, int64_t b, int64_t c, int64_t i, int64_t n) {
     const dms_call *call = job->call;
     const dms_view *y = &call->view[1];
@@ -288,6 +297,7 @@ static void NAME(lrn_channel)(const dms_cpu_job *job, int64_t b, int64_t c, int6
      n);
 }
 
+/* Strip by strip along s, so that the window of neighbours stays in the cache. */
 static void NAME(lrn)(const dms_cpu_job *job, const dms_walk *rows, int64_t first, int64_t end) {
     const int64_t *dim = job->call->view[0].dim;
     (void)rows;

@@ -32,6 +32,7 @@
 #undef FMA
 #undef QUIET
 
+/* One NaN for all, as in dms_quietf. */
 DMS_FN double quiet(double x) {
     return x != x ? (double)NAN : x;
 }
@@ -53,6 +54,7 @@ typedef struct row_shape {
     int64_t rows, length;
 } row_shape;
 
+/* Checked dims: their product is the number of elements, which fits. */
 static row_shape shape_of(const dms_call *call, uint32_t axis) {
     row_shape shape = {1, 1};
     for (uint32_t k = 0; k < call->view[0].rank; k++)
@@ -68,8 +70,8 @@ static void walk_rows(const dms_call *call, uint32_t axis, dms_walk *out) {
     dms_line_rows(view, 1 + call->n_out, axis, out);
 }
 
-/* parts_NAME and run_NAME of a kernel whose rows begin at axis AXIS of operand 0. An empty tensor has
- * no rows worth a part. */
+/* parts_NAME and run_NAME of a kernel whose rows begin at axis AXIS of operand 0. An empty tensor
+ * has no rows worth a part. */
 #define KERNEL(NAME, ID, AXIS)                                                                     \
     static uint64_t parts_##NAME(const dms_call *call) {                                           \
         const row_shape shape = shape_of(call, AXIS);                                              \

@@ -15,6 +15,7 @@ static int64_t row_length(const dms_call *call) {
     return call->view[0].dim[call->view[0].rank - 1];
 }
 
+/* Rows of x: the product of all dims but the last. */
 static int64_t row_count(const dms_call *call) {
     int64_t rows = 1;
     for (uint32_t k = 0; k + 1 < call->view[0].rank; k++)
@@ -22,6 +23,7 @@ static int64_t row_count(const dms_call *call) {
     return rows;
 }
 
+/* Empty rows are no work: CUMSUM has nothing to write, and ARG refuses them. */
 static uint64_t parts_of_rows(const dms_call *call) {
     return row_length(call) == 0 ? 0 : dms_line_parts(row_count(call), row_length(call));
 }
@@ -54,6 +56,7 @@ FIND(find_f32, float, x == z || (x != x && z != z))
 FIND(find_f64, double, x == z || (x != x && z != z))
 FIND(find_i64, uint64_t, x == z)
 
+/* Position of `wanted` in a strip, from either end; -1 = not here. */
 static int64_t find(dms_class class, int64_t n, const void *strip, const void *wanted,
                     bool is_last) {
     return class == DMS_CLASS_F32   ? find_f32(n, strip, wanted, is_last)
@@ -61,6 +64,7 @@ static int64_t find(dms_class class, int64_t n, const void *strip, const void *w
                                     : find_i64(n, strip, wanted, is_last);
 }
 
+/* Two passes: the fold is eight elements per instruction, and the search stops early. */
 static int64_t arg_of_row(dms_line *x, dms_class class, const dms_fold *fold, bool is_last) {
     const int64_t count = x->walk.count;
     dms_lanes lanes;
@@ -83,6 +87,7 @@ static int64_t arg_of_row(dms_line *x, dms_class class, const dms_fold *fold, bo
     return found;
 }
 
+/* The index lands in an i64 of any pitch. */
 static void run_arg(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_call *call = job->call;
     const int64_t n = row_length(call), rows = row_count(call);
@@ -120,6 +125,7 @@ CHAIN(chain_f32, float)
 CHAIN(chain_f64, double)
 CHAIN(chain_i64, uint64_t)
 
+/* A chain is sequential, so the row is not vectorised; rows are spread over threads. */
 static void chain(dms_class class, int64_t n, const void *strip, dms_strip *out,
                   dms_scalar *carried, bool is_exclusive) {
     if (class == DMS_CLASS_F32) {
@@ -147,6 +153,7 @@ static void open_last_axis(dms_line *line, const dms_view *view, void *operand, 
     line->walk.pitch[0][0] = -view->pitch[last];
 }
 
+/* Reversed, both lines start at their last element and walk with negated pitches. */
 static void run_cumsum(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_call *call = job->call;
     const int64_t n = row_length(call), rows = row_count(call);
@@ -260,6 +267,7 @@ static void best_of_row(const topk_row *row, int64_t n, int64_t k) {
     }
 }
 
+/* Values are copied by their bytes once the positions are known. */
 static void run_topk(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_call *call = job->call;
     const dms_view *x = &call->view[0], *values = &call->view[1], *indices = &call->view[2];

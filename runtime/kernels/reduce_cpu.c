@@ -31,6 +31,7 @@ typedef struct reduction {
     dms_line x;
 } reduction;
 
+/* All that parts and rows share. A part knows no operands yet: run_reduce adds them. */
 static void open_reduction(const dms_call *call, reduction *out) {
     const dms_view *x = &call->view[0], *y = &call->view[1];
     const dms_view *const both[] = {x, y};
@@ -69,6 +70,7 @@ static void limit_of_type(const reduction *r, int64_t n, int64_t *value) {
         value[i] = is_max ? lowest : top - 1;
 }
 
+/* The divisor of a mean is exact up to 2^24 elements, and rounded once above. */
 static void finish_f32(const reduction *r, int64_t n, float *value, const float *shift) {
     const float count = (float)r->n;
     for (int64_t i = 0; i < n; i++) {
@@ -85,6 +87,7 @@ static void finish_f32(const reduction *r, int64_t n, float *value, const float 
     }
 }
 
+/* The same in f64. */
 static void finish_f64(const reduction *r, int64_t n, double *value, const double *shift) {
     for (int64_t i = 0; i < n; i++) {
         double y = value[i];
@@ -120,6 +123,7 @@ static void finish(const reduction *r, int64_t n, void *value, const void *shift
 /* --- LOG_SUM_EXP: exp(x - shift) is summed, where shift is the largest element, or 0 where that is
  * infinite (then the sum says what is right). */
 
+/* Infinite and NaN shifts become 0. */
 static void clean_shift(dms_class class, int64_t n, void *shift) {
     for (int64_t i = 0; i < n; i++)
         if (class == DMS_CLASS_F32 && !(dms_absf(((float *)shift)[i]) < INFINITY))
@@ -164,6 +168,7 @@ static void fold_row(reduction *r, const dms_fold *fold, const dms_scalar *shift
     DMS_ISA(dms_fold_join)(fold, r->class, 1, lanes);
 }
 
+/* One result. */
 static void run_row(reduction *r, const dms_walk_at *at) {
     dms_lanes lanes;
     dms_scalar shift = {.f64 = 0.0};
@@ -186,6 +191,7 @@ typedef struct columns {
     _Alignas(64) char lane[DMS_LANES * COLUMNS * 8];
 } columns;
 
+/* Element i of each row is a strip of n columns: lane i mod 32 takes it. */
 static void fold_columns(const reduction *r, const dms_fold *fold, int64_t n, const char *first,
                          const void *shift, columns *out) {
     const dms_walk *w = &r->x.walk;
@@ -212,6 +218,7 @@ static void fold_columns(const reduction *r, const dms_fold *fold, int64_t n, co
     DMS_ISA(dms_fold_join)(fold, r->class, n, out->lane);
 }
 
+/* n results of neighbouring columns. */
 static void run_columns(const reduction *r, const dms_walk_at *at, int64_t n) {
     columns folded, largest;
     const char *first = r->x.operand + at->element[0] * r->x.bytes;
@@ -227,6 +234,7 @@ static void run_columns(const reduction *r, const dms_walk_at *at, int64_t n) {
 
 /* --- parts */
 
+/* Whether neighbouring results read neighbouring elements, and a row does not. */
 static bool lies_side_by_side(const reduction *r) {
     return r->x.walk.pitch[0][r->x.walk.rank - 1] != 1 && r->rows.pitch[0][r->rows.rank - 1] == 1 &&
            r->rows.dim[r->rows.rank - 1] > 1;
@@ -238,12 +246,14 @@ static int64_t outputs_each(const reduction *r) {
     return lies_side_by_side(r) && each < COLUMNS ? COLUMNS : each;
 }
 
+/* A result is the work of one part; its row is never cut. */
 static uint64_t parts_reduce(const dms_call *call) {
     reduction r;
     open_reduction(call, &r);
     return (uint64_t)((r.outputs + outputs_each(&r) - 1) / outputs_each(&r));
 }
 
+/* Results in row-major order of the kept dims. */
 static void run_reduce(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     reduction r;
     open_reduction(job->call, &r);

@@ -8,6 +8,7 @@
 #define BOOL DMS_DTYPE_BIT(DMS_DTYPE_BOOL)
 #define NUMBERS (DMS_DTYPES_FLOAT | DMS_DTYPES_INTEGER)
 
+/* Elements of an operand, as a cost. */
 static uint64_t count_of(const dms_call *call, uint32_t operand) {
     return (uint64_t)dms_view_count(&call->view[operand]);
 }
@@ -22,10 +23,12 @@ static uint64_t flops_of_softmax(const dms_call *call) {
     return dms_mul_saturated(count_of(call, 0), 24);
 }
 
+/* Two passes of one or two operations, and three to scale. */
 static uint64_t flops_of_norm(const dms_call *call) {
     return dms_mul_saturated(count_of(call, 0), 8);
 }
 
+/* The window, and a power. */
 static uint64_t flops_of_lrn(const dms_call *call) {
     return dms_mul_saturated(count_of(call, 0), 2 * (uint64_t)call->i[0] + 60);
 }
@@ -43,10 +46,12 @@ static dms_code want_leading(const dms_call *call, uint32_t operand, uint32_t n,
     return DMS_OK;
 }
 
+/* For kernels whose rows are the last axis. */
 static dms_code want_rank_at_least_1(const dms_call *call, dms_status *st) {
     return call->view[0].rank > 0 ? DMS_OK : dms_row_refuse(call, 0, st, "a scalar has no rows");
 }
 
+/* A truth has a largest element but no sum; a logarithm has no integer. */
 static dms_code check_reduce(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_i(call, 0, 0, DMS_N_REDUCE_FNS - 1, st));
     const int64_t fn = call->i[0];
@@ -60,6 +65,7 @@ static dms_code check_reduce(const dms_call *call, dms_status *st) {
     return want_leading(call, 1, (uint32_t)call->i[1], st);
 }
 
+/* Other axes than the last are permuted there by the lowering. */
 static dms_code check_softmax(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_one_dtype(call, DMS_DTYPES_FLOAT, st));
     DMS_TRY(dms_row_want_i(call, 0, 0, 1, st));
@@ -73,6 +79,7 @@ static dms_code want_vector(const dms_call *call, uint32_t operand, uint32_t axi
     return dms_row_want_dim(call, operand, 0, call->view[0].dim[axis], st);
 }
 
+/* scale and bias come in this order; a bias alone needs a scale of ones. */
 static dms_code check_layer_norm(const dms_call *call, dms_status *st) {
     const uint32_t y = call->n_in;
     DMS_TRY(dms_row_want_dtype(call, 0, DMS_DTYPES_FLOAT, st));
@@ -91,6 +98,7 @@ static dms_code check_layer_norm(const dms_call *call, dms_status *st) {
     return DMS_OK;
 }
 
+/* Instance norm is a group per channel: c = 1. */
 static dms_code check_group_norm(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_one_dtype(call, DMS_DTYPES_FLOAT, st));
     DMS_TRY(dms_row_want_rank(call, 0, 4, st));
@@ -116,6 +124,7 @@ static dms_code check_batch_norm(const dms_call *call, dms_status *st) {
     return DMS_OK;
 }
 
+/* An index has no value for an empty row, so that is refused; no rows at all are fine. */
 static dms_code check_arg(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_dtype(call, 0, NUMBERS, st));
     DMS_TRY(dms_row_want_dtype(call, 1, DMS_DTYPE_BIT(DMS_DTYPE_I64), st));
@@ -129,6 +138,7 @@ static dms_code check_arg(const dms_call *call, dms_status *st) {
     return DMS_OK;
 }
 
+/* Sums of 8-bit integers wrap, as every sum in its own type does. */
 static dms_code check_cumsum(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_one_dtype(call, NUMBERS, st));
     DMS_TRY(dms_row_want_i(call, 0, 0, 1, st));
@@ -137,6 +147,7 @@ static dms_code check_cumsum(const dms_call *call, dms_status *st) {
     return dms_row_want_same_dims(call, 1, 0, st);
 }
 
+/* k is the last dim of the outputs; it is no parameter, so it cannot disagree with them. */
 static dms_code check_topk(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_dtype(call, 0, NUMBERS, st));
     DMS_TRY(dms_row_want_dtype(call, 1, DMS_DTYPE_BIT(call->view[0].dtype), st));
@@ -155,6 +166,7 @@ static dms_code check_topk(const dms_call *call, dms_status *st) {
     return DMS_OK;
 }
 
+/* An even window reaches one channel further behind than before. */
 static dms_code check_lrn(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_one_dtype(call, DMS_DTYPES_FLOAT, st));
     DMS_TRY(dms_row_want_i(call, 0, 1, INT32_MAX, st));
@@ -172,24 +184,21 @@ static const char *const topk_names[] = {"largest", "sorted"};
 static const char *const size_names[] = {"size"};
 static const char *const lrn_names[] = {"alpha", "beta", "bias"};
 
+/* x[kept..., red...] -> y[kept...]. The lowering permutes the view so that the reduced axes
+ * come last; nothing moves. */
 const dms_kernel_row dms_row_reduce = {.id = DMS_K_REDUCE,
                                        .name = "reduce",
-                                       .min_in = 1,
-                                       .max_in = 1,
-                                       .min_out = 1,
-                                       .max_out = 1,
+                                       DMS_OPERANDS(1, 1, 1, 1),
                                        .n_i = 2,
                                        .i_name = reduce_names,
                                        .check = check_reduce,
                                        .flops = flops_of_input,
                                        .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x[..., n] -> y[..., n]. */
 const dms_kernel_row dms_row_softmax = {.id = DMS_K_SOFTMAX,
                                         .name = "softmax",
-                                        .min_in = 1,
-                                        .max_in = 1,
-                                        .min_out = 1,
-                                        .max_out = 1,
+                                        DMS_OPERANDS(1, 1, 1, 1),
                                         .n_i = 1,
                                         .i_name = log_names,
                                         .check = check_softmax,
@@ -197,12 +206,10 @@ const dms_kernel_row dms_row_softmax = {.id = DMS_K_SOFTMAX,
                                         .in_place = first_over_first,
                                         .cpu_dtypes = DMS_DTYPES_FLOAT};
 
+/* x[..., n] (, scale[n] (, bias[n])) -> y[..., n] (, mean[...] (, inv_std[...])). */
 const dms_kernel_row dms_row_layer_norm = {.id = DMS_K_LAYER_NORM,
                                            .name = "layer_norm",
-                                           .min_in = 1,
-                                           .max_in = 3,
-                                           .min_out = 1,
-                                           .max_out = 3,
+                                           DMS_OPERANDS(1, 3, 1, 3),
                                            .n_i = 1,
                                            .n_f = 1,
                                            .i_name = rms_names,
@@ -212,12 +219,10 @@ const dms_kernel_row dms_row_layer_norm = {.id = DMS_K_LAYER_NORM,
                                            .in_place = first_over_first,
                                            .cpu_dtypes = DMS_DTYPES_FLOAT};
 
+/* x[b, g, c, s], scale[g, c], bias[g, c] -> y: the moments are those of c and s together. */
 const dms_kernel_row dms_row_group_norm = {.id = DMS_K_GROUP_NORM,
                                            .name = "group_norm",
-                                           .min_in = 3,
-                                           .max_in = 3,
-                                           .min_out = 1,
-                                           .max_out = 1,
+                                           DMS_OPERANDS(3, 3, 1, 1),
                                            .n_f = 1,
                                            .f_name = epsilon_names,
                                            .check = check_group_norm,
@@ -225,12 +230,11 @@ const dms_kernel_row dms_row_group_norm = {.id = DMS_K_GROUP_NORM,
                                            .in_place = first_over_first,
                                            .cpu_dtypes = DMS_DTYPES_FLOAT};
 
+/* x[b, c, s], scale[c], bias[c], mean[c], var[c] -> y. Only where it could not be folded into
+ * the convolution before it. */
 const dms_kernel_row dms_row_batch_norm = {.id = DMS_K_BATCH_NORM,
                                            .name = "batch_norm",
-                                           .min_in = 5,
-                                           .max_in = 5,
-                                           .min_out = 1,
-                                           .max_out = 1,
+                                           DMS_OPERANDS(5, 5, 1, 1),
                                            .n_f = 1,
                                            .f_name = epsilon_names,
                                            .check = check_batch_norm,
@@ -238,48 +242,41 @@ const dms_kernel_row dms_row_batch_norm = {.id = DMS_K_BATCH_NORM,
                                            .in_place = first_over_first,
                                            .cpu_dtypes = DMS_DTYPES_FLOAT};
 
+/* x[..., n] -> y[...] of i64: where the largest (or smallest) element of each row lies. */
 const dms_kernel_row dms_row_arg = {.id = DMS_K_ARG,
                                     .name = "arg",
-                                    .min_in = 1,
-                                    .max_in = 1,
-                                    .min_out = 1,
-                                    .max_out = 1,
+                                    DMS_OPERANDS(1, 1, 1, 1),
                                     .n_i = 2,
                                     .i_name = arg_names,
                                     .check = check_arg,
                                     .flops = flops_of_input,
                                     .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x[..., n] -> y[..., n]. */
 const dms_kernel_row dms_row_cumsum = {.id = DMS_K_CUMSUM,
                                        .name = "cumsum",
-                                       .min_in = 1,
-                                       .max_in = 1,
-                                       .min_out = 1,
-                                       .max_out = 1,
+                                       DMS_OPERANDS(1, 1, 1, 1),
                                        .n_i = 2,
                                        .i_name = cumsum_names,
                                        .check = check_cumsum,
                                        .in_place = first_over_first,
                                        .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x[..., n] -> values[..., k], indices[..., k]. Always sorted, which `sorted` = 0 permits too;
+ * equal elements in order of index. */
 const dms_kernel_row dms_row_topk = {.id = DMS_K_TOPK,
                                      .name = "topk",
-                                     .min_in = 1,
-                                     .max_in = 1,
-                                     .min_out = 2,
-                                     .max_out = 2,
+                                     DMS_OPERANDS(1, 1, 2, 2),
                                      .n_i = 2,
                                      .i_name = topk_names,
                                      .check = check_topk,
                                      .flops = flops_of_input,
                                      .cpu_dtypes = DMS_DTYPES_ALL};
 
+/* x[b, c, s] -> y: each element over its neighbours along c. */
 const dms_kernel_row dms_row_lrn = {.id = DMS_K_LRN,
                                     .name = "lrn",
-                                    .min_in = 1,
-                                    .max_in = 1,
-                                    .min_out = 1,
-                                    .max_out = 1,
+                                    DMS_OPERANDS(1, 1, 1, 1),
                                     .n_i = 1,
                                     .n_f = 3,
                                     .i_name = size_names,

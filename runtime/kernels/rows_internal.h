@@ -24,6 +24,11 @@
      DMS_DTYPE_BIT(DMS_DTYPE_U32) | DMS_DTYPE_BIT(DMS_DTYPE_U64))
 #define DMS_DTYPES_ALL (DMS_DTYPES_FLOAT | DMS_DTYPES_INTEGER | DMS_DTYPE_BIT(DMS_DTYPE_BOOL))
 
+/* The numbers of inputs and outputs of a row: least and most. */
+#define DMS_OPERANDS(min_inputs, max_inputs, min_outputs, max_outputs)                             \
+    .min_in = (min_inputs), .max_in = (max_inputs), .min_out = (min_outputs),                      \
+    .max_out = (max_outputs)
+
 /* Marks an operand that no single thing is wrong with: the call as a whole. */
 #define DMS_NO_OPERAND UINT32_MAX
 

@@ -12,8 +12,8 @@ DMS_FN float float_of_half(uint16_t half) {
     return dms_float_of_bits(bits | (uint32_t)(half & 0x8000u) << 16);
 }
 
-/* f32 to f16, to nearest even. Adding 1/2 to a number below 2^-14 leaves its bits in steps of 2^-24,
- * which is the denormal; above, adding just under half a step rounds. */
+/* f32 to f16, to nearest even. Adding 1/2 to a number below 2^-14 leaves its bits in steps of
+ * 2^-24, which is the denormal; above, adding just under half a step rounds. */
 DMS_FN uint16_t half_of_float(float x) {
     const uint32_t sign = dms_bits_of_float(x) >> 16 & 0x8000u;
     const uint32_t a = dms_bits_of_float(x) & 0x7FFFFFFFu;

@@ -2,7 +2,8 @@
  *
  * Reads    views of the same dims, with any pitches.
  * Returns  runs along one innermost axis, in row-major order of the dims; axes that are joint
- *          multiples of each other in every operand are merged first, so dense operands are one run.
+ *          multiples of each other in every operand are merged first, so dense operands are one
+ *          run.
  * Cost     O(rank) per run.
  * Source   none; the usual odometer.
  * Not here what is done with a run (each family).
@@ -29,7 +30,8 @@ typedef struct dms_walk_at {
     int64_t element[DMS_WALK_OPERANDS];
 } dms_walk_at;
 
-/* Whether axis `outer` of every operand steps exactly over all of `dim` elements at these pitches. */
+/* Whether axis `outer` of every operand steps exactly over all of `dim` elements at these
+ * pitches. */
 DMS_FN int dms_walk_joins(const dms_walk *w, const dms_view *const *view, uint32_t axis) {
     for (uint32_t k = 0; k < w->n; k++)
         if (w->pitch[k][w->rank - 1] != view[k]->pitch[axis] * view[k]->dim[axis])

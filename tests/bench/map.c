@@ -1,7 +1,8 @@
 /* map.c - speed of the kernels that do not multiply matrices: GB/s of operands, one thread.
  *
  * Each line is the best of several rounds of one call on the best instruction set of this machine;
- * bytes are those of dms_call_cost (each operand once). memcpy of the same size is the yardstick. */
+ * bytes are those of dms_call_cost (each operand once). memcpy of the same size is the yardstick.
+ * */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -213,8 +213,8 @@ double case_value_of_brain(uint16_t bits) {
     return sign * (exponent == 0 ? ldexp(mantissa, -133) : ldexp(128 + mantissa, exponent - 134));
 }
 
-/* Positive bit patterns grow with their values, so bisection finds the neighbours. `infinite` is the
- * pattern of infinity, which stands for the next number that would follow. */
+/* Positive bit patterns grow with their values, so bisection finds the neighbours. `infinite` is
+ * the pattern of infinity, which stands for the next number that would follow. */
 static uint16_t nearest(double value, double (*value_of)(uint16_t), uint16_t infinite,
                         double after_last) {
     const uint16_t sign = signbit(value) ? 0x8000u : 0u;

@@ -1,8 +1,8 @@
 /* support_case.h - one call of a kernel with its operands in memory, for oracle tests.
  *
  * Reads    views and parameters, given one by one.
- * Returns  the outputs, after proving that every instruction set of this machine and every split into
- *          parts gives the same bytes, and that nothing outside the views was written.
+ * Returns  the outputs, after proving that every instruction set of this machine and every split
+ *          into parts gives the same bytes, and that nothing outside the views was written.
  * Cost     O(elements x 6).
  * Source   none.
  * Not here oracles (each test_*.c has its own naive loops).
@@ -42,7 +42,8 @@ dms_view case_dense(dms_dtype dtype, uint32_t rank, const int64_t *dim);
  * memory; starts `offset` elements in. */
 dms_view case_strided(dms_dtype dtype, uint32_t rank, const int64_t *dim, int64_t offset);
 
-/* Adds an input of pseudo-random small numbers (every dtype holds them exactly); returns its index. */
+/* Adds an input of pseudo-random small numbers (every dtype holds them exactly); returns its
+ * index. */
 uint32_t case_in(kernel_case *c, dms_view view);
 
 /* Adds an output; inputs come first. */
@@ -55,8 +56,9 @@ void case_in_place(kernel_case *c, uint32_t k);
 void case_i(kernel_case *c, int64_t value);
 void case_f(kernel_case *c, double value);
 
-/* Checks and runs the call on every instruction set, whole and in odd splits of its parts; fails the
- * test where two differ in any byte of an output's buffer, or a byte outside the view changed. */
+/* Checks and runs the call on every instruction set, whole and in odd splits of its parts; fails
+ * the test where two differ in any byte of an output's buffer, or a byte outside the view
+ * changed. */
 void case_run(kernel_case *c);
 
 /* The message of dms_call_check; fails the test when the call passes. */

@@ -1,4 +1,5 @@
-/* test_index.c - gathers, scatters and ONE_HOT against loops over coordinates; indices out of range. */
+/* test_index.c - gathers, scatters and ONE_HOT against loops over coordinates; indices out of
+ * range. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* test_rows.c - reductions, softmax, normalisations, ARG, CUMSUM, TOPK, LRN against loops in double. */
+/* test_rows.c - reductions, softmax, normalisations, ARG, CUMSUM, TOPK, LRN against loops in
+ * double. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,8 +108,8 @@ static void rows_of_every_length_are_folded(void **state) {
             run_reduce(F32, fn, case_dense(F32, 2, (int64_t[]){3, lengths[k]}), 1);
 }
 
-/* Reduction over the outer axis: the rows lie side by side in memory. The tree is that of a row that
- * lies along memory, so the bits are too. */
+/* Reduction over the outer axis: the rows lie side by side in memory. The tree is that of a row
+ * that lies along memory, so the bits are too. */
 static void the_layout_of_a_row_does_not_change_its_bits(void **state) {
     (void)state;
     const int64_t n = 1000, outputs = 150;
