@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "runtime/check/check.h"
 #include "support_plan.h"
 
 static int make(void **state) {
@@ -27,6 +28,22 @@ static void the_good_plan_passes_with_its_meaning(void **state) {
     case_accepted(c);
     assert_true(dms_hash_equal(c->meaning, c->plan.meaning));
     assert_false(c->meaning.lo == 0 && c->meaning.hi == 0);
+}
+
+/* Out of memory at the n-th request, for every n: a status each time, the arena as before. */
+static void every_failed_allocation_is_reported(void **state) {
+    case_plan *c = *state;
+    dms_code code = DMS_EINTERNAL;
+    uint64_t n = 0;
+    while (code != DMS_OK) {
+        dms_arena scratch = {.fail_at = ++n};
+        dms_hash meaning = {7, 7};
+        code = dms_check_plan(&c->plan, &scratch, &meaning, &c->st);
+        assert_int_equal(scratch.used_bytes, 0);
+        assert_true(code == DMS_OK || (code == DMS_EINTERNAL && meaning.lo == 7));
+        dms_arena_free(&scratch);
+    }
+    assert_true(n > 20);
 }
 
 static void p1_a_buffer_ends_inside_its_arena(void **state) {
@@ -147,6 +164,7 @@ static void p10_files_stay_beneath_their_folder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(the_good_plan_passes_with_its_meaning),
+        CASE(every_failed_allocation_is_reported),
         CASE(p1_a_buffer_ends_inside_its_arena),
         CASE(p1_a_buffer_far_away_does_not_wrap_around),
         CASE(p1_host_buffers_lie_in_the_host_arena),
