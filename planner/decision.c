@@ -161,7 +161,8 @@ static int by_period(const void *left, const void *right) {
 dms_code dms_decision_make(dms_placer *placer, dms_decision *out_decision, dms_status *st) {
     const dms_cycle *cycle = placer->cycle;
     dms_decision d = {.device_budget = placer->options->device_budget,
-                      .compute_ns = cycle->compute_ns};
+                      .compute_ns = cycle->compute_ns,
+                      .is_exact = placer->is_exact};
     DMS_TRY(take_memory(placer, &d, st));
     if (!dms_simulate(cycle, &placer->work, FINAL_CYCLES, &placer->best.draft))
         return dms_fail(st, DMS_EINTERNAL, "placement: the best queue waits for itself");

@@ -138,7 +138,9 @@ static int past_iterations(lprec *solver, void *context) {
 
 static int past_nodes(lprec *solver, void *context) {
     const dms_lp *lp = context;
-    return get_total_nodes(solver) > (long long)lp->max_count;
+    /* a node costs some 20 iterations; one that never ends must not be waited for */
+    return get_total_nodes(solver) > (long long)lp->max_count ||
+           get_total_iter(solver) > 100 * (long long)lp->max_count;
 }
 
 /* Weak duality with boxes: duals of the wrong sign count as 0. */

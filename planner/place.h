@@ -113,7 +113,8 @@ typedef struct dms_decision {
     dms_place_candidate *candidates;        /* those that exist at this budget, best first */
     uint32_t n_candidates;
     uint64_t n_evaluations;
-    bool is_exact; /* the ILP was solved to its end */
+    bool is_exact; /* the full ILP was solved to its end: no plan with its loads in order of
+                      deadline and its activations on the device is faster, addresses apart */
 } dms_decision;
 
 /* Decides residency, copies and addresses of one problem under its budgets.

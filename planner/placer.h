@@ -45,6 +45,7 @@ typedef struct dms_placer {
     int64_t budget;    /* units */
     int64_t target_ns; /* no plan is faster: bound, or the release of the inputs */
     int64_t bound_ns;
+    bool is_exact; /* the full ILP was solved to its end */
     dms_layout best;
     dms_fit best_fit;
     dms_draft trial;
@@ -96,8 +97,28 @@ DMS_CHECKED dms_code dms_search_drafts(dms_placer *placer, uint64_t count, dms_s
 /* The same with the pass inside, from placer->best on; improves placer->best. */
 DMS_CHECKED dms_code dms_search_layouts(dms_placer *placer, uint64_t count, dms_status *st);
 
-/* The full ILP of this cycle, where its size allows (or options->exact asks): a candidate, and the
- * bound when it was solved to its end. *out_is_exact says so. */
+/* How far the full ILP may go. */
+typedef struct dms_exact_limits {
+    uint32_t max_binaries; /* larger programs are not built */
+    uint64_t max_nodes;    /* of the branch and bound */
+} dms_exact_limits;
+
+/* What came of it. */
+typedef struct dms_exact_result {
+    bool has_draft;   /* the draft holds keeps, slots and a period */
+    bool is_proven;   /* no plan with its queue in order of deadline has a shorter period */
+    double period_ns; /* as the program says; 0 = none */
+} dms_exact_result;
+
+/* Solves the full ILP at `budget` units, with activations that stay, into a draft.
+ * Errors   DMS_EINTERNAL: out of memory. A program too large or stopped is no error. */
+DMS_CHECKED dms_code dms_exact_solve(const dms_cycle *cycle, dms_work *work, int64_t budget,
+                                     const dms_exact_limits *limits, dms_arena *arena,
+                                     dms_draft *draft, dms_exact_result *out_result,
+                                     dms_status *st);
+
+/* The full ILP as a candidate, where its size allows or options->exact asks for it.
+ * *out_is_exact: it was solved to its end. */
 DMS_CHECKED dms_code dms_placer_exact(dms_placer *placer, bool *out_is_exact, dms_status *st);
 
 /* Writes placer->best as a decision into the arena. */
