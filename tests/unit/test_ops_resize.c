@@ -86,6 +86,15 @@ static void resize_refuses_scales_that_contradict(void **state) {
            "node 'n' (Resize): its region has 1 numbers for 1 axes");
 }
 
+static void bytes_with_antialiasing_are_rounded_after_every_axis(void **state) {
+    (void)state;
+    CALLS("Resize-18", "x:u8[4,4] - s=f32{0.5,0.5}", "mode='linear' antialias=1",
+          "cast(1); resize(1 0 0 0 1 | -0.75 0 1 0 1 0.5 0 1); unary(37 | 0 0); unary(39 | 0 255); "
+          "resize(1 0 0 0 1 | -0.75 0 0.5 0 1 1 0 1); unary(37 | 0 0); unary(39 | 0 255); cast(1)");
+    CALLS("Resize-18", "x:u8[4,4] - s=f32{0.5,0.5}", "antialias=1",
+          "resize(0 0 0 0 1 | -0.75 0 0.5 0 1 0.5 0 1)");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scales_round_extents_down),
@@ -95,6 +104,7 @@ int main(void) {
         cmocka_unit_test(words_become_parameters),
         cmocka_unit_test(words_of_later_opsets_are_refused),
         cmocka_unit_test(resize_refuses_scales_that_contradict),
+        cmocka_unit_test(bytes_with_antialiasing_are_rounded_after_every_axis),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
