@@ -95,7 +95,8 @@ else
     runner "every model at every budget" $python tests/e2e/run_models.py build build/models
 fi
 runner "command lines" $python tests/e2e/test_cli.py build build/models
-runner "ONNX's own node tests" build/tests/node_tests "$node_data"
+runner "ONNX's own node tests" build/tests/node_tests \
+    --expected tests/conformance/expected.txt "$node_data"
 runner "changed models" build/tests/fuzz_model 100 "${changed_models[@]}"
 runner "changed plans" build/tests/fuzz_plan 2000 $changed_plan
 
