@@ -98,6 +98,7 @@ runner "command lines" $python tests/e2e/test_cli.py build build/models
 runner "ONNX's own node tests" build/tests/node_tests \
     --expected tests/conformance/expected.txt "$node_data"
 runner "changed models" build/tests/fuzz_model 100 "${changed_models[@]}"
+runner "changed arrays" build/tests/fuzz_array 3000 build/models/decoder_cache_opset18/set0/input_0.npy
 runner "changed plans" build/tests/fuzz_plan 2000 $changed_plan
 
 if [ -n "$all" ]; then

@@ -58,6 +58,7 @@ struct dms_session {
     dms_timeline gate;
     dms_timeline prologue[DMS_N_QUEUES], body[DMS_N_QUEUES];
     dms_queue_run queue[DMS_N_QUEUES];
+    bool is_in_order;      /* the body runs on the compute thread alone, see engine.c */
     atomic_int cancel;     /* set by dms_cancel */
     atomic_int is_stopped; /* threads end between commands */
     atomic_int has_failed; /* who sets it writes `error` */

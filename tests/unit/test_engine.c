@@ -221,6 +221,72 @@ static void an_activation_that_was_evicted_comes_back(void **state) {
     dms_close(s);
 }
 
+/* y = x w0 with everything resident and `rows` rows. */
+static void make_resident(run_case *r, int64_t rows) {
+    run_init(r);
+    const uint32_t x = run_tensor(r, "x", DMS_TENSOR_INPUT, rows), w = run_weight(r, "w", &two);
+    const uint32_t y = run_tensor(r, "y", DMS_TENSOR_OUTPUT, rows);
+    const uint32_t bx = run_buffer(r, x, DMS_TIER_DEVICE), bw = run_buffer(r, w, DMS_TIER_DEVICE);
+    const uint32_t by = run_buffer(r, y, DMS_TIER_DEVICE);
+    run_cmd(r, 0, DMS_QUEUE_LOAD, DMS_CMD_LOAD, 0, bw);
+    dms_cmd *in = run_cmd(r, 1, DMS_QUEUE_IN, DMS_CMD_FROM_USER, 0, bx);
+    dms_cmd *step = run_step(r, bx, bw, by);
+    dms_cmd *out = run_cmd(r, 1, DMS_QUEUE_OUT, DMS_CMD_TO_USER, by, 0);
+    run_wait(r, in, DMS_QUEUE_COMPUTE, 0, 1);
+    run_wait(r, step, DMS_QUEUE_IN, 0, 0);
+    run_wait(r, step, DMS_QUEUE_OUT, 0, 1);
+    run_wait(r, out, DMS_QUEUE_COMPUTE, 0, 0);
+    run_finish(r);
+}
+
+static void a_turn_with_nothing_to_overlap_runs_on_one_thread(void **state) {
+    (void)state;
+    run_case r;
+    stream_case streamed;
+    float x[2][ROWS], y[2][ROWS];
+    make_resident(&r, ROWS);
+    dms_session *s = open_case(&r, (dms_options){.turns = 40});
+    assert_true(s->is_in_order);
+    for (int turn = 0; turn < 40; turn++) { /* two under way: both bindings are used */
+        fill(x[turn & 1], (float)turn);
+        bind_one(s, x[turn & 1], y[turn & 1]);
+        assert_int_equal(dms_start(s, NULL), DMS_OK);
+        if (turn == 0)
+            continue;
+        assert_int_equal(dms_wait(s, NULL), DMS_OK);
+        for (int i = 0; i < ROWS; i++)
+            assert_true(y[(turn - 1) & 1][i] == 2 * (float)(turn - 1 + i));
+    }
+    assert_int_equal(dms_wait(s, NULL), DMS_OK);
+    const dms_stats stats = dms_session_stats(s);
+    assert_int_equal(stats.in.commands, 40);
+    assert_int_equal(stats.in.bytes, 40 * sizeof *x);
+    assert_int_equal(stats.compute.commands, 40);
+    assert_int_equal(stats.out.commands, 40);
+    dms_close(s);
+    make_stream(&streamed);
+    s = open_case(&streamed.run, (dms_options){0});
+    assert_false(s->is_in_order); /* w1 is copied while step 0 runs */
+    dms_close(s);
+    make_resident(&r, 20000);
+    s = open_case(&r, (dms_options){0});
+    assert_false(s->is_in_order); /* 160 kB of user memory are worth a thread */
+    dms_close(s);
+}
+
+static void a_turn_on_one_thread_can_be_cancelled(void **state) {
+    (void)state;
+    run_case r;
+    float x[ROWS] = {0}, y[ROWS];
+    make_resident(&r, ROWS);
+    dms_session *s = open_case(&r, (dms_options){0});
+    bind_one(s, x, y);
+    assert_int_equal(dms_run(s, NULL), DMS_OK);
+    dms_cancel(s);
+    assert_int_equal(dms_run(s, NULL), DMS_ECANCELLED);
+    dms_close(s);
+}
+
 static void a_wrong_tensor_is_refused_with_its_name(void **state) {
     (void)state;
     stream_case c;
@@ -341,6 +407,8 @@ int main(void) {
         cmocka_unit_test(poison_and_threads_change_no_bit),
         cmocka_unit_test(a_caller_with_pitches_sees_the_same_numbers),
         cmocka_unit_test(an_activation_that_was_evicted_comes_back),
+        cmocka_unit_test(a_turn_with_nothing_to_overlap_runs_on_one_thread),
+        cmocka_unit_test(a_turn_on_one_thread_can_be_cancelled),
         cmocka_unit_test(a_wrong_tensor_is_refused_with_its_name),
         cmocka_unit_test(a_cancelled_session_only_closes),
         cmocka_unit_test(cancelling_before_the_prologue_ends_it),
