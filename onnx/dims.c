@@ -10,15 +10,18 @@
 #define LONGEST_NAME 512u
 #define MOST_PRINTED 24u
 
-dms_code dms_dims_note(dms_dims *dims, const char *text, bool is_required, dms_status *st) {
+dms_code dms_dims_note(dms_dims *dims, const char *text, bool is_required, bool is_leading,
+                       dms_status *st) {
     dms_name *known = dms_names_find(&dims->index, text);
     if (known != NULL) {
         dims->entry[known->value].is_required |= is_required;
+        dims->entry[known->value].is_leading |= is_leading;
         return DMS_OK;
     }
     DMS_TRY(dms_grow(dims->scratch, &dims->entry, &dims->cap, (uint64_t)dims->n + 1,
                      sizeof *dims->entry, st));
-    dims->entry[dims->n] = (dms_dim_entry){.text = text, .is_required = is_required};
+    dims->entry[dims->n] =
+        (dms_dim_entry){.text = text, .is_required = is_required, .is_leading = is_leading};
     dims->index.arena = dims->scratch;
     return dms_names_add(&dims->index, text, dims->n++, NULL, st);
 }
@@ -82,7 +85,7 @@ static dms_code take_given(dms_dims *dims, const dms_plan_dim *given, dms_status
         return dms_fail(st, DMS_EUSAGE, "--dim %.120s=%" PRId64 ": a size is not negative",
                         given->name, given->value);
     if (dms_names_find(&dims->index, given->name) == NULL && is_mentioned(dims, given->name))
-        DMS_TRY(dms_dims_note(dims, given->name, false, st));
+        DMS_TRY(dms_dims_note(dims, given->name, false, false, st));
     const dms_name *name = dms_names_find(&dims->index, given->name);
     if (name == NULL) {
         char list[400];
@@ -145,11 +148,17 @@ static void require_parts(dms_dims *dims) {
             }
 }
 
-/* A size that makes a first try: one for batches, 16 for lengths. */
-static int64_t suggest(const char *text) {
-    const bool is_first = strstr(text, "[0]") != NULL || strstr(text, "atch") != NULL ||
-                          strcmp(text, "N") == 0 || strcmp(text, "n") == 0;
-    return is_first ? 1 : 16;
+/* The size that try number `attempt` gives a dim: batches are 1, caches are empty or 16 long, all
+ * else is one of a few usual lengths. */
+static int64_t suggest(const dms_dim_entry *entry, uint32_t attempt) {
+    const char *text = entry->text;
+    static const int64_t length[DMS_DIMS_ATTEMPTS] = {16, 16, 64, 224, 32, 1};
+    const bool is_batch = entry->is_leading || strstr(text, "atch") != NULL;
+    if (is_batch)
+        return 1;
+    if (strstr(text, "past") != NULL)
+        return attempt == 1 ? 16 : 0;
+    return strstr(text, "total") != NULL && attempt == 1 ? 32 : length[attempt];
 }
 
 /* " --dim NAME=SIZE", quoted where a shell would break it. */
@@ -161,12 +170,27 @@ static int print_option(char *out, size_t size, const char *text, int64_t value)
     return snprintf(out, size, " --dim %s%s=%" PRId64 "%s", quote, text, value, quote);
 }
 
+dms_code dms_dims_try(const dms_dims *dims, uint32_t attempt, dms_arena *arena,
+                      dms_read_options *out, dms_status *st) {
+    dms_plan_dim *dim;
+    DMS_TRY(dms_alloc_st(arena, dims->n, sizeof *dim, "dims", &dim, st));
+    *out = (dms_read_options){.dim = dim};
+    for (uint32_t k = 0; k < dims->n; k++) {
+        const dms_dim_entry *entry = &dims->entry[k];
+        if (entry->is_given || is_missing(dims, entry))
+            dim[out->n_dims++] = (dms_plan_dim){
+                entry->text, entry->is_given ? entry->value : suggest(entry, attempt)};
+    }
+    return DMS_OK;
+}
+
 /* "2 dims of the inputs have no size: batch, seq; for example: dmsc model.onnx --dim ..." */
-static dms_code complain(const dms_dims *dims, const dms_graph *graph, uint32_t missing,
-                         dms_status *st) {
+dms_code dms_dims_complain(const dms_dims *dims, const dms_graph *graph, uint32_t attempt,
+                           dms_status *st) {
     char list[400], command[900];
     size_t at = 0, end = 0;
     uint32_t listed = 0;
+    const uint32_t missing = dims->n_missing;
     list[0] = command[0] = 0;
     for (uint32_t k = 0; k < dims->n; k++) {
         const dms_dim_entry *entry = &dims->entry[k];
@@ -179,7 +203,7 @@ static dms_code complain(const dms_dims *dims, const dms_graph *graph, uint32_t 
         }
         if ((is_asked || entry->is_given) && end + length + 40 < sizeof command)
             end += (size_t)print_option(command + end, sizeof command - end, entry->text,
-                                        entry->is_given ? entry->value : suggest(entry->text));
+                                        entry->is_given ? entry->value : suggest(entry, attempt));
     }
     return dms_fail(st, DMS_EUSAGE,
                     "%" PRIu32 " dim%s of the model's inputs ha%s no size: %s%s\n"
@@ -206,11 +230,10 @@ dms_code dms_dims_resolve(dms_dims *dims, dms_graph *graph, const dms_read_optio
     for (uint32_t k = 0; k < dims->n; k++)
         DMS_TRY(derive(dims, &dims->entry[k], st));
     require_parts(dims);
-    uint32_t missing = 0;
     for (uint32_t k = 0; k < dims->n; k++)
-        missing += is_missing(dims, &dims->entry[k]);
-    if (missing != 0)
-        return complain(dims, graph, missing, st);
+        dims->n_missing += is_missing(dims, &dims->entry[k]);
+    if (dims->n_missing != 0)
+        return dms_dims_complain(dims, graph, 0, st);
     for (uint32_t k = 0; k < dims->n; k++)
         if (dims->entry[k].is_given)
             DMS_TRY(record(graph, &dims->entry[k], st));

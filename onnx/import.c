@@ -113,7 +113,7 @@ static dms_code note_dims(dms_importer *im, const Onnx__ValueInfoProto *from, bo
         if (text == NULL)
             return dms_fail(st, DMS_EINTERNAL, "out of memory: a dim");
         if (is_required || text[0] == 0 || strchr(text, '[') == NULL)
-            DMS_TRY(dms_dims_note(&im->dims, text, is_required, st));
+            DMS_TRY(dms_dims_note(&im->dims, text, is_required, k == 0 && shape->n_dim > 1, st));
     }
     return DMS_OK;
 }

@@ -118,18 +118,54 @@ static dms_code read_graph(reader *r, const char *path, dms_status *st) {
     return dms_rewrite(graph, &r->folder, r->im.scratch, st);
 }
 
+/* Whether the model reads and lowers with these options. */
+static bool works(const char *path, const dms_read_options *options) {
+    dms_arena arena = {0}, messages = {0}, folding = {0};
+    dms_graph graph = {.arena = &arena};
+    dms_lowered lowered;
+    dms_status ignored;
+    reader r = {.im = {.graph = &graph, .scratch = &messages, .options = options, .fd = -1},
+                .folder = {.graph = &graph, .scratch = &folding}};
+    const bool is_fine = read_graph(&r, path, &ignored) == DMS_OK &&
+                         dms_graph_lower(&graph, &lowered, &ignored) == DMS_OK;
+    if (r.im.fd >= 0)
+        (void)close(r.im.fd);
+    dms_arena_free(&folding);
+    dms_arena_free(&messages);
+    dms_arena_free(&arena);
+    return is_fine;
+}
+
+/* Dims are missing: finds sizes that work, so that the command in the message does. Where none of
+ * the attempts works, the first one stands in the message. */
+static dms_code suggest_dims(reader *r, const char *path, dms_status *st) {
+    dms_read_options options;
+    for (uint32_t attempt = 0; attempt < DMS_DIMS_ATTEMPTS; attempt++) {
+        dms_status ignored;
+        if (dms_dims_try(&r->im.dims, attempt, r->im.scratch, &options, &ignored) == DMS_OK &&
+            works(path, &options))
+            return dms_dims_complain(&r->im.dims, r->im.graph, attempt, st);
+    }
+    return st->code;
+}
+
 dms_code dms_model_read(const char *path, const dms_read_options *options, dms_arena *arena,
                         dms_graph *out_graph, dms_status *st) {
     dms_arena messages = {0}, folding = {0};
     dms_graph graph = {.arena = arena};
     reader r = {.im = {.graph = &graph, .scratch = &messages, .options = options, .fd = -1},
                 .folder = {.graph = &graph, .scratch = &folding}};
-    const dms_code code = read_graph(&r, path, st);
+    dms_status why = {0};
+    dms_code code = read_graph(&r, path, &why);
+    if (code == DMS_EUSAGE && r.im.dims.n_missing != 0)
+        code = suggest_dims(&r, path, &why);
     if (r.im.fd >= 0)
         (void)close(r.im.fd);
     dms_arena_free(&folding);
     dms_arena_free(&messages);
     if (code == DMS_OK)
         *out_graph = graph;
+    else if (st != NULL)
+        *st = why;
     return code;
 }

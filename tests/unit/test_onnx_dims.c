@@ -132,6 +132,19 @@ static void a_missing_dim_prints_a_command_that_works(void **state) {
     onnx_end(&c);
 }
 
+/* x [batch,width] times w [64,3]: only a width of 64 works, and that is what the message says. */
+static void the_command_was_tried_before_it_is_printed(void **state) {
+    (void)state;
+    onnx_case c;
+    onnx_begin(&c, 17);
+    onnx_input(&c, "x", F32, "batch,width");
+    (void)onnx_initializer(&c, c.graph, "w", F32, "64,3", NULL);
+    (void)onnx_node(&c, c.graph, "MatMul", "x,w", "y");
+    onnx_output(&c, c.graph, "y", F32, "batch,3");
+    onnx_expect_failure(&c, onnx_read(&c, NULL), DMS_EUSAGE, "--dim batch=1 --dim width=64");
+    onnx_end(&c);
+}
+
 static void wrong_dims_are_usage_errors_that_name_them(void **state) {
     (void)state;
     onnx_case c;
@@ -158,6 +171,7 @@ int main(void) {
         cmocka_unit_test(an_expression_follows_from_its_names),
         cmocka_unit_test(a_text_with_strange_names_is_a_name),
         cmocka_unit_test(a_missing_dim_prints_a_command_that_works),
+        cmocka_unit_test(the_command_was_tried_before_it_is_printed),
         cmocka_unit_test(wrong_dims_are_usage_errors_that_name_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
