@@ -281,23 +281,28 @@ static int64_t hot_entry(const dms_cpu_job *job, int64_t element, int64_t depth)
     return index >= 0 && index < depth ? index : -1;
 }
 
-/* Every element of y compares its depth with its index: no place is written twice. */
+/* The rows of a part become cold, then the hot elements that fall into them are set: each index is
+ * read once per part that its samples reach, not once per depth. */
 static void run_one_hot(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_view *idx = &job->call->view[0], *values = &job->call->view[1];
     const dms_view *y = &job->call->view[2];
-    const uint32_t bytes = dms_dtype_bytes(y->dtype);
-    const char *off = job->operand[1], *on = off + values->pitch[0] * (int64_t)bytes;
-    const int64_t rows = y->dim[0] * y->dim[1], width = y->dim[2];
-    for (int64_t row = row_at(first, rows, width), stop = row_at(end, rows, width); row < stop;
-         row++) {
-        const int64_t o = row / y->dim[1], d = row % y->dim[1];
-        char *to = (char *)job->operand[2] + (o * y->pitch[0] + d * y->pitch[1]) * (int64_t)bytes;
+    const int64_t bytes = dms_dtype_bytes(y->dtype), depth = y->dim[1], width = y->dim[2];
+    const char *off = job->operand[1], *on = off + values->pitch[0] * bytes;
+    char *to = job->operand[2];
+    const int64_t rows = y->dim[0] * depth;
+    const int64_t low = row_at(first, rows, width), stop = row_at(end, rows, width);
+    for (int64_t row = low; row < stop; row++)
+        DMS_ISA(dms_copy_strip)
+        ((uint32_t)bytes, width, off, 0,
+         to + (row / depth * y->pitch[0] + row % depth * y->pitch[1]) * bytes, y->pitch[2]);
+    for (int64_t o = low < stop ? low / depth : 0; o * depth < stop; o++)
         for (int64_t r = 0; r < width; r++) {
-            const int64_t at = o * idx->pitch[0] + r * idx->pitch[1];
-            copy_one(bytes, hot_entry(job, at, y->dim[1]) == d ? on : off,
-                     to + r * y->pitch[2] * (int64_t)bytes);
+            const int64_t hot = hot_entry(job, o * idx->pitch[0] + r * idx->pitch[1], depth);
+            const int64_t row = o * depth + hot;
+            if (hot >= 0 && row >= low && row < stop)
+                copy_one((uint32_t)bytes, on,
+                         to + (o * y->pitch[0] + hot * y->pitch[1] + r * y->pitch[2]) * bytes);
         }
-    }
 }
 
 #define KERNEL(name, ID, PARTS)                                                                    \

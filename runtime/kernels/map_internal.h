@@ -18,10 +18,10 @@ typedef void (*dms_map_fn)(int64_t n, const void *const *in, void *out, const do
 /* Elements per part: small enough to balance threads, large enough to hide a claim. */
 #define DMS_MAP_PART 32768
 
-/* gcc and clang each have their own word for: iterations of the next loop are independent, though
- * the operands may be one buffer. */
+/* Iterations of the next loop are independent, though the operands may be one buffer. clang finds
+ * that out at run time, and warns of loops that it is told to vectorise and cannot. */
 #ifdef __clang__
-#define DMS_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define DMS_INDEPENDENT
 #else
 #define DMS_INDEPENDENT _Pragma("GCC ivdep")
 #endif

@@ -132,23 +132,24 @@ static void NAME(normalise_row)(dms_line *x, dms_line *y, dms_line *scale, dms_l
     for (int k = 0; k < 4; k++)
         if (lines[k] != NULL)
             dms_line_restart(lines[k]);
+    const bool is_strip = dms_line_is_strip(y); /* then it is written where it lies */
     for (int64_t i = 0; i < x->walk.count; i += DMS_STRIP) {
         const int64_t n = x->walk.count - i < DMS_STRIP ? x->walk.count - i : DMS_STRIP;
         dms_strip strip, scale_strip, bias_strip, out;
         const T *a = dms_line_get(x, n, &strip);
         const T *s = scale == NULL ? NULL : dms_line_get(scale, n, &scale_strip);
         const T *b = bias == NULL ? NULL : dms_line_get(bias, n, &bias_strip);
-        T *o = out.MEMBER;
+        T *o = is_strip ? (T *)(void *)y->row + i : out.MEMBER;
         if (b != NULL)
-            for (int64_t k = 0; k < n; k++)
-                o[k] = QUIET(FMA((a[k] - m.mean) * m.inv_std, s[k], b[k]));
-        else if (s != NULL)
-            for (int64_t k = 0; k < n; k++)
-                o[k] = QUIET((a[k] - m.mean) * m.inv_std * s[k]);
-        else
-            for (int64_t k = 0; k < n; k++)
-                o[k] = QUIET((a[k] - m.mean) * m.inv_std);
-        dms_line_put(y, n, o);
+            DMS_INDEPENDENT
+        for (int64_t k = 0; k < n; k++)
+            o[k] = QUIET(FMA((a[k] - m.mean) * m.inv_std, s[k], b[k]));
+        else if (s != NULL) DMS_INDEPENDENT for (int64_t k = 0; k < n; k++) o[k] =
+            QUIET((a[k] - m.mean) * m.inv_std * s[k]);
+        else DMS_INDEPENDENT for (int64_t k = 0; k < n; k++) o[k] =
+            QUIET((a[k] - m.mean) * m.inv_std);
+        if (!is_strip)
+            dms_line_put(y, n, o);
     }
 }
 
@@ -193,13 +194,18 @@ static void NAME(layer_norm)(const dms_cpu_job *job, const dms_walk *rows, int64
 static void NAME(scale_channel)(dms_line *x, dms_line *y, T mean, T k, T bias) {
     dms_line_restart(x);
     dms_line_restart(y);
-    for (int64_t i = 0; i < x->walk.count; i += DMS_STRIP) {
-        const int64_t n = x->walk.count - i < DMS_STRIP ? x->walk.count - i : DMS_STRIP;
+    const bool is_strip = dms_line_is_strip(y), is_whole = is_strip && dms_line_is_strip(x);
+    const int64_t count = x->walk.count, step = is_whole ? count : DMS_STRIP;
+    for (int64_t i = 0; i < count; i += step) {
+        const int64_t n = count - i < step ? count - i : step;
         dms_strip strip, out;
         const T *a = dms_line_get(x, n, &strip);
+        T *o = is_strip ? (T *)(void *)y->row + i : out.MEMBER;
+        DMS_INDEPENDENT
         for (int64_t j = 0; j < n; j++)
-            out.MEMBER[j] = QUIET(FMA(a[j] - mean, k, bias));
-        dms_line_put(y, n, &out);
+            o[j] = QUIET(FMA(a[j] - mean, k, bias));
+        if (!is_strip)
+            dms_line_put(y, n, o);
     }
 }
 

@@ -314,6 +314,29 @@ static void one_hot_marks_the_index_and_nothing_outside(void **state) {
         }
 }
 
+static void one_hot_over_several_parts_sets_each_index_once(void **state) {
+    (void)state;
+    const int64_t tokens = 5, depth = 30000;
+    kernel_case c;
+    case_open(&c, DMS_K_ONE_HOT);
+    case_in(&c, case_dense(DMS_DTYPE_I64, 2, (int64_t[]){tokens, 2}));
+    for (int64_t e = 0; e < 2 * tokens; e++)
+        case_set(&c, 0, e, (double)(e * 7919 % depth));
+    case_in(&c, case_dense(DMS_DTYPE_U16, 1, (int64_t[]){2}));
+    case_set(&c, 1, 0, 3);
+    case_set(&c, 1, 1, 9);
+    case_out(&c, case_dense(DMS_DTYPE_U16, 3, (int64_t[]){tokens, depth, 2}));
+    case_run(&c);
+    assert_true(dms_cpu_kernel_find(DMS_K_ONE_HOT, DMS_ISA_BASE)->parts(&c.call) > 1);
+    int64_t hot = 0;
+    for (int64_t e = 0; e < 2 * tokens * depth; e++)
+        hot += case_get_i(&c, 2, e) == 9;
+    assert_int_equal(hot, 2 * tokens);
+    for (int64_t e = 0; e < 2 * tokens; e++)
+        case_expect(&c, 2, (e / 2 * depth + e * 7919 % depth) * 2 + e % 2, 9, 0, 0);
+    case_close(&c);
+}
+
 /* --- refusals */
 
 static void operands_that_do_not_fit_are_refused(void **state) {
@@ -358,6 +381,7 @@ int main(void) {
         cmocka_unit_test(scatter_elements_applies_updates_in_order),
         cmocka_unit_test(scatter_nd_applies_whole_rows_in_order),
         cmocka_unit_test(one_hot_marks_the_index_and_nothing_outside),
+        cmocka_unit_test(one_hot_over_several_parts_sets_each_index_once),
         cmocka_unit_test(operands_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
