@@ -255,7 +255,7 @@ static dms_code improve(optimiser *o, dms_status *st) {
     DMS_TRY(gather_sets(o, st));
     pass_sets(o);
     if ((double)p->best.draft.period_ns > (double)o->best.period_ns * 1.0005)
-        DMS_TRY(dms_search_layouts(p, asked ? asked : at_most(400, 600000 / size), st));
+        DMS_TRY(dms_search_layouts(p, asked ? asked : at_most(1000, 600000 / size), st));
     return refine_bound(o, st);
 }
 
