@@ -18,8 +18,9 @@ static dms_code check_mask(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_rank(call, 3, 4, st));
     for (uint32_t k = 0; k < 4; k++)
         DMS_TRY(dms_row_want_dim(call, 3, k, dim[k], st));
-    const dms_dtype dtype = kind == DMS_MASK_BOOL ? DMS_DTYPE_BOOL : DMS_DTYPE_F32;
-    return dms_row_want_dtype(call, 3, DMS_DTYPE_BIT(dtype), st);
+    const uint32_t added = DMS_DTYPE_BIT(DMS_DTYPE_F32) | DMS_DTYPE_BIT(q->dtype);
+    const uint32_t set = kind == DMS_MASK_BOOL ? DMS_DTYPE_BIT(DMS_DTYPE_BOOL) : added;
+    return dms_row_want_dtype(call, 3, set, st);
 }
 
 /* k and v have the batch of q and the same heads and length. */
@@ -83,5 +84,5 @@ const dms_kernel_row dms_row_attention = {
     .f_name = attention_f,
     .check = attention_check,
     .flops = attention_flops,
-    .cpu_dtypes = DMS_DTYPE_BIT(DMS_DTYPE_F32) | DMS_DTYPE_BIT(DMS_DTYPE_BOOL),
+    .cpu_dtypes = DTYPES | DMS_DTYPE_BIT(DMS_DTYPE_BOOL),
 };

@@ -8,8 +8,8 @@
  * Blocks begin at multiples of 256 keys and tiles at multiples of 6 rows, counted from the first
  * row of a part's head group; neither depends on parts or threads. The heads that share k and v are
  * rows of one group: row r is query r % s of head r / s. Chains: q k as a matrix product; o in the
- * order of keys; the sum of p in 16 lanes joined in halves. A block of keys beyond the causal limit
- * of all rows of a tile is left out; other masked keys take part with p = 0.
+ * order of keys; the sum of p in 16 lanes joined in halves. Keys beyond the causal limit of
+ * all rows of a tile are left out; other masked keys take part with p = 0.
  * A row whose scores are all minus infinity is empty: zero, the mean of v, or NaN, as the call says.
  *
  * Source: Milakov and Gimelshein 2018 (running maximum); Dao et al. 2022 (blocks). */
@@ -19,6 +19,7 @@
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/elementary.h"
+#include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
 
 enum {
@@ -31,12 +32,16 @@ enum {
 };
 _Static_assert(ROOM >= TILE * DMS_ATTENTION_MAX_WIDTH, "one tile fits");
 
+#define product DMS_ISA(dms_tile_product)
+
 typedef struct attention_scratch {
     float q[ROOM], o[ROOM];
     float score[ROWS * KEYS];
+    float row[DMS_ATTENTION_MAX_WIDTH]; /* one key, or the mask of one row */
     float
         panel[PANEL * DMS_ATTENTION_MAX_WIDTH]; /* 16 keys [d][16], or 16 columns of v [key][16] */
     float high[ROWS], sum[ROWS];                /* m and l */
+    int64_t keys[ROWS], tile_keys[ROWS / TILE]; /* that a row, or any row of a tile, may see */
 } attention_scratch;
 _Static_assert(sizeof(attention_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
 
@@ -44,9 +49,10 @@ _Static_assert(sizeof(attention_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a
 typedef struct part {
     const dms_call *call;
     const dms_view *q, *k, *v, *mask, *y;
-    const float *q_at, *k_at, *v_at; /* of the batch entry; of the key head */
-    const void *mask_at;             /* of the batch entry */
-    float *y_at;
+    dms_dtype dtype;                /* of q, k, v, y; all sums are f32 */
+    const char *q_at, *k_at, *v_at; /* of the batch entry; of the key head */
+    const char *mask_at;            /* of the batch entry */
+    char *y_at;
     int64_t head0; /* first query head of the group */
     int64_t row0, rows;
     int64_t s, t, d, e, e16; /* queries, keys, widths; e rounded up to 16 */
@@ -90,10 +96,12 @@ static part part_of(const dms_cpu_job *job, int64_t index) {
     p.e = p.v->dim[3];
     p.e16 = (p.e + 15) / 16 * 16;
     p.head0 = head * (p.q->dim[1] / heads);
-    p.q_at = (const float *)job->operand[0] + batch * p.q->pitch[0];
-    p.k_at = (const float *)job->operand[1] + batch * p.k->pitch[0] + head * p.k->pitch[1];
-    p.v_at = (const float *)job->operand[2] + batch * p.v->pitch[0] + head * p.v->pitch[1];
-    p.y_at = (float *)job->operand[call->n_in] + batch * p.y->pitch[0];
+    const int64_t size = dms_dtype_bytes(p.q->dtype);
+    p.dtype = p.q->dtype;
+    p.q_at = (const char *)job->operand[0] + batch * p.q->pitch[0] * size;
+    p.k_at = (const char *)job->operand[1] + (batch * p.k->pitch[0] + head * p.k->pitch[1]) * size;
+    p.v_at = (const char *)job->operand[2] + (batch * p.v->pitch[0] + head * p.v->pitch[1]) * size;
+    p.y_at = (char *)job->operand[call->n_in] + batch * p.y->pitch[0] * size;
     if (call->n_in == 4) {
         p.mask = v + 3;
         p.mask_at = (const char *)job->operand[3] +
@@ -115,72 +123,86 @@ static int64_t keys_of_row(const part *p, int64_t r) {
     return keys < 0 ? 0 : min64(keys, p->t);
 }
 
-/* The same for a tile: the most of its rows. */
-static int64_t keys_of_tile(const part *p, int64_t r) {
-    int64_t keys = 0;
-    for (int64_t k = r; k < min64(r + TILE, p->rows); k++)
-        keys = keys_of_row(p, k) > keys ? keys_of_row(p, k) : keys;
-    return keys;
+/* Fills the numbers of keys of rows and tiles; returns the largest. */
+static int64_t count_keys(const part *p, attention_scratch *s) {
+    int64_t most = 0;
+    memset(s->tile_keys, 0, sizeof s->tile_keys);
+    for (int64_t r = 0; r < p->rows; r++) {
+        int64_t *tile = &s->tile_keys[r / TILE];
+        s->keys[r] = keys_of_row(p, r);
+        *tile = s->keys[r] > *tile ? s->keys[r] : *tile;
+        most = *tile > most ? *tile : most;
+    }
+    return most;
+}
+
+/* n elements of an operand from element `at` on, as f32. */
+static void load(const part *p, const char *from, int64_t at, int64_t pitch, int64_t n,
+                 float *out) {
+    if (p->dtype == DMS_DTYPE_F32 && pitch == 1)
+        memcpy(out, (const float *)(const void *)from + at, (size_t)n * sizeof *out);
+    else
+        DMS_ISA(dms_strip_load)(p->dtype, from + at * dms_dtype_bytes(p->dtype), pitch, n, out);
 }
 
 static void load_queries(const part *p, attention_scratch *s) {
-    for (int64_t r = 0; r < p->rows; r++) {
-        const float *from = p->q_at + row_offset(p, p->q, r);
-        float *to = s->q + r * p->d;
-        for (int64_t k = 0; k < p->d; k++)
-            to[k] = from[k * p->q->pitch[3]];
-    }
+    for (int64_t r = 0; r < p->rows; r++)
+        load(p, p->q_at, row_offset(p, p->q, r), p->q->pitch[3], p->d, s->q + r * p->d);
 }
 
 /* Up to 16 keys as [d][16]; keys that do not exist are zero. */
-static void load_keys(const part *p, int64_t key, int64_t n, float *out) {
-    const float *from = p->k_at + key * p->k->pitch[2];
+static void load_keys(const part *p, int64_t key, int64_t n, attention_scratch *s) {
+    const float *from = (const float *)(const void *)p->k_at + key * p->k->pitch[2];
     if (n < PANEL)
-        memset(out, 0, (size_t)(p->d * PANEL) * sizeof *out);
-    if (p->k->pitch[3] == 1)
-        DMS_ISA(dms_tile_transpose)(n, p->d, from, p->k->pitch[2], out, PANEL);
-    else
+        memset(s->panel, 0, (size_t)(p->d * PANEL) * sizeof *s->panel);
+    if (p->k->pitch[3] == 1 && p->dtype == DMS_DTYPE_F32) {
+        DMS_ISA(dms_tile_transpose)(n, p->d, from, p->k->pitch[2], s->panel, PANEL);
+        return;
+    }
+    for (int64_t j = 0; j < n; j++) {
+        load(p, p->k_at, (key + j) * p->k->pitch[2], p->k->pitch[3], p->d, s->row);
         for (int64_t k = 0; k < p->d; k++)
-            for (int64_t j = 0; j < n; j++)
-                out[k * PANEL + j] = from[j * p->k->pitch[2] + k * p->k->pitch[3]];
+            s->panel[k * PANEL + j] = s->row[k];
+    }
 }
 
 /* Up to 16 columns of v for n keys as [key][16]; columns that do not exist are zero. */
 static void load_values(const part *p, int64_t key, int64_t n, int64_t column, float *out) {
     const int64_t wide = min64(p->e - column, PANEL);
-    const float *from = p->v_at + key * p->v->pitch[2] + column * p->v->pitch[3];
-    for (int64_t k = 0; k < n; k++, from += p->v->pitch[2], out += PANEL) {
-        if (wide == PANEL && p->v->pitch[3] == 1) {
-            memcpy(out, from, PANEL * sizeof *out);
-            continue;
-        }
-        for (int64_t j = 0; j < PANEL; j++)
-            out[j] = j < wide ? from[j * p->v->pitch[3]] : 0.0f;
-    }
+    const float *from =
+        (const float *)(const void *)p->v_at + key * p->v->pitch[2] + column * p->v->pitch[3];
+    const bool is_direct = wide == PANEL && p->v->pitch[3] == 1 && p->dtype == DMS_DTYPE_F32;
+    if (wide < PANEL)
+        memset(out, 0, (size_t)(n * PANEL) * sizeof *out);
+    for (int64_t k = 0; k < n && is_direct; k++)
+        memcpy(out + k * PANEL, from + k * p->v->pitch[2], PANEL * sizeof *out);
+    for (int64_t k = 0; k < n && !is_direct; k++)
+        load(p, p->v_at, (key + k) * p->v->pitch[2] + column * p->v->pitch[3], p->v->pitch[3], wide,
+             out + k * PANEL);
 }
 
 /* score = q k for keys [key, key + n), rounded up to whole panels. */
 static void score_block(const part *p, int64_t key, int64_t n, attention_scratch *s) {
     for (int64_t j = 0; j < n; j += PANEL) {
-        load_keys(p, key + j, min64(n - j, PANEL), s->panel);
+        load_keys(p, key + j, min64(n - j, PANEL), s);
         for (int64_t r = 0; r < p->rows; r += TILE) {
-            if (keys_of_tile(p, r) <= key)
+            if (s->tile_keys[r / TILE] <= key + j)
                 continue;
             const int rows = (int)min64(TILE, p->rows - r);
             const float *q = s->q + r * p->d;
             float *score = s->score + r * KEYS + j;
             for (int64_t k0 = 0; k0 == 0 || k0 < p->d; k0 += SEGMENT)
-                DMS_ISA(dms_tile_product)
-                (rows, min64(SEGMENT, p->d - k0), q + k0, p->d, s->panel + k0 * PANEL, score, KEYS,
-                 k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD);
+                product(rows, min64(SEGMENT, p->d - k0), q + k0, p->d, s->panel + k0 * PANEL, score,
+                        KEYS, k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD);
         }
     }
 }
 
 /* Scale, cap and mask of row r; from `seen` to the end of the last panel scores are -infinity. */
-static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, float *score) {
+static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, attention_scratch *s) {
     const float scale = (float)p->call->f[0], cap = (float)p->call->f[1];
-    const int64_t seen = keys_of_row(p, r) - key;
+    const int64_t seen = s->keys[r] - key;
+    float *score = s->score + r * KEYS;
     for (int64_t j = 0; j < n; j++)
         score[j] *= scale;
     for (int64_t j = 0; j < n && cap != 0.0f; j++)
@@ -188,31 +210,31 @@ static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, float *sc
     if (p->mask != NULL) {
         const int64_t at = row_offset(p, p->mask, r) + key * p->mask->pitch[3];
         const int64_t pitch = p->mask->pitch[3];
-        const float *added = (const float *)p->mask_at + at;
         const uint8_t *taken = (const uint8_t *)p->mask_at + at;
         if (p->call->i[DMS_ATTENTION_MASK] == DMS_MASK_BOOL)
             for (int64_t j = 0; j < n; j++)
                 score[j] = taken[j * pitch] != 0 ? score[j] : -INFINITY;
         else
-            for (int64_t j = 0; j < n; j++)
-                score[j] += added[j * pitch];
+            DMS_ISA(dms_strip_load)
+            (p->mask->dtype, p->mask_at + at * dms_dtype_bytes(p->mask->dtype), pitch, n, s->row);
+        for (int64_t j = 0; j < n && p->mask->dtype != DMS_DTYPE_BOOL; j++)
+            score[j] += s->row[j];
     }
     for (int64_t j = seen < 0 ? 0 : min64(seen, n); j < (n + 15) / 16 * 16; j++)
         score[j] = -INFINITY;
 }
 
-/* Scores of a row become weights exp(s - m'); returns exp(m - m'), by which older sums shrink. */
+/* Scores of a row become weights exp(s - m'); returns exp(m - m'), by which older sums shrink. A NaN
+ * is no maximum; it reaches the sum as a weight. */
 static float weigh_row(int64_t n, float *score, float *high, float *sum) {
     float lane[PANEL], top = *high;
     for (int j = 0; j < PANEL; j++)
         lane[j] = -INFINITY;
     for (int64_t j = 0; j < n; j += PANEL)
-        for (int l = 0; l < PANEL; l++) { /* NaN stays */
-            const float x = score[j + l];
-            lane[l] = x > lane[l] || x != x ? x : lane[l];
-        }
+        for (int l = 0; l < PANEL; l++)
+            lane[l] = score[j + l] > lane[l] ? score[j + l] : lane[l];
     for (int l = 0; l < PANEL; l++)
-        top = lane[l] > top || lane[l] != lane[l] ? lane[l] : top;
+        top = lane[l] > top ? lane[l] : top;
     const float from = top == -INFINITY ? 0.0f : top; /* all masked so far: weights are 0 */
     for (int l = 0; l < PANEL; l++)
         lane[l] = 0.0f;
@@ -238,9 +260,10 @@ static void add_values(const part *p, int64_t key, int64_t n, attention_scratch 
         for (int64_t r = 0; r < p->rows; r += TILE) {
             const int rows = (int)min64(TILE, p->rows - r);
             float *o = s->o + r * p->e16 + column;
-            if (keys_of_tile(p, r) > key)
-                DMS_ISA(dms_tile_product)
-                (rows, n, s->score + r * KEYS, KEYS, s->panel, o, p->e16, DMS_TILE_CONTINUE);
+            const int64_t seen = min64(n, s->tile_keys[r / TILE] - key);
+            if (seen > 0)
+                product(rows, seen, s->score + r * KEYS, KEYS, s->panel, o, p->e16,
+                        DMS_TILE_CONTINUE);
         }
     }
 }
@@ -249,10 +272,11 @@ static void run_block(const part *p, int64_t key, attention_scratch *s) {
     const int64_t n = min64(KEYS, p->t - key);
     score_block(p, key, n, s);
     for (int64_t r = 0; r < p->rows; r++) {
-        if (keys_of_tile(p, r / TILE * TILE) <= key)
+        const int64_t seen = min64(n, s->tile_keys[r / TILE] - key);
+        if (seen <= 0)
             continue;
-        mask_row(p, r, key, n, s->score + r * KEYS);
-        const float shrink = weigh_row(n, s->score + r * KEYS, &s->high[r], &s->sum[r]);
+        mask_row(p, r, key, seen, s);
+        const float shrink = weigh_row(seen, s->score + r * KEYS, &s->high[r], &s->sum[r]);
         for (int64_t j = 0; j < p->e16 && shrink != 1.0f; j++)
             s->o[r * p->e16 + j] *= shrink;
     }
@@ -260,35 +284,37 @@ static void run_block(const part *p, int64_t key, attention_scratch *s) {
 }
 
 /* The sum of v over all keys, for rows that see none. */
-static void sum_values(const part *p, float *out) {
+static void sum_values(const part *p, float *row, float *out) {
     memset(out, 0, (size_t)p->e16 * sizeof *out);
-    for (int64_t k = 0; k < p->t; k++)
+    for (int64_t k = 0; k < p->t; k++) {
+        load(p, p->v_at, k * p->v->pitch[2], p->v->pitch[3], p->e, row);
         for (int64_t j = 0; j < p->e; j++)
-            out[j] += p->v_at[k * p->v->pitch[2] + j * p->v->pitch[3]];
+            out[j] += row[j];
+    }
 }
 
-static void store_row(const part *p, int64_t r, const float *o, float sum) {
-    float *y = p->y_at + row_offset(p, p->y, r);
+static void store_row(const part *p, int64_t r, float *o, float sum) {
+    char *y = p->y_at + row_offset(p, p->y, r) * dms_dtype_bytes(p->dtype);
     for (int64_t j = 0; j < p->e; j++)
-        y[j * p->y->pitch[3]] = o[j] / sum;
+        o[j] /= sum;
+    DMS_ISA(dms_strip_store)(p->dtype, o, y, p->y->pitch[3], p->e);
 }
 
 static void run_part(const part *p, attention_scratch *s) {
     const int64_t empty = p->call->i[DMS_ATTENTION_EMPTY];
     load_queries(p, s);
     memset(s->o, 0, (size_t)(p->rows * p->e16) * sizeof *s->o);
-    int64_t last = 0;
+    const int64_t last = count_keys(p, s);
     for (int64_t r = 0; r < p->rows; r++) {
         s->high[r] = -INFINITY;
         s->sum[r] = 0.0f;
-        last = keys_of_row(p, r) > last ? keys_of_row(p, r) : last;
     }
     for (int64_t key = 0; key < last; key += KEYS)
         run_block(p, key, s);
     for (int64_t r = 0; r < p->rows; r++) {
-        const bool is_empty = s->high[r] == -INFINITY;
+        const bool is_empty = s->high[r] == -INFINITY && s->sum[r] == 0.0f;
         if (is_empty && empty == DMS_EMPTY_UNIFORM) {
-            sum_values(p, s->o + r * p->e16);
+            sum_values(p, s->row, s->o + r * p->e16);
             s->sum[r] = (float)p->t;
         }
         if (is_empty && empty == DMS_EMPTY_ZERO)

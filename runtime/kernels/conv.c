@@ -149,7 +149,7 @@ const dms_kernel_row dms_row_conv = {
     .flops = conv_flops,
     .cut = conv_cut,
     .pack = conv_pack,
-    .cpu_dtypes = DMS_DTYPE_BIT(DMS_DTYPE_F32),
+    .cpu_dtypes = DTYPES,
 };
 
 const dms_kernel_row dms_row_conv_transpose = {
@@ -163,5 +163,5 @@ const dms_kernel_row dms_row_conv_transpose = {
     .i_name = conv_i,
     .check = conv_transpose_check,
     .flops = conv_transpose_flops,
-    .cpu_dtypes = DMS_DTYPE_BIT(DMS_DTYPE_F32),
+    .cpu_dtypes = DTYPES,
 };

@@ -98,19 +98,19 @@ static void set_weights(const dms_cpu_job *job, const geometry *g, int64_t group
     const dms_call *call = job->call;
     const dms_view *w = &call->view[1];
     const int64_t channel = group * g->m + m;
-    t->w =
-        (const float *)job->operand[1] + (g->is_panels ? channel / PANEL : channel) * w->pitch[0];
+    t->w = (const char *)job->operand[1] +
+           (g->is_panels ? channel / PANEL : channel) * w->pitch[0] * t->size;
     t->w_m = w->pitch[0];
     t->w_c = w->pitch[1];
     if (call->n_in == 3) {
         t->bias_pitch = call->view[2].pitch[0];
-        t->bias = (const float *)job->operand[2] + channel * t->bias_pitch;
+        t->bias = (const char *)job->operand[2] + channel * t->bias_pitch * t->size;
     }
 }
 
 /* Restricts an image to channels [c, c + n). */
-static void take_channels(dms_image *image, int64_t c, int64_t n) {
-    image->at += c * image->pitch_c;
+static void take_channels(dms_image *image, int64_t c, int64_t n, int64_t size) {
+    image->at += c * image->pitch_c * size;
     image->c = n;
 }
 
@@ -126,13 +126,15 @@ static void run_part(const dms_cpu_job *job, const geometry *g, dms_taps t, int6
     for (int64_t group = first; group < first + g->groups && group < g->group; group++) {
         t.x = g->x;
         t.y = g->y;
-        t.x.at += batch * job->call->view[0].pitch[0];
-        t.y.at += batch * job->call->view[job->call->n_in].pitch[0] + t.row0 * t.y.pitch_h +
-                  t.column0 * t.y.pitch_w;
+        t.x.at += batch * job->call->view[0].pitch[0] * t.size;
+        t.y.at += (batch * job->call->view[job->call->n_in].pitch[0] + t.row0 * t.y.pitch_h +
+                   t.column0 * t.y.pitch_w) *
+                  t.size;
         t.y.h = t.y.h - t.row0 < g->rows ? t.y.h - t.row0 : g->rows;
         t.y.w = t.y.w - t.column0 < g->columns ? t.y.w - t.column0 : g->columns;
-        take_channels(&t.x, group * g->c, g->c);
-        take_channels(&t.y, group * g->m + m, g->m - m < g->channels ? g->m - m : g->channels);
+        take_channels(&t.x, group * g->c, g->c, t.size);
+        take_channels(&t.y, group * g->m + m, g->m - m < g->channels ? g->m - m : g->channels,
+                      t.size);
         set_weights(job, g, group, m, &t);
         DMS_ISA(dms_taps_run)(&t, job->scratch);
     }
@@ -149,7 +151,9 @@ static void conv_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
         table->dx[k] = kx * i[DMS_CONV_DILATION + 1] - i[DMS_CONV_PAD + 1];
         table->w_at[k] = ky * w->pitch[2] + kx * w->pitch[3];
     }
-    const dms_taps t = {.step_h = i[DMS_CONV_STEP],
+    const dms_taps t = {.dtype = job->call->view[0].dtype,
+                        .size = dms_dtype_bytes(job->call->view[0].dtype),
+                        .step_h = i[DMS_CONV_STEP],
                         .step_w = i[DMS_CONV_STEP + 1],
                         .n = g.taps,
                         .dy = table->dy,

@@ -87,14 +87,18 @@ static void run_part(const dms_cpu_job *job, const geometry *g, int64_t part) {
     const int64_t columns = divide_up(y->dim[3] - phase[1], step_w) - column0;
     if (rows <= 0 || columns <= 0)
         return;
+    const int64_t size = dms_dtype_bytes(x->dtype);
     dms_tap_table *table = dms_tap_table_in(job->scratch);
     const int64_t channel = group * g->m + m;
     dms_taps t = {
-        .x = {(float *)job->operand[0] + part * x->pitch[0] + group * g->c * x->pitch[1], g->c,
-              x->dim[2], x->dim[3], x->pitch[1], x->pitch[2], x->pitch[3]},
-        .y = {(float *)job->operand[call->n_in] + part * y->pitch[0] + channel * y->pitch[1] +
-                  (phase[0] + row0 * step_h) * y->pitch[2] +
-                  (phase[1] + column0 * step_w) * y->pitch[3],
+        .dtype = x->dtype,
+        .size = (uint32_t)size,
+        .x = {(char *)job->operand[0] + (part * x->pitch[0] + group * g->c * x->pitch[1]) * size,
+              g->c, x->dim[2], x->dim[3], x->pitch[1], x->pitch[2], x->pitch[3]},
+        .y = {(char *)job->operand[call->n_in] + (part * y->pitch[0] + channel * y->pitch[1] +
+                                                  (phase[0] + row0 * step_h) * y->pitch[2] +
+                                                  (phase[1] + column0 * step_w) * y->pitch[3]) *
+                                                     size,
               g->m - m < g->channels ? g->m - m : g->channels, rows < g->rows ? rows : g->rows,
               columns < g->columns ? columns : g->columns, y->pitch[1], y->pitch[2] * step_h,
               y->pitch[3] * step_w},
@@ -106,14 +110,14 @@ static void run_part(const dms_cpu_job *job, const geometry *g, int64_t part) {
         .dy = table->dy,
         .dx = table->dx,
         .w_at = table->w_at,
-        .w = (const float *)job->operand[1] + group * g->c * w->pitch[0] + m * w->pitch[1],
+        .w = (const char *)job->operand[1] + (group * g->c * w->pitch[0] + m * w->pitch[1]) * size,
         .w_m = w->pitch[1],
         .w_c = w->pitch[0],
         .is_wide = g->is_wide,
     };
     if (call->n_in == 3) {
         t.bias_pitch = call->view[2].pitch[0];
-        t.bias = (const float *)job->operand[2] + channel * t.bias_pitch;
+        t.bias = (const char *)job->operand[2] + channel * t.bias_pitch * size;
     }
     DMS_ISA(dms_taps_run)(&t, job->scratch);
 }

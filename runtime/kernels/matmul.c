@@ -133,5 +133,5 @@ const dms_kernel_row dms_row_matmul = {
     .flops = matmul_flops,
     .cut = matmul_cut,
     .pack = matmul_pack,
-    .cpu_dtypes = DTYPES & ~(DMS_DTYPE_BIT(DMS_DTYPE_F16) | DMS_DTYPE_BIT(DMS_DTYPE_BF16)),
+    .cpu_dtypes = DTYPES,
 };

@@ -13,6 +13,7 @@
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/cpu_kernel.h"
+#include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
 
 enum {
@@ -31,6 +32,8 @@ typedef struct product {
     int64_t row0, rows, column0, columns;
     int64_t a, b, c, y; /* element offsets of the batch entry */
     int64_t c_m, c_n;
+    dms_dtype dtype; /* f16 and bf16 are widened where they are copied; sums are f32 */
+    int64_t size;    /* bytes of an element */
 } product;
 
 static int64_t blocks_of(int64_t n, int64_t block) {
@@ -66,6 +69,8 @@ static product part_of(const dms_call *call, uint64_t part) {
     p.column0 = at / down * PART_COLUMNS;
     p.rows = p.m - p.row0 < PART_ROWS ? p.m - p.row0 : PART_ROWS;
     p.columns = p.n - p.column0 < PART_COLUMNS ? p.n - p.column0 : PART_COLUMNS;
+    p.dtype = y->dtype;
+    p.size = dms_dtype_bytes(y->dtype);
     p.a_m = a->pitch[i];
     p.a_k = a->pitch[j];
     p.y_m = y->pitch[i];
@@ -94,30 +99,60 @@ typedef struct product_scratch {
 } product_scratch;
 _Static_assert(sizeof(product_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
 
-/* Columns of b as panels [k][16]; columns that do not exist are zero. */
-static void pack_b(const product *p, const float *b, int64_t k0, int64_t k, float *out) {
-    for (int64_t j = 0; j < p->columns; j += WIDTH, out += k * WIDTH) {
-        const int64_t n = p->columns - j < WIDTH ? p->columns - j : WIDTH;
-        const float *from = b + p->b + k0 * p->b_k + (p->column0 + j) * p->b_n;
-        if (n < WIDTH)
-            memset(out, 0, (size_t)(k * WIDTH) * sizeof *out);
-        if (p->b_k == 1)
-            DMS_ISA(dms_tile_transpose)(n, k, from, p->b_n, out, WIDTH);
-        else if (p->b_n == 1 && n == WIDTH)
-            for (int64_t q = 0; q < k; q++)
-                memcpy(out + q * WIDTH, from + q * p->b_k, WIDTH * sizeof *out);
-        else
-            for (int64_t q = 0; q < k; q++)
-                for (int64_t r = 0; r < n; r++)
-                    out[q * WIDTH + r] = from[q * p->b_k + r * p->b_n];
+/* n elements of a narrow type, as f32. */
+static void widen(const product *p, const void *data, int64_t at, int64_t pitch, int64_t n,
+                  float *out) {
+    DMS_ISA(dms_strip_load)(p->dtype, (const char *)data + at * p->size, pitch, n, out);
+}
+
+/* One panel of b, [k][16], from element `at` on; columns from n on are zero. */
+static void pack_panel(const product *p, const void *b, int64_t at, int64_t k, int64_t n,
+                       float *out) {
+    const float *from = (const float *)b + at;
+    if (n < WIDTH)
+        memset(out, 0, (size_t)(k * WIDTH) * sizeof *out);
+    if (p->dtype != DMS_DTYPE_F32)
+        for (int64_t q = 0; q < k; q++)
+            widen(p, b, at + q * p->b_k, p->b_n, n, out + q * WIDTH);
+    else if (p->b_k == 1)
+        DMS_ISA(dms_tile_transpose)(n, k, from, p->b_n, out, WIDTH);
+    else if (p->b_n == 1 && n == WIDTH)
+        for (int64_t q = 0; q < k; q++)
+            memcpy(out + q * WIDTH, from + q * p->b_k, WIDTH * sizeof *out);
+    else
+        for (int64_t q = 0; q < k; q++)
+            for (int64_t r = 0; r < n; r++)
+                out[q * WIDTH + r] = from[q * p->b_k + r * p->b_n];
+}
+
+/* One segment of the part's columns of b as panels: copied from a plain b, widened from narrow
+ * panels, or where they lie. */
+static const float *load_b(const product *p, const void *b, bool is_packed, int64_t k0, int64_t k,
+                           float *out, int64_t *pitch_panel) {
+    const int64_t first = p->column0 * p->k + k0 * WIDTH;
+    *pitch_panel = k * WIDTH;
+    if (is_packed && p->dtype == DMS_DTYPE_F32) {
+        *pitch_panel = p->k * WIDTH;
+        return (const float *)b + first;
     }
+    for (int64_t j = 0; j < p->columns; j += WIDTH)
+        if (is_packed)
+            widen(p, b, first + j * p->k, 1, k * WIDTH, out + j * k);
+        else
+            pack_panel(p, b, p->b + k0 * p->b_k + (p->column0 + j) * p->b_n, k,
+                       p->columns - j < WIDTH ? p->columns - j : WIDTH, out + j * k);
+    return out;
 }
 
 /* Rows of a side by side, so that six of them share few cache sets whatever the pitch of a. */
-static void copy_a(const product *p, const float *a, int64_t row, int64_t rows, int64_t k0,
+static void copy_a(const product *p, const void *a, int64_t row, int64_t rows, int64_t k0,
                    int64_t k, float *out) {
-    const float *from = a + p->a + (p->row0 + row) * p->a_m + k0 * p->a_k;
-    if (p->a_k == 1)
+    const int64_t at = p->a + (p->row0 + row) * p->a_m + k0 * p->a_k;
+    const float *from = (const float *)a + at;
+    if (p->dtype != DMS_DTYPE_F32)
+        for (int64_t r = 0; r < rows; r++)
+            widen(p, a, at + r * p->a_m, p->a_k, k, out + r * SEGMENT);
+    else if (p->a_k == 1)
         for (int64_t r = 0; r < rows; r++)
             memcpy(out + r * SEGMENT, from + r * p->a_m, (size_t)k * sizeof *out);
     else if (p->a_m == 1)
@@ -204,37 +239,59 @@ static void finish(const dms_cpu_job *job, const product *p, const float *sum, i
     }
 }
 
-static void product_f32(const dms_cpu_job *job, const product *p) {
+/* The same for narrow types: rounded once more, to the type. */
+static void finish_narrow(const dms_cpu_job *job, const product *p, float *sum, int64_t pitch) {
+    const float alpha = (float)job->call->f[0], beta = (float)job->call->f[1];
+    float c[PART_COLUMNS];
+    for (int64_t i = 0; i < p->rows; i++, sum += pitch) {
+        const int64_t row = p->row0 + i;
+        for (int64_t j = 0; j < p->columns; j++)
+            sum[j] = alpha * sum[j];
+        if (job->call->n_in == 3) {
+            widen(p, job->operand[2], p->c + row * p->c_m + p->column0 * p->c_n, p->c_n, p->columns,
+                  c);
+            for (int64_t j = 0; j < p->columns; j++)
+                sum[j] = sum[j] + beta * c[j];
+        }
+        char *y = (char *)job->operand[job->call->n_in] +
+                  (p->y + row * p->y_m + p->column0 * p->y_n) * p->size;
+        DMS_ISA(dms_strip_store)(p->dtype, sum, y, p->y_n, p->columns);
+    }
+}
+
+static void product_float(const dms_cpu_job *job, const product *p) {
     product_scratch *s = job->scratch;
-    const float *a = job->operand[0], *b = job->operand[1];
+    const void *a = job->operand[0], *b = job->operand[1];
     float *y = (float *)job->operand[job->call->n_in] + p->y + p->row0 * p->y_m + p->column0;
-    float *sum = p->y_n == 1 ? y : s->sum;
-    const int64_t pitch = p->y_n == 1 ? p->y_m : PART_COLUMNS;
+    const bool is_f32 = p->dtype == DMS_DTYPE_F32, is_direct = is_f32 && p->y_n == 1;
+    float *sum = is_direct ? y : s->sum;
+    const int64_t pitch = is_direct ? p->y_m : PART_COLUMNS;
     const bool is_packed = job->call->i[0] == 1;
-    const bool is_plain_row = p->rows == 1 && !is_packed && p->b_n == 1;
-    int64_t k0 = 0;
-    do {
+    const bool is_plain_row = p->rows == 1 && !is_packed && p->b_n == 1 && is_f32;
+    for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += SEGMENT) {
         const int64_t k = p->k - k0 < SEGMENT ? p->k - k0 : SEGMENT;
         const dms_tile_mode mode = k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD;
-        const float *panels = b + p->column0 * p->k + k0 * WIDTH;
-        if (!is_packed && !is_plain_row) {
-            pack_b(p, b, k0, k, s->b);
-            panels = s->b;
+        if (is_plain_row) {
+            copy_a(p, a, 0, 1, k0, k, s->a);
+            single_row_plain(p, k, s->a, (const float *)b + p->b + k0 * p->b_k + p->column0, s, sum,
+                             mode);
+            continue;
         }
-        const int64_t pitch_panel = WIDTH * (is_packed ? p->k : k);
+        int64_t pitch_panel;
+        const float *panels = load_b(p, b, is_packed, k0, k, s->b, &pitch_panel);
         for (int64_t i = 0; i < p->rows; i += BLOCK_ROWS) {
             const int64_t rows = p->rows - i < BLOCK_ROWS ? p->rows - i : BLOCK_ROWS;
             copy_a(p, a, i, rows, k0, k, s->a);
-            if (is_plain_row)
-                single_row_plain(p, k, s->a, b + p->b + k0 * p->b_k + p->column0, s, sum, mode);
-            else if (rows == 1)
+            if (rows == 1)
                 single_row(p, k, s->a, panels, pitch_panel, sum + i * pitch, mode);
             else
                 block_of_rows(p, rows, k, s->a, panels, pitch_panel, sum + i * pitch, pitch, mode);
         }
-        k0 += SEGMENT;
-    } while (k0 < p->k);
-    finish(job, p, sum, pitch);
+    }
+    if (is_f32)
+        finish(job, p, sum, pitch);
+    else
+        finish_narrow(job, p, sum, pitch);
 }
 
 /* The same sums for other types, element by element. T holds the result, W the sums; integers wrap
@@ -284,7 +341,7 @@ static product_fn *product_of(dms_dtype dtype) {
     case DMS_DTYPE_U64:
         return product_u64;
     default:
-        return product_f32;
+        return product_float;
     }
 }
 

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "runtime/kernels/strip.h"
 #include "runtime/kernels/taps_internal.h"
 #include "runtime/kernels/tile_internal.h"
 
@@ -26,6 +27,8 @@ enum {
     SLACK = 8, /* vectors may read this far past the image and the sums */
     NARROW = 48,
 };
+
+#define along DMS_ISA(dms_tile_along)
 
 typedef struct taps_scratch {
     float image[TERMS * WIDE + SLACK];
@@ -53,22 +56,28 @@ static int64_t divide_up(int64_t a, int64_t b) {
     return a / b + (a % b != 0);
 }
 
+/* n elements of the call's dtype as f32. */
+static void load(const dms_taps *t, const char *from, int64_t pitch, int64_t n, float *out) {
+    if (t->dtype != DMS_DTYPE_F32)
+        DMS_ISA(dms_strip_load)(t->dtype, from, pitch, n, out);
+    else if (pitch == 1)
+        memcpy(out, from, (size_t)n * sizeof *out);
+    else
+        for (int64_t j = 0; j < n; j++)
+            out[j] = ((const float *)from)[j * pitch];
+}
+
 /* out[j] = row[start + j * step], 0 where that lies outside the row. */
-static void copy_span(const float *row, int64_t width, int64_t pitch, int64_t start, int64_t step,
-                      int64_t n, float *out) {
+static void copy_span(const dms_taps *t, const char *row, int64_t start, int64_t step, int64_t n,
+                      float *out) {
+    const int64_t width = t->x.w, pitch = t->x.pitch_w;
     const int64_t low = start >= 0 ? 0 : min64(n, divide_up(-start, step));
     const int64_t past = start >= width ? 0 : min64(n, divide_up(width - start, step));
     const int64_t high = past > low ? past : low;
     for (int64_t j = 0; j < low; j++)
         out[j] = 0.0f;
-    if (high > low) {
-        const float *from = row + (start + low * step) * pitch;
-        if (step * pitch == 1)
-            memcpy(out + low, from, (size_t)(high - low) * sizeof *out);
-        else
-            for (int64_t j = 0; j < high - low; j++)
-                out[low + j] = from[j * step * pitch];
-    }
+    if (high > low)
+        load(t, row + (start + low * step) * pitch * t->size, step * pitch, high - low, out + low);
     for (int64_t j = high; j < n; j++)
         out[j] = 0.0f;
 }
@@ -79,8 +88,8 @@ static void copy_row(const dms_taps *t, int64_t c, int64_t row, int64_t start, i
     if (row < 0 || row >= t->x.h)
         memset(out, 0, (size_t)n * sizeof *out);
     else
-        copy_span(t->x.at + c * t->x.pitch_c + row * t->x.pitch_h, t->x.w, t->x.pitch_w, start,
-                  step, n, out);
+        copy_span(t, t->x.at + (c * t->x.pitch_c + row * t->x.pitch_h) * t->size, start, step, n,
+                  out);
 }
 
 /* Window, phases by column modulo `phases` (1 or step_w). */
@@ -154,25 +163,55 @@ static bool next_block(const dms_taps *t, block *b) {
     return b->c0 < t->x.c;
 }
 
+/* Weights of one output channel for this block, `pitch` apart. */
+static void load_channel(const dms_taps *t, const block *b, int64_t m, int64_t pitch, float *out) {
+    for (int64_t c = 0; c < b->nc; c++) {
+        const int64_t at = m * t->w_m + (b->c0 + c) * t->w_c;
+        float *to = out + c * b->nt * pitch;
+        const float *from = (const float *)(const void *)t->w + at;
+        if (t->dtype == DMS_DTYPE_F32)
+            for (int64_t k = 0; k < b->nt; k++)
+                to[k * pitch] = from[t->w_at[b->t0 + k]];
+        else
+            for (int64_t k = 0; k < b->nt; k++)
+                load(t, t->w + (at + t->w_at[b->t0 + k]) * t->size, 1, 1, to + k * pitch);
+    }
+}
+
 /* Weights of up to 16 output channels from `m` on for this block, as [term][16]. */
 static const float *load_weights(const dms_taps *t, const block *b, int64_t m, taps_scratch *s) {
-    if (t->is_panels)
-        return t->w + (m / PANEL * t->x.c * t->n + b->c0 * t->n + b->t0) * PANEL;
+    if (t->is_panels) {
+        const int64_t at = (m / PANEL * t->x.c * t->n + b->c0 * t->n + b->t0) * PANEL;
+        if (t->dtype == DMS_DTYPE_F32)
+            return (const float *)(const void *)t->w + at;
+        load(t, t->w + at * t->size, 1, b->nc * b->nt * PANEL, s->weight);
+        return s->weight;
+    }
     const int64_t wide = min64(t->y.c - m, PANEL);
     if (wide < PANEL)
         memset(s->weight, 0, sizeof s->weight);
     for (int64_t j = 0; j < wide; j++)
-        for (int64_t c = 0; c < b->nc; c++) {
-            const float *from = t->w + (m + j) * t->w_m + (b->c0 + c) * t->w_c;
-            float *to = s->weight + c * b->nt * PANEL + j;
-            for (int64_t k = 0; k < b->nt; k++)
-                to[k * PANEL] = from[t->w_at[b->t0 + k]];
-        }
+        load_channel(t, b, m + j, PANEL, s->weight + j);
     return s->weight;
 }
 
 static float bias_of(const dms_taps *t, int64_t m) {
-    return t->bias == NULL || m >= t->y.c ? 0.0f : t->bias[m * t->bias_pitch];
+    float bias = 0.0f;
+    if (t->bias != NULL && m < t->y.c)
+        load(t, t->bias + m * t->bias_pitch * t->size, 1, 1, &bias);
+    return bias;
+}
+
+/* n sums, `pitch` apart, into one run of y. */
+static void store_run(const dms_taps *t, const float *sum, int64_t pitch, int64_t n, char *y) {
+    float strip[DMS_STRIP];
+    for (int64_t p = 0; p < n; p += DMS_STRIP) {
+        const int64_t count = min64(n - p, DMS_STRIP);
+        for (int64_t j = 0; j < count; j++)
+            strip[j] = sum[(p + j) * pitch];
+        DMS_ISA(dms_strip_store)
+        (t->dtype, strip, y + p * t->y.pitch_w * t->size, t->y.pitch_w, count);
+    }
 }
 
 /* Sums [pixel][16] of one panel into y, a row of pixels at a time. */
@@ -180,14 +219,14 @@ static void store_panel(const dms_taps *t, int64_t m, const float *sum) {
     const int64_t wide = min64(t->y.c - m, PANEL);
     const bool is_one_run = t->y.pitch_h == t->y.w * t->y.pitch_w;
     const int64_t runs = is_one_run ? 1 : t->y.h, length = is_one_run ? t->y.h * t->y.w : t->y.w;
-    float *y = t->y.at + m * t->y.pitch_c;
-    for (int64_t r = 0; r < runs; r++, y += t->y.pitch_h, sum += length * PANEL)
-        if (t->y.pitch_w == 1)
-            DMS_ISA(dms_tile_transpose)(length, wide, sum, PANEL, y, t->y.pitch_c);
+    for (int64_t r = 0; r < runs; r++, sum += length * PANEL) {
+        char *y = t->y.at + (m * t->y.pitch_c + r * t->y.pitch_h) * t->size;
+        if (t->y.pitch_w == 1 && t->dtype == DMS_DTYPE_F32)
+            DMS_ISA(dms_tile_transpose)(length, wide, sum, PANEL, (float *)(void *)y, t->y.pitch_c);
         else
-            for (int64_t p = 0; p < length; p++)
-                for (int64_t j = 0; j < wide; j++)
-                    y[p * t->y.pitch_w + j * t->y.pitch_c] = sum[p * PANEL + j];
+            for (int64_t j = 0; j < wide; j++)
+                store_run(t, sum + j, PANEL, length, y + j * t->y.pitch_c * t->size);
+    }
 }
 
 /* All pixels of a panel, in tiles of equal height as far as possible: a tile of one pixel would take
@@ -233,11 +272,13 @@ static bool is_narrow(const dms_taps *t, const block *b) {
 
 static void store_rows(const dms_taps *t, int64_t m, const float *sum, int64_t pitch) {
     for (int64_t r = 0; r < t->y.h; r++, sum += pitch) {
-        float *y = t->y.at + m * t->y.pitch_c + r * t->y.pitch_h;
-        for (int64_t p = 0; p < t->y.w && t->y.pitch_w != 1; p++)
-            y[p * t->y.pitch_w] = sum[p];
-        for (int64_t p = 0; p < t->y.w && t->y.pitch_w == 1; p++)
-            y[p] = sum[p];
+        char *y = t->y.at + (m * t->y.pitch_c + r * t->y.pitch_h) * t->size;
+        float *to = (float *)(void *)y;
+        if (t->dtype != DMS_DTYPE_F32 || t->y.pitch_w != 1)
+            store_run(t, sum, 1, t->y.w, y);
+        else
+            for (int64_t p = 0; p < t->y.w; p++)
+                to[p] = sum[p];
     }
 }
 
@@ -246,26 +287,23 @@ static void store_rows(const dms_taps *t, int64_t m, const float *sum, int64_t p
 static void run_rows(const dms_taps *t, const block *b, int64_t m, bool is_first, bool is_last,
                      taps_scratch *s) {
     const int64_t terms = b->nc * b->nt;
-    const bool is_direct = is_last && t->y.pitch_w == 1;
+    const bool is_direct = is_last && t->y.pitch_w == 1 && t->dtype == DMS_DTYPE_F32;
+    float *y = (float *)(void *)t->y.at + m * t->y.pitch_c;
     float start[64];
     for (int j = 0; j < 64 && is_first; j++)
         start[j] = bias_of(t, m);
-    for (int64_t c = 0; c < b->nc; c++)
-        for (int64_t k = 0; k < b->nt; k++)
-            s->weight[c * b->nt + k] = t->w[m * t->w_m + (b->c0 + c) * t->w_c + t->w_at[b->t0 + k]];
+    load_channel(t, b, m, 1, s->weight);
     if (is_first && is_last && is_narrow(t, b)) {
-        DMS_ISA(dms_tile_along)
-        ((t->y.h - 1) * b->pitch_h + t->y.w, terms, s->image, s->offset, s->weight, start, 0,
-         s->sum);
+        along((t->y.h - 1) * b->pitch_h + t->y.w, terms, s->image, s->offset, s->weight, start, 0,
+              s->sum);
         store_rows(t, m, s->sum, b->pitch_h);
         return;
     }
     const float *x = s->image;
     for (int64_t r = 0; r < t->y.h; r++, x += b->pitch_h * (b->is_window ? t->step_h : 1)) {
         float *sum = s->sum + (m * t->y.h + r) * t->y.w;
-        float *to = is_direct ? t->y.at + m * t->y.pitch_c + r * t->y.pitch_h : sum;
-        DMS_ISA(dms_tile_along)
-        (t->y.w, terms, x, s->offset, s->weight, is_first ? start : sum, is_first ? 0 : 1, to);
+        float *to = is_direct ? y + r * t->y.pitch_h : sum;
+        along(t->y.w, terms, x, s->offset, s->weight, is_first ? start : sum, is_first ? 0 : 1, to);
     }
     if (is_last && !is_direct)
         store_rows(t, m, s->sum + m * t->y.h * t->y.w, t->y.w);

@@ -16,6 +16,7 @@
 
 #include "runtime/kernels/conv_internal.h"
 #include "runtime/kernels/dialect.h"
+#include "schema/dtype.h"
 
 enum {
     DMS_TAPS_TERMS = 384,    /* terms of the chain between two visits of the sums */
@@ -25,24 +26,26 @@ enum {
     DMS_TAPS_SCRATCH_BYTES = 2 << 20,
 };
 
-/* An image: c channels of h x w, or the outputs. Pitches in elements. */
+/* An image: c channels of h x w, or the outputs. Pitches in elements of the call's dtype. */
 typedef struct dms_image {
-    float *at;
+    char *at; /* its first element */
     int64_t c, h, w;
     int64_t pitch_c, pitch_h, pitch_w;
 } dms_image;
 
 /* One part. Output (row, column) with tap t reads image row `row0 * step_h + row * step_h + dy[t]`. */
 typedef struct dms_taps {
-    dms_image x, y; /* y holds the part alone: y.c channels, y.h rows, y.w columns */
+    dms_dtype dtype; /* of all operands; sums are f32 */
+    uint32_t size;   /* bytes of an element */
+    dms_image x, y;  /* y holds the part alone: y.c channels, y.h rows, y.w columns */
     int64_t row0, column0, step_h, step_w;
     int64_t n; /* taps */
     const int64_t *dy, *dx;
     const int64_t *w_at; /* element offset of each tap in plain weights */
-    const float *w;      /* weights of the part's first output channel */
+    const char *w;       /* weights of the part's first output channel */
     int64_t w_m, w_c;    /* pitches of output and input channel */
     bool is_panels;      /* w is [m / 16][c][n][16], and y.c begins at a panel */
-    const float *bias;   /* of the first output channel; NULL = 0 */
+    const char *bias;    /* of the first output channel; NULL = 0 */
     int64_t bias_pitch;
     bool is_wide; /* vectors run along the width; plain weights, fewer than DMS_CONV_FEW channels */
 } dms_taps;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <math.h>
 
 enum { GUARD = 256 };
 
@@ -41,6 +42,10 @@ static void fill_random(call_case *c, dms_dtype dtype, int64_t count, void *out)
             memcpy((float *)out + k, &f, size);
         else if (dtype == DMS_DTYPE_F64)
             memcpy((double *)out + k, &d, size);
+        else if (dtype == DMS_DTYPE_F16) /* 0.5 to 1, either sign */
+            ((uint16_t *)out)[k] = (uint16_t)((r & 0x83ff) | 0x3800);
+        else if (dtype == DMS_DTYPE_BF16)
+            memcpy((uint16_t *)out + k, (const char *)&f + 2, size);
         else
             memcpy((uint8_t *)out + k * size, &bits, size);
     }
@@ -262,6 +267,57 @@ void call_packs_alike(call_case *c, uint32_t k) {
     save(c, copy);
     call_runs_alike(c);
     expect_saved(c, copy, "packed");
+}
+
+/* f16 and bf16 as f32, from their definitions. */
+static float widened(dms_dtype dtype, uint16_t bits) {
+    const uint32_t high = (uint32_t)bits << 16;
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    float out;
+    memcpy(&out, &high, sizeof out);
+    if (dtype == DMS_DTYPE_BF16)
+        return out;
+    out = ldexpf((float)(exponent == 0 ? fraction : fraction + 1024),
+                 (exponent == 0 ? 1 : exponent) - 25);
+    return (bits & 0x8000) != 0 ? -out : out;
+}
+
+/* The case with every narrow operand as f32, same pitches. */
+static void widen_case(const call_case *from, call_case *to) {
+    *to = *from;
+    to->arena = (dms_arena){0};
+    to->call.view = to->view;
+    to->call.i = to->i;
+    to->call.f = to->f;
+    for (uint32_t k = 0; k < from->call.n_in + from->call.n_out; k++) {
+        const dms_view *v = &from->view[k];
+        const bool is_narrow = v->dtype == DMS_DTYPE_F16 || v->dtype == DMS_DTYPE_BF16;
+        to->view[k].dtype = is_narrow ? DMS_DTYPE_F32 : v->dtype;
+        to->data[k] = new_buffer(to, buffer_bytes(&to->view[k]));
+        if (!is_narrow)
+            memcpy(to->data[k], from->data[k], buffer_bytes(v));
+        for (int64_t n = 0; n < dms_view_end(v) && is_narrow; n++)
+            ((float *)to->data[k])[n] = widened(v->dtype, ((const uint16_t *)from->data[k])[n]);
+    }
+}
+
+void call_rounds_once(call_case *c) {
+    call_case wide;
+    call_runs_alike(c);
+    widen_case(c, &wide);
+    call_is_valid(&wide);
+    call_run(&wide, dms_isa_detect());
+    const dms_view *y = &c->view[c->call.n_in];
+    const float *want = wide.data[c->call.n_in];
+    const uint16_t *got = c->data[c->call.n_in];
+    const float half_ulp = y->dtype == DMS_DTYPE_BF16 ? 0x1p-8f : 0x1p-11f;
+    for (int64_t n = 0; n < dms_view_count(y); n++) {
+        const float error = fabsf(widened(y->dtype, got[n]) - want[n]);
+        if (!(error <= fabsf(want[n]) * half_ulp + 0x1p-25f))
+            fail_msg("element %d is %a, wanted %a rounded", (int)n, widened(y->dtype, got[n]),
+                     want[n]);
+    }
+    call_free(&wide);
 }
 
 float call_at(const call_case *c, uint32_t operand, int64_t i0, int64_t i1, int64_t i2,

@@ -15,7 +15,7 @@ typedef struct shape {
     double softcap;
 } shape;
 
-static void begin(call_case *c, const shape *s, bool by_token) {
+static void begin_typed(call_case *c, const shape *s, bool by_token, dms_dtype dtype) {
     /* by token: memory order b, s, h, d, as projections leave it */
     static const uint32_t token_order[4] = {0, 2, 1, 3};
     const uint32_t *order = by_token ? token_order : NULL;
@@ -24,13 +24,17 @@ static void begin(call_case *c, const shape *s, bool by_token) {
     const int64_t y[4] = {s->batch, s->heads, s->s, s->e}, i[3] = {s->causal, s->mask, s->empty};
     const double f[2] = {1.0 / sqrt((double)s->d), s->softcap};
     call_begin(c, DMS_K_ATTENTION, (uint32_t)(s->s * 131 + s->t + s->d));
-    call_in_strided(c, DMS_DTYPE_F32, 4, q, order, 0, 0);
-    call_in_strided(c, DMS_DTYPE_F32, 4, k, order, 0, 0);
-    call_in_strided(c, DMS_DTYPE_F32, 4, v, order, by_token ? 3 : 0, 0);
+    call_in_strided(c, dtype, 4, q, order, 0, 0);
+    call_in_strided(c, dtype, 4, k, order, 0, 0);
+    call_in_strided(c, dtype, 4, v, order, by_token ? 3 : 0, 0);
     if (s->mask != 0) /* repeated over heads */
-        call_in_strided(c, s->mask == 2 ? DMS_DTYPE_BOOL : DMS_DTYPE_F32, 4, m, NULL, 0, 2);
-    call_out_strided(c, DMS_DTYPE_F32, 4, y, order, 0);
+        call_in_strided(c, s->mask == 2 ? DMS_DTYPE_BOOL : dtype, 4, m, NULL, 0, 2);
+    call_out_strided(c, dtype, 4, y, order, 0);
     call_params(c, 3, i, 2, f);
+}
+
+static void begin(call_case *c, const shape *s, bool by_token) {
+    begin_typed(c, s, by_token, DMS_DTYPE_F32);
 }
 
 static const uint8_t *bool_at(const call_case *c, int64_t b, int64_t s, int64_t t) {
@@ -161,6 +165,18 @@ static void nan_in_a_score_reaches_its_row(void **state) {
     call_free(&c);
 }
 
+/* f16 and bf16, their masks too, are computed in f32 and rounded once. */
+static void narrow_attention_is_computed_in_f32(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 9; k++)
+        for (int is_brain = 0; is_brain < 2; is_brain++) {
+            call_case c;
+            begin_typed(&c, &shapes[k], false, is_brain != 0 ? DMS_DTYPE_BF16 : DMS_DTYPE_F16);
+            call_rounds_once(&c);
+            call_free(&c);
+        }
+}
+
 static void wrong_calls_are_refused(void **state) {
     (void)state;
     const shape z = {1, 4, 2, 2, 5, 4, 4, 0, 2, 0, 0};
@@ -186,6 +202,7 @@ int main(void) {
         cmocka_unit_test(a_row_without_keys_is_what_the_pattern_defines),
         cmocka_unit_test(a_finite_mask_over_a_whole_row_gives_the_mean),
         cmocka_unit_test(nan_in_a_score_reaches_its_row),
+        cmocka_unit_test(narrow_attention_is_computed_in_f32),
         cmocka_unit_test(wrong_calls_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

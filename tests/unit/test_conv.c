@@ -14,19 +14,24 @@ typedef struct shape {
     int64_t batch, c, h, w, m, kh, kw, group, step_h, step_w, dil_h, dil_w, top, left, oh, ow;
 } shape;
 
-static void begin(call_case *c, uint32_t kernel, const shape *s, bool has_bias, bool is_last) {
+static void begin_typed(call_case *c, uint32_t kernel, const shape *s, bool has_bias, bool is_last,
+                        dms_dtype dtype) {
     static const uint32_t channels_last[4] = {0, 2, 3, 1};
     const int64_t dx[4] = {s->batch, s->c, s->h, s->w}, dy[4] = {s->batch, s->m, s->oh, s->ow};
     const int64_t conv[4] = {s->m, s->c / s->group, s->kh, s->kw};
     const int64_t transpose[4] = {s->c, s->m / s->group, s->kh, s->kw};
     const int64_t i[7] = {s->group, s->step_h, s->step_w, s->dil_h, s->dil_w, s->top, s->left};
     call_begin(c, kernel, (uint32_t)(s->c * 31 + s->m * 7 + s->oh + s->kw));
-    call_in_strided(c, DMS_DTYPE_F32, 4, dx, is_last ? channels_last : NULL, 0, 0);
-    call_in(c, DMS_DTYPE_F32, 4, kernel == DMS_K_CONV ? conv : transpose);
+    call_in_strided(c, dtype, 4, dx, is_last ? channels_last : NULL, 0, 0);
+    call_in(c, dtype, 4, kernel == DMS_K_CONV ? conv : transpose);
     if (has_bias)
-        call_in(c, DMS_DTYPE_F32, 1, &s->m);
-    call_out_strided(c, DMS_DTYPE_F32, 4, dy, is_last ? channels_last : NULL, 0);
+        call_in(c, dtype, 1, &s->m);
+    call_out_strided(c, dtype, 4, dy, is_last ? channels_last : NULL, 0);
     call_params(c, 7, i, 0, NULL);
+}
+
+static void begin(call_case *c, uint32_t kernel, const shape *s, bool has_bias, bool is_last) {
+    begin_typed(c, kernel, s, has_bias, is_last, DMS_DTYPE_F32);
 }
 
 /* The image, 0 beside it. */
@@ -140,6 +145,7 @@ static void cuts_and_panels_give_the_same_bits(void **state) {
         {1, 9, 30, 30, 133, 1, 1, 1, 1, 1, 1, 1, 0, 0, 30,
          30}, /* two blocks of channels, of pixels */
         {1, 60, 5, 5, 18, 3, 3, 1, 1, 1, 1, 1, 1, 1, 5, 5},
+        {1, 2, 20, 20, 300, 1, 1, 1, 1, 1, 1, 1, 0, 0, 20, 20}, /* more channels than one part */
     };
     for (size_t k = 0; k < sizeof s / sizeof *s; k++) {
         call_case c;
@@ -183,6 +189,25 @@ static void large_images_are_split_into_parts(void **state) {
     }
 }
 
+/* f16 and bf16 are summed in f32 and rounded once. */
+static void narrow_convolutions_sum_in_f32(void **state) {
+    (void)state;
+    for (size_t k = 0; k < sizeof convolutions / sizeof *convolutions; k++)
+        for (int is_brain = 0; is_brain < 2; is_brain++) {
+            call_case c;
+            begin_typed(&c, DMS_K_CONV, &convolutions[k], true, false,
+                        is_brain != 0 ? DMS_DTYPE_BF16 : DMS_DTYPE_F16);
+            call_rounds_once(&c);
+            if (convolutions[k].m >= 8 && convolutions[k].group == 1)
+                call_packs_alike(&c, 1);
+            call_free(&c);
+        }
+    call_case c;
+    begin_typed(&c, DMS_K_CONV_TRANSPOSE, &transposed[0], true, false, DMS_DTYPE_BF16);
+    call_rounds_once(&c);
+    call_free(&c);
+}
+
 static void wrong_calls_are_refused(void **state) {
     (void)state;
     call_case c;
@@ -209,6 +234,7 @@ int main(void) {
         cmocka_unit_test(cuts_and_panels_give_the_same_bits),
         cmocka_unit_test(groups_of_whole_panels_pack),
         cmocka_unit_test(large_images_are_split_into_parts),
+        cmocka_unit_test(narrow_convolutions_sum_in_f32),
         cmocka_unit_test(wrong_calls_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,6 +177,31 @@ static void doubles_are_summed_as_doubles(void **state) {
     call_free(&c);
 }
 
+/* f16 and bf16: sums in f32 over all segments, one rounding at the end, whatever the layout. */
+static void narrow_products_sum_in_f32(void **state) {
+    (void)state;
+    static const dms_dtype narrow[2] = {DMS_DTYPE_F16, DMS_DTYPE_BF16};
+    static const int64_t shape[][3] = {{7, 600, 70}, {1, 300, 90}, {100, 20, 17}};
+    for (int t = 0; t < 2; t++)
+        for (int s = 0; s < 3; s++) {
+            const int64_t m = shape[s][0], k = shape[s][1], n = shape[s][2];
+            const int64_t da[2] = {m, k}, db[2] = {k, n}, dy[2] = {m, n}, i[2] = {0, n};
+            const double f[2] = {0.5, 2};
+            call_case c;
+            call_begin(&c, DMS_K_MATMUL, 3);
+            call_in(&c, narrow[t], 2, da);
+            call_in(&c, narrow[t], 2, db);
+            call_in_strided(&c, narrow[t], 2, dy, NULL, 0, 1);
+            call_out(&c, narrow[t], 2, dy);
+            call_params(&c, 2, i, 2, f);
+            call_rounds_once(&c);
+            call_cuts_alike(&c, 16);
+            call_packs_alike(&c, 1);
+            call_cuts_alike(&c, 32);
+            call_free(&c);
+        }
+}
+
 /* What each refusal protects: the kernel reads exactly what the views say. */
 static void wrong_calls_are_refused(void **state) {
     (void)state;
@@ -206,6 +231,7 @@ int main(void) {
         cmocka_unit_test(the_result_may_have_any_pitches),
         cmocka_unit_test(integers_wrap),
         cmocka_unit_test(doubles_are_summed_as_doubles),
+        cmocka_unit_test(narrow_products_sum_in_f32),
         cmocka_unit_test(wrong_calls_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
