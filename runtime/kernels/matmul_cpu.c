@@ -93,9 +93,10 @@ static product part_of(const dms_call *call, uint64_t part) {
 
 /* Scratch of one thread, 0.7 MiB. */
 typedef struct product_scratch {
-    float b[PART_COLUMNS * SEGMENT];     /* panels of one segment */
-    float a[BLOCK_ROWS * SEGMENT];       /* rows of one segment */
-    float sum[PART_ROWS * PART_COLUMNS]; /* where y cannot hold sums itself */
+    float b[PART_COLUMNS * SEGMENT]; /* panels of one segment */
+    float a[BLOCK_ROWS * SEGMENT];   /* rows of one segment */
+    float sum[PART_ROWS * PART_COLUMNS];
+    float row[PART_COLUMNS], c[PART_COLUMNS]; /* one row of y, of c */
 } product_scratch;
 _Static_assert(sizeof(product_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
 
@@ -163,46 +164,53 @@ static void copy_a(const product *p, const void *a, int64_t row, int64_t rows, i
                 out[r * SEGMENT + q] = from[r * p->a_m + q * p->a_k];
 }
 
-/* A tile at the right edge: sums of 16 columns pass through a buffer, n of them are kept. */
+/* Where the sums of a part are: element (i, j) lies at i * pitch + j / 16 * step + j % 16. Either in
+ * y itself, or in scratch with the rows of a panel side by side: tiles that are visited once per
+ * segment then are 384 bytes in one place instead of six rows of y, far apart. */
+typedef struct sums {
+    float *at;
+    int64_t pitch, step;
+    bool is_direct;
+} sums;
+
+/* A tile at the right edge of y: 16 columns pass through a buffer, n of them are kept. */
 static void tile_at_edge(int rows, int64_t k, const float *a, const float *b, float *sum,
-                         int64_t pitch, int64_t n, dms_tile_mode mode) {
-    float edge[ROWS * WIDTH] = {0};
-    for (int r = 0; r < rows && mode != DMS_TILE_SET; r++)
-        memcpy(edge + r * WIDTH, sum + r * pitch, (size_t)n * sizeof *edge);
-    DMS_ISA(dms_tile_product)(rows, k, a, SEGMENT, b, edge, WIDTH, mode);
+                         int64_t pitch, int64_t n) {
+    float edge[ROWS * WIDTH];
+    DMS_ISA(dms_tile_product)(rows, k, a, SEGMENT, b, edge, WIDTH, DMS_TILE_SET);
     for (int r = 0; r < rows; r++)
         memcpy(sum + r * pitch, edge + r * WIDTH, (size_t)n * sizeof *edge);
 }
 
-/* `rows` rows of a (copied) against all columns of the part, in tiles of equal height as far as
- * possible: a tile of one row takes as long as one of four. */
-static void block_of_rows(const product *p, int64_t rows, int64_t k, const float *a, const float *b,
-                          int64_t pitch_panel, float *sum, int64_t pitch, dms_tile_mode mode) {
+/* Rows [row, row + rows) of a (copied) against all columns of the part, in tiles of equal height as
+ * far as possible: a tile of one row takes as long as one of four. */
+static void block_of_rows(const product *p, int64_t row, int64_t rows, int64_t k, const float *a,
+                          const float *b, int64_t pitch_panel, const sums *sum,
+                          dms_tile_mode mode) {
     for (int64_t j = 0; j < p->columns; j += WIDTH, b += pitch_panel) {
         const int64_t n = p->columns - j;
         int64_t tiles = blocks_of(rows, ROWS);
         for (int64_t i = 0; i < rows; tiles--) {
             const int high = (int)blocks_of(rows - i, tiles);
-            float *at = sum + i * pitch + j;
-            if (n >= WIDTH)
-                DMS_ISA(dms_tile_product)(high, k, a + i * SEGMENT, SEGMENT, b, at, pitch, mode);
+            float *at = sum->at + (row + i) * sum->pitch + j / WIDTH * sum->step;
+            if (n < WIDTH && sum->is_direct)
+                tile_at_edge(high, k, a + i * SEGMENT, b, at, sum->pitch, n);
             else
-                tile_at_edge(high, k, a + i * SEGMENT, b, at, pitch, n, mode);
+                DMS_ISA(dms_tile_product)
+                (high, k, a + i * SEGMENT, SEGMENT, b, at, sum->pitch, mode);
             i += high;
         }
     }
 }
 
-/* One row: four panels at a time, because a single chain pair waits for itself. */
+/* A part of one row: four panels at a time, because a single chain pair waits for itself. */
 static void single_row(const product *p, int64_t k, const float *a, const float *b,
                        int64_t pitch_panel, float *sum, dms_tile_mode mode) {
     int64_t j = 0;
     for (; j + 4 * WIDTH <= p->columns; j += 4 * WIDTH, b += 4 * pitch_panel)
         DMS_ISA(dms_tile_row)(k, a, b, pitch_panel, sum + j, mode);
-    for (; j < p->columns; j += WIDTH, b += pitch_panel) {
-        const int64_t n = p->columns - j < WIDTH ? p->columns - j : WIDTH;
-        tile_at_edge(1, k, a, b, sum + j, 0, n, mode);
-    }
+    for (; j < p->columns; j += WIDTH, b += pitch_panel)
+        DMS_ISA(dms_tile_product)(1, k, a, 0, b, sum + j, 0, mode);
 }
 
 /* One row against a plain b whose rows are contiguous: no copy of b. */
@@ -215,66 +223,62 @@ static void single_row_plain(const product *p, int64_t k, const float *a, const 
         sum[j] += segment[j];
 }
 
-/* y = alpha sum (+ beta c). */
-static void finish(const dms_cpu_job *job, const product *p, const float *sum, int64_t pitch) {
+/* row = alpha row (+ beta c), row i of the part. */
+static void scale_row(const dms_cpu_job *job, const product *p, int64_t i, float *c, float *row) {
     const float alpha = (float)job->call->f[0], beta = (float)job->call->f[1];
-    const bool has_c = job->call->n_in == 3;
-    float *y =
-        (float *)job->operand[job->call->n_in] + p->y + p->row0 * p->y_m + p->column0 * p->y_n;
-    if (sum == y && alpha == 1.0f && !has_c)
+    for (int64_t j = 0; j < p->columns && alpha != 1.0f; j++)
+        row[j] = alpha * row[j];
+    if (job->call->n_in < 3)
         return;
-    for (int64_t i = 0; i < p->rows; i++, sum += pitch, y += p->y_m) {
-        const float *c = has_c ? (const float *)job->operand[2] + p->c + (p->row0 + i) * p->c_m +
-                                     p->column0 * p->c_n
-                               : NULL;
-        if (c == NULL)
-            for (int64_t j = 0; j < p->columns; j++)
-                y[j * p->y_n] = alpha * sum[j];
-        else if (p->c_n == 1 && p->y_n == 1)
-            for (int64_t j = 0; j < p->columns; j++)
-                y[j] = alpha * sum[j] + beta * c[j];
-        else
-            for (int64_t j = 0; j < p->columns; j++)
-                y[j * p->y_n] = alpha * sum[j] + beta * c[j * p->c_n];
+    const int64_t at = p->c + (p->row0 + i) * p->c_m + p->column0 * p->c_n;
+    widen(p, job->operand[2], at, p->c_n, p->columns, c);
+    for (int64_t j = 0; j < p->columns; j++)
+        row[j] = row[j] + beta * c[j];
+}
+
+/* y = alpha sum (+ beta c), rounded once more to narrow types. */
+static void finish(const dms_cpu_job *job, const product *p, const sums *sum) {
+    product_scratch *s = job->scratch;
+    const bool is_plain = job->call->f[0] == 1.0 && job->call->n_in < 3;
+    const int64_t wide = (p->columns + WIDTH - 1) / WIDTH;
+    char *y = (char *)job->operand[job->call->n_in] +
+              (p->y + p->row0 * p->y_m + p->column0 * p->y_n) * p->size;
+    if (sum->is_direct && is_plain)
+        return;
+    for (int64_t i = 0; i < p->rows; i++, y += p->y_m * p->size) {
+        float *row = sum->at + i * sum->pitch;
+        for (int64_t j = 0; j < wide && !sum->is_direct; j++)
+            memcpy(s->row + j * WIDTH, row + j * sum->step, WIDTH * sizeof *row);
+        row = sum->is_direct ? row : s->row;
+        scale_row(job, p, i, s->c, row);
+        if (!sum->is_direct)
+            DMS_ISA(dms_strip_store)(p->dtype, row, y, p->y_n, p->columns);
     }
 }
 
-/* The same for narrow types: rounded once more, to the type. */
-static void finish_narrow(const dms_cpu_job *job, const product *p, float *sum, int64_t pitch) {
-    const float alpha = (float)job->call->f[0], beta = (float)job->call->f[1];
-    float c[PART_COLUMNS];
-    for (int64_t i = 0; i < p->rows; i++, sum += pitch) {
-        const int64_t row = p->row0 + i;
-        for (int64_t j = 0; j < p->columns; j++)
-            sum[j] = alpha * sum[j];
-        if (job->call->n_in == 3) {
-            widen(p, job->operand[2], p->c + row * p->c_m + p->column0 * p->c_n, p->c_n, p->columns,
-                  c);
-            for (int64_t j = 0; j < p->columns; j++)
-                sum[j] = sum[j] + beta * c[j];
-        }
-        char *y = (char *)job->operand[job->call->n_in] +
-                  (p->y + row * p->y_m + p->column0 * p->y_n) * p->size;
-        DMS_ISA(dms_strip_store)(p->dtype, sum, y, p->y_n, p->columns);
-    }
+/* Sums of one segment lie in y where they can; those of more segments always in scratch. */
+static sums place_sums(const dms_cpu_job *job, const product *p) {
+    product_scratch *s = job->scratch;
+    float *y = (float *)job->operand[job->call->n_in] + p->y + p->row0 * p->y_m + p->column0;
+    if (p->dtype == DMS_DTYPE_F32 && p->y_n == 1 && p->k <= SEGMENT && p->rows > 1)
+        return (sums){y, p->y_m, WIDTH, true};
+    return (sums){s->sum, WIDTH, p->rows * WIDTH, false};
 }
 
 static void product_float(const dms_cpu_job *job, const product *p) {
     product_scratch *s = job->scratch;
     const void *a = job->operand[0], *b = job->operand[1];
-    float *y = (float *)job->operand[job->call->n_in] + p->y + p->row0 * p->y_m + p->column0;
-    const bool is_f32 = p->dtype == DMS_DTYPE_F32, is_direct = is_f32 && p->y_n == 1;
-    float *sum = is_direct ? y : s->sum;
-    const int64_t pitch = is_direct ? p->y_m : PART_COLUMNS;
+    const sums sum = place_sums(job, p);
     const bool is_packed = job->call->i[0] == 1;
-    const bool is_plain_row = p->rows == 1 && !is_packed && p->b_n == 1 && is_f32;
+    const bool is_plain_row =
+        p->rows == 1 && !is_packed && p->b_n == 1 && p->dtype == DMS_DTYPE_F32;
     for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += SEGMENT) {
         const int64_t k = p->k - k0 < SEGMENT ? p->k - k0 : SEGMENT;
         const dms_tile_mode mode = k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD;
         if (is_plain_row) {
+            const float *from = (const float *)b + p->b + k0 * p->b_k + p->column0;
             copy_a(p, a, 0, 1, k0, k, s->a);
-            single_row_plain(p, k, s->a, (const float *)b + p->b + k0 * p->b_k + p->column0, s, sum,
-                             mode);
+            single_row_plain(p, k, s->a, from, s, sum.at, mode);
             continue;
         }
         int64_t pitch_panel;
@@ -282,16 +286,13 @@ static void product_float(const dms_cpu_job *job, const product *p) {
         for (int64_t i = 0; i < p->rows; i += BLOCK_ROWS) {
             const int64_t rows = p->rows - i < BLOCK_ROWS ? p->rows - i : BLOCK_ROWS;
             copy_a(p, a, i, rows, k0, k, s->a);
-            if (rows == 1)
-                single_row(p, k, s->a, panels, pitch_panel, sum + i * pitch, mode);
+            if (p->rows == 1)
+                single_row(p, k, s->a, panels, pitch_panel, sum.at, mode);
             else
-                block_of_rows(p, rows, k, s->a, panels, pitch_panel, sum + i * pitch, pitch, mode);
+                block_of_rows(p, i, rows, k, s->a, panels, pitch_panel, &sum, mode);
         }
     }
-    if (is_f32)
-        finish(job, p, sum, pitch);
-    else
-        finish_narrow(job, p, sum, pitch);
+    finish(job, p, &sum);
 }
 
 /* The same sums for other types, element by element. T holds the result, W the sums; integers wrap
