@@ -10,7 +10,7 @@
  * rows of one group: row r is query r % s of head r / s. Chains: q k as a matrix product; o in the
  * order of keys; the sum of p in 16 lanes joined in halves. Keys beyond the causal limit of
  * all rows of a tile are left out; other masked keys take part with p = 0.
- * A row whose scores are all minus infinity is empty: zero, the mean of v, or NaN, as the call says.
+ * A row whose scores are all minus infinity is empty: zero, the mean of v, or NaN, by parameter.
  *
  * Source: Milakov and Gimelshein 2018 (running maximum); Dao et al. 2022 (blocks). */
 #include <string.h>
@@ -224,8 +224,8 @@ static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, attention
         score[j] = -INFINITY;
 }
 
-/* Scores of a row become weights exp(s - m'); returns exp(m - m'), by which older sums shrink. A NaN
- * is no maximum; it reaches the sum as a weight. */
+/* Scores of a row become weights exp(s - m'); returns exp(m - m'), by which older sums shrink.
+ * A NaN is no maximum; it reaches the sum as a weight. */
 static float weigh_row(int64_t n, float *score, float *high, float *sum) {
     float lane[PANEL], top = *high;
     for (int j = 0; j < PANEL; j++)

@@ -78,7 +78,8 @@ static dms_code conv_transpose_check(const dms_call *call, dms_status *st) {
     return check_common(call, w->dim[0], m, st);
 }
 
-/* Two per term: m/g channels meet c/g channels through kh kw taps, once per output (or input) pixel. */
+/* Two per term: m/g channels meet c/g channels through kh kw taps, once per output pixel (input
+ * pixel where transposed). */
 static uint64_t flops_of(const dms_call *call, uint64_t pixels, int64_t other_channels) {
     const dms_view *w = &call->view[1];
     const uint64_t taps = (uint64_t)(w->dim[2] * w->dim[3]);

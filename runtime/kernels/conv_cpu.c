@@ -1,6 +1,6 @@
 /* conv_cpu.c - convolutions on the CPU device: which parts and which taps; taps_cpu.c sums them.
  *
- * Parts: batch entry x group x block of up to 256 output channels x block of rows x block of columns.
+ * Parts: batch entry x group x block of up to 256 output channels x block of rows x of columns.
  * Groups of few channels (depthwise) are joined until a part is worth a claim. */
 #include <string.h>
 

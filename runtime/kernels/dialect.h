@@ -34,7 +34,7 @@
 /* A loop body too large to inline: gcc 12 makes slow code of micro-kernels inlined at -O3. */
 #define DMS_NOINLINE __attribute__((noinline))
 
-/* In front of a loop of a constant number of rounds (at most 16) whose array must live in registers. */
+/* In front of a loop of constant length (at most 16) whose array must live in registers. */
 #ifdef __clang__
 #define DMS_UNROLL _Pragma("unroll")
 #else

@@ -4,7 +4,7 @@
  * Returns  X(name) for every kernel; each X names three constants:
  *              dms_row_<name>        in <family>.c       what is known of it (kernel.h)
  *              dms_cpu_<name>_base   in <family>_cpu.c   how it runs (cpu_kernel.h), written as
- *              dms_cpu_<name>_avx2                       `const dms_cpu_kernel DMS_ISA(dms_cpu_<name>)`
+ *              dms_cpu_<name>_avx2                       `dms_cpu_kernel DMS_ISA(dms_cpu_<name>)`
  * Cost     none.
  * Source   none.
  * Not here ids and operands (catalogue.h).

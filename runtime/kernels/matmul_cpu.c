@@ -164,8 +164,8 @@ static void copy_a(const product *p, const void *a, int64_t row, int64_t rows, i
                 out[r * SEGMENT + q] = from[r * p->a_m + q * p->a_k];
 }
 
-/* Where the sums of a part are: element (i, j) lies at i * pitch + j / 16 * step + j % 16. Either in
- * y itself, or in scratch with the rows of a panel side by side: tiles that are visited once per
+/* Where the sums of a part are: element (i, j) lies at i * pitch + j / 16 * step + j % 16. Either
+ * in y itself, or in scratch with the rows of a panel side by side: tiles that are visited once per
  * segment then are 384 bytes in one place instead of six rows of y, far apart. */
 typedef struct sums {
     float *at;

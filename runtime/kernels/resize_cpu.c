@@ -9,8 +9,8 @@
  * both as fused chains from zero, in f32 for f32, f16 and bf16, else in f64; integers are cut off
  * toward zero and stay within their type. Parts: blocks of rows of outputs.
  *
- * Antialiasing widens the filter by 1 / scale where the image shrinks. Taps outside the image repeat
- * the border or, if excluded, are left out and the other weights grow to sum to 1. */
+ * Antialiasing widens the filter by 1 / scale where the image shrinks. Taps outside the image
+ * repeat the border or, if excluded, are left out and the other weights grow to sum to 1. */
 #include <math.h>
 #include <string.h>
 

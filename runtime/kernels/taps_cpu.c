@@ -229,8 +229,8 @@ static void store_panel(const dms_taps *t, int64_t m, const float *sum) {
     }
 }
 
-/* All pixels of a panel, in tiles of equal height as far as possible: a tile of one pixel would take
- * as long as one of four. */
+/* All pixels of a panel, in tiles of equal height as far as possible: a tile of one pixel takes as
+ * long as one of four. */
 static void run_panel(int64_t pixels, int64_t terms, const float *w, const taps_scratch *s,
                       float *sum) {
     int64_t tiles = divide_up(pixels, DMS_TILE_ROWS);
@@ -264,7 +264,8 @@ static void run_with_panels(const dms_taps *t, taps_scratch *s) {
         store_panel(t, m, s->sum + m * PIXELS);
 }
 
-/* Rows of a window that lie so close that all of them make one run, the columns between them wasted. */
+/* Rows of a window so close together that all make one run; the columns between them are wasted.
+ * Row by row, an image 14 wide spends its time waiting for chains of two vectors. */
 static bool is_narrow(const dms_taps *t, const block *b) {
     return b->is_window && t->step_h == 1 && t->step_w == 1 && t->y.w < NARROW &&
            b->pitch_h <= t->y.w + t->y.w / 2;
@@ -282,8 +283,8 @@ static void store_rows(const dms_taps *t, int64_t m, const float *sum, int64_t p
     }
 }
 
-/* One output channel of a block of terms: rows of pixels as vectors. The first block starts from the
- * bias; the last one writes y itself where y has rows without gaps. */
+/* One output channel of a block of terms: rows of pixels as vectors. The first block starts from
+ * the bias; the last one writes y itself where y has rows without gaps. */
 static void run_rows(const dms_taps *t, const block *b, int64_t m, bool is_first, bool is_last,
                      taps_scratch *s) {
     const int64_t terms = b->nc * b->nt;

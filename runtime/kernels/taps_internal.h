@@ -3,8 +3,8 @@
  * Reads    one batch entry and group: c channels of an image, weights, where each tap looks.
  * Returns  y = bias + sum over channels, then taps, of weight * image: one chain from the bias (or
  *          0). A tap outside the image reads 0 and still takes its place in the chain (weight * 0).
- * Cost     panels of 16 output channels against 6 pixels, or vectors along the width where there are
- *          fewer than 8 output channels. The image is copied, padded, in blocks of 384 terms.
+ * Cost     panels of 16 output channels against 6 pixels, or vectors along the width for fewer than
+ *          8 output channels. The image is copied, padded, in blocks of 384 terms.
  * Source   none; a convolution as a product without the matrix of columns.
  * Not here which taps there are (conv_cpu.c, conv_transpose_cpu.c).
  */
@@ -33,7 +33,7 @@ typedef struct dms_image {
     int64_t pitch_c, pitch_h, pitch_w;
 } dms_image;
 
-/* One part. Output (row, column) with tap t reads image row `row0 * step_h + row * step_h + dy[t]`. */
+/* One part. Output (row, column) with tap t reads image row (row0 + row) * step_h + dy[t]. */
 typedef struct dms_taps {
     dms_dtype dtype; /* of all operands; sums are f32 */
     uint32_t size;   /* bytes of an element */
@@ -60,7 +60,7 @@ static inline dms_tap_table *dms_tap_table_in(void *scratch) {
     return (dms_tap_table *)((char *)scratch + DMS_TAPS_SCRATCH_BYTES);
 }
 
-/* Runs one part: at most DMS_TAPS_PIXELS pixels and DMS_TAPS_CHANNELS channels, or, where it is wide,
+/* Runs one part: at most DMS_TAPS_PIXELS pixels and DMS_TAPS_CHANNELS channels; where it is wide,
  * DMS_TAPS_WIDE as said. Uses DMS_TAPS_SCRATCH_BYTES. */
 void DMS_ISA(dms_taps_run)(const dms_taps *t, void *scratch);
 

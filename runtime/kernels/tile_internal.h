@@ -35,11 +35,11 @@ void DMS_ISA(dms_tile_product)(int rows, int64_t k, const float *a, int64_t pitc
 void DMS_ISA(dms_tile_row)(int64_t k, const float *a, const float *b, int64_t pitch_panel, float *c,
                            dms_tile_mode mode);
 
-/* c[j] (+)= sums over p < k <= 256 of a[p] * b[p * pitch_b + j], j < n: one row against a plain b. */
+/* One row against a plain b: sum[j] continues its chain with a[p] * b[p * pitch_b + j], p < k. */
 void DMS_ISA(dms_tile_row_plain)(int64_t k, const float *a, const float *b, int64_t pitch_b,
                                  int64_t n, float *sum);
 
-/* c[r][0..15] continues its chain with x[base[r] + offset[p]] * w[p * 16 + 0..15], r < rows <= 6. */
+/* c[r][0..15] continues its chain with x[base[r] + offset[p]] * w[p * 16 + 0..15], r < rows. */
 void DMS_ISA(dms_tile_taps)(int rows, int64_t k, const float *x, const int32_t *base,
                             const int32_t *offset, const float *w, float *c);
 

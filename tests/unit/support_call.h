@@ -1,4 +1,4 @@
-/* support_call.h - one kernel call with random operands, run in every way that must give equal bits.
+/* support_call.h - one kernel call with random operands, run in every way that gives equal bits.
  *
  * Reads    what a test says: operands, parameters.
  * Returns  outputs; checks with cmocka that ways of running agree and nothing outside is written.
@@ -55,7 +55,7 @@ void call_is_valid(call_case *c);
 /* The call is refused, and the message holds `text`. */
 void call_is_refused(call_case *c, const char *text);
 
-/* Runs the call on an instruction set, all parts at once. Scratch and workspace start as garbage. */
+/* Runs the call on an instruction set, all parts at once. Scratch and workspace are garbage. */
 void call_run(call_case *c, dms_isa isa);
 
 /* Runs it whole on the base set, then part by part backwards on every set of this machine: all
@@ -66,11 +66,11 @@ void call_runs_alike(call_case *c);
 /* Cuts the call at multiples of `width` and runs the pieces: the bits of the whole. */
 void call_cuts_alike(call_case *c, int64_t width);
 
-/* Packs operand `k` as the row says and runs again: the bits of the plain layout. The packed operand
- * stays in the case, so that cuts can follow. */
+/* Packs operand `k` as the row says and runs again: the bits of the plain layout. The packed
+ * operand stays in the case, so that cuts can follow. */
 void call_packs_alike(call_case *c, uint32_t k);
 
-/* Runs a call of f16 or bf16 in every way; the dense output is that of the same call in f32, rounded. */
+/* Runs a call of f16 or bf16 in every way: the dense output is that of the call in f32, rounded. */
 void call_rounds_once(call_case *c);
 
 /* Element of a strided f32 operand by up to four indices. */

@@ -1,4 +1,4 @@
-/* test_kernel_rows.c - what follows from a row for any call: look-up, checks, cuts, costs, hashes. */
+/* test_kernel_rows.c - what follows from a row for any call: look-up, checks, cuts, cost, hash. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* test_matmul.c - matrix products: the sums are those of the specification, in every way of running. */
+/* test_matmul.c - matrix products: the sums of the specification, in every way of running. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

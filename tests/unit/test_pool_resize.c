@@ -1,4 +1,4 @@
-/* test_pool_resize.c - pooling against naive loops, resizing against the specification's examples. */
+/* test_pool_resize.c - pooling against naive loops, resizing against examples of the standard. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static void begin_pool(call_case *c, const shape *s, dms_dtype dtype, bool has_i
     call_params(c, 13, i, 0, NULL);
 }
 
-/* One output in the order of the specification: taps kh, kw; `index` of the maximum in the plane. */
+/* One output in the order of the specification: taps kh, kw; `index` of the maximum in x. */
 static float pooled(const call_case *c, const shape *s, int64_t n, int64_t ch, int64_t oy,
                     int64_t ox, int64_t *index) {
     float out = s->fn == MAX ? -INFINITY : 0.0f;
