@@ -114,6 +114,18 @@ static dms_code binary_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, dtype, rank, dim, st);
 }
 
+/* Whether the node is a power of reals with the constant exponent 2, alone for all elements. It is
+ * what normalisations are written with, and x x is exact where a power takes exp and log. */
+static bool is_square(dms_graph *graph, const dms_node *node) {
+    const dms_tensor *exponent = dms_in(graph, node, 1);
+    uint32_t n = 0;
+    const double *value = NULL;
+    dms_status ignored;
+    return rule_of(node)->fn == DMS_FN_POW && dms_dtype_is_float(dms_in(graph, node, 0)->dtype) &&
+           dms_tensor_is_constant(exponent) && dms_ops_count(exponent, 0, exponent->rank) == 1 &&
+           dms_real_values(graph, node, 1, &n, &value, &ignored) == DMS_OK && value[0] == 2.0;
+}
+
 /* One DMS_K_BINARY. Broadcasting is a pitch of 0, so nothing is repeated in memory. */
 static dms_code binary_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_binary_fn fn = rule_of(node)->fn;
@@ -124,6 +136,8 @@ static dms_code binary_lower(dms_lowering *lo, const dms_node *node, dms_status 
     const dms_lowered_operand out = dms_lower_operand(lo, node->out[0]);
     dms_lowered_operand a, b;
     DMS_TRY(dms_ops_expanded(lo, node, node->in[0], out.view.rank, out.view.dim, &a, st));
+    if (is_square(dms_lower_graph(lo), node))
+        return dms_ops_emit_unary(lo, node, DMS_FN_SQUARE, 0.0, 0.0, &a, &out, st);
     DMS_TRY(dms_ops_expanded(lo, node, node->in[1], out.view.rank, out.view.dim, &b, st));
     return dms_ops_emit_binary(lo, node, (int64_t)fn, &a, &b, &out, st);
 }

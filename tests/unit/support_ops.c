@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "onnx/lower.h"
+#include "runtime/kernels/cpu_kernel.h"
 
 #define MOST 48u
 
@@ -93,14 +94,21 @@ static uint32_t read_input(const char **text) {
     const bool is_constant = at[length] == '=';
     const dms_dtype dtype = read_dtype(at + length + 1, &at);
     const char open = *at++;
-    const uint32_t n = read_numbers(&at, open == '[' ? ']' : open == '{' ? '}' : ')', value);
+    uint32_t n = read_numbers(&at, open == '[' ? ']' : open == '{' ? '}' : ')', value);
     if (is_constant) {
+        uint32_t rank = open == '(' ? 0 : 1;
+        dim[0] = n;
+        if (open == '[') {
+            rank = n;
+            for (uint32_t k = 0; k < n; k++)
+                dim[k] = (int64_t)value[k];
+            at++;
+            n = read_numbers(&at, '}', value);
+        }
         uint8_t *data = dms_alloc(&c->arena, n, 8);
         for (uint32_t k = 0; k < n; k++)
             store(dtype, data, k, value[k]);
-        dim[0] = n;
-        must(dms_graph_add_constant(&c->graph, name, dtype, open == '{' ? 1 : 0, dim, data, &id,
-                                    &c->st));
+        must(dms_graph_add_constant(&c->graph, name, dtype, rank, dim, data, &id, &c->st));
     } else {
         must(dms_graph_add_tensor(&c->graph, name, &id, &c->st));
         dms_tensor *t = &c->graph.tensor[id];
@@ -269,15 +277,98 @@ const char *op_view_of(const int64_t *pitch, const char *op, const char *inputs,
     return view_text(pitch, 0);
 }
 
-const char *op_calls(const char *op, const char *inputs, const char *attributes, uint32_t n_out) {
+/* Lowers the node without trying views. */
+static dms_code lower(void) {
     op_case *c = &the_case;
-    must(build(op, inputs, attributes, n_out));
     c->graph.node = &c->node;
     c->graph.n_nodes = 1;
     for (uint32_t t = 0; t < c->graph.n_tensors; t++)
         must(dms_lower_own_storage(&c->graph, t, &c->st));
     dms_lowering lo = {.graph = &c->graph, .arena = &c->arena, .out = &c->lowered};
-    if (dms_lower_node(&lo, 0, &c->st) != DMS_OK)
+    if (c->node.row->lower != NULL)
+        return dms_lower_node(&lo, 0, &c->st);
+    dms_view out, in = c->graph.tensor[c->in[0]].view; /* always a view: its elements copied */
+    if (!c->node.row->alias(&c->graph, &c->node, 0, &in, &out))
+        fail("neither a view nor calls", c->node.op);
+    const dms_lowered_operand from = {.tensor = c->in[0], .view = out};
+    return dms_lower_copy(&lo, &c->node, from, dms_lower_operand(&lo, c->out[0]), &c->st);
+}
+
+/* Memory of a storage: constants as they are, inputs counted up from 0. */
+static void *open_storage(uint32_t id) {
+    op_case *c = &the_case;
+    const dms_tensor *t = &c->graph.tensor[id];
+    const uint64_t bytes = dms_view_bytes(&t->view);
+    uint8_t *memory = dms_alloc(&c->arena, bytes, 1);
+    if (memory == NULL)
+        fail("no memory", t->name);
+    if (t->origin == DMS_ORIGIN_MADE)
+        memcpy(memory, t->data, (size_t)bytes);
+    for (int64_t k = 0; t->origin == DMS_ORIGIN_INPUT && k < dms_view_count(&t->view); k++)
+        store(t->dtype, memory, (uint32_t)k,
+              t->dtype == DMS_DTYPE_BOOL ? (double)(k % 2) : (double)k);
+    return memory;
+}
+
+/* Runs all calls; `storage` has room for every tensor of the graph. */
+static dms_code run(void **storage) {
+    op_case *c = &the_case;
+    void *scratch = dms_alloc(&c->arena, DMS_CPU_SCRATCH_BYTES, 1);
+    for (uint32_t t = 0; t < c->graph.n_tensors; t++)
+        storage[t] = open_storage(t);
+    for (uint32_t k = 0; k < c->lowered.n_calls; k++) {
+        const dms_lowered_call *call = &c->lowered.call[k];
+        void *operand[DMS_MAX_OPERANDS];
+        for (uint32_t j = 0; j < call->call.n_in + call->call.n_out; j++)
+            operand[j] =
+                (char *)storage[call->operand[j].tensor] +
+                call->call.view[j].offset * (int64_t)dms_dtype_bytes(call->call.view[j].dtype);
+        const uint64_t bytes = dms_call_workspace(&call->call, DMS_DEVICE_CPU);
+        void *workspace = dms_alloc(&c->arena, bytes, 1);
+        DMS_TRY(dms_cpu_run(&call->call, operand, workspace, scratch, &c->st));
+    }
+    return DMS_OK;
+}
+
+/* Element k of a dtype as text. */
+static void say_value(dms_dtype dtype, const uint8_t *data, int64_t k) {
+    const uint32_t size = dms_dtype_bytes(dtype);
+    int64_t integer = 0;
+    float f32;
+    double f64 = 0.0;
+    memcpy(&integer, data + k * size, size);
+    memcpy(&f32, data + k * size, size < 4 ? size : 4);
+    memcpy(&f64, data + k * size, size);
+    if (dtype == DMS_DTYPE_I32)
+        integer = (int32_t)integer;
+    if (dms_dtype_is_float(dtype))
+        say(" %.4g", dtype == DMS_DTYPE_F32 ? (double)f32 : f64);
+    else
+        say(" %" PRId64, integer);
+}
+
+const char *op_values(const char *op, const char *inputs, const char *attributes, uint32_t n_out) {
+    op_case *c = &the_case;
+    if (build(op, inputs, attributes, n_out) != DMS_OK || lower() != DMS_OK)
+        return c->st.msg;
+    void **storage = dms_alloc(&c->arena, c->graph.n_tensors, sizeof *storage);
+    if (run(storage) != DMS_OK)
+        return c->st.msg;
+    for (uint32_t k = 0; k < n_out; k++) {
+        const dms_view *view = &c->graph.tensor[c->out[k]].view;
+        say("%s%s ", k == 0 ? "" : "; ", dms_dtype_name(view->dtype));
+        say_list(view->rank, view->dim);
+        say(":");
+        for (int64_t j = 0; j < dms_view_count(view); j++)
+            say_value(view->dtype, storage[c->out[k]], j);
+    }
+    return c->text;
+}
+
+const char *op_calls(const char *op, const char *inputs, const char *attributes, uint32_t n_out) {
+    op_case *c = &the_case;
+    must(build(op, inputs, attributes, n_out));
+    if (lower() != DMS_OK)
         return c->st.msg;
     for (uint32_t k = 0; k < c->lowered.n_calls; k++) {
         const dms_call *call = &c->lowered.call[k].call;

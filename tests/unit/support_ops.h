@@ -9,6 +9,7 @@
  * Inputs, separated by blanks:
  *     x:f32[2,3]      computed, with these dims ([]: a scalar)
  *     s=i64{4,5}      a constant vector      s=f32(0.5)   a constant scalar
+ *     s=f32[2,2]{1,2,3,4}                    a constant of these dims
  *     -               absent
  * Attributes: axis=1  alpha=0.5 (a point makes it real)  axes=[0,1]  scales=[1.,2.]  mode='linear'
  * to='f32': a dtype by name is written as its number.
@@ -37,6 +38,10 @@ const char *op_calls(const char *op, const char *inputs, const char *attributes,
 /* Operand k of call `call` of the last op_calls: "f32 [2, 3] pitches [3, 1] offset 0". */
 const char *op_operand(uint32_t call, uint32_t k);
 
+/* The values of all outputs, computed by running the calls: "f32 [2]: 0.5 1"; or the sentence that
+ * refuses. Computed inputs hold 0, 1, 2, ... (bool: 0 1 0 1 ...). */
+const char *op_values(const char *op, const char *inputs, const char *attributes, uint32_t n_out);
+
 /* The next checks speak of this: a wrong text fails the test with both texts and the place. */
 #define INFERS(op, inputs, attributes, n_out, text)                                                \
     assert_string_equal(op_infer(op, inputs, attributes, n_out), text)
@@ -44,5 +49,8 @@ const char *op_operand(uint32_t call, uint32_t k);
     assert_string_equal(op_view(op, inputs, attributes, 1, 0), text)
 #define CALLS(op, inputs, attributes, text)                                                        \
     assert_string_equal(op_calls(op, inputs, attributes, 1), text)
+
+#define VALUES(op, inputs, attributes, n_out, text)                                                \
+    assert_string_equal(op_values(op, inputs, attributes, n_out), text)
 
 #endif

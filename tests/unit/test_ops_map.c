@@ -120,6 +120,16 @@ static void inputs_have_one_dtype_but_for_the_exponent_from_opset_12_on(void **s
            "node 'n' (Pow): input 'b' has dtype i64, input 'a' has f32");
 }
 
+static void a_known_exponent_of_2_is_a_square(void **state) {
+    (void)state;
+    CALLS("Pow-13", "a:f32[3,4] b=f32(2)", "", "unary(44 | 0 0)");
+    CALLS("Pow-13", "a:f32[3,4] b=i64{2}", "", "unary(44 | 0 0)");
+    CALLS("Pow-13", "a:f32[3,4] b=f32(3)", "", "binary(4)");
+    CALLS("Pow-13", "a:i32[3,4] b=i32(2)", "", "binary(4)");
+    CALLS("Pow-13", "a:f32[3,4] b:f32[]", "", "binary(4)");
+    CALLS("Pow-13", "a:f32[2] b=f32[2,1]{2,2}", "", "binary(4)");
+}
+
 static void comparisons_and_logic_give_bool(void **state) {
     (void)state;
     INFERS("Equal-13", "a:bool[2] b:bool[2]", "", 1, "bool [2]");
@@ -210,6 +220,7 @@ int main(void) {
         cmocka_unit_test(inputs_are_broadcast_from_the_last_axis),
         cmocka_unit_test(dims_that_differ_are_refused),
         cmocka_unit_test(inputs_have_one_dtype_but_for_the_exponent_from_opset_12_on),
+        cmocka_unit_test(a_known_exponent_of_2_is_a_square),
         cmocka_unit_test(comparisons_and_logic_give_bool),
         cmocka_unit_test(mod_of_reals_needs_fmod),
         cmocka_unit_test(bit_shift_has_a_direction_and_unsigned_numbers),
