@@ -112,6 +112,10 @@ DMS_CHECKED dms_code dms_run(dms_session *session, dms_status *st);
  * Threads  one atomic store: callable from a signal handler and from any thread. */
 void dms_cancel(dms_session *session);
 
+/* How far dms_prepare is: commands done, of how many in all.
+ * Threads  any, while the session is open. */
+void dms_session_progress(const dms_session *session, uint64_t *out_done, uint64_t *out_all);
+
 /* Work so far. */
 dms_stats dms_session_stats(const dms_session *session);
 

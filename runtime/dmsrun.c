@@ -20,13 +20,17 @@
 #define PROGRESS_NS 1000000000 /* nothing is shown before */
 #define REDRAW_NS 100000000
 
-/* A thread that takes SIGINT and SIGTERM and turns them into dms_cancel. */
+/* A thread that takes SIGINT and SIGTERM and turns them into dms_cancel. On a terminal it also shows
+ * how far loading is. */
 typedef struct watcher {
     pthread_t thread;
     sigset_t signals;
     _Atomic(dms_session *) session;
     atomic_bool is_interrupted, is_done;
-    bool has_thread;
+    pthread_mutex_t drawing; /* of the terminal's line; guards the two below */
+    bool is_loading, is_drawn;
+    int64_t begin_ns;
+    bool has_thread, has_terminal, is_utf8;
 } watcher;
 
 /* One run of the program. */
@@ -46,17 +50,47 @@ static int64_t now_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Draws the line of loading, once it has taken a second. */
+static void draw_loading(watcher *w, const dms_session *session) {
+    char text[32];
+    pthread_mutex_lock(&w->drawing);
+    const int64_t spent = now_ns() - w->begin_ns;
+    if (w->is_loading && spent > PROGRESS_NS) {
+        uint64_t done, all;
+        dms_session_progress(session, &done, &all);
+        fprintf(stderr, "\r\033[Kdmsrun: loading %" PRIu64 "/%" PRIu64 "  %s", done, all,
+                dmsrun_time(spent, w->is_utf8, text));
+        w->is_drawn = true;
+    }
+    pthread_mutex_unlock(&w->drawing);
+}
+
+/* Loading begins or ends; its line goes with it. */
+static void set_loading(watcher *w, bool is_loading) {
+    pthread_mutex_lock(&w->drawing);
+    w->is_loading = is_loading;
+    w->begin_ns = now_ns();
+    if (!is_loading && w->is_drawn)
+        fprintf(stderr, "\r\033[K");
+    pthread_mutex_unlock(&w->drawing);
+}
+
 /* A second signal changes nothing: the first one ends the run at the next command. */
 static void *watch_signals(void *argument) {
     watcher *w = argument;
-    int number;
-    while (sigwait(&w->signals, &number) == 0) {
-        if (atomic_load(&w->is_done))
-            return NULL;
-        atomic_store(&w->is_interrupted, true);
+    const struct timespec tick = {0, REDRAW_NS};
+    while (!atomic_load(&w->is_done)) {
+        const int number = w->has_terminal ? sigtimedwait(&w->signals, NULL, &tick)
+                                           : sigwaitinfo(&w->signals, NULL);
         dms_session *session = atomic_load(&w->session);
-        if (session != NULL)
+        if (atomic_load(&w->is_done))
+            break;
+        if (number > 0)
+            atomic_store(&w->is_interrupted, true);
+        if (number > 0 && session != NULL)
             dms_cancel(session);
+        if (number < 0 && session != NULL)
+            draw_loading(w, session);
     }
     return NULL;
 }
@@ -67,6 +101,7 @@ static dms_code start_watcher(watcher *w, dms_status *st) {
     sigaddset(&w->signals, SIGINT);
     sigaddset(&w->signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &w->signals, NULL);
+    w->has_terminal = isatty(STDERR_FILENO) != 0;
     const int error = pthread_create(&w->thread, NULL, watch_signals, w);
     if (error != 0)
         return dms_fail(st, DMS_EINTERNAL, "starting a thread: %s", strerror(error));
@@ -126,7 +161,7 @@ static void record_turn(run *r, uint64_t i, int64_t ns, uint64_t compute_ns) {
 /* Warm-up and measured turns; a turn is timed from outside, its compute by the session. */
 static dms_code run_turns(run *r, dms_status *st) {
     const uint64_t n = r->options.run.turns, warmup = r->options.warmup;
-    const bool is_shown = isatty(STDERR_FILENO) != 0;
+    const bool is_shown = r->watch.has_terminal;
     const int64_t begin = now_ns();
     int64_t shown = begin + PROGRESS_NS - REDRAW_NS;
     r->result.before = dms_session_stats(r->session);
@@ -180,7 +215,10 @@ static dms_code execute(run *r, dms_status *st) {
     DMS_TRY(open_session(r, st));
     DMS_TRY(dmsrun_load(r->session, o, &r->arena, t, st));
     DMS_TRY(dms_bind(r->session, t->input, t->n_inputs, t->output, t->n_outputs, st));
-    DMS_TRY(dms_prepare(r->session, st));
+    set_loading(&r->watch, true);
+    const dms_code prepared = dms_prepare(r->session, st);
+    set_loading(&r->watch, false);
+    DMS_TRY(prepared);
     r->result.info = dms_session_info(r->session); /* what preparing took included */
     DMS_TRY(run_turns(r, st));
     DMS_TRY(check_interrupt(&r->watch, st));
@@ -244,10 +282,11 @@ static dms_code run_program(run *r, int argc, char **argv, dms_status *st) {
 }
 
 int main(int argc, char **argv) {
-    run r = {.options = {.iterations = 1}};
+    run r = {.options = {.iterations = 1}, .watch = {.drawing = PTHREAD_MUTEX_INITIALIZER}};
     dms_status st = {.code = DMS_OK};
     setlocale(LC_CTYPE, "");
     r.result.is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    r.watch.is_utf8 = r.result.is_utf8;
     r.result.options = &r.options;
     r.result.tensors = &r.tensors;
     const dms_code code = run_program(&r, argc, argv, &st);

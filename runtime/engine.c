@@ -208,6 +208,8 @@ static bool do_command(const pass *p, const dms_cmd *cmd) {
     }
     if (p->is_body)
         account(p, cmd, dms_now_ns() - begin, bytes);
+    else
+        atomic_fetch_add_explicit(&s->n_prepared, 1, memory_order_relaxed);
     return true;
 }
 

@@ -309,6 +309,13 @@ dms_stats dms_session_stats(const dms_session *session) {
                        .load = read_stats(session, DMS_QUEUE_LOAD)};
 }
 
+void dms_session_progress(const dms_session *session, uint64_t *out_done, uint64_t *out_all) {
+    *out_done = atomic_load_explicit(&session->n_prepared, memory_order_relaxed);
+    *out_all = 0;
+    for (uint32_t q = 0; q < DMS_N_QUEUES; q++)
+        *out_all += session->plan->prologue.n_cmds[q];
+}
+
 /* Ascending; equal times need no further key. */
 static int compare_ns(const void *a, const void *b) {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;

@@ -58,6 +58,7 @@ struct dms_session {
     dms_timeline gate;
     dms_timeline prologue[DMS_N_QUEUES], body[DMS_N_QUEUES];
     dms_queue_run queue[DMS_N_QUEUES];
+    _Atomic uint64_t n_prepared; /* commands of the prologue that are done */
     bool is_in_order;      /* the body runs on the compute thread alone, see engine.c */
     atomic_int cancel;     /* set by dms_cancel */
     atomic_int is_stopped; /* threads end between commands */

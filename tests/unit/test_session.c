@@ -146,8 +146,13 @@ static void another_model_folder_may_be_given(void **state) {
     dms_close(s);
     options.model_dir = c.dir;
     assert_int_equal(dms_open(plan, &options, &s, &st), DMS_OK);
+    uint64_t done, all;
+    dms_session_progress(s, &done, &all);
+    assert_true(done == 0 && all == 1);
     assert_int_equal(dms_prepare(s, &st), DMS_OK);
     assert_int_equal(dms_prepare(s, &st), DMS_OK); /* once is enough */
+    dms_session_progress(s, &done, &all);
+    assert_true(done == 1 && all == 1);
     dms_close(s);
     assert_int_equal(unlink(plan), 0);
     assert_int_equal(rmdir(elsewhere), 0);
