@@ -52,14 +52,29 @@ static uint32_t plus_one(const dms_rewriter *rw, uint32_t id) {
                : DMS_NONE;
 }
 
-/* `id` is x cubed. */
-static bool is_cube(const dms_rewriter *rw, uint32_t id, uint32_t x) {
+/* The exponent of x that a factor stands for: x itself or Pow(x, constant); 0 for anything else. */
+static double exponent_of(const dms_rewriter *rw, uint32_t id, uint32_t x) {
     const dms_node *power = dms_made_by(rw, id, "Pow");
+    double exponent;
+    if (id == x)
+        return 1;
+    return power != NULL && power->in[0] == x && dms_is_scalar(rw, power->in[1], &exponent)
+               ? exponent
+               : 0;
+}
+
+/* `id` is 0.044715 x^3, its factors in any order. */
+static bool is_scaled_cube(const dms_rewriter *rw, uint32_t id, uint32_t x) {
     factors f = {.number = 1};
-    if (power != NULL)
-        return power->in[0] == x && dms_is_value(rw, power->in[1], 3);
+    double exponent = 0;
     collect(rw, id, 0, &f);
-    return f.n == 3 && f.number == 1 && f.tensor[0] == x && f.tensor[1] == x && f.tensor[2] == x;
+    for (uint32_t k = 0; k < f.n && k < MOST_FACTORS; k++) {
+        const double one = exponent_of(rw, f.tensor[k], x);
+        if (one == 0)
+            return false;
+        exponent += one;
+    }
+    return f.n <= MOST_FACTORS && exponent == 3 && is_near(f.number, 0.044715);
 }
 
 /* `id` is x + 0.044715 x^3. */
@@ -68,9 +83,8 @@ static bool is_cubic(const dms_rewriter *rw, uint32_t id, uint32_t x) {
     if (add == NULL || !dms_used_once(rw, id))
         return false;
     const uint32_t side = add->in[0] == x ? 1 : 0;
-    double scale = 1;
-    const uint32_t cube = dms_unscale(rw, add->in[side], &scale);
-    return add->in[1 - side] == x && is_near(scale, 0.044715) && is_cube(rw, cube, x);
+    return add->in[1 - side] == x && dms_used_once(rw, add->in[side]) &&
+           is_scaled_cube(rw, add->in[side], x);
 }
 
 /* `id` is 1 + Erf(..) or 1 + Tanh(..) of x as GELU has it: its attribute, else NULL. */
@@ -149,26 +163,61 @@ dms_code dms_match_silu(dms_rewriter *rw, uint32_t id, bool *out_done, dms_statu
     return DMS_OK;
 }
 
-dms_code dms_match_linear(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st) {
+/* A constant with `n` elements along its last axis and no others. */
+static bool is_row(const dms_tensor *t, int64_t n) {
+    return dms_tensor_is_constant(t) && t->rank != 0 && dms_extent(t, t->rank - 1) == n &&
+           t->bytes / dms_dtype_bytes((uint32_t)t->dtype) == (uint64_t)n;
+}
+
+/* A bias of shape [1,..,n] as [n]: the same bytes. */
+static dms_code flatten_bias(dms_rewriter *rw, uint32_t id, uint32_t *bias, dms_status *st) {
+    const dms_tensor *t = &rw->graph->tensor[*bias];
+    const int64_t one = 1;
+    int64_t *n;
+    uint32_t shape;
+    if (t->rank == 1)
+        return DMS_OK;
+    DMS_TRY(dms_alloc_st(rw->graph->arena, 1, sizeof *n, "a shape", &n, st));
+    *n = dms_extent(t, t->rank - 1);
+    DMS_TRY(dms_graph_add_constant(rw->graph, "shape", DMS_DTYPE_I64, 1, &one, n, &shape, st));
+    const dms_new_node flat = {.op = "Reshape",
+                               .domain = "",
+                               .version = NEWEST,
+                               .n_in = 2,
+                               .in = {*bias, shape},
+                               .out = DMS_NONE};
+    return dms_add_node(rw, &flat, id, bias, st);
+}
+
+/* MatMul(x, w) that may take `bias`: w a constant matrix, nothing else uses the product. */
+static const dms_node *product_for(const dms_rewriter *rw, uint32_t product, uint32_t bias) {
     const dms_graph *graph = rw->graph;
-    const dms_node *node = &graph->node[id];
+    const dms_node *node = dms_made_by(rw, product, "MatMul");
+    if (node == NULL || !dms_used_once(rw, product))
+        return NULL;
+    const dms_tensor *x = &graph->tensor[node->in[0]], *w = &graph->tensor[node->in[1]];
+    const dms_tensor *b = &graph->tensor[bias];
+    const bool fits = dms_tensor_is_constant(w) && w->rank == 2 && dms_extent(w, 0) != 0 &&
+                      dms_dtype_is_float((uint32_t)w->dtype) && x->rank >= 2 &&
+                      b->rank <= x->rank && is_row(b, dms_extent(w, 1));
+    return fits ? node : NULL;
+}
+
+dms_code dms_match_linear(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st) {
+    const dms_node *node = &rw->graph->node[id];
     if (strcmp(node->op, "Add") != 0 || node->n_in != 2)
         return DMS_OK;
     for (uint32_t side = 0; side < 2; side++) {
-        const dms_node *product = dms_made_by(rw, node->in[side], "MatMul");
-        const dms_tensor *b = &graph->tensor[node->in[1 - side]];
-        if (product == NULL || !dms_used_once(rw, node->in[side]))
-            continue;
-        const dms_tensor *x = &graph->tensor[product->in[0]], *w = &graph->tensor[product->in[1]];
-        if (!dms_tensor_is_constant(w) || !dms_tensor_is_constant(b) || w->rank != 2 ||
-            b->rank != 1 || x->rank < 2 || dms_extent(b, 0) != dms_extent(w, 1) ||
-            dms_extent(w, 0) == 0 || !dms_dtype_is_float((uint32_t)w->dtype))
+        uint32_t bias = node->in[1 - side];
+        const dms_node *product = product_for(rw, node->in[side], bias);
+        if (product == NULL)
             continue;
         dms_new_node linear = {.op = "Linear",
                                .domain = "dms",
                                .version = 1,
                                .n_in = 3,
-                               .in = {product->in[0], product->in[1], node->in[1 - side]}};
+                               .in = {product->in[0], product->in[1], bias}};
+        DMS_TRY(flatten_bias(rw, id, &linear.in[2], st));
         return replace(rw, id, &linear, out_done, st);
     }
     return DMS_OK;
