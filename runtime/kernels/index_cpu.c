@@ -35,7 +35,7 @@ static int64_t read_index(const index_reader *r, int64_t element, int64_t n) {
         memcpy(&narrow, r->base + element * 4, sizeof narrow);
         index = narrow;
     }
-    index = index < 0 && index >= -n ? index + n : index;
+    index = index < 0 ? index + n : index; /* n > 0: cannot overflow */
     if (index >= 0 && index < n)
         return index;
     atomic_store_explicit(r->job->index_error, 1 + r->operand, memory_order_relaxed);
@@ -293,8 +293,8 @@ static void run_one_hot(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const int64_t low = row_at(first, rows, width), stop = row_at(end, rows, width);
     for (int64_t row = low; row < stop; row++)
         DMS_ISA(dms_copy_strip)
-        ((uint32_t)bytes, width, off, 0,
-         to + (row / depth * y->pitch[0] + row % depth * y->pitch[1]) * bytes, y->pitch[2]);
+    ((uint32_t)bytes, width, off, 0,
+     to + (row / depth * y->pitch[0] + row % depth * y->pitch[1]) * bytes, y->pitch[2]);
     for (int64_t o = low < stop ? low / depth : 0; o * depth < stop; o++)
         for (int64_t r = 0; r < width; r++) {
             const int64_t hot = hot_entry(job, o * idx->pitch[0] + r * idx->pitch[1], depth);

@@ -26,9 +26,9 @@ DMS_FN int32_t int_of_float(float x) {
     return x >= -0x1p+31f && x < 0x1p+31f ? (int32_t)x : INT32_MIN;
 }
 
-/* Numbers above -2^31 - 1 are cut to -2^31, which fits. */
+/* What would be cut to -2^31 from below gets it as what does not fit. */
 DMS_FN int32_t int_of_double(double x) {
-    return x > -0x1.00000002p+31 && x < 0x1p+31 ? (int32_t)x : INT32_MIN;
+    return x >= -0x1p+31 && x < 0x1p+31 ? (int32_t)x : INT32_MIN;
 }
 /* Register of 64 bits; every float is a double. */
 DMS_FN int64_t long_of(double x) {
