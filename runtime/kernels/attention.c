@@ -1,4 +1,9 @@
-/* attention.c - the row of attention. */
+/* attention.c - the row of attention.
+ *
+ *      q[b, h, s, d]    k[b, hk, t, d]    v[b, hk, t, e]    mask[b, h, s, t]    y[b, h, s, e]
+ *
+ * Query head n reads key head n / (h / hk). The causal limit counts from the end: the last query
+ * sees all t keys, the one before it t - 1; so one new token (s = 1) sees everything before it. */
 #include "runtime/kernels/attention_internal.h"
 #include "runtime/kernels/rows_internal.h"
 

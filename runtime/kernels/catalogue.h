@@ -43,7 +43,7 @@ typedef enum dms_kernel_id {
     /* y[...,m,n] = one triangle of x, else 0.  i: upper (0/1), k */
     DMS_K_TRILU = 13,
 
-    /* ---- index (index.c): data act as indices; negative counts from the end; clamps, raises --- */
+    /* ---- index (index.c): data act as indices; negative counts from the end; clamps, raises -- */
 
     /* x[o,n,r], idx[j] (i32 or i64) -> y[o,j,r] */
     DMS_K_GATHER = 20,
@@ -58,7 +58,7 @@ typedef enum dms_kernel_id {
     /* idx[o,r], values[2] (off, on) -> y[o,depth,r] */
     DMS_K_ONE_HOT = 25,
 
-    /* ---- rows (rows.c): a reduction over the last axes, in a fixed tree, never cut ------------ */
+    /* ---- rows (rows.c): a reduction over the last axes, in a fixed tree, never cut ----------- */
 
     /* x[kept...,red...] -> y[kept...].  i: fn (dms_reduce_fn), number of kept axes */
     DMS_K_REDUCE = 30,
@@ -87,7 +87,7 @@ typedef enum dms_kernel_id {
      * Cut along n.  i: layout of b (0 plain, 1 panels b[ceil(n/16),k,16]), n  f: alpha, beta */
     DMS_K_MATMUL = 40,
 
-    /* ---- convolution (conv.c): sum in order c, kh, kw, one fused chain from the bias (or 0) --- */
+    /* ---- convolution (conv.c): sum in order c, kh, kw, one fused chain from the bias (or 0) -- */
 
     /* x[b,c,h,w], w[m,c/g,kh,kw] (, bias[m]) -> y[b,m,oh,ow].  1-D: h = kh = 1.  w may be panels
      * [ceil(m/16),c/g,kh,kw,16].  A tap in the padding takes its place in the chain as w * 0.  Cut
@@ -100,12 +100,12 @@ typedef enum dms_kernel_id {
     DMS_K_POOL = 43,
     /* x -> y, same rank, at most 5.  i: mode (0 nearest, 1 linear, 2 cubic), coordinates
      * (0 half_pixel, 1 pytorch_half_pixel, 2 align_corners, 3 asymmetric, 4 tf_crop_and_resize,
-     * 5 half_pixel_symmetric), nearest (0 round_prefer_floor, 1 round_prefer_ceil, 2 floor, 3 ceil),
-     * exclude outside (0/1), antialias (0/1)  f: cubic coefficient, extrapolation value, then per
+     * 5 half_pixel_symmetric), nearest (0 round_prefer_floor, 1 round_prefer_ceil, 2 floor,
+     * 3 ceil), exclude outside (0/1), antialias (0/1)  f: cubic coefficient, extrapolation value, then per
      * axis: scale, roi begin, roi end */
     DMS_K_RESIZE = 44,
 
-    /* ---- attention (attention.c): never holds more than one block of scores ------------------- */
+    /* ---- attention (attention.c): never holds more than one block of scores ------------------ */
 
     /* q[b,h,s,d], k[b,hk,t,d], v[b,hk,t,e] (, mask[b,h,s,t], added, f32 or as q, or bool) ->
      * y[b,h,s,e]; h is a multiple of hk (group-query).  i: causal (0/1: t <= s + t_len - s_len),

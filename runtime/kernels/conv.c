@@ -1,4 +1,17 @@
-/* conv.c - the rows of convolution and transposed convolution. */
+/* conv.c - the rows of convolution and transposed convolution.
+ *
+ *      x[b, c, h, w]     w[m, c/g, kh, kw]     bias[m]     y[b, m, oh, ow]
+ *
+ *      y[.., m, oy, ox] = bias[m] + sum over c, ky, kx of  w[m, c, ky, kx] *
+ *                         x[.., c, oy step_h + ky dilation_h - top, ox step_w + kx dilation_w - left]
+ *
+ * in that order, one fused chain per output. The image is 0 outside; how far it is padded below and
+ * to the right follows from oh and ow. Transposed, the same pairs of x and y meet with their roles
+ * exchanged, and taps that fall between two inputs are left out.
+ *
+ * Groups: output channel m takes the c/g channels of group m / (m/g). A cell of the cut is some
+ * output channels: contiguous weights, since m is their outermost axis. With groups a cell would
+ * need some of x alone, which a cut cannot say, so there is none. */
 #include "runtime/kernels/conv_internal.h"
 #include "runtime/kernels/rows_internal.h"
 
@@ -109,7 +122,8 @@ static bool conv_cut(const dms_call *call, dms_cut *out) {
     return out->extent > 1;
 }
 
-/* Panels of 16 output channels: [m / 16][c/g][kh][kw][16]. */
+/* Panels of 16 output channels: [m / 16][c/g][kh][kw][16]. Fewer than 8 channels stay plain: half
+ * of the panel or more would be zeros, and vectors along the width are faster. */
 static bool conv_pack(const dms_call *call, uint32_t operand, dms_device_kind kind,
                       dms_packing *out) {
     const dms_view *w = &call->view[1];

@@ -11,6 +11,7 @@
 static const dms_kernel_row *const rows[] = {DMS_ALL_KERNELS(ROW) NULL};
 #undef ROW
 
+/* A few dozen rows, asked for while compiling and opening, never between commands: no index. */
 const dms_kernel_row *dms_kernel_row_find(uint32_t id) {
     for (const dms_kernel_row *const *row = rows; *row != NULL; row++)
         if ((*row)->id == id)
@@ -120,6 +121,8 @@ bool dms_call_runs_on_cpu(const dms_call *call) {
     return true;
 }
 
+/* What an operand's own start means is decided by `from_cell`: a view into a whole tensor moves its
+ * offset along, a view of the cells themselves begins where they begin. */
 bool dms_call_slice(const dms_call *call, const dms_cut *cut, int64_t first, int64_t end,
                     const bool *from_cell, dms_view *view, int64_t *i, dms_call *out) {
     if (cut->extent <= 0 || first < 0 || end <= first || end > cut->extent ||

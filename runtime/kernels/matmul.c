@@ -1,4 +1,15 @@
-/* matmul.c - the row of matrix products. */
+/* matmul.c - the row of matrix products.
+ *
+ *                  n                      A constant b becomes panels, so that the 16 columns of a
+ *             +---------+                 register tile lie side by side for every k:
+ *             |    b    | k
+ *        k    +---------+                      0 .. 15   16 .. 31   32 .. n-1, zeros
+ *      +---+  +---------+                     +--------+ +--------+ +--------+
+ *    m | a |  |    y    | m                 k | panel  | | panel  | | panel  |  each [k][16]
+ *      +---+  +---------+                     +--------+ +--------+ +--------+
+ *
+ * A cell of the cut is some columns of b, c and y; of panels it is whole panels, which is why the
+ * granule is 16 whatever the layout: the grid of a weight does not depend on its layout. */
 #include "runtime/kernels/rows_internal.h"
 
 enum { LAYOUT = 0, COLUMNS = 1 };           /* integer parameters */
@@ -8,6 +19,7 @@ enum { PLAIN = 0, PANELS = 1, WIDTH = 16 }; /* layouts of b, columns of a panel 
     (DMS_DTYPES_FLOAT | DMS_DTYPE_BIT(DMS_DTYPE_I32) | DMS_DTYPE_BIT(DMS_DTYPE_I64) |              \
      DMS_DTYPE_BIT(DMS_DTYPE_U32) | DMS_DTYPE_BIT(DMS_DTYPE_U64))
 
+/* Panels of n columns; the last may be narrower. */
 static int64_t panels_of(int64_t n) {
     return n / WIDTH + (n % WIDTH != 0);
 }

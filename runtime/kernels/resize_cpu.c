@@ -58,7 +58,15 @@ static axis axis_of(const dms_call *call, uint32_t k) {
                   (float)f[1],          (float)f[2],          call};
 }
 
-/* Where output `at` lies among the inputs. */
+/* Where output `at` lies among the inputs:
+ *
+ *      half_pixel             pixels are squares and positions their centres
+ *      pytorch_half_pixel     the same, but a single output takes the first input
+ *      align_corners          the first and last outputs are the first and last inputs
+ *      asymmetric             the first output is the first input
+ *      tf_crop_and_resize     from `begin` to `end`, as shares of the input
+ *      half_pixel_symmetric   half_pixel, centred when out is not exactly in * scale
+ */
 static float position(const axis *a, int64_t at) {
     const float x = (float)at, in = (float)a->in, out = (float)a->out;
     const float half = (x + 0.5f) / a->scale - 0.5f;

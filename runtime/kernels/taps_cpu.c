@@ -30,6 +30,7 @@ enum {
 
 #define along DMS_ISA(dms_tile_along)
 
+/* Scratch of a part; the image block is the largest piece, so it bounds the pixels of a part. */
 typedef struct taps_scratch {
     float image[TERMS * WIDE + SLACK];
     float sum[PANELS * PIXELS * PANEL + SLACK];

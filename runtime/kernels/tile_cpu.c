@@ -20,7 +20,14 @@ DMS_FN void chain_end(float *c, __m256 sum, dms_tile_mode mode) {
     STORE(c, mode == DMS_TILE_ADD ? _mm256_add_ps(LOAD(c), sum) : sum);
 }
 
-/* M rows, a constant after inlining. */
+/* M rows, a constant. Of the 16 vector registers 12 hold sums, 2 the panel's row, 1 or 2 elements
+ * of a:
+ *
+ *                  b[p][0..7]  b[p][8..15]
+ *      a[0][p]        sum          sum
+ *       ...           ...          ...
+ *      a[5][p]        sum          sum
+ */
 #define PRODUCT(M)                                                                                 \
     static DMS_NOINLINE void product_##M(int64_t k, const float *a, int64_t pitch_a,               \
                                          const float *b, float *c, int64_t pitch_c,                \
@@ -99,7 +106,7 @@ DMS_NOINLINE void DMS_ISA(dms_tile_row)(int64_t k, const float *a, const float *
     }
 }
 
-/* N vectors of 8, a constant after inlining. */
+/* N vectors of 8, a constant. N chains are in flight; below 8 the loop waits for their latency. */
 #define ALONG(N)                                                                                   \
     static DMS_NOINLINE void along_##N(int64_t k, const float *x, const int32_t *offset,           \
                                        const float *w, const float *from, float *to) {             \
