@@ -20,8 +20,8 @@
 #define PROGRESS_NS 1000000000 /* nothing is shown before */
 #define REDRAW_NS 100000000
 
-/* A thread that takes SIGINT and SIGTERM and turns them into dms_cancel. On a terminal it also shows
- * how far loading is. */
+/* A thread that takes SIGINT and SIGTERM and turns them into dms_cancel. On a terminal it also
+ * shows how far loading is. */
 typedef struct watcher {
     pthread_t thread;
     sigset_t signals;

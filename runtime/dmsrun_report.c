@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/dmsrun_options.h"
+#include "runtime/dmsrun_tensors.h"
 #include "schema/json.h"
 
 #define BAR_CELLS 24

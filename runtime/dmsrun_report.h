@@ -11,7 +11,11 @@
 
 #include <stdio.h>
 
-#include "runtime/dmsrun_tensors.h"
+#include "runtime/dms.h"
+#include "schema/arena.h"
+
+typedef struct dmsrun_options dmsrun_options; /* dmsrun_options.h */
+typedef struct dmsrun_tensors dmsrun_tensors; /* dmsrun_tensors.h */
 
 /* What is measured of a turn: its time, that of its steps, and the share of it in which compute
  * waited, in millionths. */

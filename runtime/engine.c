@@ -4,8 +4,8 @@
  *     body[q]     turn i: i n_q + 1 ... (i + 1) n_q             raised by the thread of queue q
  *
  * A body that copies nothing between the arenas, and little from and to the user, has nothing to
- * overlap: the compute thread runs it whole in the plan's submission order, which the checker proved
- * topological. That saves three hand-overs of about 10 us in every turn.
+ * overlap: the compute thread runs it whole in the plan's submission order, which the checker
+ * proved topological. That saves three hand-overs of about 10 us in every turn.
  *
  * Every error and every cancel ends all timelines at once: every wait of every thread returns, each
  * thread finishes the command it is in and leaves.
@@ -231,8 +231,8 @@ static bool run_in_order(const pass *p) {
     return true;
 }
 
-/* Runs all commands of one queue; false when the session ended. A command that is skipped waits too:
- * others order themselves behind it. */
+/* Runs all commands of one queue; false when the session ended. A command that is skipped waits
+ * too: others order themselves behind it. */
 static bool run_pass(const pass *p) {
     const dms_queue q = p->queue->id;
     const uint32_t n = p->program->n_cmds[q];
