@@ -31,6 +31,7 @@ typedef struct parser {
 
 static rational parse_sum(parser *p);
 
+/* Greatest common divisor, positive. */
 static int64_t gcd(int64_t a, int64_t b) {
     while (b != 0) {
         const int64_t rest = a % b;
@@ -46,6 +47,7 @@ static rational no_number(parser *p) {
     return (rational){1, 1};
 }
 
+/* num / den in lowest terms. INT64_MIN has no positive twin, so it counts as overflow. */
 static rational reduce(parser *p, int64_t num, int64_t den) {
     if (den == 0 || num == INT64_MIN || den == INT64_MIN)
         return no_number(p);
@@ -53,6 +55,7 @@ static rational reduce(parser *p, int64_t num, int64_t den) {
     return (rational){sign * (num / common), sign * (den / common)};
 }
 
+/* a + sign b. */
 static rational add(parser *p, rational a, rational b, int64_t sign) {
     int64_t x, y, num, den;
     if (!dms_mul_i64(a.num, b.den, &x) || !dms_mul_i64(b.num, a.den, &y) ||
@@ -61,6 +64,7 @@ static rational add(parser *p, rational a, rational b, int64_t sign) {
     return reduce(p, num, den);
 }
 
+/* a b. */
 static rational multiply(parser *p, rational a, rational b) {
     int64_t num, den;
     if (!dms_mul_i64(a.num, b.num, &num) || !dms_mul_i64(a.den, b.den, &den))
@@ -68,19 +72,23 @@ static rational multiply(parser *p, rational a, rational b) {
     return reduce(p, num, den);
 }
 
+/* a / b; reduce() turns a division by zero into no number. */
 static rational divide(parser *p, rational a, rational b) {
     return multiply(p, a, reduce(p, b.den, b.num));
 }
 
+/* The largest integer that is not above `a`: C divides toward zero, dims do not. */
 static rational round_down(rational a) {
     const int64_t q = a.num / a.den;
     return (rational){q - (a.num % a.den < 0 ? 1 : 0), 1};
 }
 
+/* a - b floor(a / b): the sign of b, as Python has it. */
 static rational modulo(parser *p, rational a, rational b) {
     return add(p, a, multiply(p, b, round_down(divide(p, a, b))), -1);
 }
 
+/* base to a small integer; 62 is where 2 ends. */
 static rational power(parser *p, rational base, rational exponent) {
     if (exponent.den != 1 || exponent.num < 0 || exponent.num > 62)
         return no_number(p);
@@ -95,6 +103,7 @@ static bool is_less(parser *p, rational a, rational b) {
     return add(p, a, b, -1).num < 0;
 }
 
+/* Spaces carry no meaning between the parts. */
 static void skip_space(parser *p) {
     while (*p->at == ' ' || *p->at == '\t')
         p->at++;
@@ -109,10 +118,12 @@ static bool take(parser *p, const char *text) {
     return true;
 }
 
+/* ASCII, whatever the locale. */
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
+/* What a name may begin with; exporters write dots and underscores. */
 static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.';
 }
@@ -126,6 +137,7 @@ static uint32_t name_length(const char *text) {
     return n;
 }
 
+/* Decimal digits. */
 static rational parse_number(parser *p) {
     int64_t value = 0;
     for (; is_digit(*p->at); p->at++)
@@ -136,6 +148,7 @@ static rational parse_number(parser *p) {
 
 typedef enum function { FLOOR, CEIL, MIN, MAX, MOD, FLOOR_DIV, NO_FUNCTION } function;
 
+/* The function of this name, as sympy, Python or C print it. */
 static function find_function(const char *text, uint32_t length) {
     static const struct {
         const char *name;
@@ -149,6 +162,7 @@ static function find_function(const char *text, uint32_t length) {
     return NO_FUNCTION;
 }
 
+/* A function of n >= 1 arguments. */
 static rational apply(parser *p, function id, const rational *x, uint32_t n) {
     rational best = x[0];
     switch (id) {
@@ -173,6 +187,7 @@ static rational apply(parser *p, function id, const rational *x, uint32_t n) {
     return best;
 }
 
+/* The arguments behind "name(". */
 static rational parse_call(parser *p, function id) {
     rational x[MOST_ARGUMENTS] = {{1, 1}};
     uint32_t n = 0;
@@ -186,6 +201,7 @@ static rational parse_call(parser *p, function id) {
     return p->is_broken ? x[0] : apply(p, id, x, n);
 }
 
+/* A dim, or a call of a function. */
 static rational parse_name(parser *p) {
     const uint32_t length = name_length(p->at);
     const char *name = p->at;
@@ -202,6 +218,7 @@ static rational parse_name(parser *p) {
     return value;
 }
 
+/* See the grammar above. */
 static rational parse_atom(parser *p) {
     skip_space(p);
     if (is_digit(*p->at))
@@ -213,6 +230,7 @@ static rational parse_atom(parser *p) {
     return value;
 }
 
+/* Every recursion passes here, so this is where its depth is counted. */
 static rational parse_unary(parser *p) {
     if (++p->depth > DEEPEST)
         p->is_broken = true;
@@ -230,6 +248,7 @@ static rational parse_unary(parser *p) {
     return value;
 }
 
+/* See the grammar above; "//" is looked for before "/". */
 static rational parse_product(parser *p) {
     rational value = parse_unary(p);
     while (!p->is_broken) {
@@ -247,6 +266,7 @@ static rational parse_product(parser *p) {
     return value;
 }
 
+/* See the grammar above. */
 static rational parse_sum(parser *p) {
     rational value = parse_product(p);
     while (!p->is_broken) {

@@ -35,6 +35,7 @@ static bool is_readable(const dms_graph *graph, const dms_tensor *t) {
            (t->origin == DMS_ORIGIN_FILE && !graph->file_is_missing[t->file]);
 }
 
+/* Bytes of all outputs together; UINT64_MAX when they do not fit. */
 static uint64_t output_bytes(const dms_graph *graph, const dms_node *node) {
     uint64_t sum = 0;
     for (uint32_t k = 0; k < node->n_out; k++)

@@ -11,10 +11,12 @@
 #define OLDEST_OPSET 7u
 #define NEWEST_OPSET 23u
 
+/* protobuf-c's allocator: everything lives until the model has been read. */
 static void *take(void *arena, size_t size) {
     return dms_alloc(arena, 1, size);
 }
 
+/* The other half of it. */
 static void give_back(void *arena, void *data) {
     (void)arena; /* the arena is freed as a whole */
     (void)data;

@@ -69,6 +69,7 @@ static dms_code copy_string(dms_importer *im, const ProtobufCBinaryData *from, c
     return *out == NULL ? dms_fail(st, DMS_EINTERNAL, "out of memory: a string") : DMS_OK;
 }
 
+/* A list of texts. */
 static dms_code copy_strings(dms_importer *im, const Onnx__AttributeProto *from, dms_attr *to,
                              dms_status *st) {
     const char **text;
@@ -103,6 +104,7 @@ static dms_code copy_tensor(dms_importer *im, const Onnx__AttributeProto *from,
     return dms_import_constant(im, from->t, to->tensor, st);
 }
 
+/* A branch stays a message: it is imported if its condition selects it. */
 static dms_code copy_graph(dms_importer *im, dms_scope *scope, const Onnx__AttributeProto *from,
                            const dms_node *node, dms_attr *to, dms_status *st) {
     dms_branch *branch;
@@ -147,6 +149,7 @@ static dms_code copy_value(dms_importer *im, dms_scope *scope, const Onnx__Attri
     return DMS_OK;
 }
 
+/* For messages. */
 static const char *kind_name(dms_attr_kind kind) {
     static const char *const name[] = {"an integer", "a number", "a string", "integers",
                                        "numbers",    "strings",  "a tensor", "a graph"};

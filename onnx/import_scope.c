@@ -136,6 +136,7 @@ typedef struct local {
     dms_names names;
 } local;
 
+/* Whether the branch, or one around it, makes this name itself. */
 static bool is_local(const local *where, const char *name) {
     for (; where != NULL; where = where->outer)
         if (dms_names_find(&where->names, name) != NULL)
@@ -143,12 +144,14 @@ static bool is_local(const local *where, const char *name) {
     return false;
 }
 
+/* A name may appear twice here: this is no check, only a question of whose it is. */
 static dms_code add_local(local *where, const char *name, dms_status *st) {
     if (name == NULL || name[0] == 0 || dms_names_find(&where->names, name) != NULL)
         return DMS_OK;
     return dms_names_add(&where->names, name, 0, NULL, st);
 }
 
+/* All names that a graph inside a branch makes. */
 static dms_code declare_locals(local *where, const Onnx__GraphProto *graph, dms_status *st) {
     for (size_t k = 0; k < graph->n_input; k++)
         DMS_TRY(add_local(where, graph->input[k]->name, st));
@@ -169,6 +172,7 @@ typedef struct capture {
     uint32_t *found;
 } capture;
 
+/* Notes a name that comes from outside the branch. */
 static dms_code capture_name(capture *c, const local *where, const char *name, dms_status *st) {
     uint32_t id;
     if (name == NULL || name[0] == 0 || is_local(where, name) ||

@@ -11,6 +11,7 @@
 #define FLOAT_FIELD 4u
 #define DOUBLE_FIELD 10u
 
+/* Names the tensor. */
 static dms_code refuse(const dms_tensor *t, dms_status *st, const char *what) {
     return dms_fail(st, DMS_EUNSUPPORTED, "tensor '%.120s': %s", t->name, what);
 }

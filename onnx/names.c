@@ -5,6 +5,7 @@
 
 #include "schema/hash.h"
 
+/* Where the search for a key begins. */
 static uint32_t slot_of(const dms_names *names, const char *key) {
     return (uint32_t)dms_hash_bytes(key, strlen(key), 0).lo & (names->cap - 1);
 }

@@ -19,6 +19,7 @@ typedef struct reader {
 static dms_code process_range(reader *r, uint32_t first, uint32_t end, const uint32_t *roots,
                               uint32_t n_roots, dms_status *st);
 
+/* The one operator that is resolved here: its branch becomes nodes, it never runs. */
 static bool is_if(const dms_node *node) {
     return dms_import_same_domain(node->domain, "") && strcmp(node->op, "If") == 0;
 }
@@ -92,6 +93,8 @@ static dms_code process_node(reader *r, uint32_t id, dms_status *st) {
     return DMS_OK;
 }
 
+/* A graph or branch: order, refusal of what is unknown, then node by node. An If comes back here
+ * with the nodes of its branch, so that shapes flow through it. */
 static dms_code process_range(reader *r, uint32_t first, uint32_t end, const uint32_t *roots,
                               uint32_t n_roots, dms_status *st) {
     dms_graph *graph = r->im.graph;

@@ -22,6 +22,7 @@ typedef struct findings {
     uint32_t n_dtypes;
 } findings;
 
+/* One line of the message per operator and version. */
 static bool same_op(const dms_node *a, const dms_node *b) {
     return a->version == b->version && strcmp(a->op, b->op) == 0 &&
            strcmp(a->domain, b->domain) == 0;
@@ -34,6 +35,7 @@ static bool is_supported(const dms_node *node) {
            dms_op_find(node->domain, node->op, node->version) != NULL;
 }
 
+/* Linear in the operators that are not supported, of which a model has few. */
 static void note_op(findings *f, const dms_node *node) {
     f->n_bad_nodes++;
     for (uint32_t k = 0; k < f->n_ops; k++)
@@ -44,6 +46,7 @@ static void note_op(findings *f, const dms_node *node) {
     f->op[f->n_ops++] = (entry){node, 1};
 }
 
+/* One entry per data type, with its first tensor. */
 static void note_tensor(findings *f, const dms_tensor *tensor) {
     if (!tensor->has_shape || dms_dtype_bytes((uint32_t)tensor->dtype) != 0)
         return;
@@ -97,6 +100,7 @@ static void print(char *out, size_t size, size_t *at, const char *fmt, ...) {
     *at = n < 0 ? *at : *at + (size_t)n < size ? *at + (size_t)n : size - 1;
 }
 
+/* The table of operators. */
 static void print_ops(const dms_graph *graph, const dms_order *order, const findings *f, char *out,
                       size_t size, size_t *at) {
     if (f->n_ops == 0)
@@ -114,6 +118,7 @@ static void print_ops(const dms_graph *graph, const dms_order *order, const find
         print(out, size, at, "  and %u more\n", f->n_ops - MOST_ROWS);
 }
 
+/* The line of data types. */
 static void print_dtypes(const dms_graph *graph, const findings *f, char *out, size_t size,
                          size_t *at) {
     if (f->n_dtypes == 0)

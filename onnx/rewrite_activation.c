@@ -37,6 +37,7 @@ static void collect(const dms_rewriter *rw, uint32_t id, uint32_t depth, factors
     f->n++;
 }
 
+/* Exporters round constants to f32 or f16. */
 static bool is_near(double value, double wanted) {
     return fabs(value - wanted) <= 1e-3 * fabs(wanted);
 }

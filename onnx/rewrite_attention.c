@@ -30,10 +30,12 @@ typedef struct found {
     int64_t empty_row;
 } found;
 
+/* The tensor of an id. */
 static const dms_tensor *tensor(const dms_rewriter *rw, uint32_t id) {
     return &rw->graph->tensor[id];
 }
 
+/* Its extent along an axis. */
 static int64_t extent(const dms_rewriter *rw, uint32_t id, uint32_t axis) {
     return dms_extent(tensor(rw, id), axis);
 }

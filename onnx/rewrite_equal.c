@@ -1,7 +1,7 @@
 /* rewrite_equal.c - what is written twice is computed once.
  *
- * Exporters repeat small constants, casts of the mask, cosines of the positions in every layer. Two
- * small constants with equal bytes become one; then two nodes with equal operator, attributes and
+ * Exporters repeat small constants, casts of the mask, cosines of the positions in every layer, and
+ * give one weight several names. Equal constants become one; then two nodes with equal operator, attributes and
  * operands do, in one walk in order, since the second sees the renamed operands of the first.
  */
 #include <string.h>
@@ -38,17 +38,26 @@ static dms_code find_or_add(walk *w, dms_hash hash, uint32_t value, uint32_t *ou
     return dms_names_add(&w->seen, key, value, NULL, st);
 }
 
-/* Unites small constants in memory. */
+/* Hash of a constant: of its bytes where they are in memory, of their place where they are in a
+ * file. Two names of one place (tied embeddings) are one weight, with one home and one copy. */
+static dms_hash hash_constant(const dms_tensor *t) {
+    const bool is_file = t->origin == DMS_ORIGIN_FILE;
+    const uint64_t head[5] = {(uint64_t)t->dtype, t->rank, is_file, is_file ? t->file : 0,
+                              is_file ? t->offset : 0};
+    const dms_hash hash =
+        mix(dms_hash_bytes(head, sizeof head, 1), t->dim, t->rank * sizeof *t->dim);
+    return is_file ? hash : mix(hash, t->data, t->bytes);
+}
+
+/* Unites equal constants. Large ones in memory are left alone: hashing them costs more than the
+ * rare repeat. */
 static dms_code unite_constants(walk *w, dms_status *st) {
     for (uint32_t id = 0; id < w->graph->n_tensors; id++) {
         const dms_tensor *t = &w->graph->tensor[id];
-        if (t->origin != DMS_ORIGIN_MADE || t->bytes > LARGEST_CONSTANT || w->is_output[id])
+        if (!dms_tensor_is_constant(t) || w->is_output[id] ||
+            (t->origin == DMS_ORIGIN_MADE && t->bytes > LARGEST_CONSTANT))
             continue;
-        const uint64_t head[2] = {(uint64_t)t->dtype, t->rank};
-        dms_hash hash = dms_hash_bytes(head, sizeof head, 1);
-        hash = mix(hash, t->dim, t->rank * sizeof *t->dim);
-        hash = mix(hash, t->data, t->bytes);
-        DMS_TRY(find_or_add(w, hash, id, &w->same[id], st));
+        DMS_TRY(find_or_add(w, hash_constant(t), id, &w->same[id], st));
     }
     return DMS_OK;
 }
@@ -71,6 +80,7 @@ static dms_hash mix_attr(dms_hash hash, const dms_attr *a) {
     return hash;
 }
 
+/* Everything that decides what a node computes; its name does not. */
 static dms_hash hash_node(const dms_node *node) {
     const uint64_t head[3] = {node->version, node->n_in, node->n_out};
     dms_hash hash = dms_hash_bytes(head, sizeof head, 2);

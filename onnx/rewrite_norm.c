@@ -18,6 +18,7 @@ typedef struct norm {
     double epsilon;
 } norm;
 
+/* Rank of a tensor. */
 static uint32_t rank_of(const dms_rewriter *rw, uint32_t id) {
     return rw->graph->tensor[id].rank;
 }

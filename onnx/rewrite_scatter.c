@@ -4,8 +4,8 @@
  *
  *     ScatterND(old, indices, new)      indices[i0, i1, ..., k] = i_k
  *
- * with indices put together from Range, Reshape, Expand and Concat: 32 bytes for each element of the
- * mask. The result is `new`. The indices are recognised as a constant, or part by part as views of
+ * with indices put together from Range, Reshape, Expand and Concat: 32 bytes for each element of
+ * the mask. The result is `new`. The indices are recognised as a constant, or part by part as views of
  * constants 0, 1, 2, ...
  */
 #include <string.h>
@@ -60,7 +60,7 @@ static const uint8_t *read_indices(dms_rewriter *rw, uint32_t id) {
     return data;
 }
 
-/* Every element of `id` equals its coordinate along `axis`: other axes must not move in the data. */
+/* Every element of `id` equals its coordinate along `axis`; along other axes it repeats. */
 static bool counts_along(dms_rewriter *rw, uint32_t id, uint32_t axis) {
     uint32_t root;
     dms_view view;

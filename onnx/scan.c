@@ -108,6 +108,7 @@ typedef struct key {
     uint64_t length; /* wire type 2 */
 } key;
 
+/* Names the file and the byte. */
 static dms_code broken(const scanner *s, const char *what) {
     return dms_fail(s->st, DMS_EUNSUPPORTED, "file '%.200s' is no ONNX model: %s at byte %" PRIu64,
                     s->name, what, s->pos);
@@ -129,6 +130,7 @@ static dms_code look(scanner *s, uint64_t n, const uint8_t **out) {
     return DMS_OK;
 }
 
+/* Seven bits a byte, at most ten bytes; the tenth holds one bit. */
 static dms_code read_varint(scanner *s, uint64_t *out) {
     uint64_t value = 0;
     for (uint32_t shift = 0; shift < 70; shift += 7) {
@@ -146,6 +148,7 @@ static dms_code read_varint(scanner *s, uint64_t *out) {
     return broken(s, "a number of more than 64 bits");
 }
 
+/* Adds to the slim copy. */
 static dms_code append(scanner *s, const void *data, uint64_t n) {
     dms_scan *out = s->out;
     const uint64_t need = (uint64_t)out->n_slim + n;
@@ -158,6 +161,7 @@ static dms_code append(scanner *s, const void *data, uint64_t n) {
     return DMS_OK;
 }
 
+/* The shortest form, whatever the file had. */
 static dms_code append_varint(scanner *s, uint64_t value) {
     uint8_t bytes[10];
     uint32_t n = 0;
@@ -190,6 +194,7 @@ static dms_code pass(scanner *s, uint64_t n, bool is_kept) {
     return DMS_OK;
 }
 
+/* Key and, where there is one, length, which must lie inside the message. */
 static dms_code read_key(scanner *s, key *out) {
     DMS_TRY(read_varint(s, &out->tag));
     out->wire = (uint32_t)(out->tag & 7);
@@ -229,6 +234,7 @@ static dms_code scan_data(scanner *s, const key *k) {
     return pass(s, k->length, false);
 }
 
+/* What to do with a field; NULL: skip it. */
 static const rule *find_rule(kind where, uint64_t field) {
     for (uint32_t r = 0; r < MOST_RULES && rules[where][r].field != 0; r++)
         if (rules[where][r].field == field)
@@ -274,6 +280,8 @@ static dms_code scan_bytes(scanner *s, const key *k, const rule *what, uint32_t 
     }
 }
 
+/* One message up to s->end. Depth and number of messages are limited here, before protobuf-c, which
+ * recurses without a limit, sees them. */
 static dms_code scan_message(scanner *s, kind where, uint32_t level) {
     if (level > DMS_SCAN_LEVELS)
         return dms_fail(s->st, DMS_EUNSUPPORTED,

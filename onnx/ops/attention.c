@@ -1,8 +1,8 @@
 /* attention.c - attention as one operator: ONNX's, and what rewriting makes of exporters' forms.
  *
  * dms.Attention: q[b,h,s,d], k[b,hk,t,d], v[b,hk,t,e] (, mask) -> y[b,h,s,e]; the mask broadcasts
- * to [b,h,s,t]. Attributes: causal, mask_kind (0 none, 1 added, 2 bool), empty_row (0 zero, 1 uniform,
- * 2 NaN), scale, softcap. The file format never holds it.
+ * to [b,h,s,t]. Attributes: causal, mask_kind (0 none, 1 added, 2 bool), empty_row (0 zero,
+ * 1 uniform, 2 NaN), scale, softcap. The file format never holds it.
  *
  * Attention 23: heads may be folded into the last axis ([b,s,h d]); past k and v are put in front;
  * causal means t <= s + past. The kernel aligns its triangle at the end, which is the same when k
@@ -46,6 +46,7 @@ static dms_code own_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, q->dtype, 4, dim, st);
 }
 
+/* One call; a mask is repeated to the scores by pitch 0. */
 static dms_code own_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_graph *graph = dms_lower_graph(lo);
     const dms_tensor *q = dms_in(graph, node, Q), *k = dms_in(graph, node, K);
@@ -103,6 +104,7 @@ static dms_code read_past(const dms_graph *graph, const dms_node *node, sizes *z
     return DMS_OK;
 }
 
+/* All sizes, from three inputs of rank 3 or 4 and the past. */
 static dms_code read_sizes(const dms_graph *graph, const dms_node *node, sizes *z, dms_status *st) {
     const dms_tensor *q = dms_in(graph, node, Q), *k = dms_in(graph, node, K),
                      *v = dms_in(graph, node, V);
@@ -129,6 +131,7 @@ static dms_code read_sizes(const dms_graph *graph, const dms_node *node, sizes *
     return read_past(graph, node, z, st);
 }
 
+/* y in the form of q; present k and v always with their heads apart. */
 static dms_code onnx_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     sizes z;
     DMS_TRY(read_sizes(graph, node, &z, st));
@@ -254,6 +257,7 @@ static dms_code add_triangle(dms_lowering *lo, const dms_node *node, const sizes
     return DMS_OK;
 }
 
+/* Views of heads, the past in front, the mask, then one call. */
 static dms_code onnx_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     sizes z;
     DMS_TRY(read_sizes(dms_lower_graph(lo), node, &z, st));

@@ -9,12 +9,14 @@
 #include "onnx/ops/common.h"
 #include "schema/checked.h"
 
+/* One pass. */
 static dms_code silu_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_lowered_operand x = dms_lower_operand(lo, node->in[0]);
     const dms_lowered_operand y = dms_lower_operand(lo, node->out[0]);
     return dms_ops_emit_unary(lo, node, DMS_FN_SILU, 0, 0, &x, &y, st);
 }
 
+/* Like MatMul with a matrix on the right. */
 static dms_code linear_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *w = dms_in(graph, node, 1);
     int64_t dim[DMS_MAX_RANK];
@@ -30,6 +32,7 @@ static dms_code linear_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, x->dtype, rank, dim, st);
 }
 
+/* All leading axes become rows of one product; the bias is repeated by pitch 0. */
 static dms_code linear_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(dms_lower_graph(lo), node, 0);
     const dms_tensor *w = dms_in(dms_lower_graph(lo), node, 1);

@@ -322,6 +322,31 @@ static void what_is_written_twice_is_computed_once(void **state) {
     onnx_end(&c);
 }
 
+/* Tied embeddings: two names for the same bytes of the same file are one weight. */
+static void one_place_in_a_file_is_one_weight(void **state) {
+    (void)state;
+    onnx_case c;
+    static const float zeros[3 * 1000];
+    static const char *const offset[] = {"0", "0", "4000"};
+    onnx_begin(&c, 17);
+    onnx_input(&c, "x", F32, "1000");
+    (void)onnx_file(&c, "data.bin", zeros, sizeof zeros);
+    for (uint32_t k = 0; k < 3; k++) {
+        const char *name = k == 0 ? "w0" : k == 1 ? "w1" : "w2";
+        onnx_external(&c, onnx_initializer(&c, c.graph, name, F32, "1000", NULL), "data.bin",
+                      offset[k], "4000");
+    }
+    (void)node(&c, "Add", "x,w0", "a");
+    (void)node(&c, "Mul", "a,w1", "m");
+    (void)node(&c, "Sub", "m,w2", "y");
+    onnx_output(&c, c.graph, "y", F32, "1000");
+    assert_int_equal(onnx_read(&c, NULL), DMS_OK);
+    const dms_node *n = c.read.node;
+    assert_int_equal(n[0].in[1], n[1].in[1]);
+    assert_int_not_equal(n[0].in[1], n[2].in[1]);
+    onnx_end(&c);
+}
+
 /* Different attributes, or an output of the graph, keep nodes apart. */
 static void nodes_that_differ_stay_apart(void **state) {
     (void)state;
@@ -354,6 +379,7 @@ int main(void) {
         cmocka_unit_test(a_scatter_of_everything_is_no_scatter),
         cmocka_unit_test(a_scatter_that_moves_stays),
         cmocka_unit_test(what_is_written_twice_is_computed_once),
+        cmocka_unit_test(one_place_in_a_file_is_one_weight),
         cmocka_unit_test(nodes_that_differ_stay_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
