@@ -59,6 +59,9 @@ static dms_code check_operands(const dms_graph *graph, const dms_node *node, dms
         if (in != NULL && !in->has_shape)
             return dms_node_fail(node, st, "reads '%.120s', which nothing makes", in->name);
     }
+    for (uint32_t k = 0; k < row->min_out; k++)
+        if (dms_out(graph, node, k) == NULL)
+            return dms_node_fail(node, st, "output %" PRIu32 " is missing", k);
     return DMS_OK;
 }
 

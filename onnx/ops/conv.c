@@ -11,11 +11,14 @@
 
 #include "onnx/ops/window.h"
 
+/* Convolution in f64 exists in the specification alone. */
+#define CONV_DTYPES (DMS_OPS_FLOAT & ~DMS_DTYPE_BIT(DMS_DTYPE_F64))
+
 /* Groups, the bias, and the channels that the weight was made for. */
 static dms_code check_channels(const dms_graph *graph, const dms_node *node, bool is_transposed,
                                int64_t *group, int64_t *n_out, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *w = dms_in(graph, node, 1);
-    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, 2, DMS_OPS_FLOAT, st));
+    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, 2, CONV_DTYPES, st));
     DMS_TRY(dms_ops_want_rank(graph, node, 0, 3, 4, st));
     DMS_TRY(dms_ops_want_rank(graph, node, 1, x->rank, x->rank, st));
     DMS_TRY(dms_ops_int_in(node, "group", 1, 1, DMS_WINDOW_LIMIT, group, st));

@@ -17,6 +17,9 @@
 
 #define N_LETTERS 52u
 #define N_LABELS (N_LETTERS + DMS_MAX_RANK)
+/* What products of matrices take. */
+#define EINSUM_DTYPES                                                                              \
+    (DMS_OPS_FLOAT | DMS_OPS_INDEX | DMS_DTYPE_BIT(DMS_DTYPE_U32) | DMS_DTYPE_BIT(DMS_DTYPE_U64))
 #define RESULT 2u /* index of the result among the terms */
 
 /* Axes by label, in order. */
@@ -127,6 +130,8 @@ static dms_code einsum_read(const dms_graph *graph, const dms_node *node, einsum
     const char *text = dms_node_string(node, "equation", "");
     *e = (einsum){.n_in = node->n_in};
     for (uint32_t k = 0; k < node->n_in; k++) {
+        if (dms_in(graph, node, k) == NULL)
+            return dms_node_fail(node, st, "input %" PRIu32 " is missing", k);
         const uint32_t n = ellipsis_axes(text, dms_in(graph, node, k)->rank);
         e->n_ellipsis = n > e->n_ellipsis ? n : e->n_ellipsis;
         DMS_TRY(read_term(node, &text, n, &e->term[k], st));
@@ -150,7 +155,7 @@ static dms_code einsum_read(const dms_graph *graph, const dms_node *node, einsum
 static dms_code einsum_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     einsum e;
     int64_t dim[DMS_MAX_RANK];
-    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, node->n_in - 1, DMS_OPS_NUMBER, st));
+    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, node->n_in - 1, EINSUM_DTYPES, st));
     DMS_TRY(einsum_read(graph, node, &e, st));
     const einsum_term *out = &e.term[RESULT];
     for (uint32_t k = 0; k < out->n; k++)

@@ -21,6 +21,16 @@
 #include "onnx/ops/common.h"
 #include "schema/checked.h"
 
+/* Indices need entries to point at: axis `axis` of input 0 has some, or nothing is picked. */
+static dms_code want_entries(const dms_graph *graph, const dms_node *node, uint32_t axis,
+                             dms_status *st) {
+    const dms_tensor *x = dms_in(graph, node, 0), *index = dms_in(graph, node, 1);
+    if (dms_extent(x, axis) == 0 && dms_ops_count(index, 0, index->rank) != 0)
+        return dms_node_fail(node, st, "input '%s' has no entries along axis %" PRIu32, x->name,
+                             axis);
+    return DMS_OK;
+}
+
 /* The value of a constant index of one element; false where it is computed or one of several. */
 static bool single_index(dms_graph *graph, const dms_node *node, int64_t *out) {
     const dms_tensor *index = dms_in(graph, node, 1);
@@ -38,6 +48,7 @@ static dms_code gather_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     DMS_TRY(dms_ops_want_dtype(graph, node, 1, DMS_OPS_INDEX, st));
     DMS_TRY(dms_ops_want_rank(graph, node, 0, 1, DMS_MAX_RANK, st));
     DMS_TRY(dms_ops_axis(graph, node, 0, &axis, st));
+    DMS_TRY(want_entries(graph, node, axis, st));
     const uint32_t rank = x->rank - 1 + index->rank;
     if (rank > DMS_MAX_RANK)
         return dms_node_fail(node, st, "its result has rank %" PRIu32 ", at most %u", rank,
@@ -101,6 +112,7 @@ static dms_code check_elements(dms_graph *graph, const dms_node *node, uint32_t 
     DMS_TRY(dms_ops_want_rank(graph, node, 0, 1, DMS_MAX_RANK, st));
     DMS_TRY(dms_ops_want_rank(graph, node, 1, x->rank, x->rank, st));
     DMS_TRY(dms_ops_axis(graph, node, 0, axis, st));
+    DMS_TRY(want_entries(graph, node, *axis, st));
     for (uint32_t k = 0; k < x->rank; k++)
         if (k != *axis && dms_extent(index, k) > dms_extent(x, k))
             return dms_node_fail(node, st,
@@ -202,6 +214,8 @@ static dms_code check_nd(dms_graph *graph, const dms_node *node, uint32_t batch,
             return dms_node_fail(node, st, "inputs '%s' and '%s' differ along batch axis %" PRIu32,
                                  x->name, index->name, k);
     *depth = (uint32_t)n;
+    for (uint32_t k = 0; k < *depth; k++)
+        DMS_TRY(want_entries(graph, node, batch + k, st));
     return DMS_OK;
 }
 

@@ -12,6 +12,10 @@
 
 #include "onnx/ops/common.h"
 
+/* Reals and wide integers: narrow ones would overflow, and ONNX has other operators for them. */
+#define PRODUCT_DTYPES                                                                             \
+    (DMS_OPS_FLOAT | DMS_OPS_INDEX | DMS_DTYPE_BIT(DMS_DTYPE_U32) | DMS_DTYPE_BIT(DMS_DTYPE_U64))
+
 /* ---- MatMul -------------------------------------------------------------------------------- */
 
 /* Both sides as matrices with leading axes: a vector gets the axis that NumPy gives it. */
@@ -64,7 +68,7 @@ static dms_code matmul_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     matmul_dims d;
     int64_t dim[DMS_MAX_RANK];
     uint32_t rank = 0;
-    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, 1, DMS_OPS_NUMBER, st));
+    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, 1, PRODUCT_DTYPES, st));
     DMS_TRY(dms_ops_want_rank(graph, node, 0, 1, DMS_MAX_RANK, st));
     DMS_TRY(dms_ops_want_rank(graph, node, 1, 1, DMS_MAX_RANK, st));
     DMS_TRY(matmul_read(graph, node, &d, st));
@@ -145,7 +149,7 @@ static dms_code matmul_lower(dms_lowering *lo, const dms_node *node, dms_status 
 static dms_code gemm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *a = dms_in(graph, node, 0), *b = dms_in(graph, node, 1);
     const dms_tensor *c = dms_in(graph, node, 2);
-    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, 2, DMS_OPS_NUMBER, st));
+    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, 2, PRODUCT_DTYPES, st));
     DMS_TRY(dms_ops_want_rank(graph, node, 0, 2, 2, st));
     DMS_TRY(dms_ops_want_rank(graph, node, 1, 2, 2, st));
     DMS_TRY(dms_ops_want_rank(graph, node, 2, 0, 2, st));

@@ -64,7 +64,10 @@ static dms_code reduce_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const dms_reduce_fn fn = rule_of(node)->fn;
     const bool is_order = fn == DMS_FN_REDUCE_MAX || fn == DMS_FN_REDUCE_MIN;
-    const uint32_t set = is_order && node->version >= 20 ? DMS_OPS_ANY : DMS_OPS_NUMBER;
+    const bool is_log = fn == DMS_FN_LOG_SUM || fn == DMS_FN_LOG_SUM_EXP;
+    const uint32_t set = is_order && node->version >= 20 ? DMS_OPS_ANY
+                         : is_log                        ? DMS_OPS_FLOAT
+                                                         : DMS_OPS_NUMBER;
     const bool keeps = dms_node_int(node, "keepdims", 1) != 0;
     uint32_t mask = 0, rank = 0;
     int64_t dim[DMS_MAX_RANK];
@@ -92,39 +95,15 @@ static bool reduce_alias(dms_graph *graph, const dms_node *node, uint32_t k, con
     return dms_ops_alias_reshape(graph, node, k, in, out);
 }
 
-/* A bool tensor as 0 and 1. */
-static dms_code bool_to_u8(dms_lowering *lo, const dms_node *node, dms_lowered_operand *operand,
-                           dms_status *st) {
-    const int64_t saturate[1] = {0};
-    dms_lowered_operand cast[2] = {*operand, *operand};
-    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_U8, operand->view.rank, operand->view.dim, &cast[1], st));
-    DMS_TRY(dms_lower_call(lo, node, DMS_K_CAST, 1, 1, cast, 1, saturate, 0, NULL, st));
-    *operand = cast[1];
-    return DMS_OK;
-}
-
-/* Reduces the axes of `mask`; min and max of bool go by way of u8. */
+/* Reduces the axes of `mask`. */
 static dms_code reduce(dms_lowering *lo, const dms_node *node, dms_reduce_fn fn, uint32_t mask,
                        dms_status *st) {
     dms_lowered_operand operand[2] = {dms_lower_operand(lo, node->in[0]),
                                       dms_lower_operand(lo, node->out[0])};
-    const dms_lowered_operand out = operand[1];
-    const bool is_bool = operand[0].view.dtype == DMS_DTYPE_BOOL;
-    /* max of 0 and 1 is "any", min is "all" */
-    if (is_bool) {
-        DMS_TRY(bool_to_u8(lo, node, &operand[0], st));
-        DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_U8, out.view.rank, out.view.dim, &operand[1], st));
-    }
-    const dms_lowered_operand result = operand[1];
     const uint32_t n_kept = dms_ops_axes_last(&operand[0].view, mask);
     DMS_TRY(dms_ops_view_as(node, &operand[1], n_kept, operand[0].view.dim, st));
     const int64_t i[2] = {(int64_t)fn, n_kept};
-    DMS_TRY(dms_lower_call(lo, node, DMS_K_REDUCE, 1, 1, operand, 2, i, 0, NULL, st));
-    if (!is_bool)
-        return DMS_OK;
-    const dms_lowered_operand cast[2] = {result, out};
-    const int64_t saturate[1] = {0};
-    return dms_lower_call(lo, node, DMS_K_CAST, 1, 1, cast, 1, saturate, 0, NULL, st);
+    return dms_lower_call(lo, node, DMS_K_REDUCE, 1, 1, operand, 2, i, 0, NULL, st);
 }
 
 /* One DMS_K_REDUCE, which wants what stays before what goes: a permuted view. */

@@ -365,6 +365,26 @@ const char *op_values(const char *op, const char *inputs, const char *attributes
     return c->text;
 }
 
+int op_try(const char *op, const char *inputs, const char *attributes, uint32_t n_out) {
+    op_case *c = &the_case;
+    uint64_t bytes = 0;
+    if (build(op, inputs, attributes, n_out) != DMS_OK)
+        return 0;
+    if (lower() != DMS_OK)
+        return -1;
+    for (uint32_t t = 0; t < c->graph.n_tensors; t++)
+        bytes += dms_view_bytes(&c->graph.tensor[t].view);
+    if (bytes > UINT64_C(1) << 24) /* too large to be worth running */
+        return 1;
+    void **storage = dms_alloc(&c->arena, c->graph.n_tensors, sizeof *storage);
+    const dms_code code = run(storage);
+    return code == DMS_OK || code == DMS_EINPUT ? 1 : -1;
+}
+
+const char *op_sentence(void) {
+    return the_case.st.msg;
+}
+
 const char *op_calls(const char *op, const char *inputs, const char *attributes, uint32_t n_out) {
     op_case *c = &the_case;
     must(build(op, inputs, attributes, n_out));

@@ -42,6 +42,13 @@ const char *op_operand(uint32_t call, uint32_t k);
  * refuses. Computed inputs hold 0, 1, 2, ... (bool: 0 1 0 1 ...). */
 const char *op_values(const char *op, const char *inputs, const char *attributes, uint32_t n_out);
 
+/* Infers, and what was accepted lowers and runs. Returns 0 when infer refused, 1 when all went well
+ * (an index out of range included), -1 when lowering or running failed: op_sentence() has why. */
+int op_try(const char *op, const char *inputs, const char *attributes, uint32_t n_out);
+
+/* The sentence of the last failure. */
+const char *op_sentence(void);
+
 /* The next checks speak of this: a wrong text fails the test with both texts and the place. */
 #define INFERS(op, inputs, attributes, n_out, text)                                                \
     assert_string_equal(op_infer(op, inputs, attributes, n_out), text)
