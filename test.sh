@@ -107,8 +107,11 @@ if [ -n "$all" ]; then
     runner "changed models, sanitized" build-asan/tests/fuzz_model 500 "${changed_models[@]}"
     runner "changed plans, sanitized" build-asan/tests/fuzz_plan 20000 $changed_plan
     runner "command lines, sanitized" $python tests/e2e/test_cli.py build-asan build/models
-    setup_build tsan || give_up
-    suite "runtime under the thread sanitizer" build-tsan -L unit -R 'engine|session|timeline|storage|dmsrun'
+    threaded=(test_engine test_session test_timeline test_storage test_user_copy test_dmsrun)
+    setup_build tsan "${threaded[@]}" dmsrun example_embed || give_up
+    for name in "${threaded[@]}"; do
+        suite "$name under the thread sanitizer" build-tsan -R "^$name\$"
+    done
     if [ -d "$shared" ]; then
         runner "acceptance" python3 "$shared/accept/accept.py" --bin build --only \
             mnist_cntk,light_resnet50,ppocr_det_v3,bert_mini,llama_kv,llama-tiny-ts

@@ -35,14 +35,15 @@ setup_python() {
         cp "$pins" .venv/installed.txt
 }
 
-# Configures and builds one preset of CMakePresets.json; prints the log only when that fails.
+# setup_build PRESET [TARGET...]: configures and builds; prints the log only when that fails.
 setup_build() {
     local preset=$1 folder=build log
+    shift
     [ "$preset" = default ] || folder=build-$preset
     mkdir -p "$folder"
     log=$folder/setup.log
     echo "building preset $preset into $folder/"
-    if ! { cmake --preset "$preset" && cmake --build "$folder" -j "$(nproc)"; } >"$log" 2>&1; then
+    if ! { cmake --preset "$preset" && cmake --build "$folder" -j "$(nproc)" --target "${@:-all}"; } >"$log" 2>&1; then
         tail -n 40 "$log"
         return 1
     fi
