@@ -101,8 +101,8 @@ typedef enum dms_kernel_id {
     /* x -> y, same rank, at most 5.  i: mode (0 nearest, 1 linear, 2 cubic), coordinates
      * (0 half_pixel, 1 pytorch_half_pixel, 2 align_corners, 3 asymmetric, 4 tf_crop_and_resize,
      * 5 half_pixel_symmetric), nearest (0 round_prefer_floor, 1 round_prefer_ceil, 2 floor,
-     * 3 ceil), exclude outside (0/1), antialias (0/1)  f: cubic coefficient, extrapolation value, then per
-     * axis: scale, roi begin, roi end */
+     * 3 ceil), exclude outside (0/1), antialias (0/1)  f: cubic coefficient, extrapolation value,
+     * then per axis: scale, roi begin, roi end */
     DMS_K_RESIZE = 44,
 
     /* ---- attention (attention.c): never holds more than one block of scores ------------------ */

@@ -3,7 +3,8 @@
  *      x[b, c, h, w]     w[m, c/g, kh, kw]     bias[m]     y[b, m, oh, ow]
  *
  *      y[.., m, oy, ox] = bias[m] + sum over c, ky, kx of  w[m, c, ky, kx] *
- *                         x[.., c, oy step_h + ky dilation_h - top, ox step_w + kx dilation_w - left]
+ *                         x[.., c, oy step_h + ky dilation_h - top,
+ *                                  ox step_w + kx dilation_w - left]
  *
  * in that order, one fused chain per output. The image is 0 outside; how far it is padded below and
  * to the right follows from oh and ow. Transposed, the same pairs of x and y meet with their roles

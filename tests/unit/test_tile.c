@@ -1,217 +1,263 @@
-/* test_tile.c - each micro-kernel against the chain it stands for, on every instruction set.
- *
- * The kernels of both sets are called side by side on the same operands; a naive loop over fmaf says
- * what every element must be, bit by bit.
- */
+/* test_tile.c - lowered calls become steps over cells. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-
-#include <cmocka.h>
-#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "runtime/kernels/cpu_kernel.h"
+#include <cmocka.h>
 
-/* The header declares one instruction set at a time. */
-#define DMS_ISA_SUFFIX _base
-#include "runtime/kernels/tile_internal.h"
+#include "support_graph.h"
 
-void dms_tile_product_avx2(int rows, int64_t k, const float *a, int64_t pitch_a, const float *b,
-                           float *c, int64_t pitch_c, dms_tile_mode mode);
-void dms_tile_row_avx2(int64_t k, const float *a, const float *b, int64_t pitch_panel, float *c,
-                       dms_tile_mode mode);
-void dms_tile_row_plain_avx2(int64_t k, const float *a, const float *b, int64_t pitch_b, int64_t n,
-                             float *sum);
-void dms_tile_taps_avx2(int rows, int64_t k, const float *x, const int32_t *base,
-                        const int32_t *offset, const float *w, float *c);
-void dms_tile_along_avx2(int64_t n, int64_t k, const float *x, const int32_t *offset,
-                         const float *w, const float *from, int64_t from_pitch, float *to);
-void dms_tile_transpose_avx2(int64_t rows, int64_t columns, const float *x, int64_t pitch_x,
-                             float *y, int64_t pitch_y);
-
-/* One set of micro-kernels. */
-typedef struct kernels {
-    void (*product)(int, int64_t, const float *, int64_t, const float *, float *, int64_t,
-                    dms_tile_mode);
-    void (*row)(int64_t, const float *, const float *, int64_t, float *, dms_tile_mode);
-    void (*row_plain)(int64_t, const float *, const float *, int64_t, int64_t, float *);
-    void (*taps)(int, int64_t, const float *, const int32_t *, const int32_t *, const float *,
-                 float *);
-    void (*along)(int64_t, int64_t, const float *, const int32_t *, const float *, const float *,
-                  int64_t, float *);
-    void (*transpose)(int64_t, int64_t, const float *, int64_t, float *, int64_t);
-} kernels;
-
-static const kernels sets[DMS_N_ISAS] = {
-    {dms_tile_product_base, dms_tile_row_base, dms_tile_row_plain_base, dms_tile_taps_base,
-     dms_tile_along_base, dms_tile_transpose_base},
-    {dms_tile_product_avx2, dms_tile_row_avx2, dms_tile_row_plain_avx2, dms_tile_taps_avx2,
-     dms_tile_along_avx2, dms_tile_transpose_avx2},
-};
-
-/* The sets this machine can run. */
-static int n_sets(void) {
-    return (int)dms_isa_detect() + 1;
+/* Steps of a case; fails the test where there are none. */
+static dms_steps tiled(graph_case *g) {
+    dms_steps steps;
+    dms_status st;
+    if (dms_tile(&g->graph, &g->lowered, &g->profile, &g->arena, &steps, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    return steps;
 }
 
-enum { ROOM = 8192 };
+/* The step tensor made of a graph tensor. */
+static const dms_step_tensor *find(const dms_steps *steps, uint32_t origin) {
+    for (uint32_t i = 0; i < steps->n_tensors; i++)
+        if (steps->tensor[i].origin == origin)
+            return &steps->tensor[i];
+    fail_msg("tensor %u has no step", (unsigned)origin);
+    return NULL;
+}
 
-/* Operands of any test: x and w are read, c is where sums go. */
-typedef struct operands {
-    float x[ROOM], w[ROOM], c[ROOM], want[ROOM];
-    int32_t base[8], offset[512];
-} operands;
+static void a_small_weight_is_one_cell_and_one_step(void **state) {
+    (void)state;
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 4, 64), w = graph_weight(&g, "w", 64, 64, 1),
+                   y = graph_result(&g, "y", 4, 64);
+    graph_matmul(&g, x, w, y);
+    graph_output(&g, y);
+    const dms_steps s = tiled(&g);
+    assert_int_equal(s.n_steps, 1);
+    assert_int_equal(find(&s, w)->plan.cell_len, 0);
+    assert_int_equal(s.weights_bytes, 64 * 64 * 4);
+    assert_int_equal(find(&s, y)->plan.kind, DMS_TENSOR_OUTPUT);
+    graph_end(&g);
+}
 
-static void fill(float *out, uint32_t seed) {
-    for (int k = 0; k < ROOM; k++) {
-        seed = seed * 1664525u + 1013904223u;
-        out[k] = (float)(int32_t)(seed >> 8) * 0x1p-23f - 1.0f;
+static void a_large_weight_is_cut_by_columns_and_its_product_too(void **state) {
+    (void)state;
+    /* 128 x 512 f32 = 256 KiB, cells of 64 KiB: 4 cells of 128 columns, 4 steps */
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 3, 128), w = graph_weight(&g, "w", 128, 512, 1),
+                   y = graph_result(&g, "y", 3, 512);
+    graph_matmul(&g, x, w, y);
+    graph_output(&g, y);
+    const dms_steps s = tiled(&g);
+    const dms_step_tensor *tw = find(&s, w), *ty = find(&s, y);
+    assert_int_equal(s.n_steps, 4);
+    assert_int_equal(dms_plan_cells(&tw->plan), 4);
+    assert_true(tw->plan.is_split);
+    assert_int_equal(dms_plan_buffer_bytes(&tw->plan, 0), 64u << 10);
+    assert_int_equal(dms_plan_cells(&ty->plan), 4);
+    assert_false(ty->plan.is_split);
+    assert_int_equal(ty->plan.cell_axis, 1);
+    assert_int_equal(ty->plan.cell_len, 128);
+    for (uint32_t c = 0; c < 4; c++) {
+        assert_int_equal(s.step[c].operand[1].first, c);
+        assert_int_equal(s.step[c].operand[1].n, 1);
+        assert_int_equal(s.step[c].operand[2].first, c);
+        assert_int_equal(s.step[c].call, s.step[0].call); /* equal cells share one call */
     }
+    graph_end(&g);
 }
 
-static void begin(operands *o) {
-    fill(o->x, 1);
-    fill(o->w, 2);
-    fill(o->c, 3);
-    memcpy(o->want, o->c, sizeof o->want);
-    for (int k = 0; k < 8; k++)
-        o->base[k] = 7 * k + 1;
-    for (int k = 0; k < 512; k++)
-        o->offset[k] = (k * 37) % 1000;
-}
-
-/* All of c, what lies between and behind the sums included. */
-static void expect_equal(const operands *o, const char *what) {
-    for (int k = 0; k < ROOM; k++)
-        if (memcmp(&o->c[k], &o->want[k], sizeof o->c[k]) != 0)
-            fail_msg("%s: element %d is %a, wanted %a", what, k, o->c[k], o->want[k]);
-}
-
-/* What a tile leaves of an element whose chain of terms ended in `sum`. */
-static float left_by(dms_tile_mode mode, float before, float sum) {
-    return mode == DMS_TILE_ADD ? before + sum : sum;
-}
-
-/* rows x 16 sums; rows of a lie 300 apart, rows of c 40: gaps must stay as they are. */
-static void a_product_tile_is_one_chain_per_element(void **state) {
+static void a_source_walks_the_columns_of_its_cell(void **state) {
     (void)state;
-    for (int isa = 0; isa < n_sets(); isa++)
-        for (int rows = 1; rows <= 6; rows++)
-            for (int mode = DMS_TILE_SET; mode <= DMS_TILE_CONTINUE; mode++)
-                for (int64_t k = 0; k <= 256; k += 85) {
-                    operands o;
-                    begin(&o);
-                    for (int r = 0; r < rows; r++)
-                        for (int j = 0; j < 16; j++) {
-                            float *want = &o.want[r * 40 + j];
-                            float sum = mode == DMS_TILE_CONTINUE ? *want : 0.0f;
-                            for (int64_t p = 0; p < k; p++)
-                                sum = fmaf(o.x[r * 300 + p], o.w[p * 16 + j], sum);
-                            *want = left_by((dms_tile_mode)mode, *want, sum);
-                        }
-                    sets[isa].product(rows, k, o.x, 300, o.w, o.c, 40, (dms_tile_mode)mode);
-                    expect_equal(&o, "product");
-                }
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 3, 128), w = graph_weight(&g, "w", 128, 512, 1),
+                   y = graph_result(&g, "y", 3, 512);
+    graph_matmul(&g, x, w, y);
+    graph_output(&g, y);
+    const dms_steps s = tiled(&g);
+    const dms_step_tensor *tw = find(&s, w);
+    assert_int_equal(s.n_consts, 128 * 512 * 4);
+    for (uint32_t c = 0; c < 4; c++) {
+        const dms_source *source = &s.source[tw->plan.first_source + c];
+        assert_int_equal(source->file, 1);
+        assert_int_equal(source->view.offset, (int64_t)c * 128);
+        assert_int_equal(dms_view_count(&source->view), 128 * 128);
+        assert_true(dms_view_end(&source->view) <= 128 * 512);
+    }
+    graph_end(&g);
 }
 
-/* Four panels 1600 apart: 64 sums side by side. */
-static void a_row_meets_four_panels(void **state) {
+static void a_packed_small_weight_is_embedded_in_the_order_of_its_layout(void **state) {
     (void)state;
-    for (int isa = 0; isa < n_sets(); isa++)
-        for (int mode = DMS_TILE_SET; mode <= DMS_TILE_CONTINUE; mode++) {
-            operands o;
-            begin(&o);
-            for (int j = 0; j < 64; j++) {
-                float sum = mode == DMS_TILE_CONTINUE ? o.want[j] : 0.0f;
-                for (int p = 0; p < 100; p++)
-                    sum = fmaf(o.x[p], o.w[j / 16 * 1600 + p * 16 + j % 16], sum);
-                o.want[j] = left_by((dms_tile_mode)mode, o.want[j], sum);
-            }
-            sets[isa].row(100, o.x, o.w, 1600, o.c, (dms_tile_mode)mode);
-            expect_equal(&o, "row");
+    /* panels of 16 columns: element (k, n) lies at panel n / 16, row k, column n % 16 */
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 3, 32), w = graph_weight(&g, "w", 32, 40, 1),
+                   y = graph_result(&g, "y", 3, 40);
+    graph_matmul(&g, x, w, y);
+    graph_output(&g, y);
+    const dms_steps s = tiled(&g);
+    const dms_step_tensor *tw = find(&s, w);
+    const dms_source *source = &s.source[tw->plan.first_source];
+    assert_int_equal(source->file, DMS_NONE);
+    assert_int_equal(tw->plan.stored.rank, 3);
+    assert_int_equal(source->n_embedded, 3 * 32 * 16 * 4);
+    float plain[32 * 40], packed[3 * 32 * 16];
+    memcpy(plain, g.graph.tensor[w].data, sizeof plain);
+    memcpy(packed, source->embedded, sizeof packed);
+    for (int k = 0; k < 32; k++)
+        for (int n = 0; n < 48; n++)
+            assert_true(packed[n / 16 * 512 + k * 16 + n % 16] == (n < 40 ? plain[k * 40 + n] : 0));
+    graph_end(&g);
+}
+
+static void a_weight_that_is_also_read_plainly_keeps_its_layout(void **state) {
+    (void)state;
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 64, 64), w = graph_weight(&g, "w", 64, 64, 1),
+                   a = graph_result(&g, "a", 64, 64), b = graph_result(&g, "b", 64, 64);
+    graph_matmul(&g, x, w, a);
+    graph_binary(&g, DMS_FN_ADD, a, w, b);
+    graph_output(&g, b);
+    const dms_steps s = tiled(&g);
+    assert_int_equal(find(&s, w)->plan.stored.rank, 2);
+    graph_end(&g);
+}
+
+static void the_grid_does_not_depend_on_the_profile_speed(void **state) {
+    (void)state;
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 3, 256), w = graph_weight(&g, "w", 256, 1024, 1),
+                   y = graph_result(&g, "y", 3, 1024);
+    graph_matmul(&g, x, w, y);
+    graph_output(&g, y);
+    const uint32_t n = tiled(&g).n_steps;
+    g.profile.f32_flops *= 1000;
+    g.profile.in.bytes_per_s /= 1000;
+    assert_int_equal(tiled(&g).n_steps, n);
+    assert_true(n > 1);
+    graph_end(&g);
+}
+
+static void the_last_reader_gives_its_place_to_the_result(void **state) {
+    (void)state;
+    /* a = x + x; b = relu(a) lies over a; c = a2 + b cannot lie over what is still read */
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 4, 8), a = graph_result(&g, "a", 4, 8),
+                   b = graph_result(&g, "b", 4, 8), c = graph_result(&g, "c", 4, 8);
+    graph_binary(&g, DMS_FN_ADD, x, x, a);
+    graph_unary(&g, DMS_FN_RELU, a, b);
+    graph_binary(&g, DMS_FN_MUL, b, x, c);
+    graph_output(&g, c);
+    const dms_steps s = tiled(&g);
+    assert_int_equal(s.tensor[find(&s, b)->over].origin, a);
+    assert_int_equal(s.tensor[find(&s, c)->over].origin, b);
+    assert_int_equal(find(&s, a)->over, DMS_NONE); /* an input port is never overwritten */
+    graph_end(&g);
+}
+
+static void what_is_read_later_is_not_overwritten(void **state) {
+    (void)state;
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 4, 8), a = graph_result(&g, "a", 4, 8),
+                   b = graph_result(&g, "b", 4, 8), c = graph_result(&g, "c", 4, 8);
+    graph_unary(&g, DMS_FN_NEG, x, a);
+    graph_unary(&g, DMS_FN_RELU, a, b);
+    graph_binary(&g, DMS_FN_MUL, a, b, c);
+    graph_output(&g, c);
+    const dms_steps s = tiled(&g);
+    assert_int_equal(find(&s, b)->over, DMS_NONE);
+    assert_int_not_equal(find(&s, c)->over, DMS_NONE); /* over a or b: both end here */
+    graph_end(&g);
+}
+
+static void a_tensor_with_a_gap_before_its_last_reader_is_not_written_again(void **state) {
+    (void)state;
+    /* a is read in step 2, after a gap: were b over it, an eviction in the gap would save the old
+     * bytes and the write run would not be the first run of touches */
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 4, 8), a = graph_result(&g, "a", 4, 8),
+                   m = graph_result(&g, "m", 4, 8), b = graph_result(&g, "b", 4, 8);
+    graph_unary(&g, DMS_FN_NEG, x, a);
+    graph_unary(&g, DMS_FN_NEG, x, m);
+    graph_output(&g, m);
+    graph_unary(&g, DMS_FN_RELU, a, b);
+    graph_output(&g, b);
+    const dms_steps s = tiled(&g);
+    assert_int_equal(find(&s, b)->over, DMS_NONE);
+    graph_end(&g);
+}
+
+static void step_times_are_the_larger_of_arithmetic_and_memory(void **state) {
+    (void)state;
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 4, 8), y = graph_result(&g, "y", 4, 8);
+    graph_unary(&g, DMS_FN_RELU, x, y);
+    graph_output(&g, y);
+    /* 32 elements: 256 bytes at 1 byte/ns, and 100 ns to launch */
+    assert_int_equal(tiled(&g).step[0].ns, 256 + 100);
+    g.profile.f32_flops = 10000000; /* 32 operations at 100 ns each */
+    assert_int_equal(tiled(&g).step[0].ns, 3200 + 100);
+    graph_end(&g);
+}
+
+static void blocks_are_cells_and_chains(void **state) {
+    (void)state;
+    graph_case g;
+    graph_begin(&g);
+    const uint32_t x = graph_input(&g, "x", 3, 128), w = graph_weight(&g, "w", 128, 512, 1),
+                   y = graph_result(&g, "y", 3, 512), z = graph_result(&g, "z", 3, 512);
+    graph_matmul(&g, x, w, y);
+    graph_unary(&g, DMS_FN_RELU, y, z);
+    graph_output(&g, z);
+    const dms_steps s = tiled(&g);
+    dms_blocks blocks;
+    dms_status st;
+    assert_int_equal(dms_blocks_make(&g.graph, &s, &g.profile, &g.arena, &blocks, &st), DMS_OK);
+    const dms_problem *p = &blocks.problem;
+    assert_int_equal(p->n_steps, 5);
+    assert_int_equal(p->n_tensors, 1 + 4 + 1); /* x; cells of w; y and z as one */
+    uint32_t weights = 0;
+    for (uint32_t b = 0; b < p->n_tensors; b++) {
+        const dms_problem_tensor *t = &p->tensors[b];
+        if (t->kind == DMS_PROBLEM_WEIGHT) {
+            assert_int_equal(t->n_touches, 1);
+            assert_int_equal(p->touches[t->first_touch], weights++);
         }
-}
-
-/* Any number of columns, and of terms around the four that are taken per pass. */
-static void a_row_meets_a_plain_matrix(void **state) {
-    (void)state;
-    for (int isa = 0; isa < n_sets(); isa++)
-        for (int64_t n = 1; n < 70; n += 11)
-            for (int64_t k = 0; k < 10; k++) {
-                operands o;
-                begin(&o);
-                for (int64_t j = 0; j < n; j++)
-                    for (int64_t p = 0; p < k; p++)
-                        o.want[j] = fmaf(o.x[p], o.w[p * 80 + j], o.want[j]);
-                sets[isa].row_plain(k, o.x, o.w, 80, n, o.c);
-                expect_equal(&o, "row against a plain matrix");
-            }
-}
-
-/* Pixels begin anywhere, terms lie anywhere: offsets jump to and fro. */
-static void taps_continue_the_chain_of_every_pixel(void **state) {
-    (void)state;
-    for (int isa = 0; isa < n_sets(); isa++)
-        for (int rows = 1; rows <= 6; rows++)
-            for (int64_t k = 0; k <= 384; k += 128) {
-                operands o;
-                begin(&o);
-                for (int r = 0; r < rows; r++)
-                    for (int j = 0; j < 16; j++)
-                        for (int64_t p = 0; p < k; p++)
-                            o.want[r * 16 + j] = fmaf(o.x[o.base[r] + o.offset[p]], o.w[p * 16 + j],
-                                                      o.want[r * 16 + j]);
-                sets[isa].taps(rows, k, o.x, o.base, o.offset, o.w, o.c);
-                expect_equal(&o, "taps");
-            }
-}
-
-/* Every length: whole vectors and rests; nothing is written behind the last sum. */
-static void a_run_along_the_width_writes_its_length(void **state) {
-    (void)state;
-    for (int isa = 0; isa < n_sets(); isa++)
-        for (int64_t n = 1; n < 150; n++)
-            for (int64_t pitch = 0; pitch < 2; pitch++) {
-                operands o;
-                float from[256];
-                begin(&o);
-                for (int j = 0; j < 256; j++)
-                    from[j] = pitch == 0 ? 0.25f : o.w[4000 + j];
-                for (int64_t j = 0; j < n; j++) {
-                    o.want[j] = from[j];
-                    for (int p = 0; p < 9; p++)
-                        o.want[j] = fmaf(o.w[p], o.x[o.offset[p] + j], o.want[j]);
-                }
-                sets[isa].along(n, 9, o.x, o.offset, o.w, from, pitch, o.c);
-                expect_equal(&o, "along");
-            }
-}
-
-/* Blocks of 8 and what is left of rows and columns. */
-static void a_transpose_moves_every_element(void **state) {
-    (void)state;
-    for (int isa = 0; isa < n_sets(); isa++)
-        for (int64_t rows = 0; rows < 20; rows += 3)
-            for (int64_t columns = 0; columns < 34; columns += 5) {
-                operands o;
-                begin(&o);
-                for (int64_t i = 0; i < rows; i++)
-                    for (int64_t j = 0; j < columns; j++)
-                        o.want[j * 50 + i] = o.x[i * 60 + j];
-                sets[isa].transpose(rows, columns, o.x, 60, o.c, 50);
-                expect_equal(&o, "transpose");
-            }
+        if (t->kind == DMS_PROBLEM_OUTPUT) {
+            assert_int_equal(t->n_touches, 5);
+            assert_int_equal(s.tensor[blocks.block[b].tensor].origin, y);
+            assert_int_equal(s.tensor[blocks.block[b].last].origin, z);
+        }
+    }
+    assert_int_equal(weights, 4);
+    graph_end(&g);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_product_tile_is_one_chain_per_element),
-        cmocka_unit_test(a_row_meets_four_panels),
-        cmocka_unit_test(a_row_meets_a_plain_matrix),
-        cmocka_unit_test(taps_continue_the_chain_of_every_pixel),
-        cmocka_unit_test(a_run_along_the_width_writes_its_length),
-        cmocka_unit_test(a_transpose_moves_every_element),
+        cmocka_unit_test(a_small_weight_is_one_cell_and_one_step),
+        cmocka_unit_test(a_large_weight_is_cut_by_columns_and_its_product_too),
+        cmocka_unit_test(a_source_walks_the_columns_of_its_cell),
+        cmocka_unit_test(a_packed_small_weight_is_embedded_in_the_order_of_its_layout),
+        cmocka_unit_test(a_weight_that_is_also_read_plainly_keeps_its_layout),
+        cmocka_unit_test(the_grid_does_not_depend_on_the_profile_speed),
+        cmocka_unit_test(the_last_reader_gives_its_place_to_the_result),
+        cmocka_unit_test(what_is_read_later_is_not_overwritten),
+        cmocka_unit_test(a_tensor_with_a_gap_before_its_last_reader_is_not_written_again),
+        cmocka_unit_test(step_times_are_the_larger_of_arithmetic_and_memory),
+        cmocka_unit_test(blocks_are_cells_and_chains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
