@@ -196,6 +196,14 @@ static void every_setting_of_the_pass_packs_without_overlap(void **state) {
     assert_true(fitted > 400);
 }
 
+/* How many times pieces stand in buckets. */
+static uint64_t filled(const dms_holes *holes) {
+    uint64_t n = 0;
+    for (uint32_t b = 0; b < holes->n_buckets; b++)
+        n += holes->fill[b];
+    return n;
+}
+
 static void a_repair_moves_others_or_nothing(void **state) {
     (void)state;
     uint32_t moved = 0, refused = 0;
@@ -207,7 +215,7 @@ static void a_repair_moves_others_or_nothing(void **state) {
         for (uint32_t g = 0; g < a.cycle.n_gaps; g++)
             a.draft.keep[g] = a.cycle.gap[g].rule == DMS_GAP_KEPT;
         const dms_fit fit = {0};
-        const int64_t budget = (int64_t)problem_floor(&a.c) + 25;
+        const int64_t budget = (int64_t)problem_floor(&a.c) + 25 + (int64_t)seed;
         if (!dms_slots(&a.cycle, &a.work, budget, DMS_SLOT_EARLY, &a.draft) ||
             !dms_addresses_pass(a.addresses, budget, &fit, &a.draft)) {
             problem_end(&a.c);
@@ -219,11 +227,13 @@ static void a_repair_moves_others_or_nothing(void **state) {
                 continue;
             memcpy(before, a.addresses->piece, a.addresses->n_pieces * sizeof *before);
             const int32_t start = p->start - 1;
+            const uint64_t entries = filled(&a.addresses->holes);
             dms_holes_take(&a.addresses->holes, id);
             const bool done = dms_addresses_repair(a.addresses, id, start, DMS_FIT_LOWEST);
             if (!done) {
                 *p = before[id];
                 dms_holes_put(&a.addresses->holes, id);
+                assert_int_equal(filled(&a.addresses->holes), entries);
                 assert_memory_equal(before, a.addresses->piece,
                                     a.addresses->n_pieces * sizeof *before);
             }
