@@ -472,7 +472,9 @@ dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, double stock_price,
     DMS_TRY(dms_lp_solve(&bound->lp, DMS_LP_RECIPE, limit, &result, st));
     if (!result.is_solved)
         DMS_TRY(dms_lp_solve(&bound->lp, DMS_LP_RECIPE_BACKUP, limit, &result, st));
-    shares.has_shares = result.is_solved;
+    /* a certificate that falls short of the objective says the solver was not done */
+    shares.has_shares =
+        result.is_solved && result.certificate >= result.objective - 1e-6 * (1 + result.objective);
     if (result.is_solved)
         read_shares(bound, &result, &shares);
     const double stall_ns = result.certificate * bound->ns;

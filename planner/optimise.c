@@ -74,6 +74,11 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
     dms_placer *p = o->placer;
     dms_shares shares;
     DMS_TRY(solve(o, 0, 0, &shares, st));
+    if (!shares.has_shares) { /* the ladder: a coarser program before the closed form */
+        dms_bound_close(o->bound);
+        DMS_TRY(dms_bound_open(o->cycle, N_GROUPS / 2, p->arena, &o->bound, st));
+        DMS_TRY(solve(o, 0, 0, &shares, st));
+    }
     if (shares.bound_ns > p->bound_ns)
         p->bound_ns = shares.bound_ns;
     if (p->bound_ns > p->target_ns)
