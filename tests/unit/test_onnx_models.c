@@ -101,10 +101,27 @@ static uint32_t add_dims(onnx_case *c, const Onnx__ValueInfoProto *port, const d
     return n;
 }
 
+/* The bits of an f16 or bf16 as a number. */
+static double half(dms_dtype dtype, uint16_t bits) {
+    const uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    if (dtype == DMS_DTYPE_BF16) {
+        memcpy(&value, &wide, sizeof value);
+        return (double)value;
+    }
+    const double sign = bits >> 15 != 0 ? -1 : 1;
+    const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
+    if (exponent == 31)
+        return mantissa != 0 ? (double)NAN : sign * (double)INFINITY;
+    return sign * (exponent == 0 ? ldexp(mantissa, -24) : ldexp(1024 + mantissa, exponent - 25));
+}
+
 /* One element as a number. */
 static double number(dms_dtype dtype, const void *data, uint64_t k) {
     if (dtype == DMS_DTYPE_F32)
         return (double)((const float *)data)[k];
+    if (dtype == DMS_DTYPE_F16 || dtype == DMS_DTYPE_BF16)
+        return half(dtype, ((const uint16_t *)data)[k]);
     if (dtype == DMS_DTYPE_I64)
         return (double)((const int64_t *)data)[k];
     if (dtype == DMS_DTYPE_I32)
@@ -112,20 +129,33 @@ static double number(dms_dtype dtype, const void *data, uint64_t k) {
     return (double)((const uint8_t *)data)[k];
 }
 
-/* Largest |got - wanted| / (2e-4 of the largest + 1e-4 |wanted|); integers may differ by 3. */
-static double compare(const dms_view *view, const void *got, const void *wanted) {
+/* What an element may differ by: a part of the largest, and of itself. Integers: 4 steps. */
+static double room(dms_dtype dtype, double largest, double wanted) {
+    if (!dms_dtype_is_float(dtype))
+        return 4;
+    if (dtype == DMS_DTYPE_BF16)
+        return 4e-2 * largest + 1e-2 * fabs(wanted);
+    if (dtype == DMS_DTYPE_F16)
+        return 7e-3 * largest + 1e-3 * fabs(wanted);
+    return 2e-4 * largest + 1e-4 * fabs(wanted);
+}
+
+/* Largest difference, in parts of what is allowed. Files hold bf16 as its bits or as f32. */
+static double compare(const dms_tensor *t, const void *got, const dms_view *view,
+                      const void *wanted) {
+    const dms_dtype from =
+        t->dtype == DMS_DTYPE_BF16 && view->dtype == DMS_DTYPE_U16 ? t->dtype : view->dtype;
     const uint64_t n = (uint64_t)dms_view_count(view);
     double largest = 0, worst = 0;
     for (uint64_t k = 0; k < n; k++) {
-        const double w = fabs(number(view->dtype, wanted, k));
+        const double w = fabs(number(from, wanted, k));
         largest = isfinite(w) && w > largest ? w : largest;
     }
     for (uint64_t k = 0; k < n; k++) {
-        const double g = number(view->dtype, got, k), w = number(view->dtype, wanted, k);
+        const double g = number(t->dtype, got, k), w = number(from, wanted, k);
         if (g == w || (isnan(g) && isnan(w)))
             continue;
-        const double room = dms_dtype_is_float(view->dtype) ? 2e-4 * largest + 1e-4 * fabs(w) : 3;
-        const double error = fabs(g - w) / room;
+        const double error = fabs(g - w) / room(t->dtype, largest, w);
         worst = error > worst || isnan(error) ? (isnan(error) ? INFINITY : error) : worst;
     }
     return worst;
@@ -160,9 +190,11 @@ static verdict run_set(onnx_case *c, const Onnx__ModelProto *model, const char *
     for (uint32_t k = 0; k < c->read.n_outputs; k++) {
         const void *wanted = load(c, set, "output", k, &view);
         const uint32_t storage = c->lowered.output[k];
-        if (wanted == NULL || dms_view_bytes(&view) != c->read.tensor[storage].bytes)
+        const dms_tensor *t = &c->read.tensor[storage];
+        if (wanted == NULL ||
+            (uint64_t)dms_view_count(&view) * dms_dtype_bytes((uint32_t)t->dtype) != t->bytes)
             return WRONG;
-        const double error = compare(&view, c->storage[storage], wanted);
+        const double error = compare(t, c->storage[storage], &view, wanted);
         worst = error > worst ? error : worst;
     }
     (void)dms_fail(&c->st, DMS_OK, "error %.3f of what is allowed", worst);
