@@ -182,6 +182,14 @@ static void tile_at_edge(int rows, int64_t k, const float *a, const float *b, fl
         memcpy(sum + r * pitch, edge + r * WIDTH, (size_t)n * sizeof *edge);
 }
 
+/* Asks for one of `n` equal slices of a panel's segment, which is used next. Segments of one panel
+ * after another lie far apart in memory, so the processor does not foresee them. */
+static void prefetch_slice(const float *panel, int64_t k, int64_t slice, int64_t n) {
+    const int64_t first = k * slice / n, end = k * (slice + 1) / n;
+    for (int64_t q = first; q < end; q++)
+        __builtin_prefetch(panel + q * WIDTH, 0, 2);
+}
+
 /* Rows [row, row + rows) of a (copied) against all columns of the part, in tiles of equal height as
  * far as possible: a tile of one row takes as long as one of four. */
 static void block_of_rows(const product *p, int64_t row, int64_t rows, int64_t k, const float *a,
@@ -189,15 +197,18 @@ static void block_of_rows(const product *p, int64_t row, int64_t rows, int64_t k
                           dms_tile_mode mode) {
     for (int64_t j = 0; j < p->columns; j += WIDTH, b += pitch_panel) {
         const int64_t n = p->columns - j;
-        int64_t tiles = blocks_of(rows, ROWS);
+        const int64_t all = blocks_of(rows, ROWS);
+        int64_t tiles = all;
         for (int64_t i = 0; i < rows; tiles--) {
             const int high = (int)blocks_of(rows - i, tiles);
+            if (row == 0 && n > WIDTH)
+                prefetch_slice(b + pitch_panel, k, all - tiles, all);
             float *at = sum->at + (row + i) * sum->pitch + j / WIDTH * sum->step;
             if (n < WIDTH && sum->is_direct)
                 tile_at_edge(high, k, a + i * SEGMENT, b, at, sum->pitch, n);
             else
                 DMS_ISA(dms_tile_product)
-                (high, k, a + i * SEGMENT, SEGMENT, b, at, sum->pitch, mode);
+            (high, k, a + i * SEGMENT, SEGMENT, b, at, sum->pitch, mode);
             i += high;
         }
     }

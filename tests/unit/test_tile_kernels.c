@@ -1,6 +1,6 @@
-/* test_tile_kernels.c - each micro-kernel against the chain it stands for, on every instruction set.
+/* test_tile_kernels.c - each micro-kernel against the chain it stands for, on every machine.
  *
- * The kernels of both sets are called side by side on the same operands; a naive loop over fmaf says
+ * The kernels of both sets are called in turn on the same operands; a naive loop over fmaf says
  * what every element must be, bit by bit.
  */
 #include <setjmp.h>
