@@ -37,10 +37,10 @@ typedef struct dms_options {
 } dms_options;
 
 /* A tensor in memory of the caller. Pitches may leave room between elements. */
-typedef struct dms_tensor {
+typedef struct dms_user_tensor {
     dms_view view;
     void *data; /* element 0 of the view before its offset; may be NULL for 0 elements */
-} dms_tensor;
+} dms_user_tensor;
 
 /* One input or output of the graph. The name lives as long as the session. */
 typedef struct dms_port_info {
@@ -88,8 +88,9 @@ const char *dms_session_step(const dms_session *session, uint32_t i);
 /* Says where the turns started from now on read and write: all inputs and outputs, in graph order.
  * Owner    the memory stays the caller's; it must live until the dms_wait of the last such turn.
  * Errors   DMS_EINPUT naming the port when dtype or dims differ. */
-DMS_CHECKED dms_code dms_bind(dms_session *session, const dms_tensor *inputs, uint32_t n_inputs,
-                              const dms_tensor *outputs, uint32_t n_outputs, dms_status *st);
+DMS_CHECKED dms_code dms_bind(dms_session *session, const dms_user_tensor *inputs,
+                              uint32_t n_inputs, const dms_user_tensor *outputs, uint32_t n_outputs,
+                              dms_status *st);
 
 /* Opens and checks the model's files and loads what the plan keeps. The first dms_start does it
  * where the caller did not.

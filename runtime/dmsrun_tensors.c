@@ -14,7 +14,7 @@
 #define PATH_BYTES 4096u
 
 /* An input that follows from seed, its number and the place of the element. */
-static void make_up(const dms_tensor *tensor, uint64_t seed, uint32_t number) {
+static void make_up(const dms_user_tensor *tensor, uint64_t seed, uint32_t number) {
     const uint64_t size = dms_dtype_bytes(tensor->view.dtype);
     const uint64_t key = dms_random_word(seed ^ dms_random_word(number));
     const int64_t n = dms_view_count(&tensor->view);
@@ -113,7 +113,7 @@ static dms_code check_names(const dmsrun_tensors *t, const dmsrun_options *optio
 }
 
 /* Dense memory for a port. */
-static dms_code take_tensor(dms_arena *arena, const dms_port_info *port, dms_tensor *out,
+static dms_code take_tensor(dms_arena *arena, const dms_port_info *port, dms_user_tensor *out,
                             dms_status *st) {
     out->view = port->view;
     return dms_alloc_st(arena, dms_view_bytes(&port->view), 1, port->name, &out->data, st);
@@ -156,7 +156,7 @@ dms_code dmsrun_load(const dms_session *session, const dmsrun_options *options, 
 void dmsrun_digest(dmsrun_tensors *tensors) {
     tensors->all = (dms_hash){0, 0};
     for (uint32_t i = 0; i < tensors->n_outputs; i++) {
-        const dms_tensor *t = &tensors->output[i];
+        const dms_user_tensor *t = &tensors->output[i];
         int64_t shape[DMS_MAX_RANK + 2] = {t->view.dtype, t->view.rank};
         memcpy(shape + 2, t->view.dim, t->view.rank * sizeof *shape);
         tensors->digest[i] =
@@ -240,7 +240,7 @@ dms_code dmsrun_write(const dmsrun_tensors *tensors, const char *folder, dms_sta
         const int n = snprintf(path, sizeof path, "%s/output_%" PRIu32 ".npy", folder, i);
         if (n < 0 || (size_t)n >= sizeof path)
             return dms_fail(st, DMS_EIO, "--output '%s': the name is too long", folder);
-        const dms_tensor *t = &tensors->output[i];
+        const dms_user_tensor *t = &tensors->output[i];
         DMS_TRY(dms_array_write(path, &t->view, t->data, st));
     }
     return DMS_OK;

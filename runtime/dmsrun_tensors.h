@@ -16,7 +16,7 @@
 typedef struct dmsrun_tensors {
     uint32_t n_inputs, n_outputs;
     dms_port_info *input_port, *output_port;
-    dms_tensor *input, *output;
+    dms_user_tensor *input, *output;
     dms_hash *digest;           /* per output */
     dms_hash all;               /* of all outputs */
     dms_difference *difference; /* per output, after dmsrun_compare */

@@ -56,9 +56,9 @@ static dms_code prepare_calls(dms_session *s, dms_status *st) {
 static dms_code allocate_bindings(dms_session *s, dms_status *st) {
     dms_binding *all[3] = {&s->next, &s->of_turn[0], &s->of_turn[1]};
     for (uint32_t i = 0; i < 3; i++) {
-        DMS_TRY(dms_alloc_st(&s->arena, s->plan->n_inputs, sizeof(dms_tensor), "bindings",
+        DMS_TRY(dms_alloc_st(&s->arena, s->plan->n_inputs, sizeof(dms_user_tensor), "bindings",
                              &all[i]->input, st));
-        DMS_TRY(dms_alloc_st(&s->arena, s->plan->n_outputs, sizeof(dms_tensor), "bindings",
+        DMS_TRY(dms_alloc_st(&s->arena, s->plan->n_outputs, sizeof(dms_user_tensor), "bindings",
                              &all[i]->output, st));
     }
     const uint64_t turns = s->options.turns;
@@ -142,7 +142,7 @@ void dms_close(dms_session *session) {
 }
 
 /* A tensor of the caller must be the port's: type, dims, and memory where it has elements. */
-static dms_code check_tensor(const dms_port *port, const dms_tensor *tensor, bool is_output,
+static dms_code check_tensor(const dms_port *port, const dms_user_tensor *tensor, bool is_output,
                              dms_status *st) {
     const char *what = is_output ? "output" : "input";
     char want[160], got[160];
@@ -160,8 +160,8 @@ static dms_code check_tensor(const dms_port *port, const dms_tensor *tensor, boo
     return DMS_OK;
 }
 
-dms_code dms_bind(dms_session *session, const dms_tensor *inputs, uint32_t n_inputs,
-                  const dms_tensor *outputs, uint32_t n_outputs, dms_status *st) {
+dms_code dms_bind(dms_session *session, const dms_user_tensor *inputs, uint32_t n_inputs,
+                  const dms_user_tensor *outputs, uint32_t n_outputs, dms_status *st) {
     const dms_plan *plan = session->plan;
     if (n_inputs != plan->n_inputs || n_outputs != plan->n_outputs)
         return dms_fail(st, DMS_EINPUT,

@@ -36,7 +36,7 @@ typedef struct dms_queue_run {
 
 /* Where one turn reads and writes. */
 typedef struct dms_binding {
-    dms_tensor *input, *output;
+    dms_user_tensor *input, *output;
 } dms_binding;
 
 typedef enum dms_session_state {
@@ -59,10 +59,10 @@ struct dms_session {
     dms_timeline prologue[DMS_N_QUEUES], body[DMS_N_QUEUES];
     dms_queue_run queue[DMS_N_QUEUES];
     _Atomic uint64_t n_prepared; /* commands of the prologue that are done */
-    bool is_in_order;      /* the body runs on the compute thread alone, see engine.c */
-    atomic_int cancel;     /* set by dms_cancel */
-    atomic_int is_stopped; /* threads end between commands */
-    atomic_int has_failed; /* who sets it writes `error` */
+    bool is_in_order;            /* the body runs on the compute thread alone, see engine.c */
+    atomic_int cancel;           /* set by dms_cancel */
+    atomic_int is_stopped;       /* threads end between commands */
+    atomic_int has_failed;       /* who sets it writes `error` */
     dms_status error;
 
     bool is_bound;

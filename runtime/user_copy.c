@@ -9,7 +9,7 @@
 /* One transfer: where it is, and which way it goes. */
 typedef struct transfer {
     dms_device *device;
-    const dms_tensor *user;
+    const dms_user_tensor *user;
     uint64_t at; /* in the device arena, moves on */
     uint64_t element_bytes;
     bool is_dense, is_out;
@@ -85,12 +85,12 @@ static uint64_t transfer_tensor(transfer *t, const dms_plan_tensor *tensor, uint
 }
 
 uint64_t dms_user_copy_in(dms_device *device, uint64_t to, const dms_plan_tensor *tensor,
-                          uint32_t cell, const dms_tensor *user) {
+                          uint32_t cell, const dms_user_tensor *user) {
     transfer t = {.device = device, .user = user, .at = to};
     return transfer_tensor(&t, tensor, cell);
 }
 
-uint64_t dms_user_copy_out(dms_device *device, const dms_tensor *user,
+uint64_t dms_user_copy_out(dms_device *device, const dms_user_tensor *user,
                            const dms_plan_tensor *tensor, uint32_t cell, uint64_t from) {
     transfer t = {.device = device, .user = user, .at = from, .is_out = true};
     return transfer_tensor(&t, tensor, cell);

@@ -15,10 +15,10 @@
 /* Copies the caller's tensor into the device at `to`: all of it, or cell `cell` where `tensor` is
  * split. Returns the bytes. */
 uint64_t dms_user_copy_in(dms_device *device, uint64_t to, const dms_plan_tensor *tensor,
-                          uint32_t cell, const dms_tensor *user);
+                          uint32_t cell, const dms_user_tensor *user);
 
 /* The other way. */
-uint64_t dms_user_copy_out(dms_device *device, const dms_tensor *user,
+uint64_t dms_user_copy_out(dms_device *device, const dms_user_tensor *user,
                            const dms_plan_tensor *tensor, uint32_t cell, uint64_t from);
 
 #endif

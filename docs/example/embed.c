@@ -12,21 +12,21 @@
 #include "runtime/dms.h"
 
 /* Memory for a port; dms_bind wants the element type and dims that the plan has. */
-static dms_tensor make_tensor(const dms_port_info *port) {
-    dms_tensor tensor = {.view = port->view};
+static dms_user_tensor make_tensor(const dms_port_info *port) {
+    dms_user_tensor tensor = {.view = port->view};
     tensor.data = calloc(1, (size_t)dms_view_bytes(&port->view) + 1);
     return tensor;
 }
 
 /* Ones where the element type is float; other types keep their zeros. */
-static void fill_with_ones(const dms_tensor *tensor) {
+static void fill_with_ones(const dms_user_tensor *tensor) {
     if (tensor->view.dtype != DMS_DTYPE_F32)
         return;
     for (int64_t i = 0; i < dms_view_count(&tensor->view); i++)
         ((float *)tensor->data)[i] = 1;
 }
 
-static void print_first(const char *name, const dms_tensor *tensor) {
+static void print_first(const char *name, const dms_user_tensor *tensor) {
     char text[160];
     printf("  %s %s", name, dms_view_text(&tensor->view, text, sizeof text));
     if (tensor->view.dtype == DMS_DTYPE_F32 && dms_view_count(&tensor->view) > 0)
@@ -35,8 +35,8 @@ static void print_first(const char *name, const dms_tensor *tensor) {
 }
 
 /* All turns of an open session. */
-static dms_code run_turns(dms_session *session, const dms_info *info, dms_tensor *inputs,
-                          dms_tensor *outputs, int turns, dms_status *st) {
+static dms_code run_turns(dms_session *session, const dms_info *info, dms_user_tensor *inputs,
+                          dms_user_tensor *outputs, int turns, dms_status *st) {
     dms_code code = dms_bind(session, inputs, info->n_inputs, outputs, info->n_outputs, st);
     for (int turn = 0; turn < turns && code == DMS_OK; turn++) {
         code = dms_run(session, st); /* or dms_start ... dms_wait, to do something meanwhile */
@@ -64,8 +64,8 @@ int main(int argc, char **argv) {
         return (int)code;
     }
     const dms_info info = dms_session_info(session);
-    dms_tensor *inputs = calloc(info.n_inputs + 1, sizeof *inputs);
-    dms_tensor *outputs = calloc(info.n_outputs + 1, sizeof *outputs);
+    dms_user_tensor *inputs = calloc(info.n_inputs + 1, sizeof *inputs);
+    dms_user_tensor *outputs = calloc(info.n_outputs + 1, sizeof *outputs);
     for (uint32_t i = 0; i < info.n_inputs; i++) {
         const dms_port_info port = dms_session_input(session, i);
         inputs[i] = make_tensor(&port);

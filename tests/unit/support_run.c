@@ -146,9 +146,9 @@ void run_finish(run_case *c) {
     }
 }
 
-dms_tensor run_user(float *data, int64_t rows) {
+dms_user_tensor run_user(float *data, int64_t rows) {
     const int64_t dim[2] = {rows, 1};
-    dms_tensor tensor = {.data = data};
+    dms_user_tensor tensor = {.data = data};
     (void)dms_view_dense(DMS_DTYPE_F32, 2, dim, &tensor.view);
     return tensor;
 }

@@ -62,6 +62,6 @@ void run_wait(run_case *c, dms_cmd *cmd, dms_queue queue, uint32_t k, uint8_t ba
 void run_finish(run_case *c);
 
 /* A dense tensor [rows, 1] of f32 in memory of the test. */
-dms_tensor run_user(float *data, int64_t rows);
+dms_user_tensor run_user(float *data, int64_t rows);
 
 #endif

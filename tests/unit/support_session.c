@@ -74,13 +74,13 @@ void session_must_give(const dms_plan *plan, const void *consts, uint64_t n_cons
     dms_status st;
     if (dms_session_open(&own, folder, &options, &session, &st) != DMS_OK)
         fail_msg("%s", st.msg);
-    dms_tensor in[PORTS], out[PORTS];
+    dms_user_tensor in[PORTS], out[PORTS];
     float *got[PORTS];
     for (uint32_t k = 0; k < plan->n_inputs; k++)
-        in[k] = (dms_tensor){plan->input[k].view, inputs[k]};
+        in[k] = (dms_user_tensor){plan->input[k].view, inputs[k]};
     for (uint32_t k = 0; k < plan->n_outputs; k++) {
         got[k] = malloc(dms_view_bytes(&plan->output[k].view) + 1);
-        out[k] = (dms_tensor){plan->output[k].view, got[k]};
+        out[k] = (dms_user_tensor){plan->output[k].view, got[k]};
     }
     if (dms_bind(session, in, plan->n_inputs, out, plan->n_outputs, &st) != DMS_OK)
         fail_msg("%s", st.msg);

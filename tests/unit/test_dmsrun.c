@@ -37,7 +37,7 @@ typedef struct program_case {
 
 static void write_array(const program_case *c, const char *name, const float *data, int64_t rows) {
     char path[200];
-    const dms_tensor t = run_user((float *)(uintptr_t)data, rows);
+    const dms_user_tensor t = run_user((float *)(uintptr_t)data, rows);
     (void)snprintf(path, sizeof path, "%s/%s", c->dir, name);
     assert_int_equal(dms_array_write(path, &t.view, data, NULL), DMS_OK);
 }

@@ -24,7 +24,7 @@ typedef struct report_case {
     dmsrun_result result;
     int64_t turns[DMSRUN_N_MEASURES][N_TURNS];
     dms_port_info port;
-    dms_tensor output;
+    dms_user_tensor output;
     dms_hash digest;
     dms_difference difference;
     float data[2];
@@ -44,7 +44,7 @@ static void make_case(report_case *c) {
     }
     assert_true(dms_view_dense(DMS_DTYPE_F32, 1, dim, &c->port.view));
     c->port.name = "y";
-    c->output = (dms_tensor){c->port.view, c->data};
+    c->output = (dms_user_tensor){c->port.view, c->data};
     c->tensors = (dmsrun_tensors){.n_outputs = 1,
                                   .output_port = &c->port,
                                   .output = &c->output,

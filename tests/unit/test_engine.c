@@ -71,7 +71,7 @@ static dms_session *open_case(const run_case *r, dms_options options) {
 }
 
 static void bind_one(dms_session *s, float *x, float *y) {
-    const dms_tensor in = run_user(x, ROWS), out = run_user(y, ROWS);
+    const dms_user_tensor in = run_user(x, ROWS), out = run_user(y, ROWS);
     assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
 }
 
@@ -165,7 +165,7 @@ static void a_caller_with_pitches_sees_the_same_numbers(void **state) {
     make_stream(&c);
     dms_session *s = open_case(&c.run, (dms_options){0});
     float x[2 * ROWS] = {1, -1, 2, -1, 3, -1, 4, -1}, y[3 * ROWS] = {0};
-    dms_tensor in = run_user(x, ROWS), out = run_user(y, ROWS);
+    dms_user_tensor in = run_user(x, ROWS), out = run_user(y, ROWS);
     in.view.pitch[0] = 2; /* every second element */
     in.view.pitch[1] = 2;
     out.view.pitch[0] = 3;
@@ -292,7 +292,7 @@ static void a_wrong_tensor_is_refused_with_its_name(void **state) {
     stream_case c;
     make_stream(&c);
     dms_session *s = open_case(&c.run, (dms_options){0});
-    dms_tensor in = run_user(c.x, ROWS + 1), out = run_user(c.y, ROWS);
+    dms_user_tensor in = run_user(c.x, ROWS + 1), out = run_user(c.y, ROWS);
     dms_status st;
     assert_int_equal(dms_bind(s, &in, 1, &out, 1, &st), DMS_EINPUT);
     assert_string_equal(st.msg, "input 'x': the plan wants f32 [4, 1], given is f32 [5, 1]");

@@ -98,7 +98,7 @@ static void remove_case(file_case *c) {
 }
 
 static void bind_case(file_case *c, dms_session *s) {
-    const dms_tensor in = run_user(c->x, ROWS), out = run_user(c->y, ROWS);
+    const dms_user_tensor in = run_user(c->x, ROWS), out = run_user(c->y, ROWS);
     assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
 }
 
@@ -261,7 +261,8 @@ static void an_output_may_leave_cell_by_cell(void **state) {
     dms_session *s = NULL;
     assert_int_equal(dms_session_open(&r.plan, ".", &(dms_options){.threads = 1}, &s, &st), DMS_OK);
     float a[4] = {1, 2, 3, 4}, b[2] = {5, 6}, got[ROWS] = {0};
-    const dms_tensor inputs[2] = {run_user(a, 4), run_user(b, 2)}, output = run_user(got, ROWS);
+    const dms_user_tensor inputs[2] = {run_user(a, 4), run_user(b, 2)},
+                          output = run_user(got, ROWS);
     assert_int_equal(dms_bind(s, inputs, 2, &output, 1, &st), DMS_OK);
     assert_int_equal(dms_run(s, &st), DMS_OK);
     for (int i = 0; i < ROWS; i++)
@@ -277,7 +278,7 @@ static void several_sessions_run_side_by_side(void **state) {
     float y[3][ROWS];
     for (int i = 0; i < 3; i++) {
         assert_int_equal(dms_open(c.plan, &(dms_options){.threads = 2}, &s[i], NULL), DMS_OK);
-        const dms_tensor in = run_user(c.x, ROWS), out = run_user(y[i], ROWS);
+        const dms_user_tensor in = run_user(c.x, ROWS), out = run_user(y[i], ROWS);
         assert_int_equal(dms_bind(s[i], &in, 1, &out, 1, NULL), DMS_OK);
     }
     for (int turn = 0; turn < 20; turn++) {

@@ -56,10 +56,10 @@ static int32_t number_at(const dms_view *view, int64_t flat) {
 
 /* Copies every cell in and compares each number; then out again to another place and compares. */
 static void check_both_ways(copy_case *c, const dms_plan_tensor *t, const dms_view *view) {
-    const dms_tensor in = {*view, c->user};
+    const dms_user_tensor in = {*view, c->user};
     int32_t back[USER_NUMBERS];
     memset(back, 0xff, sizeof back);
-    const dms_tensor out = {*view, back};
+    const dms_user_tensor out = {*view, back};
     for (uint32_t cell = 0; cell < (t->is_split ? dms_plan_cells(t) : 1); cell++) {
         const dms_view part = t->is_split ? dms_plan_cell_view(t, cell, 1) : t->stored;
         const uint64_t bytes = dms_user_copy_in(c->device, 256, t, cell, &in);
