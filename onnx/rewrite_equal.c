@@ -1,8 +1,9 @@
 /* rewrite_equal.c - what is written twice is computed once.
  *
  * Exporters repeat small constants, casts of the mask, cosines of the positions in every layer, and
- * give one weight several names. Equal constants become one; then two nodes with equal operator, attributes and
- * operands do, in one walk in order, since the second sees the renamed operands of the first.
+ * give one weight several names. Equal constants become one; then two nodes with equal operator,
+ * attributes and operands do, in one walk in order, since the second sees the renamed operands of
+ * the first.
  */
 #include <string.h>
 

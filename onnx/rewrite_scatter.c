@@ -5,8 +5,8 @@
  *     ScatterND(old, indices, new)      indices[i0, i1, ..., k] = i_k
  *
  * with indices put together from Range, Reshape, Expand and Concat: 32 bytes for each element of
- * the mask. The result is `new`. The indices are recognised as a constant, or part by part as views of
- * constants 0, 1, 2, ...
+ * the mask. The result is `new`. The indices are recognised as a constant, or part by part as views
+ * of constants 0, 1, 2, ...
  */
 #include <string.h>
 

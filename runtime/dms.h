@@ -78,8 +78,10 @@ DMS_CHECKED dms_code dms_open(const char *plan_path, const dms_options *options,
 /* The facts of an open session. */
 dms_info dms_session_info(const dms_session *session);
 
-/* Input or output `i` of the graph, i < dms_info.n_inputs or n_outputs. */
+/* Input `i` of the graph, i < dms_info.n_inputs. */
 dms_port_info dms_session_input(const dms_session *session, uint32_t i);
+
+/* Output `i` of the graph, i < dms_info.n_outputs. */
 dms_port_info dms_session_output(const dms_session *session, uint32_t i);
 
 /* Name of step `i`, i < dms_info.n_steps. */

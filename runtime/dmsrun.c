@@ -31,6 +31,7 @@ typedef struct watcher {
     bool is_loading, is_drawn;
     int64_t begin_ns;
     bool has_thread, has_terminal, is_utf8;
+    FILE *err; /* progress */
 } watcher;
 
 /* One run of the program. */
@@ -41,6 +42,7 @@ typedef struct run {
     dmsrun_result result;
     dms_session *session;
     watcher watch;
+    FILE *out, *err; /* results; progress and errors */
 } run;
 
 /* Monotonic clock. */
@@ -58,7 +60,7 @@ static void draw_loading(watcher *w, const dms_session *session) {
     if (w->is_loading && spent > PROGRESS_NS) {
         uint64_t done, all;
         dms_session_progress(session, &done, &all);
-        fprintf(stderr, "\r\033[Kdmsrun: loading %" PRIu64 "/%" PRIu64 "  %s", done, all,
+        fprintf(w->err, "\r\033[Kdmsrun: loading %" PRIu64 "/%" PRIu64 "  %s", done, all,
                 dmsrun_time(spent, w->is_utf8, text));
         w->is_drawn = true;
     }
@@ -71,7 +73,7 @@ static void set_loading(watcher *w, bool is_loading) {
     w->is_loading = is_loading;
     w->begin_ns = now_ns();
     if (!is_loading && w->is_drawn)
-        fprintf(stderr, "\r\033[K");
+        fprintf(w->err, "\r\033[K");
     pthread_mutex_unlock(&w->drawing);
 }
 
@@ -143,7 +145,7 @@ static void show_progress(const run *r, uint64_t turn, int64_t begin_ns, int64_t
     const int64_t spent = now_ns() - begin_ns;
     char a[32], b[32], c[32];
     const int64_t left = (int64_t)((double)spent / (double)(turn + 1) * (double)(n - turn - 1));
-    fprintf(stderr, "\r\033[Kdmsrun: iteration %" PRIu64 "/%" PRIu64 "  %s  %s, %s left", turn + 1,
+    fprintf(r->err, "\r\033[Kdmsrun: iteration %" PRIu64 "/%" PRIu64 "  %s  %s, %s left", turn + 1,
             n, dmsrun_time(turn_ns, r->result.is_utf8, a), dmsrun_time(spent, r->result.is_utf8, b),
             dmsrun_time(left, r->result.is_utf8, c));
 }
@@ -186,7 +188,7 @@ static dms_code run_turns(run *r, dms_status *st) {
         }
     }
     if (is_shown && now_ns() - begin > PROGRESS_NS)
-        fprintf(stderr, "\r\033[K");
+        fprintf(r->err, "\r\033[K");
     return code;
 }
 
@@ -258,9 +260,9 @@ static dms_code report(run *r, dms_status *st) {
         *st = written;
         return code;
     }
-    dmsrun_print_head(&r->result, stdout);
-    dmsrun_print(&r->result, stdout);
-    if (fflush(stdout) != 0)
+    dmsrun_print_head(&r->result, r->out);
+    dmsrun_print(&r->result, r->out);
+    if (fflush(r->out) != 0)
         return dms_fail(st, DMS_EIO, "standard output: %s", strerror(errno));
     return compared;
 }
@@ -269,11 +271,11 @@ static dms_code report(run *r, dms_status *st) {
 static dms_code run_program(run *r, int argc, char **argv, dms_status *st) {
     DMS_TRY(dmsrun_parse(argc, argv, &r->arena, &r->options, st));
     if (r->options.help) {
-        printf("%s", dmsrun_help());
+        fputs(dmsrun_help(), r->out);
         return DMS_OK;
     }
     if (r->options.version) {
-        printf("dmsrun %s\n", VERSION);
+        fprintf(r->out, "dmsrun %s\n", VERSION);
         return DMS_OK;
     }
     DMS_TRY(start_watcher(&r->watch, st));
@@ -282,7 +284,10 @@ static dms_code run_program(run *r, int argc, char **argv, dms_status *st) {
 }
 
 int main(int argc, char **argv) {
-    run r = {.options = {.iterations = 1}, .watch = {.drawing = PTHREAD_MUTEX_INITIALIZER}};
+    run r = {.options = {.iterations = 1},
+             .watch = {.drawing = PTHREAD_MUTEX_INITIALIZER, .err = stderr},
+             .out = stdout,
+             .err = stderr};
     dms_status st = {.code = DMS_OK};
     setlocale(LC_CTYPE, "");
     r.result.is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
@@ -291,7 +296,7 @@ int main(int argc, char **argv) {
     r.result.tensors = &r.tensors;
     const dms_code code = run_program(&r, argc, argv, &st);
     if (code != DMS_OK)
-        fprintf(stderr, "dmsrun: error: %s\n", st.msg);
+        fprintf(r.err, "dmsrun: error: %s\n", st.msg);
     stop_watcher(&r.watch);
     dms_close(r.session);
     dms_arena_free(&r.arena);

@@ -80,10 +80,12 @@ DMS_CHECKED dms_code dms_session_open(const dms_plan *plan, const char *folder,
                                       const dms_options *options, dms_session **out_session,
                                       dms_status *st);
 
-/* The two halves of opening: a session that stands in its own arena with an empty `own_plan`, and
- * all that follows from its plan. dms_close ends both.
- * Errors   of dms_open. */
+/* The first half of opening: a session that stands in its own arena with an empty `own_plan`.
+ * Errors   of dms_open; else dms_close ends it. */
 DMS_CHECKED dms_code dms_session_make(dms_session **out_session, dms_status *st);
+
+/* The second half: all that follows from its plan.
+ * Errors   of dms_open. */
 DMS_CHECKED dms_code dms_session_fill(dms_session *session, const char *folder,
                                       const dms_options *options, dms_status *st);
 

@@ -28,8 +28,8 @@ static dms_code read_all(int fd, uint8_t *data, uint64_t size, dms_status *st) {
     return DMS_OK;
 }
 
-/* Loads the file into `scratch`. Pipes and devices are refused: their size says nothing, and reading
- * them may never end. */
+/* Loads the file into `scratch`. Pipes and devices are refused: their size says nothing, and
+ * reading them may never end. */
 static dms_code load_file(int fd, dms_arena *scratch, uint8_t **out_data, uint64_t *out_size,
                           dms_status *st) {
     struct stat info;

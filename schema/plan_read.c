@@ -228,8 +228,8 @@ static dms_code read_buffers(reader *r) {
     return DMS_OK;
 }
 
-/* A port shows the elements of its tensor under the dims that the user knows. It has no tensor when it
- * has no elements, or when it is an input that nothing reads. */
+/* A port shows the elements of its tensor under the dims that the user knows. It has no tensor when
+ * it has no elements, or when it is an input that nothing reads. */
 static dms_code read_port(reader *r, const Dms__Port *in, bool is_input, dms_port *out) {
     DMS_TRY(copy_name(r, in->name, "port", &out->name));
     if (in->n_dim > DMS_MAX_RANK ||

@@ -65,7 +65,7 @@ static dms_code hardmax_lower(dms_lowering *lo, const dms_node *node, dms_status
     const dms_graph *graph = dms_lower_graph(lo);
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t axis = 0;
-    if (dms_ops_count(x, 0, x->rank) == 0) /* rows of no elements have no largest one, and nothing to say */
+    if (dms_ops_count(x, 0, x->rank) == 0) /* rows of no elements have no largest one */
         return DMS_OK;
     if (x->rank != 0)
         DMS_TRY(dms_ops_axis(graph, node, node->version >= 13 ? -1 : 1, &axis, st));
