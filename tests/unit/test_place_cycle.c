@@ -128,7 +128,7 @@ static void deadlines_are_listed_by_step(void **state) {
 static void a_layer_begins_to_load_when_the_one_before_begins(void **state) {
     (void)state;
     /* step    0  1  2  3  4  5  6  7  8  9 10 11
-     * layer   0  0  0  0  1  1  1  1  2  2  2  2     layer 0 looks back at layer 2 of the turn before */
+     * layer   0  0  0  0  1  1  1  1  2  2  2  2  layer 0 looks back at layer 2, a turn ago */
     problem_case c;
     problem_begin(&c, 12, 10);
     const dms_cycle cycle = compiled(&c);

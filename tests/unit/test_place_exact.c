@@ -1,4 +1,4 @@
-/* test_place_exact.c - on tiny problems: bound <= exhaustive <= ILP, and no plan beats exhaustive. */
+/* test_place_exact.c - tiny problems: bound <= exhaustive <= ILP, and no plan beats exhaustive. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,0 +1,189 @@
+/* test_place_search.c - the searches, the tightest plans and what they need, one by one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "planner/placer.h"
+#include "support_problem.h"
+
+/* A placer at some budget, before anything was tried. */
+typedef struct placer_case {
+    problem_case c;
+    dms_cycle cycle;
+    dms_floor_plan plan[2];
+    dms_place_floor floor;
+    dms_place_options options;
+    dms_placer placer;
+} placer_case;
+
+/* Compiles what was added, for a budget of `extra` units above the floor. */
+static void placer_begin(placer_case *p, int64_t extra) {
+    dms_status st;
+    dms_placer *placer = &p->placer;
+    memset(placer, 0, sizeof *placer);
+    p->options = (dms_place_options){.device_budget = UINT64_MAX, .host_budget = 0};
+    if (dms_cycle_build(&p->c.problem, &p->c.arena, &p->cycle, &st) != DMS_OK ||
+        dms_work_new(&p->cycle, &p->c.arena, &placer->work, &st) != DMS_OK ||
+        dms_addresses_new(&p->cycle, &placer->work, &p->c.arena, &placer->addresses, &st) !=
+            DMS_OK ||
+        dms_floor_pack(&p->cycle, &placer->work, placer->addresses, &p->options, &p->c.arena,
+                       p->plan, &p->floor, &st) != DMS_OK ||
+        dms_layout_new(&p->cycle, &p->c.arena, &placer->best, &st) != DMS_OK ||
+        dms_draft_new(&p->cycle, &p->c.arena, &placer->trial, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    p->options.host_budget = UINT64_MAX;
+    placer->cycle = &p->cycle;
+    placer->arena = &p->c.arena;
+    placer->options = &p->options;
+    placer->budget = p->plan[0].need_units[0] + extra;
+    placer->bound_ns = p->cycle.compute_ns;
+    placer->target_ns = p->cycle.release_ns;
+}
+
+/* Keeps of activations alone, with slots and period, in placer.trial. */
+static bool start_draft(placer_case *p) {
+    for (uint32_t g = 0; g < p->cycle.n_gaps; g++)
+        p->placer.trial.keep[g] = p->cycle.gap[g].rule == DMS_GAP_KEPT;
+    return dms_slots(&p->cycle, &p->placer.work, p->placer.budget, DMS_SLOT_EARLY,
+                     &p->placer.trial) &&
+           dms_simulate(&p->cycle, &p->placer.work, 6, &p->placer.trial);
+}
+
+static void a_search_never_ends_worse_and_often_better(void **state) {
+    (void)state;
+    uint32_t better = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        placer_case p;
+        dms_status st;
+        problem_random(&p.c, seed, 24);
+        placer_begin(&p, 120);
+        assert_true(start_draft(&p));
+        const int64_t before = p.placer.trial.period_ns;
+        assert_int_equal(dms_search_drafts(&p.placer, 400, &st), DMS_OK);
+        assert_true(p.placer.trial.period_ns <= before);
+        better += p.placer.trial.period_ns < before;
+        /* what it leaves is a draft that runs as it says, within the budget */
+        const int64_t found = p.placer.trial.period_ns;
+        assert_true(
+            dms_slots(&p.cycle, &p.placer.work, p.placer.budget, DMS_SLOT_EARLY, &p.placer.trial));
+        assert_true(dms_simulate(&p.cycle, &p.placer.work, 6, &p.placer.trial));
+        assert_int_equal(p.placer.trial.period_ns, found);
+        problem_end(&p.c);
+    }
+    assert_true(better >= 10);
+}
+
+static void a_search_with_addresses_improves_the_best_layout(void **state) {
+    (void)state;
+    uint32_t better = 0;
+    for (uint64_t seed = 1; seed <= 15; seed++) {
+        placer_case p;
+        dms_status st;
+        const dms_fit fit = {.repair = 2};
+        problem_random(&p.c, seed, 20);
+        placer_begin(&p, 120);
+        p.placer.best.draft.period_ns = DMS_NO_PERIOD;
+        if (start_draft(&p) && dms_placer_pass(&p.placer, &fit, "relaxation")) {
+            const int64_t before = p.placer.best.draft.period_ns;
+            assert_int_equal(dms_search_layouts(&p.placer, 200, &st), DMS_OK);
+            assert_true(p.placer.best.draft.period_ns <= before);
+            assert_true(p.placer.best.top <= p.placer.budget);
+            better += p.placer.best.draft.period_ns < before;
+        }
+        problem_end(&p.c);
+    }
+    assert_true(better >= 5);
+}
+
+static void candidates_count_with_their_best_period(void **state) {
+    (void)state;
+    dms_placer placer = {0};
+    dms_placer_note(&placer, "even", 50);
+    dms_placer_note(&placer, "belady", 70);
+    dms_placer_note(&placer, "even", 40);
+    dms_placer_note(&placer, "even", 60);
+    assert_int_equal(placer.n_candidates, 2);
+    assert_int_equal(placer.candidate[0].period_ns, 40);
+    assert_int_equal(placer.candidate[1].period_ns, 70);
+}
+
+static void keeping_more_weights_needs_less_host_and_is_packed(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        placer_case p;
+        problem_random(&p.c, seed, 16);
+        placer_begin(&p, 0);
+        for (uint32_t i = 0; i < 2; i++) {
+            const dms_floor_plan *plan = p.plan + i;
+            assert_true(plan->need_units[0] >= p.cycle.peak);
+            for (uint32_t k = 1; k <= plan->n_by_size; k++) {
+                assert_true(plan->host_bytes[k] < plan->host_bytes[k - 1]);
+                assert_true(p.cycle.units[plan->by_size[k]] <=
+                                p.cycle.units[plan->by_size[k - 1]] ||
+                            k == plan->n_by_size);
+            }
+            assert_true(plan->activations_stay == (i == 1));
+        }
+        /* activations that stay need no host */
+        assert_int_equal(p.plan[1].host_bytes[p.plan[1].n_by_size], 0);
+        problem_end(&p.c);
+    }
+}
+
+static void a_floor_layout_is_as_large_as_it_said(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++)
+        for (uint32_t i = 0; i < 2; i++)
+            for (uint32_t part = 0; part < 3; part++) {
+                placer_case p;
+                problem_random(&p.c, seed, 16);
+                placer_begin(&p, 0);
+                const dms_floor_plan *plan = p.plan + i;
+                const uint32_t kept = plan->n_by_size * part / 2;
+                dms_floor_layout(&p.cycle, &p.placer.work, p.placer.addresses, plan, kept,
+                                 &p.placer.best);
+                assert_true(p.placer.best.top <= plan->need_units[kept]);
+                assert_int_equal(dms_cycle_host_bytes(&p.cycle, p.placer.best.draft.keep, 0),
+                                 plan->host_bytes[kept]);
+                for (uint32_t k = 0; k < kept; k++)
+                    assert_true(p.placer.best.kept_offset[plan->by_size[k]] >= 0);
+                assert_true(dms_simulate(&p.cycle, &p.placer.work, 6, &p.placer.best.draft));
+                problem_end(&p.c);
+            }
+}
+
+static void a_plan_near_its_target_is_done(void **state) {
+    (void)state;
+    dms_placer placer = {.target_ns = 100000};
+    placer.best.draft.period_ns = 100050;
+    assert_true(dms_placer_is_done(&placer));
+    placer.best.draft.period_ns = 100051;
+    assert_false(dms_placer_is_done(&placer));
+}
+
+static void of_equal_periods_the_one_with_less_stall_is_better(void **state) {
+    (void)state;
+    const dms_draft a = {.period_ns = 10, .stall_ns = 3}, b = {.period_ns = 10, .stall_ns = 4};
+    const dms_draft c = {.period_ns = 9, .stall_ns = 9};
+    assert_true(dms_draft_better(&a, &b));
+    assert_false(dms_draft_better(&b, &a));
+    assert_false(dms_draft_better(&a, &a));
+    assert_true(dms_draft_better(&c, &a));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_search_never_ends_worse_and_often_better),
+        cmocka_unit_test(a_search_with_addresses_improves_the_best_layout),
+        cmocka_unit_test(candidates_count_with_their_best_period),
+        cmocka_unit_test(keeping_more_weights_needs_less_host_and_is_packed),
+        cmocka_unit_test(a_floor_layout_is_as_large_as_it_said),
+        cmocka_unit_test(a_plan_near_its_target_is_done),
+        cmocka_unit_test(of_equal_periods_the_one_with_less_stall_is_better),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
