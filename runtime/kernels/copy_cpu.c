@@ -1,4 +1,13 @@
-/* copy_cpu.c - strided copies: dense runs, blocked transposes, and whatever remains. */
+/* copy_cpu.c - strided copies: dense runs, blocked transposes, and whatever remains.
+ *
+ *     source, dense downward (t)        target, dense to the right (l)
+ *       l0 l1 l2 l3 ...                   t0  a b c d ...
+ *     t0 a  b  c  d                       t1  e f g h ...        a slab: 16 rows t of the target,
+ *     t1 e  f  g  h                       ...                    all of l
+ *
+ * A slab reads 16 neighbouring elements per l, which is a cache line of 4-byte elements, and writes
+ * 16 streams. Within it 4 x 4 elements at a time are turned in registers (about 50 GB/s against 10
+ * for the plain loop; build/tests/bench/map). */
 #include <string.h>
 
 #include "runtime/kernels/copy_internal.h"

@@ -1,4 +1,12 @@
-/* fold_cpu.c - the loops of fold.h. */
+/* fold_cpu.c - the loops of fold.h.
+ *
+ *     elements   0  1  2 ... 31 | 32 33 34 ... 63 | 64 ...
+ *     lanes      0  1  2 ... 31 |  0  1  2 ... 31 |  0 ...      each lane: one chain in order
+ *     halves     0+16, 1+17, ..., 15+31;  then 0+8, ...;  0+4;  0+2;  0+1
+ *
+ * Four AVX registers or eight SSE registers hold the lanes of f32; both do the same additions in
+ * the same order, so both give the same bits, and so does a scalar loop
+ * (tests/unit/test_rows_tree.c is that loop). */
 #include <math.h>
 #include <string.h>
 

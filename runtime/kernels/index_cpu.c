@@ -1,5 +1,12 @@
 /* index_cpu.c - gathers, scatters and ONE_HOT. An index outside its axis is clamped to the nearest
- * entry and reported; one below 0 counts from the end. */
+ * entry and reported; one below 0 counts from the end.
+ *
+ *     index     -n-1   -n  ...  -1    0  ...  n-1    n
+ *     entry        0    0  ... n-1    0  ...  n-1  n-1
+ *     reported     x                                 x
+ *
+ * The access therefore stays inside the operand whatever the data are; the run ends with an error
+ * once the command is done, because a clamped result is no result. */
 #include <string.h>
 
 #include "runtime/kernels/copy_internal.h"

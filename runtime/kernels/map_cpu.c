@@ -1,4 +1,12 @@
-/* map_cpu.c - UNARY, BINARY and CAST by strips; SELECT, FILL and RANGE by element size. */
+/* map_cpu.c - UNARY, BINARY and CAST by strips; SELECT, FILL and RANGE by element size.
+ *
+ *     memory of any type, any pitch      dense, in the class of the type      memory again
+ *     f16  . x . . x . . x      load     f32  x x x ...     apply, store      f16  . y . . y
+ *     f32  x x x x x x x x      as it is f32  x x x ...     apply             f32  y y y y y
+ *
+ * So a function is written once per class, not once per type and pitch, and its loop is always
+ * dense. An operand that already is a dense strip of its class is used where it lies, whole runs at
+ * a time: for f32 activations nothing is copied. */
 #include <stddef.h>
 
 #include "runtime/kernels/map_internal.h"

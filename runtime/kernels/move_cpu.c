@@ -1,4 +1,10 @@
-/* move_cpu.c - COPY, CONCAT, PAD and TRILU. */
+/* move_cpu.c - COPY, CONCAT, PAD and TRILU.
+ *
+ *     PAD, one row of y        low            high
+ *                  [ left side | part of a row of x | right side ]
+ *
+ * All of them are strips from one place to another; what differs is where the strips start and end.
+ * Bytes are moved as they are: a NaN keeps its payload, a truth its byte. */
 #include "runtime/kernels/copy_internal.h"
 
 #include "runtime/kernels/catalogue.h"

@@ -1,4 +1,9 @@
-/* order_cpu.c - kernels in which the order of a row's elements counts: ARG, CUMSUM, TOPK. */
+/* order_cpu.c - kernels in which the order of a row's elements counts: ARG, CUMSUM, TOPK.
+ *
+ * TOPK keeps the heap of the best k positions in the output for the indices itself: no workspace,
+ * any k. Its top is the worst of them, so that most elements of a long row cost one comparison.
+ * Equal keys are ordered by position, which makes the order total and the result the same on
+ * every machine. */
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,13 @@
 /* reduce_cpu.c - REDUCE. A row that lies along memory is folded lane by lane; rows that lie side by
- * side (a reduction over outer axes) are folded 64 at a time, each by the same tree. */
+ * side (a reduction over outer axes) are folded 64 at a time, each by the same tree.
+ *
+ *     along memory               side by side
+ *     row 0  x x x x x x ...     row 0  x . . .        strip i holds element i of 64 rows;
+ *     row 1  x x x x x x ...     row 1  . x . .        lane i mod 32 of each row takes it
+ *     each row by itself         element 0 of all rows, then element 1, ...
+ *
+ * Either way element i of a row meets lane i mod 32, and the lanes are joined in halves: the layout
+ * of an operand changes no bit of the result. */
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
