@@ -1,6 +1,7 @@
 /* attr_kinds.c - the attributes of ai.onnx whose kind is the same in every operator. */
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/import_internal.h"
 
 #define INT DMS_ATTR_INT

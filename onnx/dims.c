@@ -1,5 +1,6 @@
 /* dims.c - given sizes first, then what follows from them, then complaint. */
 #include "onnx/dims.h"
+#include "onnx/graph.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -12,7 +12,10 @@
 #ifndef DMS_ONNX_DIMS_H
 #define DMS_ONNX_DIMS_H
 
-#include "onnx/graph.h"
+#include "schema/arena.h"
+
+typedef struct dms_graph dms_graph;               /* graph.h */
+typedef struct dms_read_options dms_read_options; /* graph.h */
 #include "onnx/names.h"
 
 /* One distinct text. */

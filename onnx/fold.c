@@ -1,5 +1,6 @@
 /* fold.c - lowers one node and runs its calls on buffers of our own. */
 #include "onnx/fold.h"
+#include "onnx/graph.h"
 
 #include <string.h>
 

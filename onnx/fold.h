@@ -9,7 +9,11 @@
 #ifndef DMS_ONNX_FOLD_H
 #define DMS_ONNX_FOLD_H
 
-#include "onnx/graph.h"
+#include <stdbool.h>
+
+#include "schema/arena.h"
+
+typedef struct dms_graph dms_graph; /* graph.h */
 
 #define DMS_FOLD_READ (256u << 20) /* most bytes of constants read to fold one node */
 

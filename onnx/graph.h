@@ -153,6 +153,11 @@ DMS_CHECKED dms_code dms_constant_read(const dms_graph *graph, uint32_t tensor,
                                        uint64_t limit_bytes, dms_arena *arena,
                                        const uint8_t **out_data, dms_status *st);
 
+/* Extent of axis k (its fixed value). */
+static inline int64_t dms_extent(const dms_tensor *t, uint32_t k) {
+    return t->dim[k].hi;
+}
+
 /* Whether a tensor is a constant (FILE or MADE). */
 bool dms_tensor_is_constant(const dms_tensor *tensor);
 

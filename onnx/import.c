@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "onnx/files.h"
+#include "onnx/graph.h"
 #include "onnx/import_internal.h"
 #include "onnx/op.h"
 #include "schema/beneath.h"

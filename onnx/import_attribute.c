@@ -1,6 +1,7 @@
 /* import_attribute.c - attributes of nodes, and Constant nodes, which are all attribute. */
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/import_internal.h"
 #include "onnx/op.h"
 

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/import_internal.h"
 #include "onnx/op.h"
 

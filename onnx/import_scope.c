@@ -1,6 +1,7 @@
 /* import_scope.c - function bodies and branches: nodes under names of their own. */
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/import_internal.h"
 #include "onnx/op.h"
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "onnx/files.h"
+#include "onnx/graph.h"
 #include "onnx/import_internal.h"
 #include "schema/beneath.h"
 #include "schema/checked.h"

@@ -1,5 +1,6 @@
 /* lower.c - the builder that rows emit calls with. */
 #include "onnx/lower.h"
+#include "onnx/graph.h"
 
 #include <string.h>
 

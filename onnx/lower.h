@@ -10,6 +10,9 @@
 #define DMS_ONNX_LOWER_H
 
 #include "onnx/op.h"
+#include "schema/arena.h"
+
+typedef struct dms_lowered dms_lowered; /* graph.h */
 
 /* The state of one lowering. `arena` holds calls and views. */
 struct dms_lowering {

@@ -1,4 +1,5 @@
 /* lower_graph.c - the whole graph as calls; which results are views of others. */
+#include "onnx/graph.h"
 #include "onnx/lower.h"
 #include "schema/checked.h"
 

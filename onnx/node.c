@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/op.h"
 
 const dms_attr *dms_node_attr(const dms_node *node, const char *name) {

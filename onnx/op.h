@@ -14,11 +14,21 @@
 #ifndef DMS_ONNX_OP_H
 #define DMS_ONNX_OP_H
 
-#include "onnx/graph.h"
 #include "runtime/kernels/catalogue.h"
+#include "schema/dtype.h"
+#include "schema/status.h"
+
+/* Of onnx/graph.h, which every file that uses a row includes as well. */
+typedef struct dms_graph dms_graph;
+typedef struct dms_node dms_node;
+typedef struct dms_tensor dms_tensor;
+typedef struct dms_attr dms_attr;
+typedef struct dms_lowered_operand dms_lowered_operand;
+typedef struct dms_view dms_view; /* schema/view.h */
 
 #define DMS_ANY 255u /* any number of operands */
 
+typedef struct dms_op dms_op; /* the row; also of graph.h */
 typedef struct dms_lowering dms_lowering;
 
 struct dms_op {
@@ -75,11 +85,6 @@ dms_tensor *dms_in(const dms_graph *graph, const dms_node *node, uint32_t k);
 
 /* Output k of a node; NULL where it is absent. */
 dms_tensor *dms_out(const dms_graph *graph, const dms_node *node, uint32_t k);
-
-/* Extent of axis k (its fixed value). */
-static inline int64_t dms_extent(const dms_tensor *t, uint32_t k) {
-    return t->dim[k].hi;
-}
 
 /* Sets dtype and fixed dims of output k; absent outputs are skipped.
  * Errors   DMS_EUNSUPPORTED: rank above 8, negative dims, size beyond 63 bits. */

@@ -1,4 +1,5 @@
 /* order.c - depth-first order, dead nodes, renumbering. */
+#include "onnx/graph.h"
 #include "onnx/order.h"
 
 #include <stdio.h>

@@ -9,7 +9,11 @@
 #ifndef DMS_ONNX_ORDER_H
 #define DMS_ONNX_ORDER_H
 
-#include "onnx/graph.h"
+#include <stdint.h>
+
+#include "schema/arena.h"
+
+typedef struct dms_graph dms_graph; /* graph.h */
 
 /* Node ids in an order of execution. */
 typedef struct dms_order {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "onnx/fold.h"
+#include "onnx/graph.h"
 #include "onnx/import_internal.h"
 #include "onnx/op.h"
 #include "onnx/order.h"

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/op.h"
 #include "onnx/order.h"
 

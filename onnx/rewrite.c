@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/rewrite_internal.h"
 
 static const dms_pattern patterns[] = {

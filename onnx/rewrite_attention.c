@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/rewrite_internal.h"
 
 #define NEWEST 23u

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/names.h"
 #include "onnx/rewrite_internal.h"
 

@@ -9,6 +9,7 @@
 #ifndef DMS_ONNX_REWRITE_INTERNAL_H
 #define DMS_ONNX_REWRITE_INTERNAL_H
 
+#include "onnx/graph.h"
 #include "onnx/op.h"
 #include "onnx/rewrite.h"
 

@@ -1,6 +1,7 @@
 /* view_algebra.c - which changes of shape are only another way to walk the same elements? */
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/op.h"
 
 /* Elements of a shape; the caller has checked that they fit. */

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 
 static bool is_op(const dms_node *node, const char *name) {

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 #include "schema/checked.h"
 

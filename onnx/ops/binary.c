@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 
 /* X(operator, since, function, dtypes, gives bool). */

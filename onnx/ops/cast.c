@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 
 /* The dtype that the node casts to: attribute `to`, or that of input 1. */

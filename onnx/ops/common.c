@@ -6,6 +6,7 @@
  * and counts an extent of 0 as 1.
  */
 #include "onnx/ops/common.h"
+#include "onnx/graph.h"
 
 #include <inttypes.h>
 #include <stdio.h>

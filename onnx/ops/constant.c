@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 
 /* ---- ConstantOfShape ----------------------------------------------------------------------- */

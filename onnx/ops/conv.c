@@ -9,6 +9,7 @@
  */
 #include <inttypes.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/window.h"
 
 /* Convolution in f64 exists in the specification alone. */

@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 #include "schema/checked.h"
 

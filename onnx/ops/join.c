@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 #include "schema/checked.h"
 

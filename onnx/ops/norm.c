@@ -18,6 +18,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 
 /* x as [batch, channels, positions] of input 0, and output 0 alike. */

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/window.h"
 
 enum { POOL_MAX, POOL_AVERAGE, POOL_LP };

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 
 /* Reals and wide integers: narrow ones would overflow, and ONNX has other operators for them. */

@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 
 /* X(operator, function, leaves single elements as they are). */

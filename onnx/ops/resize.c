@@ -20,6 +20,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 
 enum { COORDINATES_HALF_PIXEL, COORDINATES_ASYMMETRIC = 3, COORDINATES_CROP = 4 };

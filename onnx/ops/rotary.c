@@ -13,6 +13,7 @@
  */
 #include <inttypes.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 
 /* Sizes of a node: batch, heads, sequence, head size, turned elements. */

@@ -14,6 +14,7 @@
  */
 #include <inttypes.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 #include "schema/checked.h"
 

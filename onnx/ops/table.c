@@ -1,6 +1,7 @@
 /* table.c - all rows: search and print. */
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/ops.h"
 
 #define ADDRESS(family) &dms_ops_##family,

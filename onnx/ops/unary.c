@@ -22,6 +22,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/common.h"
 
 /* X(operator, since, function, dtypes, attribute and default of p0, the same of p1). */
@@ -58,7 +59,7 @@
     X(Softplus, 1, SOFTPLUS, DMS_OPS_FLOAT, NULL, 0, NULL, 0)                                      \
     X(Softsign, 1, SOFTSIGN, DMS_OPS_FLOAT, NULL, 0, NULL, 0)                                      \
     X(ThresholdedRelu, 10, THRESHOLDED_RELU, DMS_OPS_FLOAT, "alpha", 1.0f, NULL, 0)                \
-    X(Shrink, 9, SHRINK, DMS_OPS_FLOAT, "bias", 0.0f, "lambd", 0.5f)                              \
+    X(Shrink, 9, SHRINK, DMS_OPS_FLOAT, "bias", 0.0f, "lambd", 0.5f)                               \
     X(Mish, 18, MISH, DMS_OPS_FLOAT, NULL, 0, NULL, 0)                                             \
     X(Floor, 6, FLOOR, DMS_OPS_FLOAT, NULL, 0, NULL, 0)                                            \
     X(Ceil, 6, CEIL, DMS_OPS_FLOAT, NULL, 0, NULL, 0)                                              \

@@ -12,6 +12,7 @@
  * All numbers are at most 31 bits, so that products and sums of two fit 64 without a check.
  */
 #include "onnx/ops/window.h"
+#include "onnx/graph.h"
 
 #include <inttypes.h>
 #include <string.h>

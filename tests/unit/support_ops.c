@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "onnx/graph.h"
 #include "onnx/lower.h"
 #include "runtime/kernels/cpu_kernel.h"
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/ops.h"
 #include "support_ops.h"
 

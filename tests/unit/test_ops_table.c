@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "onnx/graph.h"
 #include "onnx/ops/ops.h"
 
 #define NEWEST 23u

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "onnx/graph.h"
 #include "onnx/op.h"
 
 static dms_view dense(uint32_t rank, const int64_t *dim) {
