@@ -1,6 +1,6 @@
 /* test_ops_random.c - what a row accepts, it lowers to calls that pass their check and run: seeded
- * random applications of every operator, most of them nonsense. Under the sanitizers this also shows
- * that no attribute or shape leads outside an array. */
+ * random applications of every operator, most of them nonsense. Under the sanitizers this also
+ * shows that no attribute or shape leads outside an array. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
