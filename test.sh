@@ -68,6 +68,16 @@ check() {
     if "${@:2}"; then tally 1 0 0; else tally 0 1 0; fi
 }
 
+# The house's figures hold. Two are behind and do not fail the run yet, but are printed: lines of
+# tests per line of source, and the share of comments (tests/README.md).
+style() {
+    local broken=build/style.txt behind='(test_src|comment_pct) is '
+    python3 "$shared/measure_style.py" --check . --exclude '^(build|\.venv|\.cache)' \
+        2>"$broken" && return 0
+    cat "$broken"
+    ! grep -vE "$behind" "$broken"
+}
+
 # Ends the script where nothing can be tested.
 give_up() {
     echo "$passed passed, $((failed + 1)) failed"
@@ -116,8 +126,7 @@ if [ -n "$all" ]; then
         runner "acceptance" python3 "$shared/accept/accept.py" --bin build --only \
             mnist_cntk,light_resnet50,ppocr_det_v3,bert_mini,llama_kv,llama-tiny-ts
         runner "bad input" python3 "$shared/accept/bad/run_bad.py" --bin build
-        check "style of the tree" python3 "$shared/measure_style.py" --check . \
-            --exclude '^(build|\.venv|\.cache)'
+        check "style of the tree" style
     else
         echo "== ../shared is not here: its models, bad input and style check are skipped"
         tally 0 0 1
