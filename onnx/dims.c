@@ -1,4 +1,9 @@
-/* dims.c - given sizes first, then what follows from them, then complaint. */
+/* dims.c - given sizes first, then what follows from them, then complaint.
+ *
+ * Names are matched as whole texts before they are read as expressions, so that "batch-size" is a
+ * name wherever no dim is called "batch". The sizes of the command that a complaint prints are
+ * tried on the model first (read.c).
+ */
 #include "onnx/dims.h"
 #include "onnx/graph.h"
 

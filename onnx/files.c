@@ -1,4 +1,8 @@
-/* files.c - one table of the files a model needs; entry 0 is the model. */
+/* files.c - one table of the files a model needs; entry 0 is the model.
+ *
+ * A missing file is no error: graphs of models too large to fetch can be planned without their
+ * weights. A file that is there but may not be used (outside, a link, a pipe) is one.
+ */
 #include "onnx/files.h"
 
 #include <string.h>

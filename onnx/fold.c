@@ -1,4 +1,14 @@
-/* fold.c - lowers one node and runs its calls on buffers of our own. */
+/* fold.c - lowers one node and runs its calls on buffers of our own.
+ *
+ * A node whose operands are constants is treated in this order:
+ *
+ *     outputs are dense parts of operand 0   they name the same bytes of the same file
+ *     large, and a view of operand 0         stays a node; lowering makes it a view of the weight
+ *     one FILL of more than 64 KiB           stays a node: the value is made where it is used
+ *     at most 1 MiB, or no larger than the   computed here, by the kernels that would run later, so
+ *     constants that nothing else uses       that folding cannot change a bit of the result
+ *     all else                               stays a node
+ */
 #include "onnx/fold.h"
 #include "onnx/graph.h"
 

@@ -1,4 +1,8 @@
-/* graph.c - tensors of a graph: adding, sizes, and the bytes of constants. */
+/* graph.c - tensors of a graph: adding, sizes, and the bytes of constants.
+ *
+ * Tables grow by moving: a pointer into graph->tensor holds until the next tensor is added, an id
+ * for ever. Constants in files are read anew at each call; folding keeps what it needs.
+ */
 #include "onnx/graph.h"
 
 #include <inttypes.h>

@@ -1,4 +1,11 @@
-/* import_scope.c - function bodies and branches: nodes under names of their own. */
+/* import_scope.c - function bodies and branches: nodes under names of their own.
+ *
+ * A function sees its inputs alone; its outputs are bound to the tensors of the call before its
+ * body is read, so no node is needed to hand them over. A branch sees all scopes around it: what it
+ * reads from them becomes an operand of its If, so that order and liveness need no special case.
+ * Both are expanded by copying, which a file could use to grow without end: depth and number of
+ * expansions are limited, and so is the number of nodes.
+ */
 #include <string.h>
 
 #include "onnx/graph.h"

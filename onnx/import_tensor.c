@@ -1,4 +1,12 @@
-/* import_tensor.c - a TensorProto becomes a constant: a range of a file, or bytes in memory. */
+/* import_tensor.c - a TensorProto becomes a constant: a range of a file, or bytes in memory.
+ *
+ *     raw_data, packed float_data    a range of the model file; up to 256 bytes are read at once,
+ *                                    since shape arithmetic will ask for them
+ *     external data                  a range of another file, checked against its real size
+ *     fields of numbers              converted; every element may take ten bytes in the file
+ *
+ * Whatever the form, the bytes must be exactly those that the dims want.
+ */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,4 +1,9 @@
-/* infer.c - shapes and values, as rows see them. */
+/* infer.c - shapes and values, as rows see them.
+ *
+ * Sizes are checked where they are set: whatever has a shape has a size in bytes below 2^63, and
+ * the code behind may multiply its dims. Values are those of constants; a row that needs a value
+ * which is computed when running must say so, because no memory can be planned for its result.
+ */
 #include <inttypes.h>
 #include <string.h>
 

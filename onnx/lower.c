@@ -1,4 +1,9 @@
-/* lower.c - the builder that rows emit calls with. */
+/* lower.c - the builder that rows emit calls with.
+ *
+ * A call without elements to compute is dropped here, once for all rows: a tensor of no bytes has
+ * no buffer, no command and no place. Every other call passes dms_call_check before it is kept, so
+ * that a row's mistake, or a model's, is named with its node and never reaches a kernel.
+ */
 #include "onnx/lower.h"
 #include "onnx/graph.h"
 

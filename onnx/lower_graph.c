@@ -1,4 +1,12 @@
-/* lower_graph.c - the whole graph as calls; which results are views of others. */
+/* lower_graph.c - the whole graph as calls; which results are views of others.
+ *
+ *     x -- MatMul --> m -- Reshape --> r -- Transpose --> t        storage of m, r and t: m
+ *
+ * A view costs nothing, but it keeps its whole storage alive: a slice of less than half of an
+ * activation is copied instead. A graph output must be a dense storage of its own. Where it covers
+ * a computed storage in order (r above), the storage takes the output's name and no copy is made;
+ * a permuted view (t), an input, a constant or a storage that already left is copied.
+ */
 #include "onnx/graph.h"
 #include "onnx/lower.h"
 #include "schema/checked.h"

@@ -1,4 +1,5 @@
-/* names.c - open addressing, linear probing, at most half full. */
+/* names.c - open addressing, linear probing, at most half full. Tables are looked up, never walked,
+ * so the order of their slots decides nothing. */
 #include "onnx/names.h"
 
 #include <string.h>

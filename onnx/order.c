@@ -1,4 +1,9 @@
-/* order.c - depth-first order, dead nodes, renumbering. */
+/* order.c - depth-first order, dead nodes, renumbering.
+ *
+ * Two searches: the first, from the roots, marks what matters; the second starts at the marked
+ * nodes in the order of the file and emits each after its operands. A file that is sorted already
+ * keeps its order, and the result does not depend on the order of the outputs.
+ */
 #include "onnx/graph.h"
 #include "onnx/order.h"
 

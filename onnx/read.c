@@ -1,4 +1,14 @@
-/* read.c - one pass over the nodes in order: shapes, branches, constants; then rewriting. */
+/* read.c - one pass over the nodes in order: shapes, branches, constants; then rewriting.
+ *
+ *     import -> order, prune -> refuse -> for each node { infer, fold } -> prune -> rewrite
+ *                  ^                                |
+ *                  '--- the branch of an If <-------'   when its condition turned out constant
+ *
+ * Inference and folding must alternate: the shape of a Reshape is a value that folding finds, and
+ * the values of a Shape are dims that inference finds. So there is one pass, not one for each.
+ * Unknown operators are refused before any shape is inferred, all at once, but only those that the
+ * outputs need: an exporter's dead end is nobody's problem.
+ */
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>

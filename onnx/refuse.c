@@ -1,4 +1,5 @@
-/* refuse.c - everything that is not supported, in one message. */
+/* refuse.c - everything that is not supported, in one message: at most 12 lines of 500 columns,
+ * operators in the order in which the graph meets them. */
 #include <stdio.h>
 #include <string.h>
 

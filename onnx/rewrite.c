@@ -1,4 +1,10 @@
-/* rewrite.c - walks the nodes once per pattern and rebuilds their order. */
+/* rewrite.c - walks the nodes once per pattern and rebuilds their order.
+ *
+ * A pattern is asked at its last node, when everything it reads is settled; new nodes go in front
+ * of the node that they replace, so the order stays an order. What the pattern leaves without use
+ * is pruned before the next one walks. Order matters twice: attention before GELU and the like,
+ * whose parts it may contain, and layer norm before RMS norm, which is a part of it.
+ */
 #include <math.h>
 #include <string.h>
 
