@@ -101,7 +101,8 @@ static dms_code check_special(const dms_graph *graph, const dms_node *node, uint
 }
 
 /* Dims by broadcasting, dtype of input 0 or bool. PRelu lets no slope widen its input; the
- * exponent of Pow keeps its own dtype. */
+ * exponent of Pow keeps its own dtype. a [2, 3, 1] and b [4] give [2, 3, 4]; an extent of 0
+ * stays 0, so that empty tensors pass through. */
 static dms_code binary_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const binary_rule *rule = rule_of(node);
     const bool may_differ = rule->fn == DMS_FN_POW && node->version >= 12;
@@ -168,7 +169,8 @@ static bool variadic_alias(dms_graph *graph, const dms_node *node, uint32_t k, c
     return k == 0 && node->n_in == 1;
 }
 
-/* ((x0 op x1) op x2) ...; Mean divides at the end. */
+/* ((x0 op x1) op x2) ...; Mean divides at the end. Temporaries hold what is not the last sum: an
+ * output is written once. */
 static dms_code variadic_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const bool is_mean = is_op(node, "Mean");
     const dms_lowered_operand out = dms_lower_operand(lo, node->out[0]);
@@ -194,7 +196,8 @@ static dms_code variadic_lower(dms_lowering *lo, const dms_node *node, dms_statu
 
 /* ---- Where --------------------------------------------------------------------------------- */
 
-/* Where(condition, x, y): all three are broadcast; x and y have one dtype, any. */
+/* Where(condition, x, y): all three are broadcast; x and y have one dtype, any. A condition [2,
+ * 1] with x [3] and a scalar y gives [2, 3]. */
 static dms_code where_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     DMS_TRY(dms_ops_want_dtype(graph, node, 0, DMS_OPS_BOOL, st));
     DMS_TRY(dms_ops_want_one_dtype(graph, node, 1, 2, DMS_OPS_ANY, st));

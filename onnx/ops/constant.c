@@ -36,7 +36,8 @@ static dms_code fill_value(dms_graph *graph, const dms_node *node, dms_dtype *dt
     return DMS_OK;
 }
 
-/* ConstantOfShape(shape): every element is `value`. The shape must be known. */
+/* ConstantOfShape(shape): every element is `value`. The shape must be known. The attribute
+ * brings the dtype with it; without it the result is f32. */
 static dms_code fill_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t rank = 0;
     const int64_t *dim = NULL;
@@ -107,7 +108,8 @@ static dms_code range_read(dms_graph *graph, const dms_node *node, int64_t *i, d
 }
 
 /* Range(start, limit, delta): start + k delta for k = 0, 1, ... as long as that stays before the
- * limit: max(0, ceil((limit - start) / delta)) elements. */
+ * limit: max(0, ceil((limit - start) / delta)) elements. 3, 10, 3 give 3 6 9; 10, 4, -2 give 10
+ * 8 6; a step in the wrong direction gives nothing. */
 static dms_code range_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     int64_t i[3], count = 0;
     double f[3];
@@ -145,7 +147,8 @@ static void shape_range(const dms_node *node, uint32_t rank, uint32_t *first, ui
     *end = (uint32_t)(bound[1] < bound[0] ? bound[0] : bound[1]);
 }
 
-/* Shape(x): the extents of axes [start, end) as i64. Known when compiling, like every shape. */
+/* Shape(x): the extents of axes [start, end) as i64. Known when compiling, like every shape. x
+ * [2, 3, 4] with start 1 and end -1: one number, 3. */
 static dms_code shape_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t first = 0, end = 0;
     shape_range(node, dms_in(graph, node, 0)->rank, &first, &end);
@@ -178,7 +181,8 @@ static dms_code shape_lower(dms_lowering *lo, const dms_node *node, dms_status *
 /* ---- EyeLike ------------------------------------------------------------------------------- */
 
 /* EyeLike(x): a matrix with the dims of x and ones on diagonal k (above the main one where
- * positive). The dtype is that of x unless an attribute names one. */
+ * positive). The dtype is that of x unless an attribute names one. [2, 3] with k = 1: 0 1 0 / 0
+ * 0 1. */
 static dms_code eye_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     int64_t dim[DMS_MAX_RANK], k = 0;

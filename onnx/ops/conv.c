@@ -84,7 +84,8 @@ static dms_code lower(dms_lowering *lo, const dms_node *node, bool is_transposed
 }
 
 /* Conv(x[n, c, spatial], w[m, c / group, kernel], bias[m]): for every window the products of its
- * elements and the weight, added up over channels and taps. */
+ * elements and the weight, added up over channels and taps. x [1, 3, 224, 224], w [64, 3, 7, 7],
+ * strides 2, pads 3: y [1, 64, 112, 112]. */
 static dms_code conv_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return infer(graph, node, false, st);
 }
@@ -95,7 +96,8 @@ static dms_code conv_lower(dms_lowering *lo, const dms_node *node, dms_status *s
 }
 
 /* ConvTranspose(x[n, c, spatial], w[c, m / group, kernel], bias[m]): every element spreads its
- * product with the weight over a window of y. */
+ * product with the weight over a window of y. x [1, 2, 3, 3], w [2, 4, 3, 3], strides 2: y [1,
+ * 4, 7, 7]. */
 static dms_code transposed_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return infer(graph, node, true, st);
 }

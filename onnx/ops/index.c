@@ -41,7 +41,8 @@ static bool single_index(dms_graph *graph, const dms_node *node, int64_t *out) {
 }
 
 /* Gather(x, indices): entries of one axis, named by a tensor of any rank whose dims replace that
- * axis. A known index is checked here, others when the plan runs. */
+ * axis. A known index is checked here, others when the plan runs. x [5, 4, 3] with indices [2,
+ * 2] and axis 1: [5, 2, 2, 3]. */
 static dms_code gather_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *index = dms_in(graph, node, 1);
     uint32_t axis = 0;
@@ -68,7 +69,8 @@ static dms_code gather_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, x->dtype, rank, dim, st);
 }
 
-/* One known index is a view: the axis shrinks to it. */
+/* One known index is a view: the axis shrinks to it. The embedding of one known token, the first
+ * token of a pooled sentence and one number of a shape are such views: nothing is copied. */
 static bool gather_alias(dms_graph *graph, const dms_node *node, uint32_t k, const dms_view *in,
                          dms_view *out) {
     dms_status ignored;
@@ -124,7 +126,7 @@ static dms_code check_elements(dms_graph *graph, const dms_node *node, uint32_t 
 }
 
 /* GatherElements(x, indices): y[i][j] = x[indices[i][j]][j] for axis 0: dims of the indices,
- * dtype of x. */
+ * dtype of x. The indices may reach less far than x along the other axes, never further. */
 static dms_code gather_elements_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t axis = 0;
     int64_t dim[DMS_MAX_RANK];
@@ -171,7 +173,8 @@ static dms_code check_updates(dms_graph *graph, const dms_node *node, uint32_t r
 }
 
 /* ScatterElements(x, indices, updates): a copy of x in which y[indices[i][j]][j] = updates[i][j]
- * for axis 0, or combined with it by `reduction`. */
+ * for axis 0, or combined with it by `reduction`. The kernel copies x first, so that its output
+ * is defined completely, then writes the updates in their order. */
 static dms_code scatter_elements_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     uint32_t axis = 0, word = 0;
     int64_t dim[DMS_MAX_RANK];
@@ -232,7 +235,8 @@ static uint32_t picked_dims(const dms_tensor *x, const dms_tensor *index, uint32
 }
 
 /* GatherND(x, indices): the last axis of the indices is a position in the axes of x behind the
- * batch; what lies behind these axes is copied whole. */
+ * batch; what lies behind these axes is copied whole. x [2, 3, 4] with indices [5, 2]: [5, 4];
+ * with indices [2, 5, 1] and one batch axis: [2, 5, 4]. */
 static dms_code gather_nd_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *index = dms_in(graph, node, 1);
     int64_t batch = 0, dim[2 * DMS_MAX_RANK];
@@ -270,7 +274,8 @@ static dms_code gather_nd_lower(dms_lowering *lo, const dms_node *node, dms_stat
 }
 
 /* ScatterND(x, indices, updates): a copy of x in which the slices at the positions of the
- * indices are replaced by (or combined with) the updates. */
+ * indices are replaced by (or combined with) the updates. x [4, 3] with indices [2, 1]: updates
+ * [2, 3]. Exporters write causal masks and cache updates this way. */
 static dms_code scatter_nd_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *index = dms_in(graph, node, 1);
     int64_t dim[2 * DMS_MAX_RANK];
@@ -313,7 +318,8 @@ static dms_code scatter_nd_lower(dms_lowering *lo, const dms_node *node, dms_sta
 /* ---- OneHot -------------------------------------------------------------------------------- */
 
 /* OneHot(indices, depth, values): a new axis of `depth` entries, values[1] where the index
- * points and values[0] elsewhere. The depth must be known. */
+ * points and values[0] elsewhere. The depth must be known. indices [2, 3], depth 5: [2, 3, 5],
+ * or [2, 5, 3] with axis 1. An index beyond the depth marks nothing. */
 static dms_code one_hot_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *index = dms_in(graph, node, 0), *depth = dms_in(graph, node, 1);
     uint32_t n = 0, axis = 0;

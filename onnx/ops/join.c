@@ -21,7 +21,8 @@
 
 #define CONCAT_LIMIT 32u /* inputs of one DMS_K_CONCAT */
 
-/* Concat(x0, x1, ...): side by side along the axis; all other dims are equal. */
+/* Concat(x0, x1, ...): side by side along the axis; all other dims are equal. [2, 3], [2, 4] and
+ * [2, 0] along axis 1: [2, 7]. An empty tensor is a cache before its first token. */
 static dms_code concat_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t axis = 0;
@@ -146,7 +147,8 @@ static dms_code pad_extent(const dms_node *node, uint32_t mode, uint32_t axis, i
 }
 
 /* Pad(x): elements added at both ends of each axis: a constant, the edge, the mirror image
- * without the edge, or the other end. */
+ * without the edge, or the other end. Negative pads cut instead of adding; the mirror image
+ * needs more elements than it repeats. */
 static dms_code pad_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0), *value = dms_in(graph, node, 2);
     int64_t begin[DMS_MAX_RANK], end[DMS_MAX_RANK], dim[DMS_MAX_RANK];
@@ -202,7 +204,8 @@ static dms_code pad_lower(dms_lowering *lo, const dms_node *node, dms_status *st
 
 /* ---- Tile ---------------------------------------------------------------------------------- */
 
-/* Tile(x, repeats): the whole of x, repeats[k] times along axis k. */
+/* Tile(x, repeats): the whole of x, repeats[k] times along axis k. x [2, 3] with repeats 1, 2:
+ * [2, 6], each row twice in a row. */
 static dms_code tile_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t n = 0;
@@ -261,7 +264,8 @@ static dms_code tile_lower(dms_lowering *lo, const dms_node *node, dms_status *s
 /* ---- Trilu --------------------------------------------------------------------------------- */
 
 /* Trilu(x, k): the upper or lower triangle of the last two axes from diagonal k on, zeros
- * elsewhere. The diagonal is an input and must be known. */
+ * elsewhere. The diagonal is an input and must be known. A causal mask is the upper triangle of
+ * a matrix of -inf from diagonal 1 on. */
 static dms_code trilu_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     int64_t k = 0;
     DMS_TRY(dms_ops_want_dtype(graph, node, 0, DMS_OPS_ANY, st));
@@ -287,7 +291,7 @@ static dms_code trilu_lower(dms_lowering *lo, const dms_node *node, dms_status *
 static const char *const depth_words[] = {"DCR", "CRD"};
 
 /* DepthToSpace(x): channels become blocks of b x b positions; SpaceToDepth takes them back. Rank
- * 4: n, c, h, w. */
+ * 4: n, c, h, w. DepthToSpace of [1, 8, 2, 3] with blocks of 2: [1, 2, 4, 6]. */
 static dms_code block_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const bool to_space = strcmp(node->op, "DepthToSpace") == 0;

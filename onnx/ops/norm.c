@@ -60,7 +60,8 @@ static dms_code check_channels(dms_graph *graph, const dms_node *node, uint32_t 
 }
 
 /* BatchNormalization(x, scale, bias, mean, var): scale (x - mean) / sqrt(var + epsilon) + bias,
- * all per channel. */
+ * all per channel. The mean and the variance are those of training, and arrive as inputs. dms
+ * refuses the training form of the operator: its further outputs are running statistics. */
 static dms_code batch_norm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     DMS_TRY(check_channels(graph, node, 4, st));
     if (node->version < 9 && dms_node_int(node, "spatial", 1) != 1)
@@ -84,13 +85,15 @@ static dms_code batch_norm_lower(dms_lowering *lo, const dms_node *node, dms_sta
     return dms_lower_call(lo, node, DMS_K_BATCH_NORM, 5, 1, operand, 0, NULL, 1, f, st);
 }
 
-/* InstanceNormalization(x, scale, bias): mean and variance of each channel of each picture. */
+/* InstanceNormalization(x, scale, bias): mean and variance of each channel of each picture.
+ * Unlike BatchNormalization the statistics are computed here, from x itself. */
 static dms_code instance_norm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     DMS_TRY(check_channels(graph, node, 2, st));
     return dms_set_output_like(graph, node, 0, 0, st);
 }
 
-/* LRN(x): x / (bias + alpha / size sum of squares over `size` channels around) ^ beta. */
+/* LRN(x): x / (bias + alpha / size sum of squares over `size` channels around) ^ beta. The
+ * window of channels is cut at both ends, the divisor `size` stays. */
 static dms_code lrn_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     int64_t size = 0;
     DMS_TRY(check_channels(graph, node, 0, st));
@@ -111,7 +114,7 @@ static dms_code lrn_lower(dms_lowering *lo, const dms_node *node, dms_status *st
 /* ---- GroupNormalization -------------------------------------------------------------------- */
 
 /* GroupNormalization(x, scale, bias): mean and variance over the channels of a group and all
- * positions. */
+ * positions. x [2, 6, h, w] in 2 groups: 4 means, each over 3 channels. */
 static dms_code group_norm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     int64_t groups = 0;
@@ -179,7 +182,8 @@ static dms_code check_scale(dms_graph *graph, const dms_node *node, uint32_t k, 
 
 /* LayerNormalization(x, scale, bias): mean and variance over the axes from `axis` on; mean and 1
  * / sqrt(var + epsilon) are further outputs. RMSNormalization(x, scale): the mean square
- * instead, and no mean taken away. */
+ * instead, and no mean taken away. x [2, 7, 64] with axis -1: scale and bias [64], mean and
+ * inverse deviation [2, 7, 1]. */
 static dms_code layer_norm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const int64_t stash = dms_node_int(node, "stash_type", 1);

@@ -64,7 +64,8 @@ static dms_code matmul_read(const dms_graph *graph, const dms_node *node, matmul
 }
 
 /* MatMul(a, b): [..., m, k] by [..., k, n]; leading axes are broadcast. A vector on the left is
- * a row, on the right a column, and its axis vanishes from the result. */
+ * a row, on the right a column, and its axis vanishes from the result. [5, 1, 2, 3] by [4, 3, 6]
+ * give [5, 4, 2, 6]; [3] by [5, 3, 6] give [5, 6]. */
 static dms_code matmul_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     matmul_dims d;
     int64_t dim[DMS_MAX_RANK];
@@ -146,7 +147,7 @@ static dms_code matmul_lower(dms_lowering *lo, const dms_node *node, dms_status 
 /* ---- Gemm ---------------------------------------------------------------------------------- */
 
 /* Gemm(a, b, c): alpha a' b' + beta c; a' and b' may be transposed, c is broadcast to the result
- * but not the other way round. */
+ * but not the other way round. a [3, 2] and b [6, 3], both transposed, with c [6]: [2, 6]. */
 static dms_code gemm_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *a = dms_in(graph, node, 0), *b = dms_in(graph, node, 1);
     const dms_tensor *c = dms_in(graph, node, 2);

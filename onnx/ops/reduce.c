@@ -46,7 +46,8 @@ static const reduce_rule *rule_of(const dms_node *node) {
     return &rules[k];
 }
 
-/* The axes that go, as a mask. */
+/* The axes that go, as a mask. An axis of extent 0 is reduced too: its sum is 0, its product 1,
+ * its maximum the lowest number. */
 static dms_code reduce_axes(dms_graph *graph, const dms_node *node, uint32_t *mask,
                             dms_status *st) {
     const uint32_t rank = dms_in(graph, node, 0)->rank;
@@ -60,7 +61,8 @@ static dms_code reduce_axes(dms_graph *graph, const dms_node *node, uint32_t *ma
     return DMS_OK;
 }
 
-/* Dims without the reduced axes, or with 1 in their place (keepdims, the default). */
+/* Dims without the reduced axes, or with 1 in their place (keepdims, the default). x [2, 3, 4]
+ * over axes 0 and 2: [1, 3, 1], or [3] without keepdims. */
 static dms_code reduce_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const dms_reduce_fn fn = rule_of(node)->fn;
@@ -116,7 +118,8 @@ static dms_code reduce_lower(dms_lowering *lo, const dms_node *node, dms_status 
 
 /* ---- GlobalAveragePool, GlobalMaxPool, GlobalLpPool ---------------------------------------- */
 
-/* GlobalAveragePool, GlobalMaxPool, GlobalLpPool(x[n, c, spatial]): one number per channel. */
+/* GlobalAveragePool, GlobalMaxPool, GlobalLpPool(x[n, c, spatial]): one number per channel. x
+ * [2, 3, 7, 7]: [2, 3, 1, 1]. */
 static dms_code global_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     int64_t dim[DMS_MAX_RANK], p = 0;

@@ -213,7 +213,8 @@ static dms_code read_plan(dms_graph *graph, const dms_node *node, resize_plan *p
 }
 
 /* Resize(x, region, scales, sizes): y at positions spread over x as the coordinate mode says;
- * extents are floor(extent x scale), or the sizes. */
+ * extents are floor(extent x scale), or the sizes. x [1, 1, 2, 4] with scales 1, 1, 2.5, 0.6:
+ * [1, 1, 5, 2]. */
 static dms_code resize_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     resize_plan plan;

@@ -86,7 +86,8 @@ static dms_code slice_read(dms_graph *graph, const dms_node *node, slice_range *
 }
 
 /* Slice(x, starts, ends, axes, steps): every step-th element from start to before end. All must
- * be known. */
+ * be known. x [4, 5], starts 1 2, ends 3 5: [2, 3]. Bounds beyond the ends are common: exporters
+ * write the largest integer for "to the end". */
 static dms_code slice_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     slice_range range = {0};
@@ -178,7 +179,9 @@ static dms_code split_lengths(dms_graph *graph, const dms_node *node, int64_t **
     return dms_alloc_st(graph->arena, node->n_out, sizeof **out, "the parts of a Split", out, st);
 }
 
-/* Split(x): parts side by side along the axis, by lengths or in equal parts. */
+/* Split(x): parts side by side along the axis, by lengths or in equal parts. x [6, 2] with
+ * lengths 1 and 5: [1, 2] and [5, 2]. Heads of attention are often split this way, and cost
+ * nothing. */
 static dms_code split_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t axis = 0;

@@ -134,7 +134,7 @@ static dms_code unary_lower(dms_lowering *lo, const dms_node *node, dms_status *
 /* ---- Clip ---------------------------------------------------------------------------------- */
 
 /* Clip(x): min(max(x, low), high): where the bounds cross, the upper one wins. Either may be
- * absent. */
+ * absent. A bound is a scalar or a tensor of one element, of the dtype of x. */
 static dms_code clip_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const uint32_t set = node->version >= 12 ? DMS_OPS_NUMBER : DMS_OPS_FLOAT;
     DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, node->version < 11 ? 0 : 2, set, st));

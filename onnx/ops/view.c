@@ -46,7 +46,8 @@ static dms_code fill_unknown(const dms_node *node, const dms_tensor *x, uint32_t
 }
 
 /* Reshape(x, shape): 0 copies the dim of x at the same place (unless allowzero), one -1 takes
- * what is left. The shape must be known. */
+ * what is left. The shape must be known. [2, 3, 4] to (0, -1): [2, 12]. A cache of extent 0
+ * still has one answer for -1 unless another dim is 0. */
 static dms_code reshape_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t rank = 0;
@@ -79,7 +80,7 @@ static dms_code reshape_infer(dms_graph *graph, dms_node *node, dms_status *st) 
 /* ---- Squeeze, Unsqueeze, Flatten ----------------------------------------------------------- */
 
 /* Squeeze(x, axes): axes of extent 1 vanish; all of them where none is named. Axes that are
- * named but empty keep everything. */
+ * named but empty keep everything. [1, 3, 1]: [3]; with axis 0: [3, 1]. */
 static dms_code squeeze_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t mask = 0, rank = 0;
@@ -99,7 +100,8 @@ static dms_code squeeze_infer(dms_graph *graph, dms_node *node, dms_status *st) 
     return dms_set_output(graph, node, 0, x->dtype, rank, dim, st);
 }
 
-/* Unsqueeze(x, axes): axes of extent 1 appear, named by their places in the result. */
+/* Unsqueeze(x, axes): axes of extent 1 appear, named by their places in the result. [3, 4] with
+ * axes -1 and 1: [3, 1, 4, 1]. */
 static dms_code unsqueeze_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const int64_t *axis = NULL;
@@ -120,7 +122,8 @@ static dms_code unsqueeze_infer(dms_graph *graph, dms_node *node, dms_status *st
     return dms_set_output(graph, node, 0, x->dtype, rank, dim, st);
 }
 
-/* Flatten(x): a matrix: the axes before `axis` times those from it on. */
+/* Flatten(x): a matrix: the axes before `axis` times those from it on. [2, 3, 4] with axis 2:
+ * [6, 4]; with axis 0: [1, 24]. */
 static dms_code flatten_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     const int64_t rank = (int64_t)x->rank, low = node->version >= 11 ? -rank : 0;
@@ -201,7 +204,7 @@ static dms_code permutation(const dms_node *node, uint32_t rank, uint32_t *order
     return DMS_OK;
 }
 
-/* Transpose(x): axis k of the result is axis perm[k] of x. */
+/* Transpose(x): axis k of the result is axis perm[k] of x. Without perm the axes turn around. */
 static dms_code transpose_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t order[DMS_MAX_RANK];
@@ -225,7 +228,9 @@ static bool transpose_alias(dms_graph *graph, const dms_node *node, uint32_t k, 
     return true;
 }
 
-/* Expand(x, shape): x broadcast with the shape, which may have fewer axes or ones. */
+/* Expand(x, shape): x broadcast with the shape, which may have fewer axes or ones. [3, 1] with
+ * shape (2, 1, 4): [2, 3, 4]. Unlike a reshape a dim of the shape may be smaller than that of x:
+ * 1. */
 static dms_code expand_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     const dms_tensor *x = dms_in(graph, node, 0);
     uint32_t n = 0;
