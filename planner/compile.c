@@ -44,9 +44,8 @@ static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena
     c->device_budget = dms_size_bytes(options->device_mem, weights, c->profile.device_bytes, 0);
     if (options->device_mem.kind != DMS_SIZE_FLOOR)
         return DMS_OK;
-    const dms_place_options place = {.device_budget = UINT64_MAX,
-                                     .host_budget = c->host_budget,
-                                     .ring_blocks = ring_blocks(c)};
+    const dms_place_options place = {
+        .device_budget = UINT64_MAX, .host_budget = c->host_budget, .ring_blocks = ring_blocks(c)};
     DMS_TRY(dms_floor(&c->blocks.problem, &place, arena, &c->floor, st));
     c->device_budget = c->floor.device_bytes;
     return DMS_OK;

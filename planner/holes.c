@@ -2,6 +2,7 @@
 #include "planner/addresses_internal.h"
 #include "schema/arena.h"
 
+/* A question looks at the buckets its run touches only; with few slots each has a bucket alone. */
 #define MAX_BUCKETS 128
 #define FEW 40u
 
@@ -25,12 +26,14 @@ void dms_holes_clear(dms_holes *holes) {
         holes->fill[b] = 0;
 }
 
+/* The slot in 0..T-1: C's remainder of a negative number is negative. */
 static int32_t on_cycle(const dms_holes *holes, int32_t slot) {
     const int32_t rest = slot % holes->n_slots;
     return rest < 0 ? rest + holes->n_slots : rest;
 }
 
-/* The buckets of a run of slots, as a first bucket and a count, each bucket once. */
+/* The buckets of a run of slots, as a first bucket and a count, each bucket once. A run that
+ * comes back into its first bucket over the seam touches them all, like one of T slots. */
 static uint32_t buckets_of(const dms_holes *holes, int32_t first, int32_t last,
                            uint32_t *out_first) {
     const int32_t from = on_cycle(holes, first), to = on_cycle(holes, last);
@@ -41,6 +44,8 @@ static uint32_t buckets_of(const dms_holes *holes, int32_t first, int32_t last,
     return (end + holes->n_buckets - *out_first) % holes->n_buckets + 1;
 }
 
+/* Out of memory is remembered, not returned: the pass goes on with nonsense and its caller asks
+ * dms_addresses_failed before it believes anything. */
 void dms_holes_put(dms_holes *holes, uint32_t piece) {
     const dms_piece *p = holes->piece + piece;
     uint32_t b, n = buckets_of(holes, p->start, p->end, &b);
@@ -54,6 +59,7 @@ void dms_holes_put(dms_holes *holes, uint32_t piece) {
     }
 }
 
+/* The last of a bucket fills the place: its order is free, for sort_obstacles makes a new one. */
 void dms_holes_take(dms_holes *holes, uint32_t piece) {
     const dms_piece *p = holes->piece + piece;
     uint32_t b, n = buckets_of(holes, p->start, p->end, &b);
@@ -106,7 +112,18 @@ typedef struct question {
 } question;
 
 /* Adds one piece if it meets first..end. With both runs moved to begin in 0..T-1 they meet
- * directly, or with one of them a cycle later. */
+ * directly, or with one of them a cycle later.
+ *
+ *   slot        0 . . . . . T-1 | T . . . . . 2T-1
+ *   direct          [ question ]
+ *                [ piece ]
+ *   later                 [ question  ]              the piece T later meets the tail
+ *                [ piece ]        [ piece ]
+ *   sooner       [ quest ]        [ quest ]          the tail of the piece, T earlier
+ *                         [   piece   ]
+ *
+ * Where it shares no slot with need..end it is in the way only while it lasts: `until` is the slot
+ * behind its last one, in the copy of the piece that ends closest before `need`. */
 static void meet(dms_holes *holes, const question *q, uint32_t id) {
     const dms_piece *p = holes->piece + id;
     const int32_t n = holes->n_slots, start = on_cycle(holes, p->start);
@@ -147,6 +164,9 @@ void dms_holes_ask(dms_holes *holes, int32_t first, int32_t need, int32_t end) {
     sort_obstacles(holes);
 }
 
+/* One walk up: `low` is the highest end so far of what blocks, so the hole below an obstacle is
+ * low..o->low, if that is a hole at all. What has ended by `start` is passed over, so the later the
+ * start the fewer the blockers: start_early (addresses.c) bisects on that. */
 int64_t dms_holes_find(const dms_holes *holes, int32_t start, int64_t units, dms_fit_hole how) {
     int64_t low = holes->base, found = -1, tightest = INT64_MAX;
     for (uint32_t i = 0; i <= holes->n_obstacles && low < holes->top; i++) {

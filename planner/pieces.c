@@ -10,7 +10,10 @@ static int by_size(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-/* Distinct sizes of weights; one within 2 % of the next larger counts as that one. */
+/* Distinct sizes of weights; one within 2 % of the next larger counts as that one. Blocks of one
+ * pitch leave holes that the next fits exactly: up to 0.1 % of the period (PLACEMENT.md section
+ * 9). From the largest down, so that a chain of close sizes counts as its largest while that stays
+ * within 2 %. */
 static void find_pitches(dms_addresses *a) {
     const dms_cycle *cycle = a->cycle;
     uint32_t n = 0;
@@ -28,6 +31,7 @@ static void find_pitches(dms_addresses *a) {
     }
 }
 
+/* The pitch of a size; what is no weight's size keeps its own. */
 static int64_t pitch_of(const dms_addresses *a, int64_t units) {
     uint32_t low = 0, high = a->n_sizes;
     while (low < high) {
@@ -83,7 +87,8 @@ static uint32_t next_loaded(const dms_draft *draft, uint32_t g, uint32_t end) {
     return g;
 }
 
-/* The last slot of a residency that ends before gap `g`: its touch, or its pending save. */
+/* The last slot of a residency that ends before gap `g`: its touch, or its pending save, which
+ * holds the memory up to slot before - 1 but never into the next touch. */
 static int32_t end_before(const dms_cycle *cycle, const dms_draft *draft, uint32_t g) {
     const dms_gap *gap = cycle->gap + g;
     if (!gap->is_saved)
@@ -107,7 +112,15 @@ static bool is_made(const dms_cycle *cycle, uint32_t id) {
     return kind == DMS_PROBLEM_ACTIVATION || kind == DMS_PROBLEM_OUTPUT;
 }
 
-/* The residency that the load of gap `g` begins. */
+/* The residency that the load of gap `g` begins: over touches and kept gaps to the next gap that is
+ * not kept, for a weight or an input around the cycle.
+ *
+ *   touch     x . . . x . . x . . . . x       gaps: 0 loaded, 1 kept, 2 loaded
+ *   slot      o . s * n * * e                 s start, n need (the due touch), e end
+ *               |
+ *               earliest: behind the touch o that opens the gap, and not before its save is done
+ *
+ * All are moved by `shift`, 0 or T, into the frame in which need lies in 0..T-1. */
 static dms_piece loaded_piece(const dms_addresses *a, const dms_draft *draft, uint32_t g,
                               const dms_fit *fit) {
     const dms_cycle *cycle = a->cycle;
@@ -140,6 +153,9 @@ static dms_piece loaded_piece(const dms_addresses *a, const dms_draft *draft, ui
     return p;
 }
 
+/* The pieces of a tensor: its production, then its loads by gap. dms_floor_layout counts on this
+ * order. A weight without a load is no piece: it stays for the whole cycle, stacked from offset 0
+ * up, where it cannot cut a hole in two. */
 static void list_tensor(dms_addresses *a, const dms_draft *draft, uint32_t id, const dms_fit *fit) {
     const dms_cycle *cycle = a->cycle;
     const uint32_t first = cycle->first_gap[id], last = cycle->first_gap[id + 1];

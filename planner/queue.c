@@ -4,7 +4,8 @@
 
 #include "planner/addresses.h"
 
-/* The time at which slot `after + 1` opens in the last simulated cycle. */
+/* The time at which slot `after + 1` opens in the last simulated cycle; a slot below 0 is one of
+ * the cycle before, a period sooner. */
 static int64_t opens_at(const dms_cycle *cycle, const dms_work *work, const dms_draft *draft,
                         int32_t after) {
     const int32_t n = cycle->n_steps, slot = after + 1;
@@ -57,6 +58,13 @@ static int by_opening(const void *left, const void *right, void *context) {
     return (i > j) - (i < j);
 }
 
+/* List scheduling on one link: whenever it is free, of the loads whose slot is open the one with
+ * the earliest deadline goes; where none is open, the link waits for the next slot.
+ *
+ *   opens     q0       q1 q2             q3
+ *   due       9        4  6              5
+ *   link      [q0     ][q1  ][q2    ]....[q3 ]
+ */
 void dms_queue_by_deadline(const dms_cycle *cycle, dms_work *work, dms_draft *draft) {
     const uint32_t n = draft->n_loads;
     /* free between simulations: 2 n_gaps + 2 places, and n_gaps + n_tensors */
@@ -85,7 +93,8 @@ void dms_queue_by_deadline(const dms_cycle *cycle, dms_work *work, dms_draft *dr
 }
 
 /* The latest begin of each copy that delays nobody: before its step, and before the begin of the
- * next copy; twice around, for the queue is a cycle. */
+ * next copy; twice around, for the queue is a cycle. Backward over the queue:
+ * begin(q) = min(start of the step it is due at, begin(q + 1)) - copy time(q). */
 static void latest_begins(const dms_cycle *cycle, const dms_work *work, const dms_draft *draft,
                           int64_t *out_begin) {
     int64_t next = INT64_MAX;
@@ -103,6 +112,10 @@ static void latest_begins(const dms_cycle *cycle, const dms_work *work, const dm
     }
 }
 
+/* Memory held before the link gets to the block gains nothing and blocks others: the start wanted
+ * is the last slot that is open when the copy begins (lead 1), or half or 7/8 of the way from there
+ * to its latest begin (2, 3). Where compute is the limit the stock fills the arena: 1.026 at lead
+ * 0, 1.0000 at lead 2 (13b prefill 8192 at 50 %, PLACEMENT.md section 9). */
 void dms_queue_leads(const dms_cycle *cycle, dms_work *work, const dms_draft *draft, uint32_t lead,
                      int32_t *out_start) {
     const int64_t eighths[] = {0, 0, 4, 7};

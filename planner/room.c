@@ -8,6 +8,8 @@ static int64_t min64(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+/* Leaves from n_leaves on, a power of two. Those behind the last slot are far from any minimum, and
+ * far enough from the largest number that adding to them cannot overflow. */
 static void build(dms_room *room, const int64_t *free_units) {
     for (int32_t i = 0; i < room->n_leaves; i++) {
         room->least[room->n_leaves + i] = i < room->n_slots ? free_units[i] : FAR / 2;
@@ -17,6 +19,8 @@ static void build(dms_room *room, const int64_t *free_units) {
         room->least[i] = min64(room->least[2 * i], room->least[2 * i + 1]);
 }
 
+/* free(t) = budget - footprint(t) - kept gaps over t. Pending saves are not in it: rounding comes
+ * before their slots are known, and dms_slots looks again. */
 void dms_room_fill(const dms_cycle *cycle, dms_work *work, int64_t budget, const uint8_t *keep) {
     int64_t held = 0;
     for (int32_t t = 0; t <= cycle->n_steps; t++)
@@ -37,6 +41,8 @@ typedef struct span {
     int32_t node, first, end;
 } span;
 
+/* Sums are never pushed down: a node's `least` holds what was added to all of it, and what was
+ * added above is put on while coming back up. So reading writes nothing. */
 static int64_t least_in(const dms_room *room, span s, int32_t first, int32_t end) {
     if (first >= s.end || end <= s.first)
         return FAR;

@@ -27,6 +27,16 @@ static uint32_t size_class(int64_t units) {
     return class < N_CLASSES ? class : N_CLASSES - 1;
 }
 
+/* Error diffusion in order of deadline. Each long gap adds x times its size to what its class is
+ * owed, and is kept when half of its size is owed:
+ *
+ *   x             0.4   0.4   0.4   0.4   0.4     blocks of equal size 1
+ *   owed          0.4   0.8   0.2   0.6   0.0     a kept one pays 1 back
+ *   kept                 *           *
+ *
+ * So keeps are spread over the cycle like the shares, and the link has work at all times. Keeping
+ * at the front is what rules by hand lose most by (PLACEMENT.md section 6). Gaps of half a cycle
+ * and less decide alone: x >= 0.5. */
 static void diffuse(const dms_cycle *cycle, const double *x, uint8_t *keep) {
     double owed[N_CLASSES] = {0};
     for (uint32_t i = 0; i < cycle->n_gaps; i++) {
@@ -64,7 +74,8 @@ static void drop_excess(const dms_cycle *cycle, dms_work *work, const double *x,
 }
 
 /* What still fits is kept, largest share first; long gaps the relaxation drops stay dropped, so
- * that keeps remain spread over the cycle. */
+ * that keeps remain spread over the cycle. how->reserve units stay free in every slot: without
+ * them the stock of loads has nowhere to gather. */
 static void fill_rest(const dms_cycle *cycle, dms_work *work, const dms_rounding *how,
                       const double *x, uint8_t *keep) {
     shares s = {cycle, x};

@@ -37,7 +37,10 @@ static void index_queues(simulation *sim) {
         work->open_save[work->open_first[draft->before[draft->save[q]] % n + 1]++] = q;
 }
 
-/* Issues saves until place `last` (counted since the start) is done. */
+/* Issues saves until place `last` (counted since the start) is done. The queue is in order, so all
+ * before it go too. Returns false where one of them waits for a step that has not run yet: the
+ * queue would wait for itself. The ends of four turns are kept, two more than `before` < 2T can
+ * ask for. */
 static bool run_saves(simulation *sim, uint64_t last, int32_t step) {
     const dms_draft *draft = sim->draft;
     while (sim->out_next <= last) {
@@ -57,7 +60,8 @@ static bool run_saves(simulation *sim, uint64_t last, int32_t step) {
     return true;
 }
 
-/* Slot t opens once the saves it waits for are done. */
+/* Slot t opens once the saves it waits for are done. A `before` of T and more means a save of the
+ * turn before; in the first turn there is none to wait for. */
 static bool open_slot(simulation *sim, int32_t t, int64_t *inout_time) {
     const dms_draft *draft = sim->draft;
     for (uint32_t i = sim->work->open_first[t]; i < sim->work->open_first[t + 1]; i++) {
@@ -74,12 +78,16 @@ static bool open_slot(simulation *sim, int32_t t, int64_t *inout_time) {
     return true;
 }
 
+/* Remembers a slot for which the link waited. Waits below 1/50,000 of the nominal period, where the
+ * search could gain nothing, are passed over. */
 static void note_idle(simulation *sim, int64_t opens, int32_t slot) {
     if (opens > sim->in_free + sim->idle_ns && sim->draft->n_idle < DMS_MAX_IDLE)
         sim->draft->idle[sim->draft->n_idle++] = slot < 0 ? slot + sim->cycle->n_steps : slot;
 }
 
-/* Issues loads until place `last` (counted since the start) has arrived. */
+/* Issues loads until place `last` (counted since the start) has arrived. A slot below 0 is one of
+ * the turn before; in the first turn nobody held its memory, and the link may begin at 0. Returns
+ * false where a load would have to begin in a slot that opens only after `step`. */
 static bool run_loads(simulation *sim, uint64_t last, int32_t step) {
     const dms_draft *draft = sim->draft;
     while (sim->in_next <= last) {
@@ -125,6 +133,8 @@ static bool run_step(simulation *sim, int32_t t, int64_t *inout_time) {
     return true;
 }
 
+/* The stalls of the last turn. Equal periods are told apart by them: a plan that stalls less has
+ * more slack against step times that differ from the profile. */
 static void sum_stalls(simulation *sim) {
     dms_draft *draft = sim->draft;
     int64_t worst = 0;
@@ -139,6 +149,13 @@ static void sum_stalls(simulation *sim) {
     }
 }
 
+/* Ends and openings of two turns lie in the two halves of one array. Odd turns use the upper half,
+ * and since n_cycles is even the last turn does, which is where callers look for its times.
+ *
+ *   turn    0      1      ...   n-3    n-2    n-1
+ *                               mark           time      period = (time - mark) / 2, rounded up
+ *
+ * The mean of two turns, for a cycle can settle into two turns that differ. */
 bool dms_simulate(const dms_cycle *cycle, dms_work *work, uint32_t n_cycles, dms_draft *draft) {
     const int32_t n = cycle->n_steps;
     simulation sim = {.cycle = cycle,

@@ -15,6 +15,13 @@ typedef struct slots {
     dms_slot_mode mode;
 } slots;
 
+/* The sum of diff[0..t] is what slot t holds; entry T takes what ends with the cycle.
+ *
+ *   slot          0    1    2    3    4    T
+ *   1..2               +u        -u              a run inside the cycle
+ *   3..5          +u   -u        +u        -u    the same over the seam: slots 3, 4 and 0
+ *
+ * A run of T slots and more counts once everywhere for each whole turn in it. */
 void dms_diff_add(int64_t *diff, int32_t n_slots, int32_t first, int32_t last, int64_t units) {
     const int32_t count = last - first + 1;
     if (count <= 0)
@@ -70,7 +77,10 @@ static int32_t latest_before(const slots *s, uint32_t id) {
     return 2 * cycle->n_steps - 1;
 }
 
-/* Saves leave in order of release at nominal times; each gets the first slot that need not wait. */
+/* Saves leave in order of release at nominal times; each gets the first slot that need not wait.
+ * The nominal times must be those of the plan that is being placed: with the times of another
+ * solution the same keeps ran 5.7 % longer (PLACEMENT.md section 9, 7b prefill 16384 at 12.5 %).
+ * A wrong guess costs time, never safety: slot `before` opens only when the save is done. */
 static void place_saves(slots *s) {
     const dms_cycle *cycle = s->cycle;
     dms_draft *draft = s->draft;
@@ -100,7 +110,8 @@ static void place_saves(slots *s) {
     }
 }
 
-/* The slots that a pending save of `id` holds beyond its touches. */
+/* The slots that a pending save of `id` holds beyond its touches. For an activation that is the
+ * first gap over which it leaves: later ones need no save, the copy on the host stays valid. */
 static void held_by_save(const slots *s, uint32_t id, int32_t *out_first, int32_t *out_last) {
     const dms_cycle *cycle = s->cycle;
     *out_first = cycle->last_touch[id] + 1;
@@ -116,7 +127,8 @@ static void held_by_save(const slots *s, uint32_t id, int32_t *out_first, int32_
         }
 }
 
-/* Budget minus footprints, kept gaps and pending saves, per slot. */
+/* Budget minus footprints, kept gaps and pending saves, per slot: h[t] of PLACEMENT.md section 5.3.
+ * Returns false where a slot is short; hurry_saves may still mend that. */
 static bool fill_free(slots *s, int64_t budget) {
     const dms_cycle *cycle = s->cycle;
     const int32_t n = cycle->n_steps;
@@ -142,7 +154,8 @@ static bool fill_free(slots *s, int64_t budget) {
     return fits;
 }
 
-/* Where memory is short, saves give it back sooner: their slot then waits for the copy. */
+/* Where memory is short, saves give it back sooner: from the first short slot on, which then waits
+ * for the copy. A stall is the price of a plan that exists at all. */
 static bool hurry_saves(slots *s) {
     const int32_t n = s->cycle->n_steps;
     int64_t *free_units = s->work->free_units;
@@ -167,7 +180,15 @@ static bool hurry_saves(slots *s) {
 
 /* The first slot the stock of each load may be in, by deadline: the largest arrival curve under
  * the caps (an exchange argument shows that no other order of equal pieces does better).
- * cap(t) = free(t) + bytes due until t, unrolled over two cycles, then its suffix minimum. */
+ * cap(t) = free(t) + bytes due until t, unrolled over two cycles, then its suffix minimum.
+ *
+ *   place in cap     0 ...... T-1 | T ...... 2T-1
+ *   slot            -T ......  -1 | 0 ......  T-1
+ *
+ * Let D(j) be the bytes of the first j loads by deadline. In slot t these are on the device, less
+ * what was due until t: load j may be reserved from t on when D(j) <= cap(t') for all t' >= t,
+ * and that is the suffix minimum. With whole blocks of unequal sizes another order can be better:
+ * 11 % on one of eight tiny instances, nothing on the large ones (PLACEMENT.md section 5.3). */
 static void fill_caps(slots *s) {
     const dms_cycle *cycle = s->cycle;
     const int32_t n = cycle->n_steps;
@@ -185,7 +206,10 @@ static void fill_caps(slots *s) {
             cap[t] = cap[t + 1];
 }
 
-/* The earliest `after` that a load may have, whatever the memory. */
+/* The earliest `after` that a load may have, whatever the memory: not before the touch that opens
+ * its gap, the end of its save, slot 0 for an input, and what the mode adds. A gap that wraps
+ * belongs to the cycle of its due touch, hence `shift` (0 or T) takes a and `before` one cycle
+ * back. */
 static int32_t earliest_after(const slots *s, const dms_gap *gap) {
     const int32_t shift = gap->b - gap->due;
     int32_t after = gap->a - shift;
@@ -200,6 +224,9 @@ static int32_t earliest_after(const slots *s, const dms_gap *gap) {
     return after;
 }
 
+/* Loads by deadline. `slot` never moves back, for the bytes due only grow: O(loads + T). A load
+ * whose stock fits nowhere begins when the step before its use has ended; the footprint of that
+ * step counts it. */
 static void place_loads(slots *s) {
     const dms_cycle *cycle = s->cycle;
     const int32_t n = cycle->n_steps;
@@ -226,7 +253,9 @@ static void place_loads(slots *s) {
 }
 
 /* Stable counting sort of the queue by `after`: a load that may only begin late must not hold up
- * one that is due after it. */
+ * one that is due after it. In order of deadline alone one instance ran 0.3 % longer. Keys -T..-1
+ * come first, then 0..T-1, with the counters of one pass; each load and its `after` travel as one
+ * 64-bit word, so that one array is enough to permute both. */
 static void sort_queue(slots *s) {
     const int32_t n = s->cycle->n_steps;
     dms_draft *draft = s->draft;
