@@ -6,7 +6,8 @@
 #include "schema/arena.h"
 #include "schema/checked.h"
 
-/* In three digits at a time: bytes x 1e9 would pass 64 bits from 18 GB on. */
+/* In three digits at a time: bytes x 1e9 would pass 64 bits from 18 GB on. Rounded up, as waiting
+ * for a copy is: double would give another period on another machine. */
 int64_t dms_copy_ns(const dms_link *link, uint64_t bytes) {
     const uint64_t rate = (uint64_t)link->bytes_per_s; /* < 2^43, so the products below fit */
     const uint64_t micro = bytes % rate * 1000000, nano = micro % rate * 1000;
@@ -27,6 +28,8 @@ static bool is_cyclic(const dms_problem_tensor *tensor) {
     return tensor->kind == DMS_PROBLEM_WEIGHT || tensor->kind == DMS_PROBLEM_INPUT;
 }
 
+/* The last of the neighbouring touches from the first on. A tensor is written in these only
+ * (PLACEMENT.md section 2, assumption 4), so from there on a save holds for good. */
 static int32_t write_run_end(const dms_problem *problem, uint32_t tensor) {
     const uint32_t *touch = touches_of(problem, tensor);
     uint32_t k = 0;
@@ -35,6 +38,8 @@ static int32_t write_run_end(const dms_problem *problem, uint32_t tensor) {
     return (int32_t)touch[k];
 }
 
+/* An output stays until its last touch, since it leaves to the user then; an input comes anew in
+ * every cycle, so nothing of it may live over its wrap. */
 static dms_gap_rule rule_of(const dms_problem_tensor *tensor, uint32_t index) {
     if (tensor->kind == DMS_PROBLEM_OUTPUT)
         return DMS_GAP_KEPT;
@@ -43,7 +48,14 @@ static dms_gap_rule rule_of(const dms_problem_tensor *tensor, uint32_t index) {
     return DMS_GAP_FREE;
 }
 
-/* Appends the gaps of one tensor that have a decision. */
+/* Appends the gaps of one tensor that have a decision.
+ *
+ *   step        0  1  2  3  4  5  6  7 | 0  1        T = 8
+ *   weight      .  x  x  .  .  x  .  . | .  x        gaps 2-5 and, over the wrap, 5-9 (due 1)
+ *   activation  .  x  x  .  .  x  .  . |             gap 2-5: ends with its last touch
+ *
+ * Touches in neighbouring steps have no slot between in which the memory could serve another, so
+ * there is nothing to decide; the wrap of an input is a gap even then. */
 static void add_gaps(dms_cycle *cycle, uint32_t id) {
     const dms_problem_tensor *tensor = cycle->problem->tensors + id;
     const uint32_t *touch = touches_of(cycle->problem, id);
@@ -142,6 +154,7 @@ static int64_t release_bound(const dms_cycle *cycle) {
     return cycle->compute_ns + late;
 }
 
+/* Totals. `peak` is the lower bound of the floor: no plan of these steps takes less. */
 static void sum_up(dms_cycle *cycle) {
     int64_t largest_any = 1;
     for (uint32_t i = 0; i < cycle->n_tensors; i++) {

@@ -12,7 +12,12 @@ static dms_code make_index(dms_emitter *e, uint64_t count, uint32_t **out, dms_s
     return DMS_OK;
 }
 
-/* The residencies of one block, by the gap that begins them, spread over its touches. */
+/* The residencies of one block, by the gap that begins them, spread over its touches.
+ *
+ *   touch            0     1     2     3         weight, gap 1 loaded, the others kept
+ *   begins                       r0              gap 1 ends at touch 2
+ *   residency_of     r0    r0    r0    r0        3 continues 2; 0 continues 3 over the wrap
+ */
 static dms_code spread(dms_emitter *e, uint32_t block, uint32_t first, uint32_t end,
                        dms_status *st) {
     const dms_problem_tensor *t = &e->in->blocks->problem.tensors[block];

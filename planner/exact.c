@@ -46,7 +46,11 @@ static bool is_chosen(const dms_gap *gap) {
     return gap->rule != DMS_GAP_KEPT && !gap->is_saved;
 }
 
-/* Inner slots in which the block may be there before its use; an input not before slot 0. */
+/* Inner slots in which the block may be there before its use; an input not before slot 0.
+ *
+ *   slot     a   a+1   a+2   ...   b-1   b        inner: a+1 .. b-1, n of them;
+ *   r            0     0    1 1    1              the one at place i is due - n + i
+ */
 static int32_t inner_slots(const dms_gap *gap) {
     const int32_t inner = gap->b - gap->a - 1;
     return gap->rule == DMS_GAP_LOADED && inner > gap->due ? gap->due : inner;
@@ -111,7 +115,12 @@ static dms_code add_steps(exact *e, dms_status *st) {
     return DMS_OK;
 }
 
-/* One link, in order of deadline; and what arrives before its step. */
+/* One link, in order of deadline; and what arrives before its step.
+ *
+ *   B_next      >= B_g + time (1 - k_g)          (+ z, from the last to the first)
+ *   S_due       >= B_g + time (1 - k_g)
+ *
+ * A kept gap takes no time but keeps its place, so the rows need no product of binaries. */
 static dms_code add_queue(exact *e, uint32_t i, dms_status *st) {
     const choice *c = e->choice + i, *next = e->choice + (i + 1) % e->n_choices;
     dms_lp_put(&e->lp, next->col_start, 1);
@@ -154,7 +163,8 @@ static dms_code add_residency(exact *e, const choice *c, dms_status *st) {
     return DMS_OK;
 }
 
-/* What is there in slot t, beside what the drafts already counted in `free_units`. */
+/* What is there in slot t, beside what the drafts already counted in `free_units`: sum over gaps of
+ * size x r(g, t) <= free(t). In sizes of the largest block, like the bound: units near 1. */
 static dms_code add_memory(exact *e, const int64_t *free_units, int32_t t, dms_status *st) {
     const int32_t n = e->cycle->n_steps;
     for (uint32_t i = 0; i < e->n_choices; i++) {
@@ -181,7 +191,8 @@ static dms_code build(exact *e, const int64_t *free_units, dms_status *st) {
     return DMS_OK;
 }
 
-/* Keeps and slots of a solution; the queue in order of deadline. */
+/* Keeps and slots of a solution; the queue in order of deadline. The times of the program are not
+ * taken over: the simulator finds its own from the same queue, so both must agree. */
 static void read_draft(const exact *e, const double *x, dms_draft *draft) {
     draft->n_loads = 0;
     for (uint32_t i = 0; i < e->n_choices; i++) {

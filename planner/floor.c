@@ -43,7 +43,8 @@ void dms_layout_take(const dms_cycle *cycle, const dms_draft *draft, const dms_a
             layout->top = kept_offset[i] + cycle->units[i];
 }
 
-/* Slots of the tightest plan: loads on demand, saves at once. */
+/* Slots of the tightest plan: loads on demand, saves at once, so that a slot holds what its
+ * step touches and what must stay. The budget is as good as none: the packing finds what fits. */
 static void tighten(const dms_cycle *cycle, dms_work *work, dms_draft *draft) {
     (void)dms_slots(cycle, work, NO_UNITS, DMS_SLOT_ON_DEMAND, draft);
     for (uint32_t q = 0; q < draft->n_saves; q++)
@@ -55,7 +56,8 @@ static bool stays(const dms_gap *gap, bool activations_stay) {
            (gap->rule == DMS_GAP_FREE && gap->is_saved && activations_stay);
 }
 
-/* First fit in several orders; stops at the lower bound. */
+/* First fit in several orders; stops at the lower bound, the largest footprint, below which no
+ * order can get. A packing that passes the best so far is given up on the way. */
 static void pack_tightest(const dms_cycle *cycle, dms_work *work, dms_addresses *addresses,
                           dms_floor_plan *plan) {
     const dms_fit fit = {0};
@@ -86,7 +88,15 @@ static int by_size(const void *left, const void *right, void *context) {
 }
 
 /* What keeping the first k weights needs, for every k: their sum at the bottom, above it what was
- * packed, as high as the pieces of the others reach. */
+ * packed, as high as the pieces of the others reach.
+ *
+ *   offset  |   pieces of scratch, activations and the weights of rank k and more, moved up
+ *           |   weights of rank 0 .. k-1, whole cycle          = kept
+ *           |   what the cycle keeps in any case               = base
+ *
+ * need[k] first gathers the pieces of rank k alone, then its suffix maximum those of rank k and
+ * more: O(pieces + weights) for all k. On the host each kept weight gives its home back, and the
+ * first adds the ring, for ranks begin with the largest. */
 static void sum_needs(const dms_cycle *cycle, const dms_place_options *options, uint32_t *rank,
                       dms_floor_plan *plan) {
     const dms_layout *layout = &plan->layout;
@@ -146,7 +156,8 @@ static dms_code pack_plan(const dms_cycle *cycle, dms_work *work, dms_addresses 
     return DMS_OK;
 }
 
-/* The smallest device need whose host need fits, and the other way round. */
+/* The smallest device need whose host need fits, and the other way round. Which of the two is short
+ * follows: where no amount of host memory helps it is the device. */
 static void find_floor(const dms_floor_plan plans[2], const dms_place_options *options,
                        dms_place_floor *floor) {
     const uint64_t device = options->device_budget / DMS_ALIGN;

@@ -11,6 +11,7 @@
 /* Budgets beyond this many units are as good as it: sums stay far from overflow. */
 #define MAX_UNITS ((int64_t)1 << 53)
 
+/* Candidates keep the order in which they were first noted; the decision sorts them. */
 void dms_placer_note(dms_placer *placer, const char *name, int64_t period_ns) {
     for (uint32_t i = 0; i < placer->n_candidates; i++)
         if (strcmp(placer->candidate[i].name, name) == 0) {
@@ -22,10 +23,13 @@ void dms_placer_note(dms_placer *placer, const char *name, int64_t period_ns) {
         placer->candidate[placer->n_candidates++] = (dms_place_candidate){name, period_ns};
 }
 
+/* 0.05 % from what no plan can beat: less than step times vary from run to run. */
 bool dms_placer_is_done(const dms_placer *placer) {
     return (double)placer->best.draft.period_ns <= (double)placer->target_ns * 1.0005;
 }
 
+/* Host memory first, for it costs O(gaps) and a pass up to a second. A plan is compared by what it
+ * runs with addresses, never by the period of its slots alone. */
 bool dms_placer_pass(dms_placer *placer, const dms_fit *fit, const char *name) {
     if (dms_cycle_host_bytes(placer->cycle, placer->trial.keep, placer->options->ring_blocks) >
         placer->options->host_budget)
@@ -71,7 +75,8 @@ dms_code dms_floor(const dms_problem *problem, const dms_place_options *options,
 }
 
 /* The plan that exists at every budget from the floor on: the fewest kept weights that the host
- * asks for, activations leaving where it has room for them. */
+ * asks for, activations leaving where it has room for them. Being placed first, it is the plan that
+ * everything later must beat, and what makes "above the floor there is a plan" true. */
 static void place_floor(prepared *p) {
     dms_placer *placer = &p->placer;
     for (uint32_t i = 0; i < 2; i++)

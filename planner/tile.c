@@ -38,7 +38,7 @@ static int64_t time_of(uint64_t amount, int64_t per_s) {
     return ns > ((uint64_t)1 << 62) ? (int64_t)1 << 62 : (int64_t)ns;
 }
 
-/* d_t of PLACEMENT: the larger of arithmetic and memory time, and the launch. */
+/* d_t of PLACEMENT.md section 1: max(flops / peak, bytes / bandwidth) + launch. */
 static int64_t step_ns(const dms_profile *profile, const dms_call *call, dms_cost cost) {
     const int64_t arithmetic = time_of(cost.flops, peak_flops(profile, call));
     const int64_t memory = time_of(cost.bytes, profile->memory_bytes_per_s);
@@ -113,7 +113,9 @@ dms_code dms_tile_tensor(dms_tiling *t, uint32_t storage, uint32_t *out, dms_sta
     return DMS_OK;
 }
 
-/* Index of an equal call in the table of calls, which grows where there is none. */
+/* Index of an equal call in the table of calls, which grows where there is none. Layers and cells
+ * repeat, so a plan has few distinct calls; equal means equal 128-bit hashes. The table is twice as
+ * large as the steps and never fills, so probing ends. */
 static dms_code share_call(dms_tiling *t, const dms_call *call, uint32_t *out, dms_status *st) {
     dms_steps *s = t->out;
     const dms_hash hash = dms_call_hash(call);
@@ -203,7 +205,13 @@ static int32_t grid_operand(const dms_tiling *t, const dms_lowered_call *low) {
     return -1;
 }
 
-/* Emits the steps of a call that is cut like the weight of operand `by`. */
+/* Emits the steps of a call that is cut like the weight of operand `by`.
+ *
+ *   weight    | cell 0 | cell 1 | cell 2 |      one block each, loaded and dropped by itself
+ *   output    | cell 0 | cell 1 | cell 2 |      cut alike: step c writes its cell c
+ *   others    |        whole             |      read by every step
+ *
+ * `width` counts positions of the cut, of which a cell of operand k has width / unit[k] entries. */
 static dms_code add_cells(dms_tiling *t, const dms_lowered_call *low, const dms_call *call,
                           uint32_t by, dms_step_operand *operand, dms_status *st) {
     dms_cut cut;
@@ -238,7 +246,8 @@ static dms_code add_cells(dms_tiling *t, const dms_lowered_call *low, const dms_
     return DMS_OK;
 }
 
-/* Emits the step or steps of one lowered call. */
+/* Emits the step or steps of one lowered call. A call that writes nothing has no step; one that
+ * reads nothing of an operand is refused, for no buffer can have 0 bytes. */
 static dms_code add_call(dms_tiling *t, const dms_lowered_call *low, dms_status *st) {
     dms_view view[DMS_MAX_OPERANDS];
     int64_t param[DMS_MAX_PARAMS];

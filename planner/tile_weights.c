@@ -4,6 +4,9 @@
 #include "planner/tile_internal.h"
 #include "schema/checked.h"
 
+/* Cells are a 128th of the weights, so that even a small budget holds several: while one is in use
+ * the next is on its way. The least sizes keep latencies and launches small
+ * against copies, the largest one keeps stock fine. */
 #define CELLS_IN_MODEL 128u
 #define CELL_MULTIPLE 64 /* columns: cells of equal width serve every kernel's panels and threads */
 #define SMALLEST_CELL_BYTES (64u << 10)
@@ -31,7 +34,8 @@ static bool same_view(const dms_view *a, const dms_view *b) {
     return memcmp(a->pitch, b->pitch, a->rank * sizeof a->pitch[0]) == 0;
 }
 
-/* Every use of the weight agrees on one packed layout. */
+/* Every use of the weight agrees on one packed layout: a block has one layout on all tiers, and a
+ * weight that two kernels read otherwise stays plain. */
 static bool agree_on_packing(const dms_tiling *t, const dms_tile_plan *plan, dms_packing *out) {
     for (uint32_t u = 0; u < plan->n_uses; u++) {
         const dms_tile_use use = t->use[plan->first_use + u];
@@ -100,7 +104,7 @@ static bool use_can_be_cut(const dms_tiling *t, dms_tile_use use, const dms_pack
     return true;
 }
 
-/* Another operand of the call has a grid of its own. */
+/* Another operand of the call has a grid of its own; a call is cut along one grid only. */
 static bool has_rival(const dms_tiling *t, dms_tile_use use) {
     const dms_lowered_call *low = &t->lowered->call[use.call];
     for (uint32_t k = 0; k < low->call.n_in; k++)
@@ -109,7 +113,8 @@ static bool has_rival(const dms_tiling *t, dms_tile_use use) {
     return false;
 }
 
-/* Entries of axis 0 in a cell; 0 = the weight stays whole. */
+/* Entries of axis 0 in a cell; 0 = the weight stays whole. Equal cells but for the last one: as
+ * many as the target asks for, then rounded up to the granule of every kernel that reads them. */
 static int64_t choose_cell(const dms_tiling *t, const dms_tile_plan *plan,
                            const dms_packing *packing, bool is_packed) {
     const uint64_t bytes = dms_view_bytes(&packing->stored);
@@ -253,7 +258,9 @@ typedef struct chain {
     bool is_one_run; /* all touches so far are neighbouring steps */
 } chain;
 
-/* Operand k of the step may give its place to operand o. */
+/* Operand k of the step may give its place to operand o: it is an activation that ends here, o
+ * begins here, both are whole and of equal size, no other operand of the step reads it, and it has
+ * not been given to another output. */
 static bool may_replace(const dms_steps *s, uint32_t step, const dms_call *call, uint32_t k,
                         uint32_t o) {
     const dms_step *it = &s->step[step];
