@@ -9,6 +9,8 @@
 #include "onnx/op.h"
 #include "schema/beneath.h"
 
+/* Opset 7 brought broadcasting as it is today; what newer ones than the last change is unknown, and
+ * a silent guess would be a wrong result. */
 #define OLDEST_OPSET 7u
 #define NEWEST_OPSET 23u
 
@@ -39,6 +41,7 @@ static dms_code parse(dms_importer *im, uint64_t bytes, dms_status *st) {
     return DMS_OK;
 }
 
+/* Only the standard domain: versions of others are judged where their operators are looked up. */
 dms_code dms_import_check_opset(const dms_importer *im, const dms_scope *scope, dms_status *st) {
     for (size_t k = 0; k < scope->n_opsets; k++) {
         const Onnx__OperatorSetIdProto *set = scope->opset[k];
@@ -211,6 +214,8 @@ static dms_code import_outputs(dms_importer *im, const dms_scope *scope, dms_sta
     return DMS_OK;
 }
 
+/* Initializers before inputs, for old files list them among the inputs too; inputs before nodes,
+ * since a node's operands must have names by then; outputs last, when all names are made. */
 dms_code dms_import_model(dms_importer *im, const char *path, dms_status *st) {
     uint64_t bytes;
     dms_scope *main_scope;

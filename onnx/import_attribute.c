@@ -21,6 +21,12 @@ static const Onnx__AttributeProto *attribute_of(const Onnx__NodeProto *node, con
     return NULL;
 }
 
+/* Inside a function an attribute may name one of the function instead of a value. That is looked up
+ * in the node that calls, whose attribute may again name one of the function around it:
+ *
+ *   f(axis = 2)  ->  body of f: g(dim = ref axis)  ->  body of g: Concat(axis = ref dim)
+ *
+ * An absent one takes the function's default, and without that it is absent here too (NULL). */
 const Onnx__AttributeProto *dms_import_referenced(const dms_scope *scope,
                                                   const Onnx__AttributeProto *attr) {
     while (attr != NULL && dms_import_plain(attr->ref_attr_name)[0] != 0) {
@@ -209,6 +215,8 @@ static dms_code set_numbers(dms_importer *im, uint32_t id, dms_dtype dtype, bool
     return dms_tensor_bytes(t, &t->bytes, st);
 }
 
+/* A Constant node becomes no node: its output is a constant from the start, so that shapes
+ * which follow from it are known while the graph is read. */
 dms_code dms_import_constant_node(dms_importer *im, const dms_scope *scope,
                                   const Onnx__NodeProto *from, uint32_t id, dms_status *st) {
     for (size_t k = 0; k < from->n_attribute; k++) {

@@ -6,11 +6,14 @@
 #include "onnx/import_internal.h"
 #include "onnx/op.h"
 
+/* The standard domain has two spellings: "" and "ai.onnx". */
 bool dms_import_same_domain(const char *a, const char *b) {
     const char *x = strcmp(a, "ai.onnx") == 0 ? "" : a, *y = strcmp(b, "ai.onnx") == 0 ? "" : b;
     return strcmp(x, y) == 0;
 }
 
+/* From the inside out: a branch sees the names around it, and its own hide them. A function body
+ * has no outer scope, so it sees nothing but its inputs. */
 bool dms_import_find(const dms_scope *scope, const char *name, uint32_t *out) {
     for (; scope != NULL; scope = scope->outer) {
         const dms_name *entry = dms_names_find(&scope->names, name);
@@ -37,6 +40,8 @@ dms_code dms_import_add(dms_importer *im, dms_scope *scope, const char *name, ui
     return DMS_OK;
 }
 
+/* The opset that the model imports for a domain. Domains that it does not name count as 1; a
+ * version out of range is 0. */
 uint32_t dms_import_version(const dms_scope *scope, const char *domain) {
     for (size_t k = 0; k < scope->n_opsets; k++) {
         const Onnx__OperatorSetIdProto *set = scope->opset[k];
@@ -58,6 +63,8 @@ dms_code dms_import_new_node(dms_importer *im, uint32_t *out, dms_status *st) {
     return DMS_OK;
 }
 
+/* A value under a second name: outputs of calls and branches. The alias costs nothing later, since
+ * Identity becomes a view of its input. */
 dms_code dms_import_identity(dms_importer *im, const dms_scope *scope, const char *name,
                              uint32_t from, uint32_t to, dms_status *st) {
     uint32_t id, *operand;
@@ -176,6 +183,8 @@ static dms_code import_node(dms_importer *im, dms_scope *scope, const Onnx__Node
     return import_plain_node(im, scope, from, st);
 }
 
+/* All names first, then the nodes: nodes may stand in any order in a file, and a name that is made
+ * twice is found before anything reads the wrong one. */
 dms_code dms_import_nodes(dms_importer *im, dms_scope *scope, size_t n, Onnx__NodeProto **from,
                           dms_status *st) {
     for (size_t k = 0; k < n; k++)

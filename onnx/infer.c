@@ -11,8 +11,10 @@
 #include "onnx/op.h"
 #include "schema/checked.h"
 
+/* Shapes, axes, pads and the like: what has more values is data, not part of a shape. */
 #define MOST_VALUES 4096u
 
+/* An output that the model leaves out has no tensor, and a row need not ask. */
 dms_code dms_set_output(dms_graph *graph, const dms_node *node, uint32_t k, dms_dtype dtype,
                         uint32_t rank, const int64_t *dim, dms_status *st) {
     dms_tensor *out = dms_out(graph, node, k);
@@ -67,6 +69,8 @@ static dms_code join_shape(const dms_node *node, const dms_tensor *in, uint32_t 
     return DMS_OK;
 }
 
+/* Aligned at the last axis, 1 stretches: [8, 1, 6] and [7, 1] give [8, 7, 6]. A 0 is a size like
+ * any other: it meets 0 or 1 only. */
 dms_code dms_broadcast(const dms_graph *graph, const dms_node *node, uint32_t first, uint32_t last,
                        uint32_t *out_rank, int64_t *out_dim, dms_status *st) {
     uint32_t rank = 0;

@@ -15,6 +15,7 @@ dms_graph *dms_lower_graph(dms_lowering *lo) {
     return lo->graph;
 }
 
+/* A tensor that was a view of another storage becomes one of its own, dense. */
 dms_code dms_lower_own_storage(dms_graph *graph, uint32_t tensor, dms_status *st) {
     dms_tensor *t = &graph->tensor[tensor];
     int64_t dim[DMS_MAX_RANK];
@@ -26,11 +27,14 @@ dms_code dms_lower_own_storage(dms_graph *graph, uint32_t tensor, dms_status *st
     return DMS_OK;
 }
 
+/* Rows never see storages: a transposed input is the old storage walked in another order, and a
+ * kernel that takes strided views reads it in place, without a copy. */
 dms_lowered_operand dms_lower_operand(dms_lowering *lo, uint32_t tensor) {
     const dms_tensor *t = &lo->graph->tensor[tensor];
     return (dms_lowered_operand){.tensor = t->storage, .view = t->view};
 }
 
+/* A nameless tensor between two calls of one node. It is placed like any other activation. */
 dms_code dms_lower_temp(dms_lowering *lo, dms_dtype dtype, uint32_t rank, const int64_t *dim,
                         dms_lowered_operand *out, dms_status *st) {
     const dms_node *node = &lo->graph->node[lo->node];
@@ -52,6 +56,8 @@ dms_code dms_lower_temp(dms_lowering *lo, dms_dtype dtype, uint32_t rank, const 
     return DMS_OK;
 }
 
+/* For kernels that take rows only: the copy into order is a call of its own, and its time is in the
+ * plan. */
 dms_code dms_lower_dense(dms_lowering *lo, uint32_t tensor, dms_lowered_operand *out,
                          dms_status *st) {
     const dms_lowered_operand from = dms_lower_operand(lo, tensor);

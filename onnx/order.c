@@ -4,8 +4,8 @@
  * nodes in the order of the file and emits each after its operands. A file that is sorted already
  * keeps its order, and the result does not depend on the order of the outputs.
  */
-#include "onnx/graph.h"
 #include "onnx/order.h"
+#include "onnx/graph.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,9 +8,16 @@
 
 #include "schema/checked.h"
 
+/* Blocks double up to the largest: a small model takes little, a large one few blocks. What is
+ * larger than that gets a block of its own size. */
 #define FIRST_BLOCK_BYTES (64u * 1024u)
 #define LARGEST_BLOCK_BYTES (1024u * 1024u)
 
+/* Header and bytes are one piece from the system, of a multiple of 64 bytes, as aligned_alloc asks.
+ *
+ *   | before, size, used | pad to 64 | data ... used ... size |
+ *                                       ^ 16-byte places, 64 from 64 bytes on
+ */
 struct dms_arena_block {
     dms_arena_block *before;
     size_t size; /* of `data` */
@@ -48,6 +55,8 @@ static dms_arena_block *add_block(dms_arena *arena, uint64_t bytes) {
     return block;
 }
 
+/* Zeroed, also where a mark has been released and the bytes were in use before. fail_at is for
+ * tests of the way out: the request that counts it down to 0 fails. */
 void *dms_alloc(dms_arena *arena, uint64_t count, uint64_t size) {
     uint64_t bytes;
     if (arena->fail_at != 0 && --arena->fail_at == 0)
@@ -76,6 +85,8 @@ dms_code dms_alloc_st(dms_arena *arena, uint64_t count, uint64_t size, const cha
     return DMS_OK;
 }
 
+/* The old array stays where it is until the arena goes: doubling wastes less than the final array
+ * once more. Pointers to entries are stale after a call that grew. */
 dms_code dms_grow(dms_arena *arena, void *array, uint32_t *capacity, uint64_t need, uint64_t size,
                   dms_status *st) {
     if (need <= *capacity)
@@ -121,6 +132,7 @@ dms_arena_mark dms_arena_here(const dms_arena *arena) {
     return (dms_arena_mark){arena->last, arena->last == NULL ? 0 : arena->last->used};
 }
 
+/* Blocks newer than the mark go back to the system; in its own block only `used` goes back. */
 void dms_arena_release(dms_arena *arena, dms_arena_mark mark) {
     while (arena->last != mark.block) {
         dms_arena_block *gone = arena->last;

@@ -111,6 +111,8 @@ static void print_tensors(const dms_plan *plan, FILE *out) {
     }
 }
 
+/* Kernel names come from the caller, for this folder knows no kernels. Real parameters have 17
+ * digits, so that different values never look alike. */
 static void print_calls(const dms_plan *plan, const char *(*kernel_name)(uint32_t), FILE *out) {
     fprintf(out, "\ncalls %" PRIu32 "\n", plan->n_calls);
     for (uint32_t k = 0; k < plan->n_calls; k++) {
@@ -182,6 +184,8 @@ static void print_call(const dms_plan *plan, const dms_cmd *cmd, FILE *out) {
         fprintf(out, " workspace %" PRIu32, cmd->workspace);
 }
 
+/* "copy buffer 4 -> buffer 9, waits compute 17 of the turn before, signal": `from` and `to` count
+ * sources, ports or buffers, as the kind says. */
 static void print_command(const dms_plan *plan, const dms_cmd *cmd, FILE *out) {
     static const char *const forms[DMS_N_CMD_KINDS] = {
         [DMS_CMD_COPY] = "copy buffer %" PRIu32 " -> buffer %" PRIu32,

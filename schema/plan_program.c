@@ -6,6 +6,7 @@
 
 #include "schema/checked.h"
 
+/* Bits of the flag column; others are refused, so that a later version can give them a meaning. */
 #define FLAG_SIGNAL 1u
 #define FLAG_AHEAD 2u
 

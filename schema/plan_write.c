@@ -77,6 +77,7 @@ static dms_code put_files(writer *w) {
     return DMS_OK;
 }
 
+/* File index + 1; 0 means that the bytes are embedded. */
 static dms_code put_sources(writer *w) {
     const dms_plan *plan = w->plan;
     DMS_TRY(room(w, plan->n_sources, sizeof(void *), &w->out->source));
@@ -119,6 +120,7 @@ static dms_code put_tensors(writer *w) {
     return DMS_OK;
 }
 
+/* n_out is not written: what follows the n_in first views are the outputs. */
 static dms_code put_call(writer *w, const dms_plan_call *call, Dms__Call **out) {
     Dms__Call *c;
     DMS_TRY(room(w, 1, sizeof *c, &c));
@@ -175,6 +177,7 @@ static dms_code put_buffers(writer *w) {
     return DMS_OK;
 }
 
+/* Ports are dense under the user's dims, so dims and dtype say all. */
 static dms_code put_ports(writer *w, const dms_port *port, uint32_t n, size_t *n_out,
                           Dms__Port ***out) {
     DMS_TRY(room(w, n, sizeof(void *), out));
@@ -193,6 +196,7 @@ static dms_code put_ports(writer *w, const dms_port *port, uint32_t n, size_t *n
     return DMS_OK;
 }
 
+/* Columns of numbers pack into one field each: a step costs the bytes of two varints. */
 static dms_code put_steps(writer *w) {
     const dms_plan *plan = w->plan;
     Dms__Steps *s;

@@ -6,6 +6,8 @@
 
 #include "schema/checked.h"
 
+/* [2, 3, 4] gets the pitches [12, 4, 1]. A dim of 0 counts as 1 in them, so that a view without
+ * elements has the pitches of any other and axes behind it are checked all the same. */
 bool dms_view_dense(dms_dtype dtype, uint32_t rank, const int64_t *dim, dms_view *out) {
     if (rank > DMS_MAX_RANK || dms_dtype_bytes(dtype) == 0)
         return false;
@@ -36,6 +38,7 @@ uint64_t dms_view_bytes(const dms_view *view) {
     return (uint64_t)dms_view_count(view) * dms_dtype_bytes(view->dtype);
 }
 
+/* offset + sum of (dim - 1) x pitch: since no pitch is negative, the last index is the largest. */
 int64_t dms_view_end(const dms_view *view) {
     int64_t last = view->offset;
     for (uint32_t k = 0; k < view->rank; k++) {
@@ -46,6 +49,8 @@ int64_t dms_view_end(const dms_view *view) {
     return last + 1;
 }
 
+/* From the last axis on, each pitch is the product of the dims behind it. The one index of an axis
+ * of dim 1 is 0, so its pitch reaches nothing and may be what it likes. */
 bool dms_view_is_dense(const dms_view *view) {
     int64_t pitch = 1;
     for (uint32_t k = view->rank; k-- > 0;) {
@@ -67,6 +72,9 @@ bool dms_view_same_dims(const dms_view *a, const dms_view *b) {
     return true;
 }
 
+/* Count and end are checked apart: a broadcast view has more elements than the range it covers, one
+ * with holes covers more than its elements. Both in bytes must stay below 2^63, so that whoever
+ * multiplies a checked view needs no check. */
 dms_code dms_view_check(const dms_view *view, const char *what, dms_status *st) {
     const uint32_t element = dms_dtype_bytes(view->dtype);
     if (element == 0)
