@@ -16,6 +16,8 @@
 #define LONGEST_NAME 512u
 #define MOST_PRINTED 24u
 
+/* One entry per text: inputs that say "batch" mean one size, and what any of them asks for holds
+ * for all. */
 dms_code dms_dims_note(dms_dims *dims, const char *text, bool is_required, bool is_leading,
                        dms_status *st) {
     dms_name *known = dms_names_find(&dims->index, text);

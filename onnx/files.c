@@ -25,6 +25,8 @@ static dms_code add_file(dms_graph *graph, const char *name, uint32_t kind, uint
     return DMS_OK;
 }
 
+/* The model may lie anywhere the user says; all other files must lie beneath its folder. Opened and
+ * closed at once: what is no regular file is refused before anything is read of it. */
 dms_code dms_files_begin(dms_graph *graph, const char *path, dms_status *st) {
     const char *slash = strrchr(path, '/');
     const size_t dir = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
@@ -58,6 +60,8 @@ static dms_code warn(dms_graph *graph, const char *location, dms_status *st) {
     return DMS_OK;
 }
 
+/* Files are few and tensors many, so each is opened once here and looked up by name after that. Two
+ * spellings of one path are two files; that costs a second check and is not wrong. */
 dms_code dms_file_index(dms_graph *graph, const char *location, uint32_t *out, dms_status *st) {
     for (uint32_t k = 1; k < graph->n_files; k++)
         if (strcmp(graph->file[k].name, location) == 0) {

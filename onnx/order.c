@@ -77,6 +77,8 @@ static dms_code visit(search *s, uint32_t root, dms_status *st) {
     return DMS_OK;
 }
 
+/* Both searches use a stack of our own: a chain of a million nodes is no deeper for it, where calls
+ * would run out of the thread's stack. */
 dms_code dms_order_nodes(const dms_graph *graph, uint32_t first, uint32_t end,
                          const uint32_t *roots, uint32_t n_roots, dms_arena *scratch,
                          dms_order *out, dms_status *st) {
@@ -103,6 +105,7 @@ dms_code dms_order_nodes(const dms_graph *graph, uint32_t first, uint32_t end,
     return DMS_OK;
 }
 
+/* From the back, so that a node is judged when all that could need it has been. */
 dms_code dms_order_prune(dms_graph *graph, dms_order *order, dms_arena *scratch, dms_status *st) {
     uint8_t *is_needed;
     DMS_TRY(dms_alloc_st(scratch, graph->n_tensors, 1, "liveness", &is_needed, st));

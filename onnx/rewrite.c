@@ -25,6 +25,8 @@ const dms_node *dms_made_by(const dms_rewriter *rw, uint32_t tensor, const char 
     return is_main && !node->is_gone && strcmp(node->op, op) == 0 ? node : NULL;
 }
 
+/* Counts are from before the walk of this pattern. Tensors made since belong to its own new nodes,
+ * which use each once. */
 uint32_t dms_uses(const dms_rewriter *rw, uint32_t tensor) {
     return tensor < rw->n_counted ? rw->n_uses[tensor] : 1;
 }
@@ -33,6 +35,7 @@ bool dms_used_once(const dms_rewriter *rw, uint32_t tensor) {
     return dms_uses(rw, tensor) <= 1;
 }
 
+/* One element under any rank, [] and [1, 1] alike. */
 bool dms_is_scalar(const dms_rewriter *rw, uint32_t tensor, double *out) {
     if (tensor == DMS_NONE || !dms_tensor_is_constant(&rw->graph->tensor[tensor]))
         return false;
@@ -48,12 +51,16 @@ bool dms_is_scalar(const dms_rewriter *rw, uint32_t tensor, double *out) {
     return true;
 }
 
+/* To 0.1 %: constants such as sqrt(2) stand in the file in the type of the model, and an f16 has
+ * eleven bits. */
 bool dms_is_value(const dms_rewriter *rw, uint32_t tensor, double value) {
     double found;
     return dms_is_scalar(rw, tensor, &found) &&
            (found == value || fabs(found - value) <= 1e-3 * fabs(value));
 }
 
+/* Takes x * c, c * x or x / c off and multiplies c or 1 / c into *scale; other tensors come back as
+ * they are, so that "nothing to take off" is seen by comparing. */
 uint32_t dms_unscale(const dms_rewriter *rw, uint32_t tensor, double *scale) {
     const dms_node *mul = dms_made_by(rw, tensor, "Mul"), *div = dms_made_by(rw, tensor, "Div");
     double value;
@@ -115,6 +122,8 @@ static dms_code build_node(dms_rewriter *rw, const dms_new_node *what, uint32_t 
     return DMS_OK;
 }
 
+/* A new node is inferred and folded like one of the file, so a mask of constants is a constant
+ * again. `like` lends its name, so that messages and reports speak of the model's nodes. */
 dms_code dms_add_node(dms_rewriter *rw, const dms_new_node *what, uint32_t like, uint32_t *out,
                       dms_status *st) {
     dms_graph *graph = rw->graph;
@@ -181,6 +190,8 @@ static dms_code renumber(dms_graph *graph, dms_arena *scratch, dms_status *st) {
     return dms_order_apply(graph, &order, st);
 }
 
+/* Each pattern walks the whole graph once, in the fixed order of the table: O(patterns x nodes),
+ * and equal files give equal graphs. */
 dms_code dms_rewrite(dms_graph *graph, dms_folder *folder, dms_arena *scratch, dms_status *st) {
     for (uint32_t p = 0; p < sizeof patterns / sizeof *patterns; p++)
         DMS_TRY(apply(graph, folder, scratch, patterns[p], st));

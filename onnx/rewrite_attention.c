@@ -61,7 +61,9 @@ static uint32_t skip_nan(const dms_rewriter *rw, uint32_t id, found *f) {
     return where->in[2];
 }
 
-/* The softmax over the last axis that makes the probabilities. */
+/* The softmax over the last axis that makes the probabilities. Before opset 13 Softmax flattened
+ * from its axis on, with 1 as the default: over four axes that is another function, unless the axis
+ * is the last. Without a guard a row that is masked whole gives NaN, and so must ours. */
 static const dms_node *find_softmax(const dms_rewriter *rw, uint32_t id, found *f) {
     f->empty_row = EMPTY_NAN;
     id = uncast_once(rw, id);
@@ -89,7 +91,8 @@ static bool broadcasts(const dms_rewriter *rw, uint32_t mask, uint32_t scores) {
     return true;
 }
 
-/* Whether `id` leads to a product by the steps that may stand before it. */
+/* Whether `id` leads to a product by the steps that may stand before it: tells the scores from the
+ * mask, for Add has its operands in either order. */
 static bool leads_to_product(const dms_rewriter *rw, uint32_t id) {
     for (uint32_t n = 0; n < MOST_STEPS; n++) {
         double ignored = 1;
@@ -172,7 +175,9 @@ static bool swaps_last_two(const dms_node *transpose, uint32_t rank) {
     return perm[rank - 2] == rank - 1 && perm[rank - 1] == rank - 2;
 }
 
-/* Reshape to [bh,t,d], Transpose, Reshape to [b,h,d,t]: the tensor before, else DMS_NONE. */
+/* Reshape to [bh,t,d], Transpose, Reshape to [b,h,d,t]: the tensor before, else DMS_NONE. Batch
+ * and heads were folded into one axis for it. The extents are compared, since a Reshape alone says
+ * nothing of which axes it joined. */
 static uint32_t unswap_flat(const dms_rewriter *rw, uint32_t id) {
     const dms_node *last = dms_made_by(rw, id, "Reshape");
     const dms_node *swap = last == NULL ? NULL : dms_made_by(rw, last->in[0], "Transpose");
@@ -203,7 +208,11 @@ static void find_k(const dms_rewriter *rw, uint32_t id, found *f) {
     f->k = f->k_is_transposed ? id : dms_unscale(rw, id, &f->scale);
 }
 
-/* The tensor of hk heads that a repeat gives to h heads, else DMS_NONE. */
+/* The tensor of hk heads that a repeat gives to h heads, else DMS_NONE.
+ *
+ *   [b,hk,t,d] -- Unsqueeze -> [b,hk,1,t,d] -- Expand -> [b,hk,r,t,d] -- Reshape -> [b,hk r,t,d]
+ *
+ * The kernel reads head i / r itself: k and v stay r times smaller, on the link as well. */
 static uint32_t unrepeat(const dms_rewriter *rw, uint32_t id) {
     const dms_node *last = dms_made_by(rw, id, "Reshape");
     const dms_node *expand = last == NULL ? NULL : dms_made_by(rw, last->in[0], "Expand");

@@ -173,7 +173,9 @@ static dms_code take_heads(dms_lowering *lo, const dms_node *node, uint32_t k, i
     return split_heads(node, out, heads, st);
 }
 
-/* k or v with its past in front, in output `present` where the node has it. */
+/* k or v with its past in front, in output `present` where the node has it: rows 0 .. past-1 are
+ * the old ones, the new ones follow. Without a past they are copied all the same, for `present` is
+ * an output with bytes of its own. */
 static dms_code join_past(dms_lowering *lo, const dms_node *node, uint32_t past, uint32_t present,
                           dms_lowered_operand *fresh, dms_status *st) {
     const bool has_past = dms_in(dms_lower_graph(lo), node, past) != NULL;
@@ -217,7 +219,12 @@ static dms_code take_mask(dms_lowering *lo, const dms_node *node, const sizes *z
     return DMS_OK;
 }
 
-/* Which of [s,t] a causal row may see, as a bool constant repeated over b and h. */
+/* Which of [s,t] a causal row may see, as a bool constant repeated over b and h. With a past of 1,
+ * 3 new rows of k and 2 of q:
+ *
+ *   here     1 1 . .      aligned at the end, as the kernel does     1 1 1 .
+ *            1 1 1 .                                                 1 1 1 1
+ */
 static dms_code make_triangle(dms_lowering *lo, const dms_node *node, const sizes *z,
                               dms_lowered_operand *out, dms_status *st) {
     const int64_t dim[2] = {z->s, z->t}, whole[4] = {z->b, z->h, z->s, z->t};

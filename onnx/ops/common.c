@@ -199,6 +199,7 @@ void dms_ops_axis_last(dms_view *view, uint32_t axis) {
     (void)dms_ops_axes_last(view, 1u << axis);
 }
 
+/* Axes 0 and 2 of [a, b, c, d] last: [b, d, a, c]. Only the view changes, no byte moves. */
 uint32_t dms_ops_axes_last(dms_view *view, uint32_t mask) {
     /* A permutation: first those outside, then those inside, each in its old order. */
     uint32_t order[DMS_MAX_RANK] = {0}, n = 0, n_outside;
@@ -249,6 +250,8 @@ static uint64_t half_bits(float value) {
     return sign | (base + kept + (rest > tie || (rest == tie && (kept & 1u) != 0) ? 1u : 0u));
 }
 
+/* bf16 is the upper half of f32: adding 0x7fff and the lowest bit that stays, before the shift,
+ * rounds to nearest, ties to even. NaN goes first: the sum could carry it into another number. */
 uint64_t dms_ops_bits(dms_dtype dtype, double value) {
     const float single = (float)value;
     uint32_t narrow;

@@ -22,6 +22,7 @@ static bool is_named(const dms_op *row, const char *domain, const char *name) {
            strcmp(plain_domain(row->domain), plain_domain(domain)) == 0;
 }
 
+/* Linear: rows are few, and each node of a file asks once. */
 const dms_op *dms_op_find(const char *domain, const char *name, uint32_t version) {
     for (uint32_t f = 0; f < N_FAMILIES; f++)
         for (uint32_t k = 0; k < families[f]->n_rows; k++) {
