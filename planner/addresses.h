@@ -83,7 +83,7 @@ DMS_CHECKED dms_code dms_addresses_new(const dms_cycle *cycle, dms_work *work, d
 int64_t dms_addresses_list(dms_addresses *addresses, const dms_draft *draft, const dms_fit *fit);
 
 /* Packs all listed pieces at their needed slots by first fit, above the kept weights, with no
- * limit; stops early at `enough`.
+ * limit but `too_much`, beyond which it gives up.
  * Returns  the units up to the highest end, INT64_MAX when it passed `too_much`. */
 int64_t dms_addresses_pack(dms_addresses *addresses, dms_fit_order order, uint32_t jitter,
                            int64_t too_much);

@@ -106,7 +106,8 @@ void dms_round(const dms_cycle *cycle, dms_work *work, const dms_rounding *how, 
 }
 
 void dms_round_thin(const dms_cycle *cycle, dms_work *work, int64_t budget, uint8_t *keep) {
-    const uint64_t stride = 7919; /* a prime: neighbours in deadline order leave far apart */
+    /* primes: neighbours in deadline order leave far apart, and every gap has its turn */
+    const uint64_t stride = cycle->n_gaps % 7919 == 0 ? 7907 : 7919;
     dms_room_fill(cycle, work, budget, keep);
     for (uint64_t i = 0; i < 4 * (uint64_t)cycle->n_gaps; i++) {
         if (dms_room_minimum(&work->room) >= 0)

@@ -33,7 +33,7 @@ def report_line(name, run, limit):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
+    parser = argparse.ArgumentParser(usage=__doc__.replace('%', '%%'))
     parser.add_argument('build')
     parser.add_argument('folder', nargs='?', type=pathlib.Path)
     parser.add_argument('--pairs', type=int, default=5)

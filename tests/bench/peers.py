@@ -67,7 +67,7 @@ def main():
     if sys.argv[1:2] == ['--peer']:
         peer(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
         return
-    parser = argparse.ArgumentParser(usage=__doc__)
+    parser = argparse.ArgumentParser(usage=__doc__.replace('%', '%%'))
     parser.add_argument('build')
     parser.add_argument('models', nargs='+', type=pathlib.Path)
     parser.add_argument('--threads', default='1,2')
