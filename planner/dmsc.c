@@ -182,6 +182,8 @@ static dms_code parse(int argc, char **argv, request *r, bool *done, dms_status 
         const int id = getopt_long(argc, argv, ":o:qv", OPTIONS, NULL);
         if (id == -1)
             break;
+        if (id == '?' && optopt >= OPT_DEVICE_MEM)
+            return dms_fail(st, DMS_EUSAGE, "option '%s' takes no value", argv[optind - 1]);
         if (id == '?' && optopt != 0)
             return dms_fail(st, DMS_EUSAGE, "no option '-%c'; dmsc --help prints them", optopt);
         if (id == '?')

@@ -1,0 +1,465 @@
+/* test_dmsc_cli.c - dmsc from outside: exit codes, streams, files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support_onnx.h"
+
+#define PROGRAM DMS_BINARY_DIR "/dmsc"
+#define F32 ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
+#define MAX_ARGS 16
+#define WEIGHTS ((128 * 256 + 256 * 64) * 4)
+
+/* A folder with model.onnx: y = relu(x w0) w1, and what the program said last. */
+typedef struct cli_case {
+    onnx_case onnx;
+    const char *model; /* its name in the folder */
+    char out[200000], err[65536];
+} cli_case;
+
+static void cli_begin(cli_case *c) {
+    memset(c, 0, sizeof *c);
+    onnx_begin(&c->onnx, 17);
+    Onnx__GraphProto *g = c->onnx.graph;
+    onnx_input(&c->onnx, "x", F32, "rows,128");
+    onnx_initializer(&c->onnx, g, "w0", F32, "128,256", NULL);
+    onnx_initializer(&c->onnx, g, "w1", F32, "256,64", NULL);
+    onnx_node(&c->onnx, g, "MatMul", "x,w0", "a");
+    onnx_node(&c->onnx, g, "Relu", "a", "b");
+    onnx_node(&c->onnx, g, "MatMul", "b,w1", "y");
+    onnx_output(&c->onnx, g, "y", F32, "rows,64");
+    assert_int_equal(onnx_read(&c->onnx, "rows=8"), DMS_OK); /* writes the file */
+    c->model = strrchr(c->onnx.path, '/') + 1;
+}
+
+static void path_of(const cli_case *c, const char *name, char out[200]) {
+    (void)snprintf(out, 200, "%s/%s", c->onnx.folder, name);
+}
+
+static void cli_end(cli_case *c) {
+    static const char *const MADE[] = {"p.plan",  "p.plan.consts", "q.plan",     "out.json",
+                                       "out.dot", "in.json",       "stdout.txt", "stderr.txt"};
+    char path[200];
+    for (size_t i = 0; i < sizeof MADE / sizeof MADE[0]; i++) {
+        path_of(c, MADE[i], path);
+        (void)unlink(path);
+    }
+    onnx_end(&c->onnx);
+}
+
+static bool exists(const cli_case *c, const char *name) {
+    char path[200];
+    path_of(c, name, path);
+    return access(path, F_OK) == 0;
+}
+
+/* Reads a file of the folder; returns its size. */
+static size_t slurp(const cli_case *c, const char *name, char *out, size_t size) {
+    char path[200];
+    path_of(c, name, path);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    const size_t n = fread(out, 1, size - 1, f);
+    out[n] = 0;
+    (void)fclose(f);
+    return n;
+}
+
+/* Runs dmsc in the folder with arguments split at spaces, M standing for the model; returns its
+ * exit code. */
+static int dmsc_to(cli_case *c, const char *args, const char *out) {
+    char text[1000], *argv[MAX_ARGS] = {(char *)(uintptr_t)PROGRAM};
+    (void)snprintf(text, sizeof text, "%s", args);
+    int n = 1, status = 0;
+    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
+        argv[n++] = strcmp(word, "M") == 0 ? (char *)(uintptr_t)c->model : word;
+    assert_true(n < MAX_ARGS);
+    const pid_t child = fork();
+    if (child == 0) {
+        if (chdir(c->onnx.folder) != 0 || setenv("LC_ALL", "C", 1) != 0 ||
+            freopen(out, "wb", stdout) == NULL || freopen("stderr.txt", "wb", stderr) == NULL)
+            _exit(99);
+        execv(PROGRAM, argv);
+        _exit(98);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    (void)slurp(c, "stderr.txt", c->err, sizeof c->err);
+    return WEXITSTATUS(status);
+}
+
+static int dmsc(cli_case *c, const char *args) {
+    const int code = dmsc_to(c, args, "stdout.txt");
+    (void)slurp(c, "stdout.txt", c->out, sizeof c->out);
+    return code;
+}
+
+/* The program succeeds without a word on stderr. */
+static void succeeds(cli_case *c, const char *args) {
+    const int code = dmsc(c, args);
+    if (code != 0 || c->err[0] != 0)
+        fail_msg("dmsc %s: exit code %d: %s", args, code, c->err);
+}
+
+/* The program ends with this code, nothing on stdout, one message on stderr that says `why`. */
+static void refuses(cli_case *c, const char *args, int code, const char *why) {
+    const int got = dmsc(c, args);
+    if (got != code || strncmp(c->err, "dmsc: error: ", 13) != 0 || strstr(c->err, why) == NULL)
+        fail_msg("dmsc %s: exit code %d, wanted %d with '%s': %s", args, got, code, why, c->err);
+    assert_string_equal(c->out, "");
+}
+
+static void says(const cli_case *c, const char *text) {
+    if (strstr(c->out, text) == NULL)
+        fail_msg("stdout does not say '%s': %s", text, c->out);
+}
+
+static void wrong_options_are_usage_errors(void **state) {
+    (void)state;
+    static const struct {
+        const char *args, *why;
+    } CASES[] = {
+        {"", "no model"},
+        {"--nosuch", "no option '--nosuch'"},
+        {"-x M", "no option '-x'"},
+        {"M -o", "option '-o' wants a value"},
+        {"M --profile", "option '--profile' wants a value"},
+        {"M --exact=3", "option '--exact=3' takes no value"},
+        {"M other.onnx", "'other.onnx' is one argument too many"},
+        {"--list-ops M", "one argument too many"},
+        {"--dump p.plan M", "one argument too many"},
+        {"--verify p.plan M more", "'more' is one argument too many"},
+        {"M --device-mem lots", "--device-mem"},
+        {"M --device-mem lots", "'lots' is no size"},
+        {"M --host-mem -5", "'-5' is no size"},
+        {"M --device-mem auto", "--device-mem auto: not for this budget"},
+        {"M --host-mem floor", "--host-mem floor: not for this budget"},
+        {"M --dim rows", "--dim rows: give NAME=N"},
+        {"M --dim =4", "--dim =4: give NAME=N"},
+        {"M --dim rows=", "give NAME=N"},
+        {"M --dim rows=-1", "give NAME=N"},
+        {"M --dim rows=4x", "--dim rows=4x: N is no number"},
+        {"M --dim rows=99999999999999999999", "N is no number"},
+        {"M --dim rows=4 --dim rows=5", "--dim rows is given twice"},
+        {"M --dim rows=4 --profile nosuch", "no profile 'nosuch'"},
+        {"M --dim rows=4 --dim cols=2", "cols"},
+    };
+    cli_case it, *c = &it;
+    cli_begin(c);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
+        refuses(c, CASES[i].args, DMS_EUSAGE, CASES[i].why);
+    cli_end(c);
+}
+
+static void help_and_version_win_over_everything_behind_them(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "--version");
+    assert_ptr_equal(strstr(c->out, "dmsc "), c->out);
+    assert_int_equal(c->out[strlen(c->out) - 1], '\n');
+    succeeds(c, "--help");
+    assert_ptr_equal(strstr(c->out, "usage: dmsc MODEL"), c->out);
+    succeeds(c, "--help --nosuch");
+    succeeds(c, "--version --dump nosuch.plan");
+    cli_end(c);
+}
+
+static void the_help_names_every_option(void **state) {
+    (void)state;
+    static const char *const OPTION[] = {
+        "-o PLAN",   "--device-mem",   "--host-mem", "--profile", "--dim",      "--exact",
+        "--dot",     "--json",         "--dump",     "--verify",  "--list-ops", "--list-profiles",
+        "--version", "--dump-problem", "--help",     "-q, -v"};
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "--help");
+    for (size_t i = 0; i < sizeof OPTION / sizeof OPTION[0]; i++)
+        says(c, OPTION[i]);
+    size_t column = 0;
+    for (const char *p = c->out; *p != 0; p++) {
+        column = *p == '\n' ? 0 : column + 1;
+        assert_true(column <= 100);
+    }
+    cli_end(c);
+}
+
+static void a_compile_writes_a_plan_and_a_summary(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "M --dim rows=8 -o p.plan --device-mem 64M");
+    says(c, "FITS");
+    says(c, "p.plan written");
+    assert_true(exists(c, "p.plan"));
+    assert_false(exists(c, "p.plan.consts")); /* dmsc made no large constants */
+    cli_end(c);
+}
+
+static void without_o_a_compile_writes_nothing_and_says_so(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "M --dim rows=8");
+    says(c, "no plan written");
+    assert_false(exists(c, "p.plan"));
+    cli_end(c);
+}
+
+static void quiet_says_nothing(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "-q M --dim rows=8 -o p.plan");
+    assert_string_equal(c->out, "");
+    assert_true(exists(c, "p.plan"));
+    cli_end(c);
+}
+
+static void options_may_stand_behind_the_model_and_after_an_equals_sign(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "-q M --dim=rows=8 --profile=cpu --device-mem=1GB -op.plan");
+    succeeds(c, "--dim rows=8 --profile cpu --device-mem 1GB -o q.plan -q M");
+    char *p = c->out, *q = c->err;
+    const size_t n = slurp(c, "p.plan", p, sizeof c->out);
+    assert_true(n > 0);
+    assert_true(n < sizeof c->err);
+    assert_int_equal(slurp(c, "q.plan", q, sizeof c->err), n);
+    assert_memory_equal(p, q, n); /* equal compiles, equal plans */
+    cli_end(c);
+}
+
+static void every_way_of_saying_a_budget_is_understood(void **state) {
+    (void)state;
+    static const struct {
+        const char *args, *budget;
+    } CASES[] = {
+        {"--device-mem 1048576", "device budget 1048576 bytes"},
+        {"--device-mem 1MiB", "device budget 1048576 bytes"},
+        {"--device-mem 1.5MB", "device budget 1500000 bytes"},
+        {"--device-mem 200%", "device budget 393216 bytes"},
+        {"--host-mem 64MiB", "host budget 67108864 bytes"},
+        {"--host-mem auto", "host budget "},
+    };
+    cli_case it, *c = &it;
+    cli_begin(c);
+    assert_int_equal(WEIGHTS, 393216 / 2);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char args[200];
+        (void)snprintf(args, sizeof args, "M --dim rows=8 %s", CASES[i].args);
+        succeeds(c, args);
+        says(c, CASES[i].budget);
+    }
+    cli_end(c);
+}
+
+static void a_budget_below_the_floor_names_one_that_works(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    refuses(c, "M --dim rows=8 -o p.plan --device-mem 1000", DMS_EBUDGET,
+            "device budget of 1000 bytes");
+    assert_false(exists(c, "p.plan"));
+    const char *give = strstr(c->err, "give --device-mem ");
+    assert_non_null(give);
+    const unsigned long long floor = strtoull(give + 18, NULL, 10);
+    char args[200];
+    (void)snprintf(args, sizeof args, "-q M --dim rows=8 -o p.plan --device-mem %llu", floor);
+    succeeds(c, args);
+    (void)snprintf(args, sizeof args, "-q M --dim rows=8 --device-mem %llu", floor - 1);
+    assert_int_equal(dmsc(c, args), DMS_EBUDGET);
+    succeeds(c, "M --dim rows=8 --device-mem floor");
+    (void)snprintf(args, sizeof args, "device budget %llu bytes", floor);
+    says(c, args);
+    cli_end(c);
+}
+
+static void a_dim_without_value_is_asked_for(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    assert_int_equal(dmsc(c, "M"), DMS_EUSAGE);
+    assert_non_null(strstr(c->err, "rows"));
+    assert_string_equal(c->out, "");
+    cli_end(c);
+}
+
+static void files_that_are_not_there_are_named(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    refuses(c, "nosuch.onnx", DMS_EIO, "nosuch.onnx");
+    refuses(c, "--dump nosuch.plan", DMS_EIO, "nosuch.plan");
+    refuses(c, "--verify nosuch.plan", DMS_EIO, "nosuch.plan");
+    refuses(c, "M --dim rows=8 -o nosuch/p.plan", DMS_EIO, "nosuch/p.plan");
+    refuses(c, "M --dim rows=8 --json nosuch/out.json", DMS_EIO, "nosuch/out.json");
+    refuses(c, "M --dim rows=8 --dot nosuch/out.dot", DMS_EIO, "nosuch/out.dot");
+    refuses(c, "M --dim rows=8 --profile ./nosuch.json", DMS_EIO, "nosuch.json");
+    cli_end(c);
+}
+
+static void what_is_no_plan_is_refused_as_one(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    char args[200];
+    cli_begin(c);
+    (void)snprintf(args, sizeof args, "--dump %s", c->model);
+    refuses(c, args, DMS_EPLAN, c->model);
+    (void)snprintf(args, sizeof args, "--verify %s", c->model);
+    refuses(c, args, DMS_EPLAN, c->model);
+    cli_end(c);
+}
+
+static void a_dump_lists_queues_and_kernels_by_name(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "-q M --dim rows=8 -o p.plan");
+    succeeds(c, "--dump p.plan");
+    says(c, "matmul");
+    says(c, "compute");
+    says(c, "w0");
+    assert_null(strstr(c->out, "unknown"));
+    cli_end(c);
+}
+
+static void verify_proves_a_plan_and_that_it_computes_the_model(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    char line[300];
+    cli_begin(c);
+    succeeds(c, "-q M --dim rows=8 -o p.plan");
+    succeeds(c, "--verify p.plan");
+    assert_ptr_equal(strstr(c->out, "p.plan: P1..P10 proven, meaning "), c->out);
+    assert_int_equal(strlen(c->out), strlen("p.plan: P1..P10 proven, meaning ") + 32 + 1);
+    succeeds(c, "--verify p.plan M");
+    (void)snprintf(line, sizeof line, "p.plan: computes what %s says", c->model);
+    says(c, line);
+    cli_end(c);
+}
+
+static void a_damaged_plan_is_not_proven(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    char path[200];
+    cli_begin(c);
+    succeeds(c, "-q M --dim rows=8 -o p.plan");
+    path_of(c, "p.plan", path);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, -1, SEEK_END), 0);
+    const int last = fgetc(f);
+    assert_int_equal(fseek(f, -1, SEEK_END), 0);
+    assert_int_equal(fputc(last ^ 1, f), last ^ 1);
+    assert_int_equal(fclose(f), 0);
+    refuses(c, "--verify p.plan", DMS_EPLAN, "p.plan");
+    assert_int_equal(truncate(path, 20), 0);
+    refuses(c, "--verify p.plan", DMS_EPLAN, "p.plan");
+    cli_end(c);
+}
+
+static void lists_have_a_head_and_one_line_per_entry(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "--list-ops");
+    assert_ptr_equal(strstr(c->out, "operator "), c->out);
+    says(c, "\nMatMul ");
+    says(c, "\nConv ");
+    says(c, "\nRelu ");
+    succeeds(c, "--list-profiles");
+    assert_ptr_equal(strstr(c->out, "profile "), c->out);
+    says(c, "\ncpu ");
+    says(c, "\nh100-pcie ");
+    cli_end(c);
+}
+
+static void the_views_are_written_beside_each_other(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "-q M --dim rows=8 --device-mem floor --json out.json --dot out.dot --dump-problem "
+                "in.json");
+    (void)slurp(c, "out.json", c->out, sizeof c->out);
+    json_t *root = json_loads(c->out, 0, NULL);
+    assert_non_null(root);
+    assert_int_equal(json_integer_value(json_object_get(root, "weights_bytes")), WEIGHTS);
+    json_decref(root);
+    (void)slurp(c, "in.json", c->out, sizeof c->out);
+    root = json_loads(c->out, 0, NULL);
+    assert_non_null(root);
+    assert_string_equal(json_string_value(json_object_get(root, "format")), "dms-problem");
+    json_decref(root);
+    (void)slurp(c, "out.dot", c->out, sizeof c->out);
+    assert_ptr_equal(strstr(c->out, "digraph"), c->out);
+    cli_end(c);
+}
+
+static void a_full_standard_output_is_an_error(void **state) {
+    (void)state;
+    if (access("/dev/full", W_OK) != 0)
+        skip();
+    cli_case it, *c = &it;
+    cli_begin(c);
+    assert_int_equal(dmsc_to(c, "--list-ops", "/dev/full"), DMS_EIO);
+    assert_non_null(strstr(c->err, "standard output"));
+    assert_int_equal(dmsc_to(c, "M --dim rows=8", "/dev/full"), DMS_EIO);
+    cli_end(c);
+}
+
+static void exact_reaches_a_plan_that_is_no_slower(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    json_int_t period[2];
+    for (int exact = 0; exact < 2; exact++) {
+        succeeds(c, exact ? "-q M --dim rows=8 --device-mem floor --json out.json --exact"
+                          : "-q M --dim rows=8 --device-mem floor --json out.json");
+        (void)slurp(c, "out.json", c->out, sizeof c->out);
+        json_t *root = json_loads(c->out, 0, NULL);
+        assert_non_null(root);
+        period[exact] = json_integer_value(json_object_get(root, "period_ns"));
+        json_decref(root);
+    }
+    assert_true(period[1] > 0 && period[1] <= period[0]);
+    cli_end(c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_options_are_usage_errors),
+        cmocka_unit_test(help_and_version_win_over_everything_behind_them),
+        cmocka_unit_test(the_help_names_every_option),
+        cmocka_unit_test(a_compile_writes_a_plan_and_a_summary),
+        cmocka_unit_test(without_o_a_compile_writes_nothing_and_says_so),
+        cmocka_unit_test(quiet_says_nothing),
+        cmocka_unit_test(options_may_stand_behind_the_model_and_after_an_equals_sign),
+        cmocka_unit_test(every_way_of_saying_a_budget_is_understood),
+        cmocka_unit_test(a_budget_below_the_floor_names_one_that_works),
+        cmocka_unit_test(a_dim_without_value_is_asked_for),
+        cmocka_unit_test(files_that_are_not_there_are_named),
+        cmocka_unit_test(what_is_no_plan_is_refused_as_one),
+        cmocka_unit_test(a_dump_lists_queues_and_kernels_by_name),
+        cmocka_unit_test(verify_proves_a_plan_and_that_it_computes_the_model),
+        cmocka_unit_test(a_damaged_plan_is_not_proven),
+        cmocka_unit_test(lists_have_a_head_and_one_line_per_entry),
+        cmocka_unit_test(the_views_are_written_beside_each_other),
+        cmocka_unit_test(a_full_standard_output_is_an_error),
+        cmocka_unit_test(exact_reaches_a_plan_that_is_no_slower),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
