@@ -195,8 +195,8 @@ static void a_plan_exists_at_both_floors_at_once(void **state) {
         }
 }
 
-/* PLACEMENT.md section 9: the curve over budgets may rise by 3 % where packing is a matter of luck,
- * the bound may not rise at all. */
+/* Packing is a matter of luck, so the curve over budgets may rise a little, as in test_place.c; the
+ * bound may not, beyond what its grouping leaves. */
 static void more_memory_costs_at_most_three_percent(void **state) {
     (void)state;
     for (uint64_t seed = 50; seed <= 57; seed++) {
