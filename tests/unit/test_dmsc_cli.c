@@ -45,7 +45,7 @@ static void cli_begin(cli_case *c) {
 }
 
 static void path_of(const cli_case *c, const char *name, char out[200]) {
-    (void)snprintf(out, 200, "%s/%s", c->onnx.folder, name);
+    (void)snprintf(out, 200, "%.64s/%.100s", c->onnx.folder, name);
 }
 
 static void cli_end(cli_case *c) {
