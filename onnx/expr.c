@@ -137,12 +137,12 @@ static uint32_t name_length(const char *text) {
     return n;
 }
 
-/* Decimal digits. */
+/* Decimal digits; all are taken, also of a number that is too large. */
 static rational parse_number(parser *p) {
     int64_t value = 0;
     for (; is_digit(*p->at); p->at++)
         if (!dms_mul_i64(value, 10, &value) || !dms_add_i64(value, *p->at - '0', &value))
-            return no_number(p);
+            value = no_number(p).num;
     return (rational){value, 1};
 }
 
