@@ -197,13 +197,13 @@ static void numbers_in_names_count_layers_where_they_rise_one_by_one(void **stat
         {{"h/0/w", "h/1/w", "h/2/w"}, LAYERS},
         {{"0.w", "1.w", "2.w"}, LAYERS},
         {{"w.0", "w.1", "w.2"}, LAYERS},
-        {{"b1.0.w", "b1.1.w", "b1.2.w"}, LAYERS},  /* the 1 is no part by itself */
-        {{"w0", "w1", "w2"}, PARTS},               /* no part by itself */
-        {{"l.0x.w", "l.1x.w", "l.2x.w"}, PARTS},   /* neither */
-        {{"l.0.w", "l.50.w", "l.100.w"}, PARTS},   /* jumps: not layers */
-        {{"l.2.w", "l.1.w", "l.0.w"}, PARTS},      /* falls */
-        {{"l.7.w", "l.7.w", "l.7.w"}, PARTS},      /* one number alone */
-        {{"l.0.w", "l.999999.w", "l.1.w"}, PARTS}, /* too many to be layers */
+        {{"b1.0.w", "b1.1.w", "b1.2.w"}, LAYERS},                /* the 1 is no part by itself */
+        {{"w0", "w1", "w2"}, PARTS},                             /* no part by itself */
+        {{"l.0x.w", "l.1x.w", "l.2x.w"}, PARTS},                 /* neither */
+        {{"l.0.w", "l.50.w", "l.100.w"}, PARTS},                 /* jumps: not layers */
+        {{"l.2.w", "l.1.w", "l.0.w"}, PARTS},                    /* falls */
+        {{"l.7.w", "l.7.w", "l.7.w"}, PARTS},                    /* one number alone */
+        {{"l.0.w", "l.999999.w", "l.1.w"}, "0 0 0 0 0 0 1 1 1"}, /* no layer has this number */
         {{"", "", ""}, PARTS},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
