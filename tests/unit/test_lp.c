@@ -148,6 +148,8 @@ static void a_tighter_side_is_seen_by_the_next_solve(void **state) {
             assert_int_equal(dms_lp_solve(&p.lp, DMS_LP_RECIPE, 1000, &r, &st), DMS_OK);
             assert_true(fabs(r.objective - best_corner(&p)) < 1e-6);
             assert_true(r.objective >= last - 1e-6);
+            /* the certificate counts with the new side too */
+            assert_true(fabs(r.certificate - r.objective) < 1e-5);
             last = r.objective;
         }
         program_end(&p);
