@@ -12,7 +12,7 @@
 
 #define F32 DMS_DTYPE_F32
 
-/* w = a constant of three values without data yet, given back through Identity and given back. */
+/* w = a constant of three values without data yet, given back through Identity. */
 static Onnx__TensorProto *begin(onnx_case *c, int dtype) {
     onnx_begin(c, 17);
     onnx_input(c, "x", F32, "3");
