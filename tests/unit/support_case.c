@@ -315,6 +315,19 @@ void case_set_all(kernel_case *c, uint32_t operand, const double *values) {
         case_set(c, operand, e, values[e]);
 }
 
+bool case_is_unsigned(dms_dtype dtype) {
+    return dtype == DMS_DTYPE_U8 || dtype == DMS_DTYPE_U16 || dtype == DMS_DTYPE_U32 ||
+           dtype == DMS_DTYPE_U64;
+}
+
+int64_t case_wrap(int64_t y, dms_dtype dtype) {
+    const unsigned bits = 8 * dms_dtype_bytes(dtype);
+    if (bits == 64)
+        return y;
+    const int64_t low = (int64_t)((uint64_t)y & ((UINT64_C(1) << bits) - 1));
+    return case_is_unsigned(dtype) || low >> (bits - 1) == 0 ? low : low - (INT64_C(1) << bits);
+}
+
 void case_expect(const kernel_case *c, uint32_t operand, int64_t index, double want, double rtol,
                  double atol) {
     const double got = case_get(c, operand, index);

@@ -82,6 +82,12 @@ void case_expect(const kernel_case *c, uint32_t operand, int64_t index, double w
 double case_value_of_half(uint16_t bits);
 double case_value_of_brain(uint16_t bits);
 
+/* Whether a type is one of u8 to u64. */
+bool case_is_unsigned(dms_dtype dtype);
+
+/* The low bits of y, as a number of this integer type. */
+int64_t case_wrap(int64_t y, dms_dtype dtype);
+
 /* The bits of the f16 or bf16 nearest to a number, found by search; ties to even. */
 uint16_t case_half_of(double value);
 uint16_t case_brain_of(double value);
