@@ -236,8 +236,10 @@ dms_code dms_import_branch(dms_importer *im, uint32_t node, bool condition, dms_
     const dms_branch *branch = attr->graph;
     dms_scope *inner;
     DMS_TRY(dms_import_enter(im, branch->scope, whole.name, &inner, st));
-    const char *prefix = inner->prefix;
+    const char *prefix = dms_format(im->scratch, "%.800s", whole.name); /* a path already */
     const uint32_t depth = inner->depth;
+    if (prefix == NULL)
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: a branch");
     *inner = *branch->scope; /* opsets, and the attributes of the function around it */
     inner->outer = branch->scope;
     inner->names = (dms_names){.arena = im->scratch};

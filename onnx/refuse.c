@@ -22,6 +22,7 @@ typedef struct findings {
     const dms_tensor **tensor; /* the first of each unsupported data type */
     uint32_t *n_tensors;
     uint32_t n_dtypes;
+    uint8_t *is_seen; /* per tensor */
 } findings;
 
 /* One line of the message per operator and version. */
@@ -48,10 +49,12 @@ static void note_op(findings *f, const dms_node *node) {
     f->op[f->n_ops++] = (entry){node, 1};
 }
 
-/* One entry per data type, with its first tensor. */
-static void note_tensor(findings *f, const dms_tensor *tensor) {
-    if (!tensor->has_shape || dms_dtype_bytes((uint32_t)tensor->dtype) != 0)
+/* One entry per data type, with its first tensor; a tensor of several uses counts once. */
+static void note_tensor(findings *f, const dms_graph *graph, uint32_t id) {
+    const dms_tensor *tensor = &graph->tensor[id];
+    if (f->is_seen[id] || !tensor->has_shape || dms_dtype_bytes((uint32_t)tensor->dtype) != 0)
         return;
+    f->is_seen[id] = 1;
     for (uint32_t k = 0; k < f->n_dtypes; k++)
         if (f->tensor[k]->dtype == tensor->dtype) {
             f->n_tensors[k]++;
@@ -72,6 +75,7 @@ static dms_code make_room(const dms_graph *graph, const dms_order *order, dms_ar
     *f = (findings){0};
     DMS_TRY(dms_alloc_st(scratch, order->n, sizeof *f->op, "a list", &f->op, st));
     DMS_TRY(dms_alloc_st(scratch, graph->n_tensors, sizeof *f->tensor, "a list", &f->tensor, st));
+    DMS_TRY(dms_alloc_st(scratch, graph->n_tensors, 1, "a list", &f->is_seen, st));
     return dms_alloc_st(scratch, graph->n_tensors, sizeof *f->n_tensors, "a list", &f->n_tensors,
                         st);
 }
@@ -146,10 +150,10 @@ dms_code dms_refuse_unknown(const dms_graph *graph, const dms_order *order, dms_
             note_op(&f, node);
         for (uint32_t j = 0; j < node->n_in; j++)
             if (node->in[j] != DMS_NONE)
-                note_tensor(&f, &graph->tensor[node->in[j]]);
+                note_tensor(&f, graph, node->in[j]);
     }
     for (uint32_t k = 0; k < graph->n_outputs; k++)
-        note_tensor(&f, &graph->tensor[graph->output[k]]);
+        note_tensor(&f, graph, graph->output[k]);
     if (f.n_ops == 0 && f.n_dtypes == 0)
         return DMS_OK;
     char text[1800];

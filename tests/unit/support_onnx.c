@@ -1,6 +1,7 @@
 /* support_onnx.c - messages from texts. */
 #include "support_onnx.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -276,6 +277,38 @@ void onnx_function_node(onnx_case *c, Onnx__FunctionProto *f, Onnx__NodeProto *n
     f->node[f->n_node++] = node;
 }
 
+Onnx__NodeProto *onnx_body_node(onnx_case *c, Onnx__FunctionProto *f, const char *op,
+                                const char *in, const char *out) {
+    Onnx__NodeProto *node = onnx_loose_node(c, op, in, out);
+    onnx_function_node(c, f, node);
+    return node;
+}
+
+/* Field 11 is not in the schema that protobuf-c was given: written as an unknown field, which is
+ * how it is read back. */
+void onnx_function_default(onnx_case *c, Onnx__FunctionProto *f, const char *name, int64_t number) {
+    Onnx__NodeProto *holder = onnx_loose_node(c, "Default", "", "");
+    onnx_int(c, holder, name, number);
+    const size_t n = onnx__attribute_proto__get_packed_size(holder->attribute[0]);
+    ProtobufCMessageUnknownField *all = f->base.unknown_fields;
+    if (all == NULL)
+        all = list(c, sizeof *all);
+    uint8_t *data = dms_alloc(&c->arena, n + 1, 1);
+    assert_true(n < 128); /* the length in front is one byte */
+    data[0] = (uint8_t)n;
+    (void)onnx__attribute_proto__pack(holder->attribute[0], data + 1);
+    all[f->base.n_unknown_fields++] = (ProtobufCMessageUnknownField){
+        .tag = 11, .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, .len = n + 1, .data = data};
+    f->base.unknown_fields = all;
+}
+
+const char *onnx_operators(onnx_case *c) {
+    const char *text = "";
+    for (uint32_t k = 0; k < c->read.n_nodes; k++)
+        text = dms_format(&c->arena, "%s%s%s", text, k == 0 ? "" : ",", c->read.node[k].op);
+    return text;
+}
+
 const char *onnx_file(onnx_case *c, const char *name, const void *data, size_t size) {
     const char *path = dms_format(&c->arena, "%s/%s", c->folder, name);
     FILE *file = fopen(path, "wb");
@@ -398,4 +431,14 @@ void onnx_run(onnx_case *c, const float *const *input, uint32_t k, float *out, u
     const uint32_t storage = c->lowered.output[k];
     assert_int_equal(c->read.tensor[storage].bytes, n * sizeof *out);
     memcpy(out, c->storage[storage], n * sizeof *out);
+}
+
+void onnx_expect_output(onnx_case *c, const float *const *input, uint32_t k, uint32_t n,
+                        const float *wanted) {
+    float *got = dms_alloc(&c->arena, n, sizeof *got);
+    onnx_run(c, input, k, got, n);
+    for (uint32_t j = 0; j < n; j++)
+        if (!(got[j] == wanted[j] || fabsf(got[j] - wanted[j]) <= 1e-6f * fabsf(wanted[j])))
+            fail_msg("output %u, element %u: %g, wanted %g", k, j, (double)got[j],
+                     (double)wanted[j]);
 }

@@ -78,6 +78,18 @@ Onnx__FunctionProto *onnx_function(onnx_case *c, const char *domain, const char 
                                    const char *in, const char *out, const char *attributes);
 void onnx_function_node(onnx_case *c, Onnx__FunctionProto *f, Onnx__NodeProto *node);
 
+/* Adds a node to a function's body; gives an integer attribute of a function a default. */
+Onnx__NodeProto *onnx_body_node(onnx_case *c, Onnx__FunctionProto *f, const char *op,
+                                const char *in, const char *out);
+void onnx_function_default(onnx_case *c, Onnx__FunctionProto *f, const char *name, int64_t value);
+
+/* The operators of all nodes that were read, in order: "Relu,Add,Softmax". */
+const char *onnx_operators(onnx_case *c);
+
+/* Checks that output k is these numbers on these f32 inputs. */
+void onnx_expect_output(onnx_case *c, const float *const *input, uint32_t k, uint32_t n,
+                        const float *wanted);
+
 /* Writes a file beside the model; its path in the case's arena. */
 const char *onnx_file(onnx_case *c, const char *name, const void *data, size_t size);
 

@@ -1,4 +1,4 @@
-/* test_map.c - UNARY and BINARY against naive loops in double, and what all of the family refuse. */
+/* test_map.c - UNARY and BINARY against naive loops in double; what the family refuses. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
