@@ -28,7 +28,7 @@ typedef struct request {
     console to;
     dms_compile_options compile;
     dms_plan_dim dim[MOST_DIMS];
-    const char *json, *dot, *problem;
+    const char *json, *dot, *problem, *trace;
     const char *dump, *verify;
     bool list_ops, list_profiles, quiet, verbose;
 } request;
@@ -47,6 +47,7 @@ static const char USAGE[] =
     "  --dim NAME=N         value of a symbolic dim; INPUT[AXIS] for a nameless one\n"
     "  --exact              solve the full ILP, whatever its size\n"
     "  --dot FILE           picture of the placements for graphviz\n"
+    "  --trace FILE         when everything is to run in the first three turns, for Perfetto\n"
     "  --json FILE          all figures\n"
     "  --dump-problem FILE  the placement problem as JSON\n"
     "  -q, -v               no summary; more of it\n"
@@ -59,6 +60,7 @@ enum option_id {
     OPT_DIM,
     OPT_EXACT,
     OPT_DOT,
+    OPT_TRACE,
     OPT_JSON,
     OPT_PROBLEM,
     OPT_DUMP,
@@ -76,6 +78,7 @@ static const struct option OPTIONS[] = {
     {"dim", required_argument, NULL, OPT_DIM},
     {"exact", no_argument, NULL, OPT_EXACT},
     {"dot", required_argument, NULL, OPT_DOT},
+    {"trace", required_argument, NULL, OPT_TRACE},
     {"json", required_argument, NULL, OPT_JSON},
     {"dump-problem", required_argument, NULL, OPT_PROBLEM},
     {"dump", required_argument, NULL, OPT_DUMP},
@@ -142,6 +145,9 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
         return DMS_OK;
     case OPT_DOT:
         r->dot = value;
+        return DMS_OK;
+    case OPT_TRACE:
+        r->trace = value;
         return DMS_OK;
     case OPT_JSON:
         r->json = value;
@@ -242,39 +248,57 @@ static void end_progress(const progress *p) {
 
 /* ---- the five things it can do ------------------------------------------------------------- */
 
+/* What a view is made from. */
+typedef struct view_input {
+    const dms_compiled *c;
+    const dms_view_facts *facts;
+    dms_arena *scratch;
+} view_input;
+
+typedef dms_code (*view_writer)(const view_input *in, FILE *out, dms_status *st);
+
 /* Writes one view to a file; a file that cannot be written whole is removed. */
-static dms_code write_view(const char *path,
-                           void (*view)(const dms_compiled *, const dms_view_facts *, FILE *),
-                           const dms_compiled *c, const dms_view_facts *facts, dms_status *st) {
+static dms_code write_view(const char *path, view_writer view, const view_input *in,
+                           dms_status *st) {
     if (path == NULL)
         return DMS_OK;
     FILE *file = fopen(path, "w");
     if (file == NULL)
         return dms_fail(st, DMS_EIO, "'%s': %s", path, strerror(errno));
-    view(c, facts, file);
+    const dms_code code = view(in, file, st);
     const bool failed = ferror(file) != 0;
-    if (fclose(file) != 0 || failed) {
+    if (fclose(file) != 0 || failed || code != DMS_OK) {
         (void)unlink(path);
-        return dms_fail(st, DMS_EIO, "'%s': cannot be written", path);
+        return code != DMS_OK ? code : dms_fail(st, DMS_EIO, "'%s': cannot be written", path);
     }
     return DMS_OK;
 }
 
-/* The placement problem, as a view; an error stays in the stream. */
-static void view_problem(const dms_compiled *c, const dms_view_facts *facts, FILE *out) {
-    (void)facts;
-    const dms_code code = dms_problem_write(&c->blocks.problem, out, NULL);
-    (void)code;
+static dms_code view_json(const view_input *in, FILE *out, dms_status *st) {
+    (void)st;
+    dms_view_json(in->c, in->facts, out);
+    return DMS_OK;
 }
 
-static dms_code write_views(const request *r, const dms_compiled *c, const dms_view_facts *facts,
-                            dms_status *st) {
-    dms_code code = write_view(r->json, dms_view_json, c, facts, st);
-    if (code == DMS_OK)
-        code = write_view(r->dot, dms_view_dot, c, facts, st);
-    if (code == DMS_OK)
-        code = write_view(r->problem, view_problem, c, facts, st);
-    return code;
+static dms_code view_dot(const view_input *in, FILE *out, dms_status *st) {
+    (void)st;
+    dms_view_dot(in->c, in->facts, out);
+    return DMS_OK;
+}
+
+static dms_code view_trace(const view_input *in, FILE *out, dms_status *st) {
+    return dms_view_trace(in->c, in->scratch, out, st);
+}
+
+static dms_code view_problem(const view_input *in, FILE *out, dms_status *st) {
+    return dms_problem_write(&in->c->blocks.problem, out, st);
+}
+
+static dms_code write_views(const request *r, const view_input *in, dms_status *st) {
+    DMS_TRY(write_view(r->json, view_json, in, st));
+    DMS_TRY(write_view(r->dot, view_dot, in, st));
+    DMS_TRY(write_view(r->trace, view_trace, in, st));
+    return write_view(r->problem, view_problem, in, st);
 }
 
 static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
@@ -296,7 +320,8 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
                                   .peak_rss_bytes = dms_machine_peak_rss(),
                                   .plan_path = r->compile.plan,
                                   .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
-    DMS_TRY(write_views(r, c, &facts, st));
+    const view_input in = {c, &facts, arena};
+    DMS_TRY(write_views(r, &in, st));
     if (!r->quiet)
         dms_view_summary(c, &facts, r->to.out);
     return DMS_OK;

@@ -14,7 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "schema/status.h"
+
 typedef struct dms_compiled dms_compiled; /* dmsc.h */
+typedef struct dms_arena dms_arena;       /* schema/arena.h */
+typedef struct dms_plan dms_plan;         /* schema/plan.h */
+typedef struct dms_profile dms_profile;   /* schema/profile.h */
+typedef struct dms_trace dms_trace;       /* schema/trace.h */
 
 /* What only the command line can know of a compile. */
 typedef struct dms_view_facts {
@@ -33,6 +39,19 @@ void dms_view_json(const dms_compiled *c, const dms_view_facts *facts, FILE *out
 /* The picture of the placements, through cgraph: up to 60 steps in full, above that grouped by
  * repeated layers. For `dot -Tsvg`. */
 void dms_view_dot(const dms_compiled *c, const dms_view_facts *facts, FILE *out);
+
+/* When every command of the first turns is to run, as Chrome trace JSON (schema/trace.h).
+ * Errors   DMS_EINTERNAL: out of memory. */
+DMS_CHECKED dms_code dms_view_trace(const dms_compiled *c, dms_arena *scratch, FILE *out,
+                                    dms_status *st);
+
+/* Runs the first turns of a plan on paper: steps take what the plan predicts, copies what the
+ * links of the profile say.
+ * Owner    `arena`; the plan is borrowed.
+ * Errors   DMS_EINTERNAL: out of memory. */
+DMS_CHECKED dms_code dms_trace_predict(const dms_plan *plan, const dms_profile *profile,
+                                       uint32_t n_turns, dms_arena *arena, dms_trace *out_trace,
+                                       dms_status *st);
 
 /* Rows of the largest product of the graph x time of the link / time of the steps: the batch x
  * tokens from which copies hide behind compute; 0 where there is no product with weights. */

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "schema/status.h"
 #include "schema/view.h"
@@ -34,6 +35,7 @@ typedef struct dms_options {
     bool verify_weights;  /* compare every byte of the files, not samples */
     bool random_weights;  /* make up the weights of files that were missing when planned ... */
     uint64_t random_seed; /* ... from this seed */
+    uint32_t trace_turns; /* record when each command of so many first turns ran; 0: record none */
 } dms_options;
 
 /* A tensor in memory of the caller. Pitches may leave room between elements. */
@@ -126,6 +128,12 @@ dms_stats dms_session_stats(const dms_session *session);
  * 0 for a step that did not run.
  * Shapes   out_ns holds dms_info.n_steps entries. */
 void dms_session_step_ns(const dms_session *session, uint64_t first_turn, int64_t *out_ns);
+
+/* Writes what options.trace_turns asked to record, as Chrome trace JSON (schema/trace.h). Commands
+ * that are still under way are left out.
+ * Errors   DMS_EUSAGE: nothing was to be recorded; DMS_EINTERNAL: out of memory. What the stream
+ *          says is the caller's to ask. */
+DMS_CHECKED dms_code dms_session_trace(const dms_session *session, FILE *out, dms_status *st);
 
 /* Ends all threads, cancelling what is under way, and frees everything. NULL is allowed. */
 void dms_close(dms_session *session);

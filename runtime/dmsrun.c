@@ -241,6 +241,18 @@ static dms_code write_json(run *r, dms_status *st) {
     return dms_file_commit(&file, st);
 }
 
+/* Whole or not at all. */
+static dms_code write_trace(const run *r, dms_status *st) {
+    dms_file_write file;
+    DMS_TRY(dms_file_begin(&file, r->options.trace, st));
+    const dms_code code = dms_session_trace(r->session, file.out, st);
+    if (code != DMS_OK) {
+        dms_file_abort(&file);
+        return code;
+    }
+    return dms_file_commit(&file, st);
+}
+
 /* Compares, writes, prints. A difference is reported after everything was written. */
 static dms_code report(run *r, dms_status *st) {
     const dmsrun_options *o = &r->options;
@@ -256,6 +268,8 @@ static dms_code report(run *r, dms_status *st) {
         code = dmsrun_write(&r->tensors, o->output, &written);
     if (code == DMS_OK && o->json != NULL)
         code = write_json(r, &written);
+    if (code == DMS_OK && o->trace != NULL)
+        code = write_trace(r, &written);
     if (code != DMS_OK) {
         *st = written;
         return code;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/trace.h"
+
 #define MAX_THREADS 1024u
 #define MAX_ITERATIONS 1000000u /* their times are kept */
 
@@ -43,6 +45,7 @@ static const option options[] = {
     {"--atol", REAL, offsetof(dmsrun_options, tolerance.atol)},
     {"--stats", FLAG, offsetof(dmsrun_options, stats)},
     {"--digest", FLAG, offsetof(dmsrun_options, digest)},
+    {"--trace", TEXT, offsetof(dmsrun_options, trace)},
     {"--json", TEXT, offsetof(dmsrun_options, json)},
     {"--poison", FLAG, offsetof(dmsrun_options, run.poison)},
     {"--verify-weights", FLAG, offsetof(dmsrun_options, run.verify_weights)},
@@ -70,6 +73,7 @@ static const char help_text[] =
     "  --warmup N            turns before them (default 0)\n"
     "  --stats               print times, queues and memory\n"
     "  --digest              print the digest of all outputs\n"
+    "  --trace FILE          write when everything ran in the first three turns, for Perfetto\n"
     "  --json FILE           write the results for machines\n"
     "  --poison              fill all memory with NaN patterns first; changes no bit\n"
     "  --verify-weights      compare every byte of the model's files, not samples\n"
@@ -210,6 +214,7 @@ dms_code dmsrun_parse(int argc, char **argv, dms_arena *arena, dmsrun_options *o
     }
     DMS_TRY(check_together(&o, st));
     o.run.turns = o.iterations + o.warmup;
+    o.run.trace_turns = o.trace == NULL ? 0 : DMS_TRACE_TURNS;
     *out = o;
     return DMS_OK;
 }

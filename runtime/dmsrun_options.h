@@ -20,7 +20,7 @@ typedef struct dmsrun_input {
 
 /* What the user asked for; texts point into argv or the arena. */
 typedef struct dmsrun_options {
-    const char *plan, *output, *compare, *json;
+    const char *plan, *output, *compare, *json, *trace;
     dms_options run;
     dmsrun_input *input;
     uint32_t n_inputs;

@@ -173,6 +173,15 @@ static void account(const pass *p, const dms_cmd *cmd, int64_t ns, uint64_t byte
                           ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns, memory_order_relaxed);
 }
 
+/* Notes when a command of the first turns ran. The end is stored last: who reads it reads both. */
+static void record(const pass *p, const dms_cmd *cmd, int64_t begin_ns, int64_t end_ns) {
+    const dms_queue q = p->queue->id;
+    const uint32_t k = (uint32_t)(cmd - p->program->cmd[q]);
+    dms_trace_span *span = dms_trace_at(&p->session->trace, (uint32_t)p->turn, q, k);
+    span->begin_ns = begin_ns;
+    __atomic_store_n(&span->end_ns, end_ns, __ATOMIC_RELEASE);
+}
+
 /* False when everything ended meanwhile. */
 static bool await_others(const pass *p, const dms_cmd *cmd) {
     for (uint32_t q = 0; q < DMS_N_QUEUES; q++) {
@@ -206,10 +215,14 @@ static bool do_command(const pass *p, const dms_cmd *cmd) {
         fail_session(s, &error);
         return false;
     }
-    if (p->is_body)
-        account(p, cmd, dms_now_ns() - begin, bytes);
-    else
+    if (!p->is_body) {
         atomic_fetch_add_explicit(&s->n_prepared, 1, memory_order_relaxed);
+        return true;
+    }
+    const int64_t end = dms_now_ns();
+    account(p, cmd, end - begin, bytes);
+    if (p->turn < s->trace.n_turns)
+        record(p, cmd, begin, end);
     return true;
 }
 

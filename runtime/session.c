@@ -67,6 +67,15 @@ static dms_code allocate_bindings(dms_session *s, dms_status *st) {
                         "step times", &s->step_ns, st);
 }
 
+/* Everything that recording needs, so that it allocates nothing while the plan runs. */
+static dms_code allocate_trace(dms_session *s, dms_status *st) {
+    const uint64_t turns = s->options.turns;
+    uint32_t n = s->options.trace_turns;
+    if (turns != 0 && turns < n)
+        n = (uint32_t)turns;
+    return n == 0 ? DMS_OK : dms_trace_new(s->plan, n, &s->arena, &s->trace, st);
+}
+
 /* Copies the texts of the options, whose owner may release them. */
 static dms_code keep_options(dms_session *s, const dms_options *options, const char *folder,
                              dms_status *st) {
@@ -92,6 +101,7 @@ static dms_code open_parts(dms_session *s, const dms_options *options, const cha
     DMS_TRY(check_device(s->plan, options->device, st));
     DMS_TRY(keep_options(s, options, folder, st));
     DMS_TRY(allocate_bindings(s, st));
+    DMS_TRY(allocate_trace(s, st));
     const dms_device_options device = {s->plan->device_arena, s->plan->host_arena,
                                        s->options.threads, s->options.poison};
     DMS_TRY(dms_cpu_device_open(&device, &s->arena, &s->device, st));
@@ -314,6 +324,32 @@ void dms_session_progress(const dms_session *session, uint64_t *out_done, uint64
     *out_all = 0;
     for (uint32_t q = 0; q < DMS_N_QUEUES; q++)
         *out_all += session->plan->prologue.n_cmds[q];
+}
+
+static const char *kernel_name(uint32_t id) {
+    const dms_kernel_row *row = dms_kernel_row_find(id);
+    return row == NULL ? "unknown" : row->name;
+}
+
+/* Ahead commands may be running while this reads: an end that is there has its begin. */
+dms_code dms_session_trace(const dms_session *session, FILE *out, dms_status *st) {
+    const dms_trace *recorded = &session->trace;
+    if (recorded->n_turns == 0)
+        return dms_fail(st, DMS_EUSAGE, "the session was opened without trace_turns");
+    dms_arena scratch;
+    dms_trace seen;
+    dms_arena_init(&scratch, 0);
+    dms_code code = dms_trace_new(session->plan, recorded->n_turns, &scratch, &seen, st);
+    const uint64_t n = code == DMS_OK ? (uint64_t)seen.n_turns * seen.n_cmds : 0;
+    for (uint64_t i = 0; i < n; i++) {
+        seen.span[i].end_ns = __atomic_load_n(&recorded->span[i].end_ns, __ATOMIC_ACQUIRE);
+        if (seen.span[i].end_ns != 0)
+            seen.span[i].begin_ns = recorded->span[i].begin_ns;
+    }
+    if (code == DMS_OK)
+        code = dms_trace_write(&seen, "measured", kernel_name, &scratch, out, st);
+    dms_arena_free(&scratch);
+    return code;
 }
 
 /* Ascending; equal times need no further key. */

@@ -16,6 +16,7 @@
 #include "runtime/dms.h"
 #include "runtime/storage.h"
 #include "runtime/timeline.h"
+#include "schema/trace.h"
 
 /* Turns whose step times are remembered. */
 #define DMS_STEP_TURNS 31u
@@ -71,6 +72,7 @@ struct dms_session {
     const bool *is_small;      /* per call of the plan */
     _Atomic uint32_t *step_ns; /* [n_columns][n_steps]; turn i writes column i mod n_columns */
     uint32_t n_columns;
+    dms_trace trace; /* n_turns 0 where nothing is recorded */
     int64_t open_ns;
 };
 

@@ -44,13 +44,20 @@ static void put_string(FILE *out, const char *text) {
     fputc('"', out);
 }
 
+/* Whether the values of the innermost level share a line. */
+static bool is_on_one_line(const dms_json *json) {
+    return json->line_depth != 0 && json->depth > json->line_depth;
+}
+
 /* Writes what stands in front of a value: comma, line break with indent, key. */
 static void begin_value(dms_json *json, const char *key) {
     if (json->depth != 0) {
         const uint64_t bit = (uint64_t)1 << (json->depth - 1);
-        fputs(json->has_items & bit ? ",\n" : "\n", json->out);
+        if (json->has_items & bit)
+            fputs(is_on_one_line(json) ? ", " : ",", json->out);
         json->has_items |= bit;
-        fprintf(json->out, "%*s", (int)(2 * json->depth), "");
+        if (!is_on_one_line(json))
+            fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
     }
     if (key == NULL)
         return;
@@ -69,8 +76,9 @@ static void open_level(dms_json *json, const char *key, char bracket) {
 /* An empty level closes on the line that opened it. */
 static void close_level(dms_json *json, char bracket) {
     assert(json->depth > 0);
+    const bool has_lines = !is_on_one_line(json);
     json->depth--;
-    if (json->has_items & (uint64_t)1 << json->depth)
+    if (has_lines && (json->has_items & (uint64_t)1 << json->depth))
         fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
     fputc(bracket, json->out);
     if (json->depth == 0)

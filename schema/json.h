@@ -16,6 +16,7 @@
 /* Zero-initialise but for `out`. Nesting up to 64 levels. */
 typedef struct dms_json {
     FILE *out;
+    uint32_t line_depth; /* values nested deeper share the line of what holds them; 0 = none does */
     uint32_t depth;
     uint64_t has_items; /* bit per level: a comma is due */
 } dms_json;

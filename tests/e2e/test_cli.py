@@ -319,6 +319,37 @@ def the_picture_is_one_that_dot_can_draw(b):
     need(done.returncode == 0 and b'<svg' in done.stdout, done.stderr[:300])
 
 
+def lanes_of(trace):
+    """Per lane the events of a trace file in time; none begins before the one in front ended."""
+    events = json.loads(trace.read_text())['traceEvents']
+    name = {e['tid']: e['args']['name'] for e in events if e['name'] == 'thread_name'}
+    lanes = {lane: [] for lane in name.values()}
+    for e in sorted((e for e in events if e['ph'] == 'X'), key=lambda e: e['ts']):
+        lane = lanes[name[e['tid']]]
+        need(not lane or e['ts'] >= lane[-1]['ts'] + lane[-1]['dur'] - 1e-3,
+             f'{e["name"]} begins inside {lane[-1]["name"] if lane else ""}')
+        lane.append(e)
+    return lanes, events
+
+
+@test
+def predicted_and_measured_traces_have_the_same_lanes_and_names(b):
+    plan, out = b.scratch / 'trace.plan', [b.scratch / 'p.json', b.scratch / 'm.json']
+    _, report = b.compile(b.encoder, plan, *ENCODER, '--device-mem', 'floor', '--trace', out[0])
+    b.dmsrun(plan, '--model-dir', b.encoder.parent, '--iterations', '4', '--trace', out[1])
+    names = []
+    for trace in out:
+        lanes, events = lanes_of(trace)
+        names.append({lane: [e['name'] for e in found] for lane, found in lanes.items()})
+        for tier in ('device', 'host'):
+            live = [e['args']['live bytes'] for e in events
+                    if e['ph'] == 'C' and e['name'] == f'{tier} arena']
+            need(0 < max(live) <= report[f'{tier}_arena_bytes'], f'{tier}: {max(live)} bytes live')
+    need(set(names[0]) == {'compute', 'in', 'out', 'load'}, f'lanes {set(names[0])}')
+    need(len(names[0]['compute']) == 3 * report['steps'], 'not three turns')
+    need(names[0] == names[1], 'the measured trace shows other commands than the predicted one')
+
+
 @test
 def the_problem_is_dumped_as_numbers(b):
     path = b.scratch / 'problem.json'

@@ -49,8 +49,9 @@ static void path_of(const cli_case *c, const char *name, char out[200]) {
 }
 
 static void cli_end(cli_case *c) {
-    static const char *const MADE[] = {"p.plan",  "p.plan.consts", "q.plan",     "out.json",
-                                       "out.dot", "in.json",       "stdout.txt", "stderr.txt"};
+    static const char *const MADE[] = {"p.plan",     "p.plan.consts", "q.plan",
+                                       "out.json",   "out.dot",       "in.json",
+                                       "stdout.txt", "stderr.txt",    "trace.json"};
     char path[200];
     for (size_t i = 0; i < sizeof MADE / sizeof MADE[0]; i++) {
         path_of(c, MADE[i], path);
@@ -182,7 +183,7 @@ static void the_help_names_every_option(void **state) {
     static const char *const OPTION[] = {
         "-o PLAN",   "--device-mem",   "--host-mem", "--profile", "--dim",      "--exact",
         "--dot",     "--json",         "--dump",     "--verify",  "--list-ops", "--list-profiles",
-        "--version", "--dump-problem", "--help",     "-q, -v"};
+        "--version", "--dump-problem", "--help",     "-q, -v",    "--trace"};
     cli_case it, *c = &it;
     cli_begin(c);
     succeeds(c, "--help");
@@ -308,6 +309,7 @@ static void files_that_are_not_there_are_named(void **state) {
     refuses(c, "M --dim rows=8 -o nosuch/p.plan", DMS_EIO, "nosuch/p.plan");
     refuses(c, "M --dim rows=8 --json nosuch/out.json", DMS_EIO, "nosuch/out.json");
     refuses(c, "M --dim rows=8 --dot nosuch/out.dot", DMS_EIO, "nosuch/out.dot");
+    refuses(c, "M --dim rows=8 --trace nosuch/trace.json", DMS_EIO, "nosuch/trace.json");
     refuses(c, "M --dim rows=8 --profile ./nosuch.json", DMS_EIO, "nosuch.json");
     cli_end(c);
 }
@@ -393,7 +395,7 @@ static void the_views_are_written_beside_each_other(void **state) {
     cli_case it, *c = &it;
     cli_begin(c);
     succeeds(c, "-q M --dim rows=8 --device-mem floor --json out.json --dot out.dot --dump-problem "
-                "in.json");
+                "in.json --trace trace.json");
     (void)slurp(c, "out.json", c->out, sizeof c->out);
     json_t *root = json_loads(c->out, 0, NULL);
     assert_non_null(root);
@@ -406,6 +408,10 @@ static void the_views_are_written_beside_each_other(void **state) {
     json_decref(root);
     (void)slurp(c, "out.dot", c->out, sizeof c->out);
     assert_ptr_equal(strstr(c->out, "digraph"), c->out);
+    (void)slurp(c, "trace.json", c->out, sizeof c->out);
+    root = json_loads(c->out, 0, NULL);
+    assert_true(json_array_size(json_object_get(root, "traceEvents")) > 12);
+    json_decref(root);
     cli_end(c);
 }
 

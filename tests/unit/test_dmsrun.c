@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
@@ -237,6 +238,29 @@ static void the_json_has_every_key_of_the_contract(void **state) {
     remove_case(&c);
 }
 
+static void the_trace_shows_the_first_three_turns(void **state) {
+    (void)state;
+    program_case c;
+    make_case(&c);
+    assert_int_equal(run_program(&c, "plan.bin --trace t.json --iterations 4 --warmup 1"), 0);
+    char json[65536];
+    slurp(&c, "t.json", json, sizeof json);
+    json_t *root = json_loads(json, 0, NULL);
+    assert_non_null(root);
+    const json_t *events = json_object_get(root, "traceEvents");
+    int n_seams = 0, n_steps = 0;
+    for (size_t i = 0; i < json_array_size(events); i++) {
+        const json_t *e = json_array_get(events, i);
+        const char *phase = json_string_value(json_object_get(e, "ph"));
+        n_seams += strcmp(phase, "i") == 0;
+        n_steps += strcmp(phase, "X") == 0 && json_integer_value(json_object_get(e, "tid")) == 1;
+    }
+    assert_int_equal(n_seams, 3);
+    assert_int_equal(n_steps, 3);
+    json_decref(root);
+    remove_case(&c);
+}
+
 static void wrong_options_are_exit_code_2(void **state) {
     (void)state;
     program_case c;
@@ -247,7 +271,7 @@ static void wrong_options_are_exit_code_2(void **state) {
     refuses(&c, "plan.bin --threads many", 2, "--threads");
     refuses(&c, "plan.bin --iterations 0", 2, "--iterations");
     refuses(&c, "plan.bin --iterations", 2, "--iterations wants a value");
-    refuses(&c, "plan.bin --trace x", 2, "unknown option --trace");
+    refuses(&c, "plan.bin --profile x", 2, "unknown option --profile");
     refuses(&c, "plan.bin --input x", 2, "NAME=FILE");
     refuses(&c, "plan.bin --input x=a --input x=b", 2, "twice");
     refuses(&c, "plan.bin --rtol 1", 2, "--compare");
@@ -285,6 +309,7 @@ static void files_that_cannot_be_used_are_exit_code_4_or_6(void **state) {
     refuses(&c, "plan.bin --output x.npy", 4, "x.npy");
     refuses(&c, "plan.bin --output no/such", 4, "no/such");
     refuses(&c, "plan.bin --json no/such.json", 4, "no/such.json");
+    refuses(&c, "plan.bin --trace no/such.json", 4, "no/such.json");
     remove_case(&c);
 }
 
@@ -338,6 +363,7 @@ int main(void) {
         cmocka_unit_test(a_wrong_reference_is_exit_code_9_and_names_the_output),
         cmocka_unit_test(the_digest_is_the_same_whatever_the_options),
         cmocka_unit_test(the_json_has_every_key_of_the_contract),
+        cmocka_unit_test(the_trace_shows_the_first_three_turns),
         cmocka_unit_test(wrong_options_are_exit_code_2),
         cmocka_unit_test(wrong_inputs_are_exit_code_7),
         cmocka_unit_test(files_that_cannot_be_used_are_exit_code_4_or_6),

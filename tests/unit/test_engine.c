@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <jansson.h>
 #include <string.h>
 
 #include "runtime/check/check.h"
@@ -97,6 +98,94 @@ static void every_turn_computes_its_own_input(void **state) {
         check_six_times(c.y, (float)turn);
     }
     assert_int_equal(dms_session_stats(s).turns, 100);
+    dms_close(s);
+}
+
+/* What a session wrote of its first turns. */
+static json_t *trace_of(const dms_session *s) {
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    assert_int_equal(dms_session_trace(s, out, NULL), DMS_OK);
+    rewind(out);
+    json_t *root = json_loadf(out, 0, NULL);
+    assert_non_null(root);
+    assert_int_equal(fclose(out), 0);
+    return root;
+}
+
+/* How many commands a trace shows on a lane, and that none begins before the one in front ends. */
+static int count_lane(const json_t *root, int lane) {
+    const json_t *events = json_object_get(root, "traceEvents");
+    double ended = 0;
+    int n = 0;
+    for (size_t i = 0; i < json_array_size(events); i++) {
+        const json_t *e = json_array_get(events, i);
+        if (strcmp(json_string_value(json_object_get(e, "ph")), "X") != 0 ||
+            json_integer_value(json_object_get(e, "tid")) != lane)
+            continue;
+        const double begin = json_number_value(json_object_get(e, "ts"));
+        assert_true(begin >= ended - 0.0005);
+        ended = begin + json_number_value(json_object_get(e, "dur"));
+        n++;
+    }
+    return n;
+}
+
+static void the_first_turns_are_recorded_where_that_was_asked_for(void **state) {
+    (void)state;
+    stream_case c;
+    make_stream(&c);
+    dms_session *s = open_case(&c.run, (dms_options){.trace_turns = 3, .turns = 5});
+    bind_one(s, c.x, c.y);
+    for (int turn = 0; turn < 5; turn++)
+        assert_int_equal(dms_run(s, NULL), DMS_OK);
+    json_t *root = trace_of(s);
+    assert_int_equal(count_lane(root, 1), 6); /* two steps a turn */
+    assert_int_equal(count_lane(root, 2), 6); /* x, and w1 for the next turn */
+    assert_int_equal(count_lane(root, 3), 3); /* y */
+    json_decref(root);
+    dms_close(s);
+}
+
+static void the_last_turn_shows_nothing_for_a_next_one(void **state) {
+    (void)state;
+    stream_case c;
+    make_stream(&c);
+    dms_session *s = open_case(&c.run, (dms_options){.trace_turns = 3, .turns = 1});
+    bind_one(s, c.x, c.y);
+    assert_int_equal(dms_run(s, NULL), DMS_OK);
+    json_t *root = trace_of(s);
+    assert_int_equal(count_lane(root, 1), 2);
+    assert_int_equal(count_lane(root, 2), 1); /* x alone: w1 of a turn 1 is not fetched */
+    json_decref(root);
+    dms_close(s);
+}
+
+static void a_session_that_records_nothing_has_no_trace(void **state) {
+    (void)state;
+    stream_case c;
+    make_stream(&c);
+    dms_session *s = open_case(&c.run, (dms_options){0});
+    assert_int_equal(dms_session_trace(s, stderr, NULL), DMS_EUSAGE);
+    dms_close(s);
+}
+
+static void recording_takes_its_memory_when_the_session_opens(void **state) {
+    (void)state;
+    stream_case c;
+    make_stream(&c);
+    dms_session *s = open_case(&c.run, (dms_options){.trace_turns = 2});
+    const uint64_t used = s->arena.used_bytes;
+    assert_non_null(s->trace.span);
+    bind_one(s, c.x, c.y);
+    assert_int_equal(dms_prepare(s, NULL), DMS_OK);
+    const dms_arena_mark mark = dms_arena_here(&s->arena);
+    for (int turn = 0; turn < 4; turn++)
+        assert_int_equal(dms_run(s, NULL), DMS_OK);
+    const dms_arena_mark after = dms_arena_here(&s->arena);
+    assert_ptr_equal(after.block, mark.block);
+    assert_int_equal(after.used, mark.used);
+    assert_true(s->arena.used_bytes >= used);
     dms_close(s);
 }
 
@@ -402,6 +491,10 @@ static void a_device_that_is_not_there_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_turn_computes_its_own_input),
+        cmocka_unit_test(the_first_turns_are_recorded_where_that_was_asked_for),
+        cmocka_unit_test(the_last_turn_shows_nothing_for_a_next_one),
+        cmocka_unit_test(a_session_that_records_nothing_has_no_trace),
+        cmocka_unit_test(recording_takes_its_memory_when_the_session_opens),
         cmocka_unit_test(the_next_input_may_be_given_while_a_turn_runs),
         cmocka_unit_test(the_last_turn_skips_what_serves_the_next),
         cmocka_unit_test(poison_and_threads_change_no_bit),

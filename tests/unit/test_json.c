@@ -70,6 +70,24 @@ static void reals_are_short_and_exact_or_null(void **state) {
     end(&s, "[\n  0.1,\n  0.3333333333333333,\n  null,\n  null\n]\n");
 }
 
+static void deep_values_share_a_line_where_that_is_wanted(void **state) {
+    (void)state;
+    sink s;
+    begin(&s);
+    s.json.line_depth = 1;
+    dms_json_array(&s.json, NULL);
+    dms_json_object(&s.json, NULL);
+    dms_json_int(&s.json, "a", 1);
+    dms_json_array(&s.json, "b");
+    dms_json_int(&s.json, NULL, 2);
+    dms_json_int(&s.json, NULL, 3);
+    dms_json_end_array(&s.json);
+    dms_json_end_object(&s.json);
+    dms_json_int(&s.json, NULL, 4);
+    dms_json_end_array(&s.json);
+    end(&s, "[\n  {\"a\": 1, \"b\": [2, 3]},\n  4\n]\n");
+}
+
 static void names_are_escaped_and_stay_valid_utf8(void **state) {
     (void)state;
     static const struct {
@@ -104,6 +122,7 @@ int main(void) {
         cmocka_unit_test(commas_stand_between_items_only),
         cmocka_unit_test(reals_are_short_and_exact_or_null),
         cmocka_unit_test(names_are_escaped_and_stay_valid_utf8),
+        cmocka_unit_test(deep_values_share_a_line_where_that_is_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
