@@ -25,12 +25,14 @@
 enum {
     KEYS = 256, /* of a block */
     ROWS = 96,  /* of a part at most, a multiple of TILE */
-    TILE = DMS_TILE_ROWS,
+    TILE = 6,   /* on every set: which masked keys a row meets depends on it */
     PANEL = DMS_TILE_WIDTH,
     SEGMENT = DMS_TILE_SEGMENT,
     ROOM = 131072, /* elements of q, and of o, of a part; 6 rows of the widest head fit */
 };
 _Static_assert(ROOM >= TILE * DMS_ATTENTION_MAX_WIDTH, "one tile fits");
+
+_Static_assert((int)TILE <= (int)DMS_TILE_ROWS, "a tile is one call");
 
 #define product DMS_ISA(dms_tile_product)
 
@@ -216,7 +218,7 @@ static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, attention
                 score[j] = taken[j * pitch] != 0 ? score[j] : -INFINITY;
         else
             DMS_ISA(dms_strip_load)
-            (p->mask->dtype, p->mask_at + at * dms_dtype_bytes(p->mask->dtype), pitch, n, s->row);
+        (p->mask->dtype, p->mask_at + at * dms_dtype_bytes(p->mask->dtype), pitch, n, s->row);
         for (int64_t j = 0; j < n && p->mask->dtype != DMS_DTYPE_BOOL; j++)
             score[j] += s->row[j];
     }

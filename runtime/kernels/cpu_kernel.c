@@ -9,10 +9,15 @@
 
 #define BASE(name) &dms_cpu_##name##_base,
 #define AVX2(name) &dms_cpu_##name##_avx2,
+#define AVX512(name) &dms_cpu_##name##_avx512,
 static const dms_cpu_kernel *const base_kernels[] = {DMS_ALL_KERNELS(BASE) NULL};
 static const dms_cpu_kernel *const avx2_kernels[] = {DMS_ALL_KERNELS(AVX2) NULL};
+static const dms_cpu_kernel *const avx512_kernels[] = {DMS_ALL_KERNELS(AVX512) NULL};
+static const dms_cpu_kernel *const *const tables[DMS_N_ISAS] = {base_kernels, avx2_kernels,
+                                                                avx512_kernels};
 #undef BASE
 #undef AVX2
+#undef AVX512
 
 dms_isa dms_isa_detect(void) {
     unsigned a, b, c, d;
@@ -20,11 +25,14 @@ dms_isa dms_isa_detect(void) {
     const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                           __builtin_cpu_supports("bmi2") && __get_cpuid(1, &a, &b, &c, &d) != 0 &&
                           (c & bit_F16C) != 0;
-    return has_avx2 ? DMS_ISA_AVX2 : DMS_ISA_BASE;
+    const bool has_avx512 =
+        has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return has_avx512 ? DMS_ISA_AVX512 : has_avx2 ? DMS_ISA_AVX2 : DMS_ISA_BASE;
 }
 
 const dms_cpu_kernel *dms_cpu_kernel_find(uint32_t id, dms_isa isa) {
-    const dms_cpu_kernel *const *table = isa == DMS_ISA_BASE ? base_kernels : avx2_kernels;
+    const dms_cpu_kernel *const *table = tables[isa];
     for (; *table != NULL; table++)
         if ((*table)->id == id)
             return *table;

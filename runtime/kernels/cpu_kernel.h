@@ -35,7 +35,12 @@ typedef struct dms_cpu_kernel {
 } dms_cpu_kernel;
 
 /* Instruction sets this build holds, weakest first. */
-typedef enum dms_isa { DMS_ISA_BASE = 0, DMS_ISA_AVX2 = 1, DMS_N_ISAS } dms_isa;
+typedef enum dms_isa {
+    DMS_ISA_BASE = 0,
+    DMS_ISA_AVX2 = 1,
+    DMS_ISA_AVX512 = 2, /* F, BW, DQ and VL */
+    DMS_N_ISAS
+} dms_isa;
 
 /* The best instruction set of this machine. */
 dms_isa dms_isa_detect(void);

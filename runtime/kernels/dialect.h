@@ -1,12 +1,12 @@
 /* dialect.h - the C dialect of kernel bodies: gcc builds it for the CPU device, nvcc for CUDA.
  *
- * Reads    DMS_ISA_SUFFIX (_base or _avx2), set by the build for every *_cpu.c.
+ * Reads    DMS_ISA_SUFFIX (_base, _avx2, _avx512), set by the build for every *_cpu.c.
  * Returns  macros: symbols per instruction set, inline functions, maps and fixed-tree reductions.
  * Cost     a loop the compiler vectorises; nothing at run time.
  * Source   none.
  * Not here elementary functions (elementary.h), walking of strided operands (each family).
  *
- * Rules that keep both compilers and both instruction sets at the same bits: contraction is off, so
+ * Rules that keep both compilers and all instruction sets at the same bits: contraction is off, so
  * `fmaf` is written where it is meant; float constants end in f; no function of math.h but fmaf,
  * sqrtf, floorf, ceilf, rintf, truncf (exact by IEEE 754); a reduction is a fixed tree of DMS_LANES
  * lanes; no casts from void *, no variable-length arrays, no restrict but the macro.
@@ -20,7 +20,7 @@
 #define DMS_GLUE2(a, b) a##b
 #define DMS_GLUE(a, b) DMS_GLUE2(a, b)
 
-/* name_base or name_avx2: every external symbol of a *_cpu.c is written DMS_ISA(name). */
+/* name_base, name_avx2, ...: every external symbol of a *_cpu.c is written DMS_ISA(name). */
 #define DMS_ISA(name) DMS_GLUE(name, DMS_ISA_SUFFIX)
 
 #ifdef __CUDACC__

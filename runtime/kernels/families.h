@@ -1,10 +1,11 @@
 /* families.h - the list of kernels: the one place, besides its own files, that names a kernel.
  *
  * Reads    nothing.
- * Returns  X(name) for every kernel; each X names three constants:
+ * Returns  X(name) for every kernel; each X names four constants:
  *              dms_row_<name>        in <family>.c       what is known of it (kernel.h)
  *              dms_cpu_<name>_base   in <family>_cpu.c   how it runs (cpu_kernel.h), written as
  *              dms_cpu_<name>_avx2                       `dms_cpu_kernel DMS_ISA(dms_cpu_<name>)`
+ *              dms_cpu_<name>_avx512
  * Cost     none.
  * Source   none.
  * Not here ids and operands (catalogue.h).
@@ -38,7 +39,8 @@
 
 #define DMS_DECLARE_KERNEL(name)                                                                   \
     extern const dms_kernel_row dms_row_##name;                                                    \
-    extern const dms_cpu_kernel dms_cpu_##name##_base, dms_cpu_##name##_avx2;
+    extern const dms_cpu_kernel dms_cpu_##name##_base, dms_cpu_##name##_avx2,                      \
+        dms_cpu_##name##_avx512;
 DMS_ALL_KERNELS(DMS_DECLARE_KERNEL)
 #undef DMS_DECLARE_KERNEL
 

@@ -5,7 +5,8 @@
  *        k0 = 0       256        512    K
  *      +---------+----------+-------+        b is read as panels of 16 columns: stored so, or
  *   a  | 96 rows |          |       |        copied so into scratch, one segment at a time.
- *      +---------+----------+-------+        Six rows of a meet one panel in a register tile.
+ *      +---------+----------+-------+        Six rows of a (eight with AVX-512) meet one panel
+ *                                              (or two) in a register tile.
  *
  * One chain per segment of 256 and per element; segments are added in order. Neither depends on
  * the part, so every split gives the same bits. y = alpha sum, then + beta c, each rounded. */
@@ -190,25 +191,29 @@ static void prefetch_slice(const float *panel, int64_t k, int64_t slice, int64_t
         __builtin_prefetch(panel + q * WIDTH, 0, 2);
 }
 
-/* Rows [row, row + rows) of a (copied) against all columns of the part, in tiles of equal height as
- * far as possible: a tile of one row takes as long as one of four. */
+/* Rows [row, row + rows) of a (copied) against all columns of the part, two panels at a time, in
+ * tiles of equal height as far as possible: a tile of one row takes as long as one of four. */
 static void block_of_rows(const product *p, int64_t row, int64_t rows, int64_t k, const float *a,
                           const float *b, int64_t pitch_panel, const sums *sum,
                           dms_tile_mode mode) {
-    for (int64_t j = 0; j < p->columns; j += WIDTH, b += pitch_panel) {
+    const int64_t all = blocks_of(rows, ROWS);
+    int panels = 0;
+    for (int64_t j = 0; j < p->columns; j += panels * WIDTH, b += panels * pitch_panel) {
         const int64_t n = p->columns - j;
-        const int64_t all = blocks_of(rows, ROWS);
+        const bool is_edge = n < WIDTH && sum->is_direct;
+        panels = n >= 2 * WIDTH || (n > WIDTH && !sum->is_direct) ? 2 : 1;
         int64_t tiles = all;
         for (int64_t i = 0; i < rows; tiles--) {
             const int high = (int)blocks_of(rows - i, tiles);
-            if (row == 0 && n > WIDTH)
-                prefetch_slice(b + pitch_panel, k, all - tiles, all);
+            for (int q = 0; q < panels && row == 0 && n > (panels + q) * WIDTH; q++)
+                prefetch_slice(b + (panels + q) * pitch_panel, k, all - tiles, all);
             float *at = sum->at + (row + i) * sum->pitch + j / WIDTH * sum->step;
-            if (n < WIDTH && sum->is_direct)
-                tile_at_edge(high, k, a + i * SEGMENT, b, at, sum->pitch, n);
+            const dms_tile t = {high,        panels, k,          a + i * SEGMENT, SEGMENT, b,
+                                pitch_panel, at,     sum->pitch, sum->step,       mode};
+            if (is_edge)
+                tile_at_edge(high, k, t.a, b, at, sum->pitch, n);
             else
-                DMS_ISA(dms_tile_product)
-            (high, k, a + i * SEGMENT, SEGMENT, b, at, sum->pitch, mode);
+                DMS_ISA(dms_tile_products)(&t);
             i += high;
         }
     }

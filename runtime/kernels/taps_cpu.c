@@ -24,7 +24,7 @@ enum {
     WIDE = DMS_TAPS_WIDE,
     PANEL = DMS_TILE_WIDTH,
     PANELS = DMS_TAPS_CHANNELS / DMS_TILE_WIDTH,
-    SLACK = 8, /* vectors may read this far past the image and the sums */
+    SLACK = 16, /* vectors may read this far past the image and the sums */
     NARROW = 48,
 };
 
@@ -179,21 +179,28 @@ static void load_channel(const dms_taps *t, const block *b, int64_t m, int64_t p
     }
 }
 
-/* Weights of up to 16 output channels from `m` on for this block, as [term][16]. */
-static const float *load_weights(const dms_taps *t, const block *b, int64_t m, taps_scratch *s) {
+/* The weights of a block from output channel `m` on become panels [term][16] of a tile: one, or two
+ * where the stored ones can be read in place. */
+static void load_weights(const dms_taps *t, const block *b, int64_t m, taps_scratch *s,
+                         dms_tile *tile) {
+    tile->panels = 1;
+    tile->b = s->weight;
     if (t->is_panels) {
         const int64_t at = (m / PANEL * t->x.c * t->n + b->c0 * t->n + b->t0) * PANEL;
-        if (t->dtype == DMS_DTYPE_F32)
-            return (const float *)(const void *)t->w + at;
-        load(t, t->w + at * t->size, 1, b->nc * b->nt * PANEL, s->weight);
-        return s->weight;
+        if (t->dtype != DMS_DTYPE_F32) {
+            load(t, t->w + at * t->size, 1, b->nc * b->nt * PANEL, s->weight);
+            return;
+        }
+        tile->b = (const float *)(const void *)t->w + at;
+        tile->pitch_b = t->x.c * t->n * PANEL;
+        tile->panels = m + PANEL < t->y.c ? 2 : 1;
+        return;
     }
     const int64_t wide = min64(t->y.c - m, PANEL);
     if (wide < PANEL)
         memset(s->weight, 0, sizeof s->weight);
     for (int64_t j = 0; j < wide; j++)
         load_channel(t, b, m + j, PANEL, s->weight + j);
-    return s->weight;
 }
 
 static float bias_of(const dms_taps *t, int64_t m) {
@@ -230,16 +237,15 @@ static void store_panel(const dms_taps *t, int64_t m, const float *sum) {
     }
 }
 
-/* All pixels of a panel, in tiles of equal height as far as possible: a tile of one pixel takes as
- * long as one of four. */
-static void run_panel(int64_t pixels, int64_t terms, const float *w, const taps_scratch *s,
-                      float *sum) {
+/* All pixels of one or two panels, in tiles of equal height as far as possible: a tile of one pixel
+ * takes as long as one of four. */
+static void run_panels(int64_t pixels, dms_tile t, const taps_scratch *s) {
     int64_t tiles = divide_up(pixels, DMS_TILE_ROWS);
     for (int64_t p = 0; p < pixels; tiles--) {
-        const int64_t rows = divide_up(pixels - p, tiles);
-        DMS_ISA(dms_tile_taps)
-        ((int)rows, terms, s->image, s->base + p, s->offset, w, sum + p * PANEL);
-        p += rows;
+        t.rows = (int)divide_up(pixels - p, tiles);
+        DMS_ISA(dms_tile_taps)(&t, s->base + p, s->offset);
+        t.c += t.rows * PANEL;
+        p += t.rows;
     }
 }
 
@@ -258,8 +264,16 @@ static void run_with_panels(const dms_taps *t, taps_scratch *s) {
         for (int64_t p = 0; p < pixels; p++)
             s->base[p] = (int32_t)(p / t->y.w * b.pitch_h * (b.is_window ? t->step_h : 1) +
                                    p % t->y.w * (b.is_window ? t->step_w : 1));
-        for (int64_t m = 0; m < t->y.c; m += PANEL)
-            run_panel(pixels, b.nc * b.nt, load_weights(t, &b, m, s), s, s->sum + m * PIXELS);
+        dms_tile tile = {.k = b.nc * b.nt,
+                         .a = s->image,
+                         .pitch_c = PANEL,
+                         .step_c = PIXELS * PANEL,
+                         .mode = DMS_TILE_CONTINUE};
+        for (int64_t m = 0; m < t->y.c; m += tile.panels * PANEL) {
+            tile.c = s->sum + m * PIXELS;
+            load_weights(t, &b, m, s, &tile);
+            run_panels(pixels, tile, s);
+        }
     }
     for (int64_t m = 0; m < t->y.c; m += PANEL)
         store_panel(t, m, s->sum + m * PIXELS);
@@ -291,8 +305,8 @@ static void run_rows(const dms_taps *t, const block *b, int64_t m, bool is_first
     const int64_t terms = b->nc * b->nt;
     const bool is_direct = is_last && t->y.pitch_w == 1 && t->dtype == DMS_DTYPE_F32;
     float *y = (float *)(void *)t->y.at + m * t->y.pitch_c;
-    float start[64];
-    for (int j = 0; j < 64 && is_first; j++)
+    float start[128];
+    for (int j = 0; j < 128 && is_first; j++)
         start[j] = bias_of(t, m);
     load_channel(t, b, m, 1, s->weight);
     if (is_first && is_last && is_narrow(t, b)) {

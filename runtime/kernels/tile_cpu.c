@@ -8,130 +8,129 @@
 #ifdef __FMA__
 #include <immintrin.h>
 
+#ifdef __AVX512F__
+typedef __m512 vec;
+enum { V = 16 }; /* elements of a vector */
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, v) _mm512_storeu_ps(p, v)
+#define SPREAD(p) _mm512_set1_ps(*(p))
+#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define ZERO() _mm512_setzero_ps()
+#define SUM(a, b) _mm512_add_ps(a, b)
+#else
+typedef __m256 vec;
+enum { V = 8 };
 #define LOAD(p) _mm256_loadu_ps(p)
 #define STORE(p, v) _mm256_storeu_ps(p, v)
+#define SPREAD(p) _mm256_broadcast_ss(p)
+#define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define ZERO() _mm256_setzero_ps()
+#define SUM(a, b) _mm256_add_ps(a, b)
+#endif
+enum { HALVES = 16 / V }; /* vectors of a panel's row */
 
 /* Where a chain starts, and what happens to its end. */
-DMS_FN __m256 chain_start(const float *c, dms_tile_mode mode) {
-    return mode == DMS_TILE_CONTINUE ? LOAD(c) : _mm256_setzero_ps();
+DMS_FN vec chain_start(const float *c, dms_tile_mode mode) {
+    return mode == DMS_TILE_CONTINUE ? LOAD(c) : ZERO();
 }
 
-DMS_FN void chain_end(float *c, __m256 sum, dms_tile_mode mode) {
-    STORE(c, mode == DMS_TILE_ADD ? _mm256_add_ps(LOAD(c), sum) : sum);
+DMS_FN void chain_end(float *c, vec sum, dms_tile_mode mode) {
+    STORE(c, mode == DMS_TILE_ADD ? SUM(LOAD(c), sum) : sum);
 }
 
-/* M rows, a constant. Of the 16 vector registers 12 hold sums, 2 the panel's row, 1 or 2 elements
- * of a:
+/* M rows, N vectors, constants; vector v belongs to panel v / HALVES. Of AVX2's 16 registers 12
+ * hold sums, 2 the panel's row, 1 or 2 elements of a; AVX-512 has 32 and takes two panels:
  *
  *                  b[p][0..7]  b[p][8..15]
  *      a[0][p]        sum          sum
  *       ...           ...          ...
  *      a[5][p]        sum          sum
  */
-#define PRODUCT(M)                                                                                 \
-    static DMS_NOINLINE void product_##M(int64_t k, const float *a, int64_t pitch_a,               \
-                                         const float *b, float *c, int64_t pitch_c,                \
-                                         dms_tile_mode mode) {                                     \
-        __m256 sum[M][2];                                                                          \
+#define FOR_SUMS(M, N)                                                                             \
+    DMS_UNROLL                                                                                     \
+    for (int r = 0; r < (M); r++)                                                                  \
         DMS_UNROLL                                                                                 \
-        for (int r = 0; r < M; r++) {                                                              \
-            sum[r][0] = chain_start(c + r * pitch_c, mode);                                        \
-            sum[r][1] = chain_start(c + r * pitch_c + 8, mode);                                    \
-        }                                                                                          \
-        for (int64_t p = 0; p < k; p++) {                                                          \
-            const __m256 b0 = LOAD(b + p * 16), b1 = LOAD(b + p * 16 + 8);                         \
+    for (int v = 0; v < (N); v++)
+#define SUM_AT(t, r, v)                                                                            \
+    ((t)->c + (r) * (t)->pitch_c + (v) / HALVES * (t)->step_c + (v) % HALVES * V)
+#define PANEL_AT(b, pitch, p, v) ((b) + (v) / HALVES * (pitch) + (p)*16 + (v) % HALVES * V)
+
+#define PRODUCT(M, N)                                                                              \
+    static DMS_NOINLINE void product_##M##_##N(const dms_tile *t) {                                \
+        vec sum[M][N], row[N];                                                                     \
+        const float *const a = t->a, *const b = t->b;                                              \
+        const int64_t pitch_a = t->pitch_a, pitch_b = t->pitch_b;                                  \
+        FOR_SUMS(M, N) sum[r][v] = chain_start(SUM_AT(t, r, v), t->mode);                          \
+        for (int64_t p = 0; p < t->k; p++) {                                                       \
             DMS_UNROLL                                                                             \
-            for (int r = 0; r < M; r++) {                                                          \
-                const __m256 x = _mm256_broadcast_ss(a + r * pitch_a + p);                         \
-                sum[r][0] = _mm256_fmadd_ps(x, b0, sum[r][0]);                                     \
-                sum[r][1] = _mm256_fmadd_ps(x, b1, sum[r][1]);                                     \
+            for (int v = 0; v < (N); v++)                                                          \
+                row[v] = LOAD(PANEL_AT(b, pitch_b, p, v));                                         \
+            DMS_UNROLL                                                                             \
+            for (int r = 0; r < (M); r++) {                                                        \
+                const vec x = SPREAD(a + r * pitch_a + p);                                         \
+                DMS_UNROLL                                                                         \
+                for (int v = 0; v < (N); v++)                                                      \
+                    sum[r][v] = FMA(x, row[v], sum[r][v]);                                         \
             }                                                                                      \
         }                                                                                          \
-        DMS_UNROLL                                                                                 \
-        for (int r = 0; r < M; r++) {                                                              \
-            chain_end(c + r * pitch_c, sum[r][0], mode);                                           \
-            chain_end(c + r * pitch_c + 8, sum[r][1], mode);                                       \
-        }                                                                                          \
+        FOR_SUMS(M, N) chain_end(SUM_AT(t, r, v), sum[r][v], t->mode);                             \
     }
 
-#define TAPS(M)                                                                                    \
-    static DMS_NOINLINE void taps_##M(int64_t k, const float *x, const int32_t *base,              \
-                                      const int32_t *offset, const float *w, float *c) {           \
-        __m256 sum[M][2];                                                                          \
-        const float *at[M];                                                                        \
+#define TAPS(M, N)                                                                                 \
+    static DMS_NOINLINE void taps_##M##_##N(const dms_tile *t, const int32_t *base,                \
+                                            const int32_t *offset) {                               \
+        vec sum[M][N], row[N];                                                                     \
+        const float *at[M], *const b = t->b;                                                       \
+        const int64_t pitch_b = t->pitch_b;                                                        \
+        FOR_SUMS(M, N) sum[r][v] = chain_start(SUM_AT(t, r, v), t->mode);                          \
         DMS_UNROLL                                                                                 \
-        for (int r = 0; r < M; r++) {                                                              \
-            at[r] = x + base[r];                                                                   \
-            sum[r][0] = LOAD(c + r * 16);                                                          \
-            sum[r][1] = LOAD(c + r * 16 + 8);                                                      \
-        }                                                                                          \
-        for (int64_t p = 0; p < k; p++) {                                                          \
+        for (int r = 0; r < (M); r++)                                                              \
+            at[r] = t->a + base[r];                                                                \
+        for (int64_t p = 0; p < t->k; p++) {                                                       \
             const int64_t step = offset[p];                                                        \
-            const __m256 w0 = LOAD(w + p * 16), w1 = LOAD(w + p * 16 + 8);                         \
             DMS_UNROLL                                                                             \
-            for (int r = 0; r < M; r++) {                                                          \
-                const __m256 v = _mm256_broadcast_ss(at[r] + step);                                \
-                sum[r][0] = _mm256_fmadd_ps(v, w0, sum[r][0]);                                     \
-                sum[r][1] = _mm256_fmadd_ps(v, w1, sum[r][1]);                                     \
+            for (int v = 0; v < (N); v++)                                                          \
+                row[v] = LOAD(PANEL_AT(b, pitch_b, p, v));                                         \
+            DMS_UNROLL                                                                             \
+            for (int r = 0; r < (M); r++) {                                                        \
+                const vec x = SPREAD(at[r] + step);                                                \
+                DMS_UNROLL                                                                         \
+                for (int v = 0; v < (N); v++)                                                      \
+                    sum[r][v] = FMA(x, row[v], sum[r][v]);                                         \
             }                                                                                      \
         }                                                                                          \
-        DMS_UNROLL                                                                                 \
-        for (int r = 0; r < M; r++) {                                                              \
-            STORE(c + r * 16, sum[r][0]);                                                          \
-            STORE(c + r * 16 + 8, sum[r][1]);                                                      \
-        }                                                                                          \
+        FOR_SUMS(M, N) chain_end(SUM_AT(t, r, v), sum[r][v], t->mode);                             \
     }
 
-DMS_NOINLINE void DMS_ISA(dms_tile_row)(int64_t k, const float *a, const float *b,
-                                        int64_t pitch_panel, float *c, dms_tile_mode mode) {
-    __m256 sum[4][2];
-    DMS_UNROLL
-    for (int r = 0; r < 4; r++) {
-        sum[r][0] = chain_start(c + r * 16, mode);
-        sum[r][1] = chain_start(c + r * 16 + 8, mode);
-    }
-    for (int64_t p = 0; p < k; p++) {
-        const __m256 x = _mm256_broadcast_ss(a + p);
-        DMS_UNROLL
-        for (int r = 0; r < 4; r++) {
-            const float *at = b + r * pitch_panel + p * 16;
-            sum[r][0] = _mm256_fmadd_ps(x, LOAD(at), sum[r][0]);
-            sum[r][1] = _mm256_fmadd_ps(x, LOAD(at + 8), sum[r][1]);
-        }
-    }
-    DMS_UNROLL
-    for (int r = 0; r < 4; r++) {
-        chain_end(c + r * 16, sum[r][0], mode);
-        chain_end(c + r * 16 + 8, sum[r][1], mode);
-    }
-}
-
-/* N vectors of 8, a constant. N chains are in flight; below 8 the loop waits for their latency. */
+/* N vectors, a constant. N chains are in flight; below 8 the loop waits for their latency. */
 #define ALONG(N)                                                                                   \
     static DMS_NOINLINE void along_##N(int64_t k, const float *x, const int32_t *offset,           \
                                        const float *w, const float *from, float *to) {             \
-        __m256 s[N];                                                                               \
+        vec s[N];                                                                                  \
         DMS_UNROLL                                                                                 \
         for (int v = 0; v < N; v++)                                                                \
-            s[v] = LOAD(from + v * 8);                                                             \
+            s[v] = LOAD(from + v * V);                                                             \
         for (int64_t p = 0; p < k; p++) {                                                          \
             const float *at = x + offset[p];                                                       \
-            const __m256 c = _mm256_broadcast_ss(w + p);                                           \
+            const vec c = SPREAD(w + p);                                                           \
             DMS_UNROLL                                                                             \
             for (int v = 0; v < N; v++)                                                            \
-                s[v] = _mm256_fmadd_ps(LOAD(at + v * 8), c, s[v]);                                 \
+                s[v] = FMA(LOAD(at + v * V), c, s[v]);                                             \
         }                                                                                          \
         DMS_UNROLL                                                                                 \
         for (int v = 0; v < N; v++)                                                                \
-            STORE(to + v * 8, s[v]);                                                               \
+            STORE(to + v * V, s[v]);                                                               \
     }
+
+#define LOAD8(p) _mm256_loadu_ps(p)
+#define STORE8(p, v) _mm256_storeu_ps(p, v)
 
 /* 8 x 8 in registers: pairs, then fours, then halves. */
 static void transpose_8x8(const float *x, int64_t pitch_x, float *y, int64_t pitch_y) {
     __m256 r[8], s[8];
     DMS_UNROLL
     for (int i = 0; i < 8; i++)
-        r[i] = LOAD(x + i * pitch_x);
+        r[i] = LOAD8(x + i * pitch_x);
     DMS_UNROLL
     for (int i = 0; i < 8; i += 2) {
         s[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
@@ -146,49 +145,105 @@ static void transpose_8x8(const float *x, int64_t pitch_x, float *y, int64_t pit
     }
     DMS_UNROLL
     for (int i = 0; i < 4; i++) {
-        STORE(y + i * pitch_y, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
-        STORE(y + (i + 4) * pitch_y, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+        STORE8(y + i * pitch_y, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+        STORE8(y + (i + 4) * pitch_y, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
     }
+}
+
+/* A panel has HALVES vectors. AVX-512 makes tiles of one panel and of two, AVX2 of one. */
+#ifdef __AVX512F__
+#define MAKE(M) PRODUCT(M, 1) PRODUCT(M, 2) TAPS(M, 1) TAPS(M, 2)
+#define LIST(F, N)                                                                                 \
+    { F##_1_##N, F##_2_##N, F##_3_##N, F##_4_##N, F##_5_##N, F##_6_##N, F##_7_##N, F##_8_##N }
+enum { TOGETHER = 2 };
+MAKE(7)
+MAKE(8)
+PRODUCT(1, 4)
+#define PRODUCT_ROW product_1_4
+#else
+#define MAKE(M) PRODUCT(M, 2) TAPS(M, 2)
+#define LIST(F, N)                                                                                 \
+    { F##_1_##N, F##_2_##N, F##_3_##N, F##_4_##N, F##_5_##N, F##_6_##N }
+enum { TOGETHER = 1 };
+PRODUCT(1, 8)
+#define PRODUCT_ROW product_1_8
+#endif
+MAKE(1)
+MAKE(2)
+MAKE(3)
+MAKE(4)
+MAKE(5)
+MAKE(6)
+
+typedef void product_fn(const dms_tile *t);
+typedef void taps_fn(const dms_tile *t, const int32_t *base, const int32_t *offset);
+#ifdef __AVX512F__
+static product_fn *const products[][DMS_TILE_ROWS] = {LIST(product, 1), LIST(product, 2)};
+static taps_fn *const taps[][DMS_TILE_ROWS] = {LIST(taps, 1), LIST(taps, 2)};
+#else
+static product_fn *const products[][DMS_TILE_ROWS] = {LIST(product, 2)};
+static taps_fn *const taps[][DMS_TILE_ROWS] = {LIST(taps, 2)};
+#endif
+
+/* The next panel of a tile, for sets whose register tile is one panel wide. */
+static void next_panel(dms_tile *t) {
+    t->panels--;
+    t->b += t->pitch_b;
+    t->c += t->step_c;
+}
+
+void DMS_ISA(dms_tile_products)(const dms_tile *t) {
+    if (t->panels <= TOGETHER)
+        products[t->panels - 1][t->rows - 1](t);
+    else
+        for (dms_tile one = *t; one.panels > 0; next_panel(&one))
+            products[0][t->rows - 1](&one);
+}
+
+void DMS_ISA(dms_tile_taps)(const dms_tile *t, const int32_t *base, const int32_t *offset) {
+    if (t->panels <= TOGETHER)
+        taps[t->panels - 1][t->rows - 1](t, base, offset);
+    else
+        for (dms_tile one = *t; one.panels > 0; next_panel(&one))
+            taps[0][t->rows - 1](&one, base, offset);
+}
+
+void DMS_ISA(dms_tile_row)(int64_t k, const float *a, const float *b, int64_t pitch_panel, float *c,
+                           dms_tile_mode mode) {
+    const dms_tile t = {1, 4, k, a, 0, b, pitch_panel, c, 0, 16, mode};
+    PRODUCT_ROW(&t);
 }
 
 #else
 
-DMS_FN float chain_start(const float *c, dms_tile_mode mode) {
-    return mode == DMS_TILE_CONTINUE ? *c : 0.0f;
+enum { V = 8 };
+
+/* Element j of row r of panel q. Term p reads a[at[p]], or a[p] where there is no table. */
+static void run_chain(const dms_tile *t, const float *a, const int32_t *at, int r, int q, int j) {
+    float *const c = t->c + r * t->pitch_c + q * t->step_c + j;
+    const float *const b = t->b + q * t->pitch_b + j;
+    float sum = t->mode == DMS_TILE_CONTINUE ? *c : 0.0f;
+    for (int64_t p = 0; p < t->k; p++)
+        sum = fmaf(a[at == NULL ? p : at[p]], b[p * 16], sum);
+    *c = t->mode == DMS_TILE_ADD ? *c + sum : sum;
 }
 
-#define PRODUCT(M)                                                                                 \
-    static void product_##M(int64_t k, const float *a, int64_t pitch_a, const float *b, float *c,  \
-                            int64_t pitch_c, dms_tile_mode mode) {                                 \
-        for (int r = 0; r < M; r++)                                                                \
-            for (int j = 0; j < 16; j++) {                                                         \
-                float *at = c + r * pitch_c + j;                                                   \
-                float sum = chain_start(at, mode);                                                 \
-                for (int64_t p = 0; p < k; p++)                                                    \
-                    sum = fmaf(a[r * pitch_a + p], b[p * 16 + j], sum);                            \
-                *at = mode == DMS_TILE_ADD ? *at + sum : sum;                                      \
-            }                                                                                      \
-    }
+void DMS_ISA(dms_tile_products)(const dms_tile *t) {
+    for (int r = 0; r < t->rows; r++)
+        for (int j = 0; j < t->panels * 16; j++)
+            run_chain(t, t->a + r * t->pitch_a, NULL, r, j / 16, j % 16);
+}
 
-#define TAPS(M)                                                                                    \
-    static void taps_##M(int64_t k, const float *x, const int32_t *base, const int32_t *offset,    \
-                         const float *w, float *c) {                                               \
-        for (int r = 0; r < M; r++)                                                                \
-            for (int j = 0; j < 16; j++) {                                                         \
-                float sum = c[r * 16 + j];                                                         \
-                for (int64_t p = 0; p < k; p++)                                                    \
-                    sum = fmaf(x[base[r] + offset[p]], w[p * 16 + j], sum);                        \
-                c[r * 16 + j] = sum;                                                               \
-            }                                                                                      \
-    }
-
-static void product_1(int64_t k, const float *a, int64_t pitch_a, const float *b, float *c,
-                      int64_t pitch_c, dms_tile_mode mode);
+void DMS_ISA(dms_tile_taps)(const dms_tile *t, const int32_t *base, const int32_t *offset) {
+    for (int r = 0; r < t->rows; r++)
+        for (int j = 0; j < t->panels * 16; j++)
+            run_chain(t, t->a + base[r], offset, r, j / 16, j % 16);
+}
 
 void DMS_ISA(dms_tile_row)(int64_t k, const float *a, const float *b, int64_t pitch_panel, float *c,
                            dms_tile_mode mode) {
-    for (int r = 0; r < 4; r++)
-        product_1(k, a, 0, b + r * pitch_panel, c + r * 16, 0, mode);
+    const dms_tile t = {1, 4, k, a, 0, b, pitch_panel, c, 0, 16, mode};
+    DMS_ISA(dms_tile_products)(&t);
 }
 
 static void transpose_8x8(const float *x, int64_t pitch_x, float *y, int64_t pitch_y) {
@@ -216,50 +271,26 @@ ALONG(1)
 ALONG(2)
 ALONG(4)
 ALONG(8)
-PRODUCT(1)
-PRODUCT(2)
-PRODUCT(3)
-PRODUCT(4)
-PRODUCT(5)
-PRODUCT(6)
-TAPS(1)
-TAPS(2)
-TAPS(3)
-TAPS(4)
-TAPS(5)
-TAPS(6)
-
-typedef void product_fn(int64_t k, const float *a, int64_t pitch_a, const float *b, float *c,
-                        int64_t pitch_c, dms_tile_mode mode);
-typedef void taps_fn(int64_t k, const float *x, const int32_t *base, const int32_t *offset,
-                     const float *w, float *c);
-static product_fn *const products[] = {product_1, product_2, product_3,
-                                       product_4, product_5, product_6};
-static taps_fn *const taps[] = {taps_1, taps_2, taps_3, taps_4, taps_5, taps_6};
 
 void DMS_ISA(dms_tile_product)(int rows, int64_t k, const float *a, int64_t pitch_a, const float *b,
                                float *c, int64_t pitch_c, dms_tile_mode mode) {
-    products[rows - 1](k, a, pitch_a, b, c, pitch_c, mode);
-}
-
-void DMS_ISA(dms_tile_taps)(int rows, int64_t k, const float *x, const int32_t *base,
-                            const int32_t *offset, const float *w, float *c) {
-    taps[rows - 1](k, x, base, offset, w, c);
+    const dms_tile t = {rows, 1, k, a, pitch_a, b, 0, c, pitch_c, 0, mode};
+    DMS_ISA(dms_tile_products)(&t);
 }
 
 void DMS_ISA(dms_tile_along)(int64_t n, int64_t k, const float *x, const int32_t *offset,
                              const float *w, const float *from, int64_t from_pitch, float *to) {
     int64_t j = 0;
-    for (; j + 64 <= n; j += 64)
+    for (; j + 8 * V <= n; j += 8 * V)
         along_8(k, x + j, offset, w, from + j * from_pitch, to + j);
-    for (; j + 32 <= n; j += 32)
+    for (; j + 4 * V <= n; j += 4 * V)
         along_4(k, x + j, offset, w, from + j * from_pitch, to + j);
-    for (; j + 16 <= n; j += 16)
+    for (; j + 2 * V <= n; j += 2 * V)
         along_2(k, x + j, offset, w, from + j * from_pitch, to + j);
-    for (; j + 8 <= n; j += 8)
+    for (; j + V <= n; j += V)
         along_1(k, x + j, offset, w, from + j * from_pitch, to + j);
     if (j < n) {
-        float rest[8];
+        float rest[V];
         along_1(k, x + j, offset, w, from + j * from_pitch, rest);
         memcpy(to + j, rest, (size_t)(n - j) * sizeof *rest);
     }

@@ -1,5 +1,6 @@
 /* kernels.c - how fast are products and convolutions, as a share of what the core can multiply-add?
  * One thread; the best twentieth of its CPU times, since the machine is shared. Prints a table. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/cpu_kernel.h"
+/* Any set: the types are the same. */
+#define DMS_ISA_SUFFIX _base
 #include "runtime/kernels/tile_internal.h"
 #include "schema/arena.h"
 
@@ -33,22 +36,28 @@ static float *random_floats(dms_arena *arena, int64_t n) {
     return out;
 }
 
-void dms_tile_product_avx2(int rows, int64_t k, const float *a, int64_t pitch_a, const float *b,
-                           float *c, int64_t pitch_c, dms_tile_mode mode);
+void dms_tile_products_avx2(const dms_tile *t);
+void dms_tile_products_avx512(const dms_tile *t);
 
-/* Multiply-adds per second of the register tile on operands that stay in the nearest cache. */
+/* Multiply-adds per second of the best register tile on operands that stay in the nearest cache. */
 static double peak_gflops(dms_arena *arena) {
-    float *a = random_floats(arena, 6 * 256), *b = random_floats(arena, 256 * 16);
-    float *c = random_floats(arena, 6 * 16);
+    const bool is_wide = dms_isa_detect() == DMS_ISA_AVX512;
+    const int rows = is_wide ? 8 : 6, panels = is_wide ? 2 : 1;
+    const dms_tile t = {rows,        panels,
+                        256,         random_floats(arena, 8 * 256),
+                        256,         random_floats(arena, 256 * 32),
+                        256 * 16,    random_floats(arena, 8 * 32),
+                        16,          8 * 16,
+                        DMS_TILE_SET};
     double best = 1e9;
     for (int round = 0; round < 50; round++) {
         const double start = now();
         for (int k = 0; k < 200; k++)
-            dms_tile_product_avx2(6, 256, a, 256, b, c, 16, DMS_TILE_SET);
+            (is_wide ? dms_tile_products_avx512 : dms_tile_products_avx2)(&t);
         const double time = now() - start;
         best = time < best ? time : best;
     }
-    return 200 * 2.0 * 6 * 16 * 256 / best * 1e-9;
+    return 200 * 2.0 * rows * panels * 16 * 256 / best * 1e-9;
 }
 
 /* Time of a call on this thread: of many, one of the best. */

@@ -1,6 +1,6 @@
 /* test_tile_kernels.c - each micro-kernel against the chain it stands for, on every machine.
  *
- * The kernels of both sets are called in turn on the same operands; a naive loop over fmaf says
+ * The kernels of all sets are called in turn on the same operands; a naive loop over fmaf says
  * what every element must be, bit by bit.
  */
 #include <setjmp.h>
@@ -17,38 +17,44 @@
 #define DMS_ISA_SUFFIX _base
 #include "runtime/kernels/tile_internal.h"
 
-void dms_tile_product_avx2(int rows, int64_t k, const float *a, int64_t pitch_a, const float *b,
-                           float *c, int64_t pitch_c, dms_tile_mode mode);
-void dms_tile_row_avx2(int64_t k, const float *a, const float *b, int64_t pitch_panel, float *c,
-                       dms_tile_mode mode);
-void dms_tile_row_plain_avx2(int64_t k, const float *a, const float *b, int64_t pitch_b, int64_t n,
-                             float *sum);
-void dms_tile_taps_avx2(int rows, int64_t k, const float *x, const int32_t *base,
-                        const int32_t *offset, const float *w, float *c);
-void dms_tile_along_avx2(int64_t n, int64_t k, const float *x, const int32_t *offset,
-                         const float *w, const float *from, int64_t from_pitch, float *to);
-void dms_tile_transpose_avx2(int64_t rows, int64_t columns, const float *x, int64_t pitch_x,
-                             float *y, int64_t pitch_y);
+#define DECLARE(isa)                                                                               \
+    void dms_tile_products_##isa(const dms_tile *t);                                               \
+    void dms_tile_product_##isa(int rows, int64_t k, const float *a, int64_t pitch_a,              \
+                                const float *b, float *c, int64_t pitch_c, dms_tile_mode mode);    \
+    void dms_tile_row_##isa(int64_t k, const float *a, const float *b, int64_t pitch_panel,        \
+                            float *c, dms_tile_mode mode);                                         \
+    void dms_tile_row_plain_##isa(int64_t k, const float *a, const float *b, int64_t pitch_b,      \
+                                  int64_t n, float *sum);                                          \
+    void dms_tile_taps_##isa(const dms_tile *t, const int32_t *base, const int32_t *offset);       \
+    void dms_tile_along_##isa(int64_t n, int64_t k, const float *x, const int32_t *offset,         \
+                              const float *w, const float *from, int64_t from_pitch, float *to);   \
+    void dms_tile_transpose_##isa(int64_t rows, int64_t columns, const float *x, int64_t pitch_x,  \
+                                  float *y, int64_t pitch_y);
+DECLARE(avx2)
+DECLARE(avx512)
+#undef DECLARE
 
 /* One set of micro-kernels. */
 typedef struct kernels {
+    int rows; /* of its register tile */
+    void (*products)(const dms_tile *);
     void (*product)(int, int64_t, const float *, int64_t, const float *, float *, int64_t,
                     dms_tile_mode);
     void (*row)(int64_t, const float *, const float *, int64_t, float *, dms_tile_mode);
     void (*row_plain)(int64_t, const float *, const float *, int64_t, int64_t, float *);
-    void (*taps)(int, int64_t, const float *, const int32_t *, const int32_t *, const float *,
-                 float *);
+    void (*taps)(const dms_tile *, const int32_t *, const int32_t *);
     void (*along)(int64_t, int64_t, const float *, const int32_t *, const float *, const float *,
                   int64_t, float *);
     void (*transpose)(int64_t, int64_t, const float *, int64_t, float *, int64_t);
 } kernels;
 
-static const kernels sets[DMS_N_ISAS] = {
-    {dms_tile_product_base, dms_tile_row_base, dms_tile_row_plain_base, dms_tile_taps_base,
-     dms_tile_along_base, dms_tile_transpose_base},
-    {dms_tile_product_avx2, dms_tile_row_avx2, dms_tile_row_plain_avx2, dms_tile_taps_avx2,
-     dms_tile_along_avx2, dms_tile_transpose_avx2},
-};
+#define SET(rows, isa)                                                                             \
+    {                                                                                              \
+        rows, dms_tile_products_##isa, dms_tile_product_##isa, dms_tile_row_##isa,                 \
+            dms_tile_row_plain_##isa, dms_tile_taps_##isa, dms_tile_along_##isa,                   \
+            dms_tile_transpose_##isa                                                               \
+    }
+static const kernels sets[DMS_N_ISAS] = {SET(6, base), SET(6, avx2), SET(8, avx512)};
 
 /* The sets this machine can run. */
 static int n_sets(void) {
@@ -97,7 +103,7 @@ static float left_by(dms_tile_mode mode, float before, float sum) {
 static void a_product_tile_is_one_chain_per_element(void **state) {
     (void)state;
     for (int isa = 0; isa < n_sets(); isa++)
-        for (int rows = 1; rows <= 6; rows++)
+        for (int rows = 1; rows <= sets[isa].rows; rows++)
             for (int mode = DMS_TILE_SET; mode <= DMS_TILE_CONTINUE; mode++)
                 for (int64_t k = 0; k <= 256; k += 85) {
                     operands o;
@@ -113,6 +119,24 @@ static void a_product_tile_is_one_chain_per_element(void **state) {
                     sets[isa].product(rows, k, o.x, 300, o.w, o.c, 40, (dms_tile_mode)mode);
                     expect_equal(&o, "product");
                 }
+}
+
+/* Two panels 4100 apart; their sums lie 700 apart, and nothing else of c changes. */
+static void a_tile_of_two_panels_is_two_tiles_of_one(void **state) {
+    (void)state;
+    for (int isa = 0; isa < n_sets(); isa++)
+        for (int rows = 1; rows <= sets[isa].rows; rows++)
+            for (int mode = DMS_TILE_SET; mode <= DMS_TILE_CONTINUE; mode++) {
+                operands o;
+                begin(&o);
+                for (int q = 0; q < 2; q++)
+                    sets[DMS_ISA_BASE].product(rows, 250, o.x, 300, o.w + q * 4100,
+                                               o.want + q * 700, 40, (dms_tile_mode)mode);
+                const dms_tile t = {
+                    rows, 2, 250, o.x, 300, o.w, 4100, o.c, 40, 700, (dms_tile_mode)mode};
+                sets[isa].products(&t);
+                expect_equal(&o, "two panels");
+            }
 }
 
 /* Four panels 1600 apart: 64 sums side by side. */
@@ -149,34 +173,40 @@ static void a_row_meets_a_plain_matrix(void **state) {
             }
 }
 
-/* Pixels begin anywhere, terms lie anywhere: offsets jump to and fro. */
+/* Pixels begin anywhere, terms lie anywhere: offsets jump to and fro. One panel and two, the sums
+ * of the second 512 after those of the first. */
 static void taps_continue_the_chain_of_every_pixel(void **state) {
     (void)state;
     for (int isa = 0; isa < n_sets(); isa++)
-        for (int rows = 1; rows <= 6; rows++)
-            for (int64_t k = 0; k <= 384; k += 128) {
-                operands o;
-                begin(&o);
-                for (int r = 0; r < rows; r++)
-                    for (int j = 0; j < 16; j++)
+        for (int rows = 1; rows <= sets[isa].rows; rows++)
+            for (int panels = 1; panels <= 2; panels++)
+                for (int64_t k = 0; k <= 240; k += 80) {
+                    operands o;
+                    begin(&o);
+                    for (int n = 0; n < rows * panels * 16; n++) {
+                        const int r = n / 16 % rows, q = n / 16 / rows, j = n % 16;
+                        float *sum = &o.want[q * 512 + r * 16 + j];
                         for (int64_t p = 0; p < k; p++)
-                            o.want[r * 16 + j] = fmaf(o.x[o.base[r] + o.offset[p]], o.w[p * 16 + j],
-                                                      o.want[r * 16 + j]);
-                sets[isa].taps(rows, k, o.x, o.base, o.offset, o.w, o.c);
-                expect_equal(&o, "taps");
-            }
+                            *sum = fmaf(o.x[o.base[r] + o.offset[p]], o.w[q * 4000 + p * 16 + j],
+                                        *sum);
+                    }
+                    const dms_tile t = {rows, panels,           k, o.x, 0, o.w, 4000, o.c, 16,
+                                        512,  DMS_TILE_CONTINUE};
+                    sets[isa].taps(&t, o.base, o.offset);
+                    expect_equal(&o, "taps");
+                }
 }
 
 /* Every length: whole vectors and rests; nothing is written behind the last sum. */
 static void a_run_along_the_width_writes_its_length(void **state) {
     (void)state;
     for (int isa = 0; isa < n_sets(); isa++)
-        for (int64_t n = 1; n < 150; n++)
+        for (int64_t n = 1; n < 300; n += n < 40 ? 1 : 7)
             for (int64_t pitch = 0; pitch < 2; pitch++) {
                 operands o;
-                float from[256];
+                float from[512];
                 begin(&o);
-                for (int j = 0; j < 256; j++)
+                for (int j = 0; j < 512; j++)
                     from[j] = pitch == 0 ? 0.25f : o.w[4000 + j];
                 for (int64_t j = 0; j < n; j++) {
                     o.want[j] = from[j];
@@ -207,6 +237,7 @@ static void a_transpose_moves_every_element(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_product_tile_is_one_chain_per_element),
+        cmocka_unit_test(a_tile_of_two_panels_is_two_tiles_of_one),
         cmocka_unit_test(a_row_meets_four_panels),
         cmocka_unit_test(a_row_meets_a_plain_matrix),
         cmocka_unit_test(taps_continue_the_chain_of_every_pixel),
