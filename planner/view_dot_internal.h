@@ -22,7 +22,7 @@
 /* A text that grows in a fixed buffer; what does not fit is cut. */
 typedef struct dms_text {
     size_t used;
-    char text[24576];
+    char text[65536]; /* the fold of 80 columns takes 40 KB */
 } dms_text;
 
 /* One coloured piece of a bar. */

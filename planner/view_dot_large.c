@@ -109,10 +109,28 @@ static void add_row(dms_text *t, const char *what, const dms_dot_piece *piece, u
     dms_text_add(t, "</TD><TD ALIGN=\"RIGHT\">%s</TD></TR>", figure);
 }
 
+/* Two rows: what is kept of the weights, how much of the time is stall. */
+static void add_shares(dms_text *t, const part *it) {
+    char figure[96], bytes[32], time[32];
+    const uint64_t weights = it->kept_bytes + it->streamed_bytes;
+    const dms_dot_piece memory[] = {{it->kept_bytes, DMS_DOT_KEPT},
+                                    {it->streamed_bytes, DMS_DOT_HOST}};
+    (void)snprintf(figure, sizeof figure, "%.1f %% kept of %s",
+                   weights == 0 ? 0 : 100.0 * (double)it->kept_bytes / (double)weights,
+                   dms_bytes_text(weights, bytes));
+    add_row(t, "weights", memory, weights, figure);
+    const int64_t total = it->compute_ns + it->stall_ns;
+    const dms_dot_piece when[] = {{(uint64_t)it->compute_ns, DMS_DOT_COMPUTE},
+                                  {(uint64_t)it->stall_ns, DMS_DOT_STALL}};
+    (void)snprintf(figure, sizeof figure, "%s, %.1f %% stall", dms_time_text(total, true, time),
+                   total == 0 ? 0 : 100.0 * (double)it->stall_ns / (double)total);
+    add_row(t, "time", when, (uint64_t)total, figure);
+}
+
 /* One part as a box. */
 static Agnode_t *draw_part(picture *p, const part *it) {
     dms_text t = {.used = 0};
-    char name[32], figure[96], bytes[32], time[32];
+    char name[32];
     (void)snprintf(name, sizeof name, "p%" PRIu32, it->first);
     Agnode_t *node = dms_dot_node(p->graph, name, "box", "#f5f7f9", "#9aa5b1");
     dms_text_add(&t,
@@ -123,40 +141,16 @@ static Agnode_t *draw_part(picture *p, const part *it) {
                  it->first, it->end - 1);
     dms_text_add_name(&t, p->c->graph.node[p->c->steps.step[it->first].node].name);
     dms_text_add(&t, "</FONT></TD></TR>");
-    const uint64_t weights = it->kept_bytes + it->streamed_bytes;
-    const dms_dot_piece memory[] = {{it->kept_bytes, DMS_DOT_KEPT},
-                                    {it->streamed_bytes, DMS_DOT_HOST}};
-    (void)snprintf(figure, sizeof figure, "%.1f %% kept of %s",
-                   weights == 0 ? 0 : 100.0 * (double)it->kept_bytes / (double)weights,
-                   dms_bytes_text(weights, bytes));
-    add_row(&t, "weights", memory, weights, figure);
-    const int64_t total = it->compute_ns + it->stall_ns;
-    const dms_dot_piece when[] = {{(uint64_t)it->compute_ns, DMS_DOT_COMPUTE},
-                                  {(uint64_t)it->stall_ns, DMS_DOT_STALL}};
-    (void)snprintf(figure, sizeof figure, "%s, %.1f %% stall", dms_time_text(total, true, time),
-                   total == 0 ? 0 : 100.0 * (double)it->stall_ns / (double)total);
-    add_row(&t, "time", when, (uint64_t)total, figure);
+    add_shares(&t, it);
     dms_text_add(&t, "</TABLE>");
     dms_dot_set_html(p->graph, node, "label", t.text);
     return node;
 }
 
-/* Equal layers as one box: a column per layer (or per few), blue = kept share. */
-static Agnode_t *draw_fold(picture *p, uint32_t first, uint32_t end) {
-    const uint32_t n = end - first, per = (n + MOST_COLUMNS - 1) / MOST_COLUMNS;
-    dms_text t = {.used = 0};
-    Agnode_t *node = dms_dot_node(p->graph, "fold", "box", "#ffffff", "#9aa5b1");
-    dms_dot_set(node, "peripheries", "2");
-    dms_text_add(&t,
-                 "<TABLE BORDER=\"0\" CELLSPACING=\"1\" CELLPADDING=\"1\"><TR><TD "
-                 "ALIGN=\"LEFT\"><B>layers %" PRIu32 "&#8211;%" PRIu32 ": &#215; %" PRIu32
-                 " alike</B>  <FONT COLOR=\"" DMS_DOT_GREY "\">steps %" PRIu32 "&#8211;%" PRIu32
-                 "</FONT></TD></TR><TR><TD ALIGN=\"LEFT\"><TABLE BORDER=\"1\" COLOR=\"#9aa5b1\" "
-                 "CELLBORDER=\"0\" CELLSPACING=\"1\" CELLPADDING=\"0\">",
-                 p->part[first].layer, p->part[end - 1].layer, n, p->part[first].first,
-                 p->part[end - 1].end - 1);
-    for (int row = 0; row < 10; row++) { /* ten rows from the top; blue below the kept share */
-        dms_text_add(&t, "<TR>");
+/* Ten rows of cells, a column per `per` layers: from the bottom up to their kept share blue. */
+static void add_columns(dms_text *t, const picture *p, uint32_t first, uint32_t end, uint32_t per) {
+    for (int row = 0; row < 10; row++) {
+        dms_text_add(t, "<TR>");
         for (uint32_t i = first; i < end; i += per) {
             uint64_t kept = 0, all = 0;
             for (uint32_t k = i; k < i + per && k < end; k++) {
@@ -164,16 +158,39 @@ static Agnode_t *draw_fold(picture *p, uint32_t first, uint32_t end) {
                 all += p->part[k].kept_bytes + p->part[k].streamed_bytes;
             }
             const bool is_kept = all > 0 && 10.0 * (double)kept / (double)all >= 9.5 - row;
-            dms_text_add(&t, "<TD WIDTH=\"5\" HEIGHT=\"5\" BGCOLOR=\"%s\"></TD>",
+            dms_text_add(t, "<TD WIDTH=\"5\" HEIGHT=\"5\" BGCOLOR=\"%s\"></TD>",
                          is_kept ? DMS_DOT_KEPT : DMS_DOT_HOST);
         }
-        dms_text_add(&t, "</TR>");
+        dms_text_add(t, "</TR>");
     }
+}
+
+/* Equal layers as one box: a column per layer (or per few), and their sums. */
+static Agnode_t *draw_fold(picture *p, uint32_t first, uint32_t end) {
+    const uint32_t n = end - first, per = (n + MOST_COLUMNS - 1) / MOST_COLUMNS;
+    dms_text t = {.used = 0};
+    part all = p->part[first];
+    for (uint32_t i = first + 1; i < end; i++)
+        join(&all, &p->part[i]);
+    Agnode_t *node = dms_dot_node(p->graph, "fold", "box", "#ffffff", "#9aa5b1");
+    dms_dot_set(node, "peripheries", "2");
     dms_text_add(&t,
-                 "</TABLE></TD></TR><TR><TD ALIGN=\"LEFT\"><FONT COLOR=\"" DMS_DOT_GREY
-                 "\">one column per %s, blue = kept share of its weights</FONT></TD></TR>"
-                 "</TABLE>",
+                 "<TABLE BORDER=\"0\" CELLSPACING=\"1\" CELLPADDING=\"1\"><TR><TD COLSPAN=\"3\" "
+                 "ALIGN=\"LEFT\"><B>layers %" PRIu32 "&#8211;%" PRIu32 ": &#215; %" PRIu32
+                 " alike</B>  <FONT COLOR=\"" DMS_DOT_GREY "\">steps %" PRIu32 "&#8211;%" PRIu32
+                 "</FONT></TD></TR><TR><TD COLSPAN=\"3\" ALIGN=\"LEFT\"><TABLE BORDER=\"1\" "
+                 "COLOR=\"#9aa5b1\" "
+                 "CELLBORDER=\"0\" CELLSPACING=\"1\" CELLPADDING=\"0\">",
+                 p->part[first].layer, p->part[end - 1].layer, n, p->part[first].first,
+                 p->part[end - 1].end - 1);
+    add_columns(&t, p, first, end, per);
+    dms_text_add(&t,
+                 "</TABLE></TD></TR><TR><TD COLSPAN=\"3\" ALIGN=\"LEFT\"><FONT "
+                 "COLOR=\"" DMS_DOT_GREY "\">one column per %s, full height = 100 %% kept"
+                 "</FONT></TD></TR>",
                  per == 1 ? "layer" : "few layers");
+    add_shares(&t, &all);
+    dms_text_add(&t, "</TABLE>");
     dms_dot_set_html(p->graph, node, "label", t.text);
     return node;
 }
@@ -210,8 +227,32 @@ static void draw_tiers(picture *p, Agnode_t *beside) {
     dms_dot_same_rank(p->graph, beside, device);
 }
 
-/* Draws all parts, the inner ones of a long run folded; returns the box in the middle. */
-static Agnode_t *draw_chain(picture *p, uint32_t run_first, uint32_t run) {
+/* What the colours mean, beneath the host. */
+static void draw_legend(picture *p, Agnode_t *beside) {
+    static const struct {
+        const char *colour, *what;
+    } ENTRY[] = {{DMS_DOT_KEPT, "kept on the device"},
+                 {DMS_DOT_HOST, "streamed from the host"},
+                 {DMS_DOT_COMPUTE, "compute"},
+                 {DMS_DOT_STALL, "stall: compute waits for a copy"},
+                 {DMS_DOT_ACTIVATION, "activations"}};
+    dms_text t = {.used = 0};
+    dms_text_add(&t, "<TABLE BORDER=\"1\" COLOR=\"#d5dae0\" CELLBORDER=\"0\" CELLSPACING=\"3\">");
+    for (size_t i = 0; i < sizeof ENTRY / sizeof ENTRY[0]; i++)
+        dms_text_add(&t,
+                     "<TR><TD BGCOLOR=\"%s\" WIDTH=\"16\" HEIGHT=\"10\" FIXEDSIZE=\"TRUE\">"
+                     "</TD><TD ALIGN=\"LEFT\">%s</TD></TR>",
+                     ENTRY[i].colour, ENTRY[i].what);
+    dms_text_add(&t, "</TABLE>");
+    Agnode_t *legend = dms_dot_node(p->graph, "legend", "plain", "", "");
+    dms_dot_set_html(p->graph, legend, "label", t.text);
+    dms_dot_same_rank(p->graph, legend, beside);
+    dms_dot_set(dms_dot_edge(p->graph, legend, beside, "#ffffff"), "style", "invis");
+}
+
+/* Draws all parts, the inner ones of a long run folded; returns the box in the middle, and the
+ * last. */
+static Agnode_t *draw_chain(picture *p, uint32_t run_first, uint32_t run, Agnode_t **out_last) {
     Agnode_t *before = NULL, *middle = NULL;
     const bool folds = run > SHOWN_OF_RUN + 1;
     for (uint32_t i = 0; i < p->n_parts; i++) {
@@ -229,6 +270,7 @@ static Agnode_t *draw_chain(picture *p, uint32_t run_first, uint32_t run) {
             middle = node;
         before = node;
     }
+    *out_last = before;
     return middle;
 }
 
@@ -249,7 +291,9 @@ void dms_dot_large(Agraph_t *graph, const dms_compiled *c) {
             (void)thin_out(&p, first + run, p.n_parts, MOST_PARTS / 2);
             first -= thin_out(&p, 0, first, MOST_PARTS / 2);
         }
-        draw_tiers(&p, draw_chain(&p, first, run));
+        Agnode_t *last;
+        draw_tiers(&p, draw_chain(&p, first, run, &last));
+        draw_legend(&p, last);
     }
     dms_arena_release(c->graph.arena, mark);
 }

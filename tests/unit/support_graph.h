@@ -13,7 +13,7 @@
 #include "planner/dmsc.h"
 #include "runtime/kernels/catalogue.h"
 
-#define GRAPH_MAX 512
+#define GRAPH_MAX 1024
 
 /* A graph that grows; ids are those of graph.tensor. */
 typedef struct graph_case {

@@ -52,7 +52,7 @@ static void long_names_lose_their_middle(void **state) {
 static void a_text_that_is_full_is_cut_and_still_ends(void **state) {
     (void)state;
     dms_text t = {.used = 0};
-    for (uint32_t k = 0; k < 4000; k++)
+    for (size_t k = 0; k <= sizeof t.text / 10; k++)
         dms_text_add(&t, "0123456789");
     assert_int_equal(t.used, sizeof t.text - 1);
     assert_int_equal(strlen(t.text), sizeof t.text - 1);
@@ -190,6 +190,67 @@ static void labels_show_the_escaped_names(void **state) {
     graph_end(&g);
 }
 
+/* Three products a layer, the weights named by it. */
+static void make_layers(graph_case *g, uint32_t n_layers, dms_compiled *c) {
+    graph_begin(g);
+    uint32_t x = graph_input(g, "x", 1, 16);
+    for (uint32_t k = 0; k < 3 * n_layers; k++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "layers.%u.w%u", (unsigned)k / 3, (unsigned)k % 3);
+        const uint32_t w = graph_weight(g, name, 16, 16, k), a = graph_result(g, name, 1, 16);
+        graph_matmul(g, x, w, a);
+        x = a;
+    }
+    graph_output(g, x);
+    dms_status st;
+    assert_int_equal(graph_plan(g, AMPLE, AMPLE, c, &st), DMS_OK);
+    assert_int_equal(graph_plan(g, c->plan.device_arena / 2, AMPLE, c, &st), DMS_OK);
+}
+
+static uint32_t count_of(const char *text, const char *word) {
+    uint32_t n = 0;
+    for (const char *p = strstr(text, word); p != NULL; p = strstr(p + 1, word))
+        n++;
+    return n;
+}
+
+static void equal_layers_are_folded_into_one_box_with_a_column_each(void **state) {
+    (void)state;
+    graph_case g;
+    dms_compiled c;
+    make_layers(&g, 80, &c);
+    Agraph_t *graph = picture_of(&g, &c);
+    char fold[] = "fold", label[] = "label";
+    Agnode_t *node = agnode(graph, fold, 0);
+    assert_non_null(node);
+    const char *text = agget(node, label);
+    assert_non_null(strstr(text, "layers 2&#8211;77: &#215; 76 alike"));
+    assert_int_equal(count_of(text, "<TD WIDTH=\"5\""), 10 * 76);
+    /* two layers at each end, the fold, host, device, legend */
+    assert_int_equal(agnnodes(graph), 4 + 1 + 2 + 1);
+    assert_int_equal(agclose(graph), 0);
+    graph_end(&g);
+}
+
+static void no_label_of_many_layers_is_cut(void **state) {
+    (void)state;
+    static const uint32_t LAYERS[] = {25, 84, 85, 150};
+    for (size_t i = 0; i < sizeof LAYERS / sizeof LAYERS[0]; i++) {
+        graph_case g;
+        dms_compiled c;
+        make_layers(&g, LAYERS[i], &c);
+        Agraph_t *graph = picture_of(&g, &c); /* a cut label is no valid DOT */
+        char label[] = "label";
+        for (Agnode_t *n = agfstnode(graph); n != NULL; n = agnxtnode(graph, n)) {
+            const char *text = agget(n, label);
+            assert_int_equal(count_of(text, "<TABLE"), count_of(text, "</TABLE>"));
+            assert_int_equal(count_of(text, "<TD"), count_of(text, "</TD>"));
+        }
+        assert_int_equal(agclose(graph), 0);
+        graph_end(&g);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_escaped_for_html),
@@ -199,6 +260,8 @@ int main(void) {
         cmocka_unit_test(times_have_three_digits),
         cmocka_unit_test(every_weight_is_drawn_kept_or_streamed),
         cmocka_unit_test(labels_show_the_escaped_names),
+        cmocka_unit_test(equal_layers_are_folded_into_one_box_with_a_column_each),
+        cmocka_unit_test(no_label_of_many_layers_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
