@@ -44,6 +44,23 @@ static void write_keeps(const dms_cycle *cycle, const dms_draft *draft, dms_deci
             draft->keep[g];
 }
 
+/* The relaxation's shares, for those who ask why. */
+static dms_code write_shares(const dms_placer *placer, dms_decision *d, dms_status *st) {
+    const dms_cycle *cycle = placer->cycle;
+    const uint32_t n = cycle->problem->n_touches;
+    float *share;
+    if (placer->share == NULL)
+        return DMS_OK;
+    DMS_TRY(dms_alloc_st(placer->arena, n, sizeof *share, "decision", &share, st));
+    for (uint32_t k = 0; k < n; k++)
+        share[k] = 1;
+    for (uint32_t g = 0; g < cycle->n_gaps; g++)
+        share[cycle->problem->tensors[cycle->gap[g].tensor].first_touch + cycle->gap[g].index] =
+            (float)placer->share[g];
+    d->share = share;
+    return DMS_OK;
+}
+
 static void write_queues(const dms_placer *placer, int64_t origin, dms_decision *d) {
     const dms_cycle *cycle = placer->cycle;
     const dms_draft *draft = &placer->best.draft;
@@ -170,6 +187,7 @@ dms_code dms_decision_make(dms_placer *placer, dms_decision *out_decision, dms_s
     d.period_ns = placer->best.draft.period_ns;
     d.bound_ns = placer->bound_ns < d.period_ns ? placer->bound_ns : d.period_ns;
     write_keeps(cycle, &placer->best.draft, &d);
+    DMS_TRY(write_shares(placer, &d, st));
     write_queues(placer, origin, &d);
     write_residencies(placer, &d);
     write_times(placer, origin, &d);

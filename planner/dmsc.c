@@ -28,7 +28,7 @@ typedef struct request {
     console to;
     dms_compile_options compile;
     dms_plan_dim dim[MOST_DIMS];
-    const char *json, *dot, *problem, *trace;
+    const char *json, *dot, *problem, *trace, *explain;
     const char *dump, *verify;
     bool list_ops, list_profiles, quiet, verbose;
 } request;
@@ -48,6 +48,7 @@ static const char USAGE[] =
     "  --exact              solve the full ILP, whatever its size\n"
     "  --dot FILE           picture of the placements for graphviz\n"
     "  --trace FILE         when everything is to run in the first three turns, for Perfetto\n"
+    "  --explain TENSOR     instead of the summary: where a tensor lives, when it moves, why\n"
     "  --json FILE          all figures\n"
     "  --dump-problem FILE  the placement problem as JSON\n"
     "  -q, -v               no summary; more of it\n"
@@ -61,6 +62,7 @@ enum option_id {
     OPT_EXACT,
     OPT_DOT,
     OPT_TRACE,
+    OPT_EXPLAIN,
     OPT_JSON,
     OPT_PROBLEM,
     OPT_DUMP,
@@ -79,6 +81,7 @@ static const struct option OPTIONS[] = {
     {"exact", no_argument, NULL, OPT_EXACT},
     {"dot", required_argument, NULL, OPT_DOT},
     {"trace", required_argument, NULL, OPT_TRACE},
+    {"explain", required_argument, NULL, OPT_EXPLAIN},
     {"json", required_argument, NULL, OPT_JSON},
     {"dump-problem", required_argument, NULL, OPT_PROBLEM},
     {"dump", required_argument, NULL, OPT_DUMP},
@@ -148,6 +151,9 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
         return DMS_OK;
     case OPT_TRACE:
         r->trace = value;
+        return DMS_OK;
+    case OPT_EXPLAIN:
+        r->explain = value;
         return DMS_OK;
     case OPT_JSON:
         r->json = value;
@@ -322,6 +328,8 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
                                   .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
     const view_input in = {c, &facts, arena};
     DMS_TRY(write_views(r, &in, st));
+    if (r->explain != NULL)
+        return dms_view_explain(c, r->explain, facts.utf8, r->to.out, st);
     if (!r->quiet)
         dms_view_summary(c, &facts, r->to.out);
     return DMS_OK;

@@ -84,6 +84,7 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
         DMS_TRY(dms_bound_open(o->cycle, N_GROUPS / 2, p->arena, &o->bound, st));
         DMS_TRY(solve(o, 0, 0, &shares, st));
     }
+    p->share = shares.has_shares ? shares.x : NULL;
     if (shares.bound_ns > p->bound_ns)
         p->bound_ns = shares.bound_ns;
     if (p->bound_ns > p->target_ns)

@@ -96,6 +96,8 @@ typedef struct dms_decision {
     uint64_t device_budget;
     uint8_t *keep;         /* per touch, indexed first_touch + gap: 1 = the gap is kept (or needs no
                       decision), 0 = a load ends it; the last touch of an activation: 0 */
+    const float *share;    /* indexed as `keep`: what the relaxation keeps of the gap, 0..1; 1 where
+                      there is nothing to decide; NULL where no relaxation was solved */
     dms_place_load *loads; /* in queue order, of one cycle */
     uint32_t n_loads;
     dms_place_save *saves; /* in queue order, of one cycle */

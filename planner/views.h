@@ -40,6 +40,12 @@ void dms_view_json(const dms_compiled *c, const dms_view_facts *facts, FILE *out
  * repeated layers. For `dot -Tsvg`. */
 void dms_view_dot(const dms_compiled *c, const dms_view_facts *facts, FILE *out);
 
+/* Where one tensor lives, when it moves and why, in sentences: of a weight, an activation, an input
+ * or output, or a view of one.
+ * Errors   DMS_EUSAGE: no step reads or writes a tensor of this name; the message names near ones. */
+DMS_CHECKED dms_code dms_view_explain(const dms_compiled *c, const char *tensor, bool utf8,
+                                      FILE *out, dms_status *st);
+
 /* When every command of the first turns is to run, as Chrome trace JSON (schema/trace.h).
  * Errors   DMS_EINTERNAL: out of memory. */
 DMS_CHECKED dms_code dms_view_trace(const dms_compiled *c, dms_arena *scratch, FILE *out,

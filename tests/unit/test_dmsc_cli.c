@@ -183,7 +183,7 @@ static void the_help_names_every_option(void **state) {
     static const char *const OPTION[] = {
         "-o PLAN",   "--device-mem",   "--host-mem", "--profile", "--dim",      "--exact",
         "--dot",     "--json",         "--dump",     "--verify",  "--list-ops", "--list-profiles",
-        "--version", "--dump-problem", "--help",     "-q, -v",    "--trace"};
+        "--version", "--dump-problem", "--help",     "-q, -v",    "--trace",    "--explain"};
     cli_case it, *c = &it;
     cli_begin(c);
     succeeds(c, "--help");
@@ -415,6 +415,19 @@ static void the_views_are_written_beside_each_other(void **state) {
     cli_end(c);
 }
 
+static void explain_takes_the_place_of_the_summary(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "M --dim rows=8 --device-mem floor --explain w1");
+    assert_ptr_equal(strstr(c->out, "w1: weight, f32 "), c->out);
+    says(c, "is copied in per inference");
+    assert_null(strstr(c->out, "FITS"));
+    refuses(c, "M --dim rows=8 --explain w", DMS_EUSAGE, "there are 'w0', 'w1'");
+    refuses(c, "M --dim rows=8 --explain", DMS_EUSAGE, "option '--explain' wants a value");
+    cli_end(c);
+}
+
 static void a_full_standard_output_is_an_error(void **state) {
     (void)state;
     if (access("/dev/full", W_OK) != 0)
@@ -464,6 +477,7 @@ int main(void) {
         cmocka_unit_test(a_damaged_plan_is_not_proven),
         cmocka_unit_test(lists_have_a_head_and_one_line_per_entry),
         cmocka_unit_test(the_views_are_written_beside_each_other),
+        cmocka_unit_test(explain_takes_the_place_of_the_summary),
         cmocka_unit_test(a_full_standard_output_is_an_error),
         cmocka_unit_test(exact_reaches_a_plan_that_is_no_slower),
     };
