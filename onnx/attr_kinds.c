@@ -52,6 +52,7 @@ static const struct {
     {"gamma", FLOAT},
     {"group", INT},
     {"hidden_size", INT},
+    {"input_forget", INT},
     {"interleaved", INT},
     {"is_causal", INT},
     {"keepdims", INT},

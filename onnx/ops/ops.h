@@ -39,6 +39,7 @@ typedef struct dms_op_family {
     X(norm)                                                                                        \
     X(pool)                                                                                        \
     X(product)                                                                                     \
+    X(recurrent)                                                                                   \
     X(reduce)                                                                                      \
     X(resize)                                                                                      \
     X(rotary)                                                                                      \

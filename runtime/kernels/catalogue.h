@@ -112,7 +112,43 @@ typedef enum dms_kernel_id {
      * mask kind (0 none, 1 added, 2 bool), empty_row (0 zero, 1 uniform, 2 NaN)  f: scale, softcap
      * (0 = none; applied before the mask) */
     DMS_K_ATTENTION = 50,
+
+    /* ---- recurrent (recurrent.c): steps of a sequence, one after another --------------------- */
+
+    /* p[d,t,b,gh] = x W', r[d,gh,h] (, bias[d,2gh] (, lengths[b] (, h0[d,b,h] (, c0[d,b,h]
+     * (, peephole[d,3h]))))) -> y[d,t,b,h] (, y_h[d,b,h] (, y_c[d,b,h])): d directions, t steps, b
+     * sequences, g gates in ONNX's order. Optional operands may be absent anywhere in this list. r
+     * may be panels [d,g,h/16,h,16].  i: cell (dms_cell), layout of r, reverse (bit d), inputs that
+     * are there (bit 0 = bias), outputs that are there (bit 0 = y), coupled (input and forget
+     * gate), then 3 functions per direction (dms_cell_fn)  f: clip (0 = none), then alpha, beta per
+     * function */
+    DMS_K_RECURRENT = 60,
 } dms_kernel_id;
+
+/* cell of DMS_K_RECURRENT. */
+typedef enum dms_cell {
+    DMS_CELL_RNN = 0,
+    DMS_CELL_GRU = 1,       /* the reset gate acts on h, before its product with r */
+    DMS_CELL_GRU_AFTER = 2, /* ... on the product, bias included */
+    DMS_CELL_LSTM = 3,
+    DMS_N_CELLS
+} dms_cell;
+
+/* Functions of DMS_K_RECURRENT. */
+typedef enum dms_cell_fn {
+    DMS_CELL_FN_SIGMOID = 0,
+    DMS_CELL_FN_TANH = 1,
+    DMS_CELL_FN_RELU = 2,
+    DMS_CELL_FN_AFFINE = 3,           /* alpha x + beta */
+    DMS_CELL_FN_LEAKY_RELU = 4,       /* x < 0: alpha x */
+    DMS_CELL_FN_THRESHOLDED_RELU = 5, /* x < alpha: 0 */
+    DMS_CELL_FN_SCALED_TANH = 6,      /* alpha tanh(beta x) */
+    DMS_CELL_FN_HARD_SIGMOID = 7,     /* max(0, min(1, alpha x + beta)) */
+    DMS_CELL_FN_ELU = 8,              /* x < 0: alpha (exp(x) - 1) */
+    DMS_CELL_FN_SOFTSIGN = 9,
+    DMS_CELL_FN_SOFTPLUS = 10,
+    DMS_N_CELL_FNS
+} dms_cell_fn;
 
 /* fn of DMS_K_UNARY. Float functions unless said otherwise. */
 typedef enum dms_unary_fn {

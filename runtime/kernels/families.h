@@ -26,6 +26,7 @@
 #define DMS_PRODUCT_KERNELS(X) X(matmul)
 #define DMS_CONV_KERNELS(X) X(conv) X(conv_transpose) X(pool) X(resize)
 #define DMS_ATTENTION_KERNELS(X) X(attention)
+#define DMS_RECURRENT_KERNELS(X) X(recurrent)
 
 /* Every kernel of every family. */
 #define DMS_ALL_KERNELS(X)                                                                         \
@@ -35,7 +36,8 @@
     DMS_ROWS_KERNELS(X)                                                                            \
     DMS_PRODUCT_KERNELS(X)                                                                         \
     DMS_CONV_KERNELS(X)                                                                            \
-    DMS_ATTENTION_KERNELS(X)
+    DMS_ATTENTION_KERNELS(X)                                                                       \
+    DMS_RECURRENT_KERNELS(X)
 
 #define DMS_DECLARE_KERNEL(name)                                                                   \
     extern const dms_kernel_row dms_row_##name;                                                    \

@@ -13,7 +13,7 @@
 #include "runtime/kernels/cpu_kernel.h"
 #include "schema/arena.h"
 
-#define CALL_OPERANDS 8
+#define CALL_OPERANDS 16
 
 /* A call under construction. Inputs are added first, then outputs, then parameters. */
 typedef struct call_case {

@@ -143,13 +143,29 @@ static void read_list(const char **text, dms_attr *attr) {
     *text = at;
 }
 
+/* A list ['Relu','Tanh'] as attribute. */
+static void read_words(const char **text, dms_attr *attr) {
+    const char **word = DMS_NEW(&the_case.arena, const char *, MOST);
+    const char *at = *text;
+    do {
+        const size_t n = strcspn(at + 2, "'"); /* behind [' or ,' */
+        word[attr->n++] = dms_strndup(&the_case.arena, at + 2, n);
+        at += n + 3;
+    } while (*at == ',');
+    attr->kind = DMS_ATTR_STRINGS;
+    attr->strings = word;
+    *text = at + 1;
+}
+
 static void read_attribute(const char **text, dms_attr *attr) {
     op_case *c = &the_case;
     const char *at = *text;
     const size_t length = strcspn(at, "=");
     attr->name = dms_strndup(&c->arena, at, length);
     at += length + 1;
-    if (*at == '[') {
+    if (at[0] == '[' && at[1] == '\'') {
+        read_words(&at, attr);
+    } else if (*at == '[') {
         read_list(&at, attr);
     } else if (*at == '\'') {
         const size_t n = strcspn(at + 1, "'");

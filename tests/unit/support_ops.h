@@ -12,6 +12,7 @@
  *     s=f32[2,2]{1,2,3,4}                    a constant of these dims
  *     -               absent
  * Attributes: axis=1  alpha=0.5 (a point makes it real)  axes=[0,1]  scales=[1.,2.]  mode='linear'
+ * names=['a','b']
  * to='f32': a dtype by name is written as its number.
  */
 #ifndef DMS_TESTS_SUPPORT_OPS_H
