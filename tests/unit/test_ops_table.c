@@ -29,7 +29,7 @@ static void row_is_complete(const dms_op *row) {
     assert_non_null(row->infer);
     assert_true(row->alias != NULL || row->lower != NULL);
     assert_true(row->min_in <= row->max_in && row->min_out <= row->max_out);
-    assert_true(row->min_out >= 1 && row->since >= 1);
+    assert_true(row->max_out >= 1 && row->since >= 1);
     assert_true(row->until == 0 || (row->until >= row->since && row->until <= NEWEST));
 }
 
