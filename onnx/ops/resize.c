@@ -224,66 +224,23 @@ static dms_code resize_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, x->dtype, x->rank, plan.dim, st);
 }
 
-/* One DMS_K_RESIZE along the axes of `mask`; the others keep their extents. */
-static dms_code emit_resize(dms_lowering *lo, const dms_node *node, const resize_plan *plan,
-                            uint32_t mask, const dms_lowered_operand *from,
-                            const dms_lowered_operand *to, dms_status *st) {
-    const dms_lowered_operand operand[2] = {*from, *to};
-    const uint32_t rank = from->view.rank;
-    const int64_t i[5] = {plan->mode, plan->coordinates, plan->nearest,
-                          dms_node_int(node, "exclude_outside", 0) != 0, plan->antialias};
-    double f[2 + 3 * DMS_MAX_RANK] = {dms_node_float(node, "cubic_coeff_a", -0.75),
-                                      dms_node_float(node, "extrapolation_value", 0.0)};
-    for (uint32_t k = 0; k < rank; k++) {
-        const bool is_named = (mask >> k & 1u) != 0;
-        f[2 + 3 * k] = is_named ? plan->scale[k] : 1.0;
-        f[3 + 3 * k] = is_named ? plan->begin[k] : 0.0;
-        f[4 + 3 * k] = is_named ? plan->end[k] : 1.0;
-    }
-    return dms_lower_call(lo, node, DMS_K_RESIZE, 1, 1, operand, 5, i, 2 + 3 * rank, f, st);
-}
-
-/* Bytes with antialiasing, as ONNX Runtime and Pillow have it (the specification is silent): one
- * axis after the other from the last on, each result rounded to a byte again. In f32, where every
- * byte has its place: cast, (resize, round, clip) per axis, cast back. */
-static dms_code resize_bytes(dms_lowering *lo, const dms_node *node, const resize_plan *plan,
-                             const dms_lowered_operand *x, const dms_lowered_operand *y,
-                             dms_status *st) {
-    const bool is_signed = x->view.dtype == DMS_DTYPE_I8;
-    const double low = is_signed ? -128.0 : 0.0, high = is_signed ? 127.0 : 255.0;
-    const int64_t saturate[1] = {1};
-    int64_t dim[DMS_MAX_RANK];
-    dms_lowered_operand value[2] = {*x, *x}, resized, rounded;
-    memcpy(dim, x->view.dim, sizeof dim);
-    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, x->view.rank, dim, &value[1], st));
-    DMS_TRY(dms_lower_call(lo, node, DMS_K_CAST, 1, 1, value, 1, saturate, 0, NULL, st));
-    for (uint32_t k = x->view.rank; k-- > 0;) {
-        if (plan->scale[k] == 1.0 && plan->dim[k] == dim[k])
-            continue;
-        dim[k] = plan->dim[k];
-        value[0] = value[1];
-        DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, x->view.rank, dim, &resized, st));
-        DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, x->view.rank, dim, &rounded, st));
-        DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, x->view.rank, dim, &value[1], st));
-        DMS_TRY(emit_resize(lo, node, plan, 1u << k, &value[0], &resized, st));
-        DMS_TRY(dms_ops_emit_unary(lo, node, DMS_FN_ROUND, 0.0, 0.0, &resized, &rounded, st));
-        DMS_TRY(dms_ops_emit_unary(lo, node, DMS_FN_CLIP, low, high, &rounded, &value[1], st));
-    }
-    value[0] = value[1];
-    value[1] = *y;
-    return dms_lower_call(lo, node, DMS_K_CAST, 1, 1, value, 1, saturate, 0, NULL, st);
-}
-
-/* One call over all axes; bytes with antialiasing go axis by axis. */
+/* One DMS_K_RESIZE over all axes. */
 static dms_code resize_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     resize_plan plan;
     DMS_TRY(read_plan(dms_lower_graph(lo), node, &plan, st));
-    const dms_lowered_operand x = dms_lower_operand(lo, node->in[0]);
-    const dms_lowered_operand y = dms_lower_operand(lo, node->out[0]);
-    const bool is_byte = x.view.dtype == DMS_DTYPE_U8 || x.view.dtype == DMS_DTYPE_I8;
-    if (is_byte && plan.antialias && plan.mode != 0)
-        return resize_bytes(lo, node, &plan, &x, &y, st);
-    return emit_resize(lo, node, &plan, UINT32_MAX, &x, &y, st);
+    const dms_lowered_operand operand[2] = {dms_lower_operand(lo, node->in[0]),
+                                            dms_lower_operand(lo, node->out[0])};
+    const uint32_t rank = operand[0].view.rank;
+    const int64_t i[5] = {plan.mode, plan.coordinates, plan.nearest,
+                          dms_node_int(node, "exclude_outside", 0) != 0, plan.antialias};
+    double f[2 + 3 * DMS_MAX_RANK] = {dms_node_float(node, "cubic_coeff_a", -0.75),
+                                      dms_node_float(node, "extrapolation_value", 0.0)};
+    for (uint32_t k = 0; k < rank; k++) {
+        f[2 + 3 * k] = plan.scale[k];
+        f[3 + 3 * k] = plan.begin[k];
+        f[4 + 3 * k] = plan.end[k];
+    }
+    return dms_lower_call(lo, node, DMS_K_RESIZE, 1, 1, operand, 5, i, 2 + 3 * rank, f, st);
 }
 
 static const dms_op rows[] = {

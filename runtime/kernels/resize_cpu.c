@@ -10,7 +10,9 @@
  * toward zero and stay within their type. Parts: blocks of rows of outputs.
  *
  * Antialiasing widens the filter by 1 / scale where the image shrinks. Taps outside the image
- * repeat the border or, if excluded, are left out and the other weights grow to sum to 1. */
+ * repeat the border or, if excluded, are left out and the other weights grow to sum to 1. Integers
+ * are then rounded after every axis, the last axis first, as picture libraries do; of 8-bit types
+ * weights are multiples of 2^-22, ties go up, and all sums are exact. */
 #include <math.h>
 #include <string.h>
 
@@ -41,6 +43,7 @@ typedef struct resize_scratch {
     float weight[TABLE];
     bool is_outside[DMS_STRIP];
     dms_strip x, inner, sum;
+    double level[DMS_RESIZE_MAX_RANK][DMS_STRIP]; /* rounded after axis k and those behind it */
     uint64_t raw[DMS_STRIP];
 } resize_scratch;
 _Static_assert(sizeof(resize_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
@@ -232,17 +235,22 @@ static void from_f64(dms_dtype dtype, int64_t n, dms_strip *x) {
     }
 }
 
+/* raw = tap k of the last axis for all columns, x = the same in its class, integers as f64. */
+static void load_tap(const dms_view *x, const char *row, const strip *z, int64_t k,
+                     resize_scratch *s) {
+    gather(dms_dtype_bytes(x->dtype), row, x->pitch[x->rank - 1], s->at + k * z->n, z->n, s->raw);
+    DMS_ISA(dms_strip_load)(x->dtype, s->raw, 1, z->n, &s->x);
+    to_f64(dms_class_of(x->dtype), z->n, &s->x);
+}
+
 /* sum += weight * inner, inner = the taps of the last axis over one row of inputs. */
 static void add_row(const dms_view *x, const char *row, const strip *z, float weight,
                     resize_scratch *s) {
-    const uint32_t size = dms_dtype_bytes(x->dtype), last = x->rank - 1;
     const dms_class class = dms_class_of(x->dtype);
     memset(&s->inner, 0, sizeof s->inner);
     for (int64_t k = 0; k < z->taps; k++) {
         const float *w = s->weight + k * z->n;
-        gather(size, row, x->pitch[last], s->at + k * z->n, z->n, s->raw);
-        DMS_ISA(dms_strip_load)(x->dtype, s->raw, 1, z->n, &s->x);
-        to_f64(class, z->n, &s->x);
+        load_tap(x, row, z, k, s);
         if (class == DMS_CLASS_F32)
             for (int64_t j = 0; j < z->n; j++)
                 s->inner.f32[j] = fmaf(w[j], s->x.f32[j], s->inner.f32[j]);
@@ -256,6 +264,47 @@ static void add_row(const dms_view *x, const char *row, const strip *z, float we
     else
         for (int64_t j = 0; j < z->n; j++)
             s->sum.f64[j] = fma((double)weight, s->inner.f64[j], s->sum.f64[j]);
+}
+
+/* ---- integers, antialiased: rounded after every axis ---------------------------------------- */
+
+/* Weights of 8-bit types are fixed-point numbers. */
+static double fixed_weight(dms_dtype dtype, float weight) {
+    return dms_dtype_bytes(dtype) > 1 ? (double)weight : round((double)weight * 0x1p+22) * 0x1p-22;
+}
+
+/* To the nearest integer, within the type; ties of 8-bit types go up, others away from 0. */
+static void round_level(dms_dtype dtype, int64_t n, double *v) {
+    const bool is_byte = dms_dtype_bytes(dtype) == 1,
+               is_signed = dms_class_of(dtype) == DMS_CLASS_I64;
+    const double low = is_signed ? -128.0 : 0.0, high = is_signed ? 127.0 : 255.0;
+    for (int64_t j = 0; j < n; j++)
+        v[j] = is_byte ? floor(v[j] + 0.5) : round(v[j]);
+    for (int64_t j = 0; j < n && is_byte; j++)
+        v[j] = v[j] < low ? low : v[j] > high ? high : v[j];
+}
+
+/* level[k] = the sum over the taps of axis k of level[k + 1], rounded; of the last axis, of x. */
+static void sum_level(const dms_view *x, const char *base, const strip *z, uint32_t k,
+                      resize_scratch *s) {
+    double *sum = s->level[k];
+    memset(sum, 0, sizeof s->level[k]);
+    if (k + 1 == x->rank || k + 1 == DMS_RESIZE_MAX_RANK) /* the second says it to the compiler */
+        for (int64_t tap = 0; tap < z->taps; tap++) {
+            load_tap(x, base, z, tap, s);
+            for (int64_t j = 0; j < z->n; j++)
+                sum[j] =
+                    fma(fixed_weight(x->dtype, s->weight[tap * z->n + j]), s->x.f64[j], sum[j]);
+        }
+    else
+        for (int64_t tap = 0; tap < s->outer[k].n; tap++) {
+            const int64_t at = s->outer[k].at[tap] * x->pitch[k];
+            const double weight = fixed_weight(x->dtype, s->outer[k].weight[tap]);
+            sum_level(x, base + at * dms_dtype_bytes(x->dtype), z, k + 1, s);
+            for (int64_t j = 0; j < z->n; j++)
+                sum[j] = fma(weight, s->level[k + 1][j], sum[j]);
+        }
+    round_level(x->dtype, z->n, sum);
 }
 
 /* Visits the taps of all outer axes like an odometer. */
@@ -322,7 +371,12 @@ static void run_strip(const dms_cpu_job *job, const strip *z, int64_t y_at, resi
             memcpy(to + j * y->pitch[last] * size, (const char *)s->raw + j * size, size);
         return;
     }
-    sum_rows(x, base, z, s);
+    if (call->i[DMS_RESIZE_ANTIALIAS] != 0 && !dms_dtype_is_float(x->dtype)) {
+        sum_level(x, base, z, 0, s);
+        memcpy(s->sum.f64, s->level[0], (size_t)z->n * sizeof *s->level[0]);
+    } else {
+        sum_rows(x, base, z, s);
+    }
     extrapolate(call, is_row_outside, z, s);
     from_f64(y->dtype, z->n, &s->sum);
     DMS_ISA(dms_strip_store)(y->dtype, &s->sum, to, y->pitch[last], z->n);
