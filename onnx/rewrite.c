@@ -79,9 +79,13 @@ uint32_t dms_unscale(const dms_rewriter *rw, uint32_t tensor, double *scale) {
     return tensor;
 }
 
+/* Only between reals, where a Cast rounds: to an integer or a bool it is another function. */
 uint32_t dms_uncast(const dms_rewriter *rw, uint32_t tensor) {
+    const dms_tensor *t = rw->graph->tensor;
     const dms_node *cast = dms_made_by(rw, tensor, "Cast");
-    return cast == NULL ? tensor : cast->in[0];
+    const bool is_rounding = cast != NULL && dms_dtype_is_float((uint32_t)t[tensor].dtype) &&
+                             dms_dtype_is_float((uint32_t)t[cast->in[0]].dtype);
+    return is_rounding ? cast->in[0] : tensor;
 }
 
 /* Appends to the order. */

@@ -17,6 +17,7 @@
 
 #define NEWEST 23u
 #define MOST_STEPS 12u
+#define HIGHEST_FILL (-1e4) /* fills above it may have weight in the softmax */
 enum { EMPTY_ZERO = 0, EMPTY_NAN = 2 };
 enum { MASK_NONE = 0, MASK_ADDED = 1 };
 
@@ -108,12 +109,14 @@ static bool leads_to_product(const dms_rewriter *rw, uint32_t id) {
     return false;
 }
 
-/* Takes Where(keep, scores, fill) off; false when `id` is none. */
+/* Takes Where(keep, scores, fill) off; false when `id` is none. The fill will be added, not put in
+ * the place of a score, so it must be far below all scores: 0 or -1 would be another function. */
 static bool take_where(const dms_rewriter *rw, uint32_t *id, found *f) {
     const dms_node *where = dms_made_by(rw, *id, "Where");
     double fill;
     if (where == NULL || f->keep != DMS_NONE || !dms_used_once(rw, *id) ||
-        !dms_is_scalar(rw, where->in[2], &fill) || !broadcasts(rw, where->in[0], *id))
+        !dms_is_scalar(rw, where->in[2], &fill) || !(fill <= HIGHEST_FILL) ||
+        !broadcasts(rw, where->in[0], *id))
         return false;
     f->keep = where->in[0];
     f->fill = where->in[2];
@@ -264,7 +267,8 @@ static bool match(const dms_rewriter *rw, const dms_node *node, found *f) {
         return false;
     const dms_node *softmax = find_softmax(rw, node->in[0], f);
     const dms_node *product = softmax == NULL ? NULL : find_product(rw, softmax->in[0], f);
-    if (product == NULL || tensor(rw, product->out[0])->rank != 4)
+    if (product == NULL || tensor(rw, product->out[0])->rank != 4 ||
+        !broadcasts(rw, softmax->in[0], product->out[0])) /* no mask has widened the scores */
         return false;
     f->q = dms_unscale(rw, product->in[0], &f->scale);
     f->v = node->in[1];

@@ -56,7 +56,7 @@ bool dms_is_value(const dms_rewriter *rw, uint32_t tensor, double value);
 /* If a tensor is another one times a scalar (Mul, Div), that one, and *scale is multiplied. */
 uint32_t dms_unscale(const dms_rewriter *rw, uint32_t tensor, double *scale);
 
-/* If a tensor is a Cast of another one, that one. */
+/* If a tensor is a Cast of another one, both of reals, that one. */
 uint32_t dms_uncast(const dms_rewriter *rw, uint32_t tensor);
 
 /* Appends a node, named after node `like`, with shapes inferred; folds it where that is possible.

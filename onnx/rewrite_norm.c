@@ -116,12 +116,16 @@ static bool split_normalised(const dms_rewriter *rw, uint32_t id, uint32_t *d, d
            (squared == *d || dms_uncast(rw, squared) == *d || squared == dms_uncast(rw, *d));
 }
 
-/* x in the data type of the result, with or without the Cast in front. */
-static bool fit_dtype(const dms_rewriter *rw, uint32_t x, uint32_t result, uint32_t *out) {
-    const dms_dtype wanted = rw->graph->tensor[result].dtype;
+/* x in the data type and the dims of the result, with or without the Cast in front: a weight longer
+ * than the last axis of x, or an epsilon of higher rank, would make another shape. */
+static bool fit_result(const dms_rewriter *rw, uint32_t x, uint32_t result, uint32_t *out) {
+    const dms_tensor *t = rw->graph->tensor, *wanted = &t[result];
     const uint32_t before = dms_uncast(rw, x);
-    *out = rw->graph->tensor[before].dtype == wanted ? before : x;
-    return rw->graph->tensor[*out].dtype == wanted && rank_of(rw, *out) == rank_of(rw, result);
+    *out = t[before].dtype == wanted->dtype ? before : x;
+    bool fits = t[*out].dtype == wanted->dtype && t[*out].rank == wanted->rank;
+    for (uint32_t k = 0; fits && k < wanted->rank; k++)
+        fits = dms_extent(&t[*out], k) == dms_extent(wanted, k);
+    return fits;
 }
 
 /* Mul(weight, [Cast] x / rms(x)) */
@@ -131,7 +135,7 @@ static bool match_rms(const dms_rewriter *rw, const dms_node *node, norm *out) {
         return false;
     const uint32_t before = dms_uncast(rw, rest);
     return dms_used_once(rw, before) && split_normalised(rw, before, &x, &out->epsilon) &&
-           fit_dtype(rw, x, node->out[0], &out->x);
+           fit_result(rw, x, node->out[0], &out->x);
 }
 
 /* Add(bias, Mul(weight, [Cast] d / rms(d))) with d = x - mean(x) */
@@ -147,7 +151,7 @@ static bool match_layer(const dms_rewriter *rw, const dms_node *node, norm *out)
         return false;
     const dms_node *sub = dms_made_by(rw, dms_uncast(rw, d), "Sub");
     return sub != NULL && dms_uses(rw, sub->out[0]) <= 2 && mean_of(rw, sub->in[1]) == sub->in[0] &&
-           dms_used_once(rw, sub->in[1]) && fit_dtype(rw, sub->in[0], node->out[0], &out->x);
+           dms_used_once(rw, sub->in[1]) && fit_result(rw, sub->in[0], node->out[0], &out->x);
 }
 
 /* Replaces the node by a norm; without a bias it is an RMS norm. */

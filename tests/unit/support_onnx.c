@@ -197,6 +197,55 @@ void onnx_branch(onnx_case *c, Onnx__NodeProto *node, const char *name, Onnx__Gr
     attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH)->g = g;
 }
 
+/* One attribute as text: "axes=[0,1]". */
+static void text_attribute(onnx_case *c, Onnx__NodeProto *node, const char *text) {
+    const size_t n = strcspn(text, "=");
+    const char *name = dms_strndup(&c->arena, text, n), *value = text + n + 1;
+    const size_t length = strlen(value);
+    if (value[0] == '[')
+        onnx_ints(c, node, name, dms_strndup(&c->arena, value + 1, length - 2));
+    else if (value[0] == '\'')
+        onnx_string(c, node, name, dms_strndup(&c->arena, value + 1, length - 2));
+    else if (strchr(value, '.') != NULL)
+        onnx_float(c, node, name, strtof(value, NULL));
+    else
+        onnx_int(c, node, name, strtoll(value, NULL, 10));
+}
+
+/* The next word of a text, or NULL at a semicolon and at the end. */
+static const char *next_word(onnx_case *c, const char **text) {
+    *text += strspn(*text, " ");
+    const size_t n = strcspn(*text, " ;");
+    const char *word = n == 0 ? NULL : dms_strndup(&c->arena, *text, n);
+    *text += n;
+    return word;
+}
+
+void onnx_text(onnx_case *c, const char *text) {
+    while (*text != 0) {
+        const char *op = next_word(c, &text), *in = next_word(c, &text);
+        const char *out = next_word(c, &text), *attr;
+        assert_true(op != NULL && in != NULL && out != NULL);
+        Onnx__NodeProto *node = onnx_node(c, c->graph, op, in, out);
+        while ((attr = next_word(c, &text)) != NULL)
+            text_attribute(c, node, attr);
+        text += strspn(text, "; ");
+    }
+}
+
+void onnx_expose(onnx_case *c) {
+    const size_t n = c->graph->n_output;
+    for (size_t k = 0; k < c->graph->n_node; k++)
+        for (size_t j = 0; j < c->graph->node[k]->n_output; j++) {
+            const char *name = c->graph->node[k]->output[j];
+            bool is_output = false;
+            for (size_t o = 0; o < n; o++)
+                is_output |= strcmp(c->graph->output[o]->name, name) == 0;
+            if (!is_output)
+                onnx_output(c, c->graph, name, DMS_DTYPE_F32, "");
+        }
+}
+
 void onnx_reference(onnx_case *c, Onnx__NodeProto *node, const char *name, const char *of) {
     attribute(c, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT)->ref_attr_name =
         copy(c, of);
@@ -441,4 +490,53 @@ void onnx_expect_output(onnx_case *c, const float *const *input, uint32_t k, uin
         if (!(got[j] == wanted[j] || fabsf(got[j] - wanted[j]) <= 1e-6f * fabsf(wanted[j])))
             fail_msg("output %u, element %u: %g, wanted %g", k, j, (double)got[j],
                      (double)wanted[j]);
+}
+
+void onnx_noise(float *data, uint64_t n, uint32_t seed) {
+    for (uint64_t k = 0; k < n; k++) {
+        seed = seed * 1664525u + 1013904223u;
+        data[k] = (float)(seed >> 8) / (float)(1 << 23) - 1;
+    }
+}
+
+/* Reads and runs a model on noise; its first output, as long as `c` is open. */
+static const float *run_on_noise(onnx_case *c, const char *text, uint64_t *n) {
+    const void *input[ONNX_MOST];
+    if (onnx_lower(c, NULL) != DMS_OK)
+        fail_msg("'%s': %s", text, c->st.msg);
+    for (uint32_t k = 0; k < c->read.n_inputs; k++) {
+        const dms_tensor *t = &c->read.tensor[c->read.input[k]];
+        float *data = dms_alloc(&c->arena, t->bytes, 1);
+        assert_int_equal(t->dtype, DMS_DTYPE_F32);
+        onnx_noise(data, t->bytes / sizeof *data, k + 1);
+        input[k] = data;
+    }
+    if (!onnx_execute(c, input))
+        fail_msg("'%s': %s", text, c->st.msg);
+    const uint32_t storage = c->lowered.output[0];
+    *n = c->read.tensor[storage].bytes / sizeof(float);
+    return (const float *)c->storage[storage];
+}
+
+uint32_t onnx_pattern(void (*begin)(onnx_case *c, int64_t opset), int64_t opset, const char *text,
+                      const char *op) {
+    onnx_case whole, parts;
+    uint64_t n, n_parts;
+    begin(&whole, opset);
+    onnx_text(&whole, text);
+    begin(&parts, opset);
+    onnx_text(&parts, text);
+    onnx_expose(&parts);
+    const float *got = run_on_noise(&whole, text, &n);
+    const float *wanted = run_on_noise(&parts, text, &n_parts);
+    const uint32_t found = onnx_count(&whole, op);
+    assert_int_equal(n, n_parts);
+    assert_int_equal(onnx_count(&parts, op), 0);
+    for (uint64_t k = 0; k < n; k++)
+        if (isnan(wanted[k]) ? !isnan(got[k]) : !(fabsf(got[k] - wanted[k]) <= 1e-5f))
+            fail_msg("'%s': element %llu is %g, its parts make %g", text, (unsigned long long)k,
+                     (double)got[k], (double)wanted[k]);
+    onnx_end(&whole);
+    onnx_end(&parts);
+    return found;
 }

@@ -46,6 +46,10 @@ void onnx_output(onnx_case *c, Onnx__GraphProto *g, const char *name, int dtype,
 Onnx__NodeProto *onnx_node(onnx_case *c, Onnx__GraphProto *g, const char *op, const char *in,
                            const char *out);
 
+/* Adds nodes written as text to the main graph: "Transpose k kt perm=[0,2,1]; Add kt,b y". Behind
+ * operands and outputs stand attributes, as in support_ops.h: axis=1 alpha=0.5 mode='linear'. */
+void onnx_text(onnx_case *c, const char *text);
+
 /* A node that belongs to no graph (yet). */
 Onnx__NodeProto *onnx_loose_node(onnx_case *c, const char *op, const char *in, const char *out);
 
@@ -85,6 +89,18 @@ void onnx_function_default(onnx_case *c, Onnx__FunctionProto *f, const char *nam
 
 /* The operators of all nodes that were read, in order: "Relu,Add,Softmax". */
 const char *onnx_operators(onnx_case *c);
+
+/* Makes every result of the main graph an output too, so that no pattern may replace it. */
+void onnx_expose(onnx_case *c);
+
+/* Reads a model twice: `begin` and the nodes of `text`, as they are and exposed. Fails the test
+ * unless output 0 (f32) is the same on made-up inputs; returns how many nodes `op` the first one
+ * holds. The exposed one must hold none. */
+uint32_t onnx_pattern(void (*begin)(onnx_case *c, int64_t opset), int64_t opset, const char *text,
+                      const char *op);
+
+/* Numbers in -1 .. 1 without pattern, the same for the same seed. */
+void onnx_noise(float *data, uint64_t n, uint32_t seed);
 
 /* Checks that output k is these numbers on these f32 inputs. */
 void onnx_expect_output(onnx_case *c, const float *const *input, uint32_t k, uint32_t n,
