@@ -42,7 +42,7 @@ void dms_view_dot(const dms_compiled *c, const dms_view_facts *facts, FILE *out)
 
 /* Where one tensor lives, when it moves and why, in sentences: of a weight, an activation, an input
  * or output, or a view of one.
- * Errors   DMS_EUSAGE: no step reads or writes a tensor of this name; the message names near ones. */
+ * Errors   DMS_EUSAGE: no step reads or writes a tensor of this name; names near ones. */
 DMS_CHECKED dms_code dms_view_explain(const dms_compiled *c, const char *tensor, bool utf8,
                                       FILE *out, dms_status *st);
 
