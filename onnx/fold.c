@@ -4,7 +4,7 @@
  *
  *     outputs are dense parts of operand 0   they name the same bytes of the same file
  *     large, and a view of operand 0         stays a node; lowering makes it a view of the weight
- *     one FILL of more than 64 KiB           stays a node: the value is made where it is used
+ *     one FILL of more than 64 KiB           a constant of one element, repeated by the loader
  *     at most 1 MiB, or no larger than the   computed here, by the kernels that would run later, so
  *     constants that nothing else uses       that folding cannot change a bit of the result
  *     all else                               stays a node
@@ -18,7 +18,7 @@
 #include "runtime/kernels/cpu_kernel.h"
 #include "schema/checked.h"
 
-#define LARGE_FILL DMS_EMBEDDED_BYTES /* above this a repeated value is made where it is used */
+#define LARGE_FILL DMS_EMBEDDED_BYTES /* above this one element stands for all */
 
 /* Where one storage lies while its node is computed. */
 typedef struct place {
@@ -42,7 +42,7 @@ dms_code dms_fold_count(dms_folder *folder, const uint32_t *tensor, uint32_t n, 
 
 /* Its bytes can be had now. */
 static bool is_readable(const dms_graph *graph, const dms_tensor *t) {
-    return t->origin == DMS_ORIGIN_MADE ||
+    return t->origin == DMS_ORIGIN_MADE || t->origin == DMS_ORIGIN_FILL ||
            (t->origin == DMS_ORIGIN_FILE && !graph->file_is_missing[t->file]);
 }
 
@@ -55,31 +55,41 @@ static uint64_t output_bytes(const dms_graph *graph, const dms_node *node) {
     return sum;
 }
 
-/* Whether the node's values are known, and worth holding: small, or no larger than the constants
- * that nothing else uses. */
+/* Whether the node's values are known. */
+static bool is_known(const dms_graph *graph, const dms_node *node) {
+    uint64_t read = 0;
+    for (uint32_t k = 0; k < node->n_in && !node->row->is_shape_only; k++) {
+        const uint32_t id = node->in[k];
+        if (id != DMS_NONE && (!is_readable(graph, &graph->tensor[id]) ||
+                               !dms_add(read, graph->tensor[id].bytes, &read)))
+            return false;
+    }
+    return read <= DMS_FOLD_READ;
+}
+
+/* Whether known values are worth holding: small, or no larger than the constants that nothing else
+ * uses. */
 static bool is_worth_it(const dms_folder *folder, const dms_node *node) {
     const dms_graph *graph = folder->graph;
-    uint64_t read = 0, replaced = 0;
+    uint64_t replaced = 0;
     for (uint32_t k = 0; k < node->n_in && !node->row->is_shape_only; k++) {
         const uint32_t id = node->in[k];
         if (id == DMS_NONE)
             continue;
         const dms_tensor *t = &graph->tensor[id];
-        if (!is_readable(graph, t) || !dms_add(read, t->bytes, &read))
-            return false;
         const bool is_only_use = id < folder->cap_uses && folder->n_uses[id] <= 1;
-        replaced += is_only_use ? t->bytes : 0;
+        replaced += is_only_use && t->origin != DMS_ORIGIN_FILL ? t->bytes : 0;
     }
     const uint64_t bytes = output_bytes(graph, node);
-    return read <= DMS_FOLD_READ && bytes <= DMS_FOLD_READ &&
-           (bytes <= DMS_FOLD_BYTES || bytes <= replaced);
+    return bytes <= DMS_FOLD_READ && (bytes <= DMS_FOLD_BYTES || bytes <= replaced);
 }
 
 /* Makes output `id` the constant that is a dense part of constant `from`. */
 static void share_bytes(dms_graph *graph, uint32_t from, uint32_t id, const dms_view *view) {
     const dms_tensor *source = &graph->tensor[from];
     dms_tensor *t = &graph->tensor[id];
-    const uint64_t skip = (uint64_t)view->offset * dms_dtype_bytes(view->dtype);
+    const bool is_fill = source->origin == DMS_ORIGIN_FILL;
+    const uint64_t skip = is_fill ? 0 : (uint64_t)view->offset * dms_dtype_bytes(view->dtype);
     t->origin = source->origin;
     t->file = source->file;
     t->offset = source->offset + skip;
@@ -168,9 +178,23 @@ static dms_code run_call(dms_folder *folder, const dms_node *node, places *all,
     return dms_cpu_run(&call->call, operand, workspace, folder->cpu_scratch, st);
 }
 
-/* One large FILL: kept as a step, so that its value is made where it is used. */
-static bool is_large_fill(const dms_lowered *calls, uint64_t bytes) {
-    return bytes > LARGE_FILL && calls->n_calls == 1 && calls->call[0].call.kernel == DMS_K_FILL;
+/* Makes the output of a node that lowers to one large FILL a constant of one element: a weight that
+ * is loaded by repeating it, instead of a step of every inference. */
+static dms_code take_fill(dms_graph *graph, const dms_node *node, const dms_lowered *calls,
+                          bool *out_done, dms_status *st) {
+    const dms_call *call = &calls->call[0].call;
+    if (output_bytes(graph, node) <= LARGE_FILL || calls->n_calls != 1 ||
+        call->kernel != DMS_K_FILL || calls->call[0].operand[0].tensor != node->out[0])
+        return DMS_OK;
+    dms_tensor *t = &graph->tensor[node->out[0]];
+    uint8_t *element;
+    DMS_TRY(dms_alloc_st(graph->arena, sizeof call->i[0], 1, "a repeated constant", &element, st));
+    memcpy(element, call->i, sizeof call->i[0]); /* little endian: the low bytes are it */
+    t->data = element;
+    t->origin = DMS_ORIGIN_FILL;
+    t->producer = DMS_NONE;
+    *out_done = true;
+    return DMS_OK;
 }
 
 /* Gives every operand a storage, dense, its own. */
@@ -205,7 +229,8 @@ static dms_code compute(dms_folder *folder, uint32_t id, bool *out_done, dms_sta
     dms_lowering lo = {.graph = graph, .arena = folder->scratch, .out = &calls};
     DMS_TRY(lower_node(&lo, id, st));
     const dms_node *node = &graph->node[id];
-    if (is_large_fill(&calls, output_bytes(graph, node)))
+    DMS_TRY(take_fill(graph, node, &calls, out_done, st));
+    if (*out_done || !is_worth_it(folder, node))
         return DMS_OK;
     for (uint32_t c = 0; c < calls.n_calls; c++)
         if (!dms_call_runs_on_cpu(&calls.call[c].call))
@@ -246,7 +271,7 @@ dms_code dms_fold_node(dms_folder *folder, uint32_t id, bool *out_done, dms_stat
         *out_done = true;
         return DMS_OK;
     }
-    if (!is_worth_it(folder, node))
+    if (!is_known(graph, node) || (node->row->lower == NULL && !is_worth_it(folder, node)))
         return DMS_OK;
     DMS_TRY(own_storages(graph, node, st));
     if (stays_view(graph, node))

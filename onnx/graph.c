@@ -13,7 +13,8 @@
 #include "schema/checked.h"
 
 bool dms_tensor_is_constant(const dms_tensor *tensor) {
-    return tensor->origin == DMS_ORIGIN_FILE || tensor->origin == DMS_ORIGIN_MADE;
+    return tensor->origin == DMS_ORIGIN_FILE || tensor->origin == DMS_ORIGIN_MADE ||
+           tensor->origin == DMS_ORIGIN_FILL;
 }
 
 dms_code dms_tensor_bytes(const dms_tensor *tensor, uint64_t *out_bytes, dms_status *st) {
@@ -64,7 +65,8 @@ dms_code dms_constant_read(const dms_graph *graph, uint32_t tensor, uint64_t lim
         *out_data = t->data;
         return DMS_OK;
     }
-    if (t->origin != DMS_ORIGIN_FILE || t->bytes > limit_bytes)
+    const bool is_fill = t->origin == DMS_ORIGIN_FILL;
+    if ((t->origin != DMS_ORIGIN_FILE && !is_fill) || t->bytes > limit_bytes)
         return dms_fail(st, DMS_EINTERNAL,
                         "tensor '%.120s': %" PRIu64 " bytes are no constant "
                         "that can be read here",
@@ -72,6 +74,13 @@ dms_code dms_constant_read(const dms_graph *graph, uint32_t tensor, uint64_t lim
     int fd;
     uint8_t *data;
     DMS_TRY(dms_alloc_st(arena, t->bytes, 1, "a constant", &data, st));
+    if (is_fill) {
+        const uint32_t size = dms_dtype_bytes(t->dtype);
+        for (uint64_t at = 0; at < t->bytes; at += size)
+            memcpy(data + at, t->data, size);
+        *out_data = data;
+        return DMS_OK;
+    }
     DMS_TRY(dms_file_open(graph, t->file, &fd, st));
     const dms_code code = dms_read_at(fd, graph->file[t->file].name, t->offset, data, t->bytes, st);
     (void)close(fd);

@@ -25,7 +25,8 @@ typedef enum dms_origin {
     DMS_ORIGIN_NODE = 0,  /* computed by `producer` */
     DMS_ORIGIN_INPUT = 1, /* graph input `index` */
     DMS_ORIGIN_FILE = 2,  /* constant: `bytes` at `offset` of `file`, dense, little endian */
-    DMS_ORIGIN_MADE = 3   /* constant: `data` in memory, folded or converted from typed fields */
+    DMS_ORIGIN_MADE = 3,  /* constant: `data` in memory, folded or converted from typed fields */
+    DMS_ORIGIN_FILL = 4   /* constant: `data` is one element, which all others equal */
 } dms_origin;
 
 /* A value of the graph. Id = index into dms_graph.tensor. Rank <= DMS_MAX_RANK. */
@@ -40,7 +41,7 @@ typedef struct dms_tensor {
     uint32_t index;    /* of an input */
     uint32_t file;     /* ORIGIN_FILE: index into dms_graph.file */
     uint64_t offset, bytes;
-    const uint8_t *data; /* ORIGIN_MADE */
+    const uint8_t *data; /* ORIGIN_MADE, ORIGIN_FILL */
     uint32_t storage;    /* tensor whose buffer holds this one: itself, or the root of its views */
     dms_view view;       /* its elements inside the storage; set by the lowering */
 } dms_tensor;

@@ -7,6 +7,8 @@
  * a computed storage in order (r above), the storage takes the output's name and no copy is made;
  * a permuted view (t), an input, a constant or a storage that already left is copied.
  */
+#include <string.h>
+
 #include "onnx/graph.h"
 #include "onnx/lower.h"
 #include "schema/checked.h"
@@ -135,6 +137,12 @@ static dms_code lower_output(dms_lowering *lo, uint32_t k, dms_status *st) {
     DMS_TRY(dms_lower_temp(lo, from.view.dtype, from.view.rank, from.view.dim, &to, st));
     graph->tensor[to.tensor].name = graph->tensor[id].name;
     lo->out->output[k] = to.tensor;
+    const dms_tensor *root = &graph->tensor[from.tensor];
+    if (root->origin == DMS_ORIGIN_FILL) {
+        int64_t bits = 0;
+        memcpy(&bits, root->data, dms_dtype_bytes(root->dtype));
+        return dms_lower_call(lo, &graph->node[node], DMS_K_FILL, 0, 1, &to, 1, &bits, 0, NULL, st);
+    }
     return dms_lower_copy(lo, &graph->node[node], from, to, st);
 }
 

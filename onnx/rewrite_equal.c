@@ -44,10 +44,12 @@ static dms_code find_or_add(walk *w, dms_hash hash, uint32_t value, uint32_t *ou
  * file. Two names of one place (tied embeddings) are one weight, with one home and one copy. */
 static dms_hash hash_constant(const dms_tensor *t) {
     const bool is_file = t->origin == DMS_ORIGIN_FILE;
-    const uint64_t head[5] = {(uint64_t)t->dtype, t->rank, is_file, is_file ? t->file : 0,
+    const uint64_t head[5] = {(uint64_t)t->dtype, t->rank, t->origin, is_file ? t->file : 0,
                               is_file ? t->offset : 0};
     const dms_hash hash =
         mix(dms_hash_bytes(head, sizeof head, 1), t->dim, t->rank * sizeof *t->dim);
+    if (t->origin == DMS_ORIGIN_FILL)
+        return mix(hash, t->data, dms_dtype_bytes(t->dtype));
     return is_file ? hash : mix(hash, t->data, t->bytes);
 }
 

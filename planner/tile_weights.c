@@ -233,7 +233,12 @@ dms_code dms_tile_sources(dms_tiling *t, uint32_t storage, dms_step_tensor *tens
         DMS_TRY(append_const(t, g, &const_offset, st));
     for (uint32_t c = 0; c < n_cells; c++) {
         dms_source source = cell_source(tensor, &packing, c, n_cells);
-        if (is_embedded) {
+        if (g->origin == DMS_ORIGIN_FILL) { /* one element, walked on the spot */
+            source.embedded = g->data;
+            source.n_embedded = dms_dtype_bytes(g->dtype);
+            source.view.offset = 0;
+            memset(source.view.pitch, 0, sizeof source.view.pitch);
+        } else if (is_embedded) {
             source.n_embedded = dms_view_bytes(&source.view);
             uint8_t *dense;
             DMS_TRY(dms_alloc_st(t->arena, source.n_embedded, 1, "small constants", &dense, st));

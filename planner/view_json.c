@@ -3,6 +3,7 @@
 
 #include "planner/dmsc.h"
 #include "planner/views.h"
+#include "schema/checked.h"
 #include "schema/json.h"
 
 void dms_weights_by_tier(const dms_compiled *c, uint64_t *out_device, uint64_t *out_host) {
@@ -51,6 +52,15 @@ uint64_t dms_break_even_tokens(const dms_compiled *c) {
     return tokens < 1 ? 1 : (uint64_t)(tokens + 0.5);
 }
 
+/* Work of one inference; a multiply-add counts two. */
+static uint64_t flops_of(const dms_compiled *c) {
+    uint64_t sum = 0;
+    for (uint32_t s = 0; s < c->steps.n_steps; s++)
+        if (!dms_add(sum, c->steps.step[s].cost.flops, &sum))
+            return UINT64_MAX;
+    return sum;
+}
+
 static void write_figures(dms_json *j, const dms_compiled *c) {
     const dms_plan *plan = &c->plan;
     uint32_t commands = 0;
@@ -67,6 +77,7 @@ static void write_figures(dms_json *j, const dms_compiled *c) {
     dms_json_int(j, "latency_ns", plan->latency_ns);
     dms_json_int(j, "bound_ns", plan->bound_ns);
     dms_json_int(j, "compute_ns", plan->compute_ns);
+    dms_json_uint(j, "flops", flops_of(c));
     dms_json_uint(j, "steps", plan->n_steps);
     dms_json_uint(j, "commands", commands);
     dms_json_bool(j, "exact", c->decision.is_exact);

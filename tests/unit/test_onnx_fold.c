@@ -100,13 +100,15 @@ static void a_large_transposed_weight_is_a_view(void **state) {
     onnx_end(&c);
 }
 
-static void a_large_fill_stays_a_step_and_is_counted(void **state) {
+/* x[256, 100] + fill of 100 KiB + fill of 400 bytes: the first becomes one element that stands for
+ * all, the second an ordinary constant; neither is made during an inference. */
+static void a_large_fill_is_a_weight_of_one_element(void **state) {
     (void)state;
     onnx_case c;
     const float half = 0.5f;
     onnx_begin(&c, 17);
     onnx_input(&c, "x", F32, "256,100");
-    onnx_i64(&c, c.graph, "large", "256,100"); /* 100 KiB */
+    onnx_i64(&c, c.graph, "large", "256,100");
     onnx_i64(&c, c.graph, "small", "100");
     Onnx__NodeProto *fill = onnx_node(&c, c.graph, "ConstantOfShape", "large", "f");
     onnx_tensor_attr(&c, fill, "value", onnx_tensor(&c, "v", F32, "1", &half));
@@ -115,10 +117,81 @@ static void a_large_fill_stays_a_step_and_is_counted(void **state) {
     (void)onnx_node(&c, c.graph, "Add", "a,g", "y");
     onnx_output(&c, c.graph, "y", F32, "256,100");
     assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
-    assert_int_equal(onnx_count(&c, "ConstantOfShape"), 1);
+    assert_int_equal(onnx_count(&c, "ConstantOfShape"), 0);
+    const dms_tensor *f = onnx_find(&c, "f");
+    assert_int_equal(f->origin, DMS_ORIGIN_FILL);
+    assert_int_equal(f->bytes, 256 * 100 * 4);
+    assert_memory_equal(f->data, &half, sizeof half);
+    assert_int_equal(c.lowered.n_calls, 2);
+    assert_int_equal(c.read.fill_bytes, 0); /* what steps make */
+    assert_int_equal(onnx_find(&c, "g")->origin, DMS_ORIGIN_MADE);
+    onnx_end(&c);
+}
+
+/* Nobody reads the second of two equal fills: both sums read the first. A third of another value
+ * stays apart. */
+static void equal_large_fills_are_one_weight(void **state) {
+    (void)state;
+    onnx_case c;
+    const float value[3] = {0.5f, 0.5f, 2.0f};
+    static const char *const NAME[3] = {"f", "g", "h"};
+    onnx_begin(&c, 17);
+    onnx_input(&c, "x", F32, "256,100");
+    onnx_i64(&c, c.graph, "s", "256,100");
+    for (int k = 0; k < 3; k++) {
+        Onnx__NodeProto *fill = onnx_node(&c, c.graph, "ConstantOfShape", "s", NAME[k]);
+        onnx_tensor_attr(&c, fill, "value", onnx_tensor(&c, "v", F32, "1", &value[k]));
+    }
+    (void)onnx_node(&c, c.graph, "Add", "x,f", "a");
+    (void)onnx_node(&c, c.graph, "Add", "a,g", "b");
+    (void)onnx_node(&c, c.graph, "Add", "b,h", "y");
+    onnx_output(&c, c.graph, "y", F32, "256,100");
+    assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
+    assert_int_equal(c.lowered.n_calls, 3);
+    uint32_t added[3];
+    for (uint32_t k = 0; k < 3; k++)
+        added[k] = c.lowered.call[k].operand[1].tensor;
+    assert_int_equal(added[0], added[1]);
+    assert_int_not_equal(added[0], added[2]);
+    onnx_end(&c);
+}
+
+/* -fill is computed while compiling like any other small constant. */
+static void what_follows_from_a_large_fill_is_folded(void **state) {
+    (void)state;
+    onnx_case c;
+    const float half = 0.5f;
+    onnx_begin(&c, 17);
+    onnx_input(&c, "x", F32, "256,100");
+    onnx_i64(&c, c.graph, "s", "256,100");
+    Onnx__NodeProto *fill = onnx_node(&c, c.graph, "ConstantOfShape", "s", "f");
+    onnx_tensor_attr(&c, fill, "value", onnx_tensor(&c, "v", F32, "1", &half));
+    (void)onnx_node(&c, c.graph, "Neg", "f", "n");
+    (void)onnx_node(&c, c.graph, "Add", "x,n", "y");
+    onnx_output(&c, c.graph, "y", F32, "256,100");
+    assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
+    const dms_tensor *n = onnx_find(&c, "n");
+    assert_int_equal(n->origin, DMS_ORIGIN_MADE);
+    float element[2];
+    memcpy(element, n->data, sizeof element[0]);
+    memcpy(element + 1, n->data + 25599 * 4, sizeof element[1]);
+    assert_true(element[0] == -0.5f && element[1] == -0.5f);
+    onnx_end(&c);
+}
+
+/* An output that is a fill is filled where it leaves: it is no weight that would be copied. */
+static void an_output_that_is_a_fill_stays_a_step(void **state) {
+    (void)state;
+    onnx_case c;
+    onnx_begin(&c, 17);
+    onnx_i64(&c, c.graph, "s", "256,100");
+    (void)onnx_node(&c, c.graph, "ConstantOfShape", "s", "y");
+    onnx_output(&c, c.graph, "y", F32, "256,100");
+    assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
+    assert_int_equal(c.lowered.n_calls, 1);
     assert_int_equal(c.lowered.call[0].call.kernel, DMS_K_FILL);
+    assert_int_equal(c.lowered.call[0].call.i[0], 0);
     assert_int_equal(c.read.fill_bytes, 256 * 100 * 4);
-    assert_true(dms_tensor_is_constant(onnx_find(&c, "g")));
     onnx_end(&c);
 }
 
@@ -220,7 +293,10 @@ int main(void) {
         cmocka_unit_test(constants_are_computed_by_the_kernels),
         cmocka_unit_test(a_dense_part_of_a_weight_stays_in_its_file),
         cmocka_unit_test(a_large_transposed_weight_is_a_view),
-        cmocka_unit_test(a_large_fill_stays_a_step_and_is_counted),
+        cmocka_unit_test(a_large_fill_is_a_weight_of_one_element),
+        cmocka_unit_test(equal_large_fills_are_one_weight),
+        cmocka_unit_test(what_follows_from_a_large_fill_is_folded),
+        cmocka_unit_test(an_output_that_is_a_fill_stays_a_step),
         cmocka_unit_test(a_huge_fill_costs_nothing_to_read),
         cmocka_unit_test(constants_in_a_missing_file_are_left_to_the_run),
         cmocka_unit_test(every_output_has_its_own_dense_storage),

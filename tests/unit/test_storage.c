@@ -330,6 +330,31 @@ static void elements_of_every_size_are_scattered(void **state) {
     remove_folder(&c);
 }
 
+/* One element in the plan, walked with pitches of 0, fills panels of 40 columns: 2 1/2 of them. */
+static void one_embedded_element_fills_a_block(void **state) {
+    (void)state;
+    folder_case c;
+    make_folder(&c);
+    assert_int_equal(open_case(&c), DMS_OK);
+    static const uint32_t seven = 7;
+    c.run.source[0] = (dms_source){.file = DMS_NONE,
+                                   .view = {DMS_DTYPE_U32, 3, 0, {3, 30, 16}, {0, 0, 0}},
+                                   .embedded = (const uint8_t *)&seven,
+                                   .n_embedded = sizeof seven};
+    const int64_t pitch[3] = {480, 16, 1};
+    for (int64_t valid = 0; valid <= 8; valid += 8) {
+        uint32_t got[3 * 480];
+        uint64_t bytes;
+        memset(got, 0xff, sizeof got);
+        c.run.source[0].valid_last = valid;
+        assert_int_equal(dms_storage_load(c.storage, 0, pitch, got, &bytes, &c.st), DMS_OK);
+        assert_int_equal(bytes, 0); /* nothing is read from a file */
+        for (int64_t i = 0; i < 3 * 480; i++)
+            assert_int_equal(got[i], valid == 8 && i >= 960 && i % 16 >= 8 ? 0 : 7);
+    }
+    remove_folder(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file_is_read),
@@ -342,6 +367,7 @@ int main(void) {
         cmocka_unit_test(every_walk_equals_the_plain_loop),
         cmocka_unit_test(panels_end_with_zeros_where_the_matrix_ends),
         cmocka_unit_test(elements_of_every_size_are_scattered),
+        cmocka_unit_test(one_embedded_element_fills_a_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -275,6 +275,35 @@ static void large_constants_of_dmsc_lie_one_behind_the_other_aligned(void **stat
     graph_end(&c.g);
 }
 
+/* A weight of one repeated element, 128 x 200: its cells of panels are walked with pitches of 0 from
+ * 4 bytes in the plan, and the columns behind 200 are zeros, as of any other weight. */
+static void a_repeated_element_becomes_panels_like_any_weight(void **state) {
+    (void)state;
+    product_case c;
+    product_begin(&c, 128, 200);
+    dms_tensor *w = &c.g.graph.tensor[c.w];
+    w->origin = DMS_ORIGIN_FILL;
+    const dms_steps s = tiled(&c.g);
+    const dms_step_tensor *t = find(&s, c.w);
+    const dms_source *source = &s.source[t->plan.first_source];
+    assert_int_equal(t->plan.stored.rank, 3);
+    assert_int_equal(t->plan.stored.dim[0], 13);
+    const uint32_t n_cells = dms_plan_cells(&t->plan);
+    assert_true(n_cells > 1);
+    for (uint32_t cell = 0; cell < n_cells; cell++) {
+        assert_int_equal(source[cell].file, DMS_NONE);
+        assert_int_equal(source[cell].n_embedded, 4);
+        assert_memory_equal(source[cell].embedded, w->data, 4);
+        assert_int_equal(source[cell].view.offset, 0);
+        for (uint32_t k = 0; k < 3; k++)
+            assert_int_equal(source[cell].view.pitch[k], 0);
+        assert_int_equal(source[cell].valid_last, cell + 1 == n_cells ? 8 : 0);
+    }
+    assert_int_equal(s.n_consts, 0);
+    assert_int_equal(s.weights_bytes, 128 * 200 * 4);
+    graph_end(&c.g);
+}
+
 static void fills_count_as_weights(void **state) {
     (void)state;
     product_case c;
@@ -389,6 +418,7 @@ int main(void) {
         cmocka_unit_test(two_products_with_one_weight_share_its_cells),
         cmocka_unit_test(a_large_weight_that_is_also_added_stays_plain_and_whole),
         cmocka_unit_test(large_constants_of_dmsc_lie_one_behind_the_other_aligned),
+        cmocka_unit_test(a_repeated_element_becomes_panels_like_any_weight),
         cmocka_unit_test(fills_count_as_weights),
         cmocka_unit_test(a_constant_that_nobody_reads_does_not_count),
         cmocka_unit_test(a_chain_of_functions_lies_in_one_place),
