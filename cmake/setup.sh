@@ -5,7 +5,7 @@
 
 debian_packages=(gcc libc6-dev make cmake pkg-config libprotobuf-c-dev protobuf-c-compiler
     libonnx-dev liblpsolve55-dev libsuitesparse-dev libgraphviz-dev graphviz libjansson-dev libcmocka-dev
-    libxxhash-dev libopenblas-serial-dev python3-venv)
+    libxxhash-dev liburing-dev libopenblas-serial-dev python3-venv)
 python=.venv/bin/python
 recogniser=.cache/ppocr_v4_rec.onnx
 

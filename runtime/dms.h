@@ -69,6 +69,10 @@ typedef struct dms_stats {
     uint64_t turns;
     int64_t open_ns; /* reading, proving, loading what is kept */
     dms_queue_stats compute, in, out, load;
+    /* How weights were read, prologue included: past the page cache, by "io_uring" or "pread"
+     * (NULL: none is), and through it. */
+    const char *direct_reader;
+    uint64_t direct_bytes, buffered_bytes;
 } dms_stats;
 
 /* Reads a plan, proves it safe, takes its memory. No file of the model is opened yet.

@@ -159,6 +159,19 @@ static void print_memory(const char *name, uint64_t arena, uint64_t budget, uint
     fprintf(out, "\n");
 }
 
+/* Which way the weights came, loading before the first turn included. */
+static void print_storage(const dms_stats *stats, FILE *out) {
+    char text[32];
+    fprintf(out, "  storage");
+    if (stats->direct_bytes != 0)
+        fprintf(out, "%11s past the page cache (%s)", bytes_text(stats->direct_bytes, text),
+                stats->direct_reader);
+    if (stats->buffered_bytes != 0)
+        fprintf(out, "%s%11s through the page cache", stats->direct_bytes != 0 ? "," : "",
+                bytes_text(stats->buffered_bytes, text));
+    fprintf(out, "%s\n", stats->direct_bytes + stats->buffered_bytes == 0 ? "  nothing read" : "");
+}
+
 /* Opening and the first turn stand apart: they are not what a steady turn takes. */
 static void print_stats(const dmsrun_result *r, FILE *out) {
     char a[32], b[32];
@@ -174,6 +187,7 @@ static void print_stats(const dmsrun_result *r, FILE *out) {
     print_memory("device", r->info.device_arena_bytes, r->info.device_budget_bytes, 0, out);
     print_memory("host", r->info.host_arena_bytes, r->info.host_budget_bytes,
                  r->info.overhead_bytes, out);
+    print_storage(&r->after, out);
     fprintf(out, "  %-8s%10s resident at most\n", "process", bytes_text(r->peak_rss_bytes, a));
 }
 
@@ -254,6 +268,18 @@ static void json_queues(const dmsrun_result *r, dms_json *json) {
     dms_json_end_object(json);
 }
 
+/* Sums since the session was opened. */
+static void json_storage(const dms_stats *stats, dms_json *json) {
+    dms_json_object(json, "storage");
+    if (stats->direct_reader != NULL)
+        dms_json_text(json, "direct_reader", stats->direct_reader);
+    else
+        dms_json_null(json, "direct_reader");
+    dms_json_uint(json, "direct_bytes", stats->direct_bytes);
+    dms_json_uint(json, "buffered_bytes", stats->buffered_bytes);
+    dms_json_end_object(json);
+}
+
 dms_code dmsrun_print_json(const dmsrun_result *r, dms_arena *arena, FILE *out, dms_status *st) {
     dms_json json = {.out = out};
     char digest[33];
@@ -266,6 +292,7 @@ dms_code dmsrun_print_json(const dmsrun_result *r, dms_arena *arena, FILE *out, 
     json_outputs(r, &json);
     json_times(r, &json);
     json_queues(r, &json);
+    json_storage(&r->after, &json);
     dms_json_array(&json, "steps_ns");
     for (uint32_t i = 0; i < r->info.n_steps; i++)
         dms_json_int(&json, NULL, step_ns[i]);

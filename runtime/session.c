@@ -217,6 +217,7 @@ static dms_code prologue(dms_session *s, dms_status *st) {
     (void)dms_timeline_publish(&s->gate, 0, DMS_GATE_PROLOGUE);
     if (!dms_engine_await_prologue(s))
         return fail_session(s, NULL, st);
+    dms_storage_drop_cached(s->storage);
     s->state = DMS_SESSION_READY;
     return DMS_OK;
 }
@@ -311,12 +312,16 @@ static dms_queue_stats read_stats(const dms_session *s, dms_queue queue) {
 }
 
 dms_stats dms_session_stats(const dms_session *session) {
+    const dms_storage_stats storage = dms_storage_stats_of(session->storage);
     return (dms_stats){.turns = session->n_waited,
                        .open_ns = session->open_ns,
                        .compute = read_stats(session, DMS_QUEUE_COMPUTE),
                        .in = read_stats(session, DMS_QUEUE_IN),
                        .out = read_stats(session, DMS_QUEUE_OUT),
-                       .load = read_stats(session, DMS_QUEUE_LOAD)};
+                       .load = read_stats(session, DMS_QUEUE_LOAD),
+                       .direct_reader = storage.direct_reader,
+                       .direct_bytes = storage.direct_bytes,
+                       .buffered_bytes = storage.buffered_bytes};
 }
 
 void dms_session_progress(const dms_session *session, uint64_t *out_done, uint64_t *out_all) {

@@ -1,8 +1,13 @@
 /* storage.c - the one place where files of a model are opened and proven. */
 #include "runtime/storage_internal.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "schema/beneath.h"
@@ -43,6 +48,49 @@ static dms_code check_content(const dms_storage *s, const dms_plan_file *file, i
     return DMS_OK;
 }
 
+/* What direct reads of this file must be multiples of; 0 where it takes none. Files in memory do,
+ * but there is nothing to get past. */
+static uint64_t direct_alignment(int fd) {
+    struct statfs system;
+    if (fstatfs(fd, &system) != 0 || system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC)
+        return 0;
+#ifdef STATX_DIOALIGN
+    struct statx info;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &info) == 0 &&
+        (info.stx_mask & STATX_DIOALIGN) != 0) {
+        const uint64_t offset = info.stx_dio_offset_align, memory = info.stx_dio_mem_align;
+        const uint64_t align = offset > memory ? offset : memory;
+        return offset == 0 || align > DMS_DIRECT_ALIGN ? 0 : align;
+    }
+#endif
+    return DMS_DIRECT_ALIGN;
+}
+
+/* Opens the same file once more, for reads past the page cache, and drops what the comparison of
+ * its digest has left there. */
+static void open_direct(dms_storage_file *file, uint64_t bytes) {
+    char path[64];
+    file->is_large = bytes >= DMS_DIRECT_FILE_BYTES;
+    if (!file->is_large)
+        return;
+    (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
+    file->align = direct_alignment(file->fd);
+    if (file->align == 0)
+        return;
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", file->fd);
+    file->direct = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    file->takes_direct = file->direct >= 0;
+}
+
+static void close_file(dms_storage_file *file) {
+    if (file->fd >= 0)
+        (void)close(file->fd);
+    if (file->direct >= 0)
+        (void)close(file->direct);
+    file->fd = file->direct = -1;
+    file->takes_direct = false;
+}
+
 /* Opens, proves and, where weights come from it, keeps one file. */
 static dms_code take_file(dms_storage *s, uint32_t i, bool is_source, dms_status *st) {
     const dms_plan_file *file = &s->plan->file[i];
@@ -54,17 +102,17 @@ static dms_code take_file(dms_storage *s, uint32_t i, bool is_source, dms_status
                         "give --random-weights",
                         file->name);
     uint64_t bytes;
-    DMS_TRY(open_file(s, file, &s->fd[i], &bytes, st));
+    DMS_TRY(open_file(s, file, &s->file[i].fd, &bytes, st));
     if (bytes != file->bytes)
         return dms_fail(st, DMS_EPLAN,
                         "model file '%s' has %" PRIu64 " bytes, the plan was made for %" PRIu64
                         ": compile it again",
                         file->name, bytes, file->bytes);
-    DMS_TRY(check_content(s, file, s->fd[i], st));
-    if (!is_source) {
-        close(s->fd[i]);
-        s->fd[i] = -1;
-    }
+    DMS_TRY(check_content(s, file, s->file[i].fd, st));
+    if (is_source)
+        open_direct(&s->file[i], bytes);
+    else
+        close_file(&s->file[i]);
     return DMS_OK;
 }
 
@@ -84,18 +132,36 @@ static dms_code take_files(dms_storage *s, dms_arena *arena, dms_status *st) {
     return DMS_OK;
 }
 
+/* Staging that direct reads accept, and the readers. */
+static dms_code take_readers(dms_storage *s, dms_arena *arena, dms_status *st) {
+    bool needs_direct = false;
+    if (s->plan->n_sources == 0)
+        return DMS_OK;
+    DMS_TRY(dms_alloc_st(arena, DMS_READ_SLOTS * (uint64_t)DMS_SLOT_BYTES + DMS_DIRECT_ALIGN, 1,
+                         "staging", &s->staging, st));
+    s->staging += -(uintptr_t)s->staging % DMS_DIRECT_ALIGN;
+    DMS_TRY(dms_reader_open_pread(arena, &s->buffered, st));
+    for (uint32_t i = 0; i < s->plan->n_files; i++)
+        needs_direct |= s->file[i].takes_direct;
+    if (needs_direct)
+        DMS_TRY(dms_reader_open_uring(arena, s->staging, &s->direct, st));
+    return needs_direct && s->direct == NULL ? dms_reader_open_pread(arena, &s->direct, st)
+                                             : DMS_OK;
+}
+
 dms_code dms_storage_open(const dms_plan *plan, const dms_storage_options *options,
                           dms_arena *arena, dms_storage **out_storage, dms_status *st) {
     dms_storage *s;
     DMS_TRY(dms_alloc_st(arena, 1, sizeof *s, "storage", &s, st));
-    DMS_TRY(dms_alloc_st(arena, plan->n_files, sizeof *s->fd, "files", &s->fd, st));
-    if (plan->n_sources != 0)
-        DMS_TRY(dms_alloc_st(arena, DMS_STAGING_BYTES, 1, "staging", &s->staging, st));
+    DMS_TRY(dms_alloc_st(arena, plan->n_files, sizeof *s->file, "files", &s->file, st));
     s->plan = plan;
     s->options = *options;
+    s->cached_file = DMS_NONE;
     for (uint32_t i = 0; i < plan->n_files; i++)
-        s->fd[i] = -1;
-    const dms_code code = take_files(s, arena, st);
+        s->file[i].fd = s->file[i].direct = -1;
+    dms_code code = take_files(s, arena, st);
+    if (code == DMS_OK)
+        code = take_readers(s, arena, st);
     if (code != DMS_OK) {
         dms_storage_close(s);
         return code;
@@ -104,10 +170,23 @@ dms_code dms_storage_open(const dms_plan *plan, const dms_storage_options *optio
     return DMS_OK;
 }
 
+dms_storage_stats dms_storage_stats_of(const dms_storage *storage) {
+    if (storage == NULL)
+        return (dms_storage_stats){0};
+    const dms_reader *reader = storage->direct;
+    return (dms_storage_stats){
+        reader == NULL ? NULL : reader->ops->name,
+        atomic_load_explicit(&storage->direct_bytes, memory_order_relaxed),
+        atomic_load_explicit(&storage->buffered_bytes, memory_order_relaxed)};
+}
+
 void dms_storage_close(dms_storage *storage) {
-    for (uint32_t i = 0; storage != NULL && i < storage->plan->n_files; i++) {
-        if (storage->fd[i] >= 0)
-            close(storage->fd[i]);
-        storage->fd[i] = -1;
-    }
+    if (storage == NULL)
+        return;
+    dms_storage_drop_cached(storage);
+    if (storage->direct != NULL)
+        storage->direct->ops->close(storage->direct);
+    storage->direct = NULL;
+    for (uint32_t i = 0; i < storage->plan->n_files; i++)
+        close_file(&storage->file[i]);
 }

@@ -2,8 +2,9 @@
  *
  * Reads    the file and source tables of a plan; files beneath the model's folder.
  * Returns  blocks of weights in the layout of the plan.
- * Cost     one descriptor per file that is read; 2 MiB of staging; long runs are read in place.
- * Source   P10 of DESIGN section 7.
+ * Cost     two descriptors per file that is read; 4 MiB of staging; what is aligned alike in file
+ *          and memory is read in place.
+ * Source   P10 of DESIGN section 7; MACHINE-FACTS 4 (direct reads, 4 MiB under way).
  * Not here when a block is read (engine.c), what a digest covers (schema/file_digest.h).
  */
 #ifndef DMS_RUNTIME_STORAGE_H
@@ -25,6 +26,12 @@ typedef struct dms_storage_options {
     const atomic_int *cancel; /* looked at between files; NULL: never */
 } dms_storage_options;
 
+/* How bytes came from storage so far. */
+typedef struct dms_storage_stats {
+    const char *direct_reader; /* "io_uring", "pread"; NULL: no file is read past the page cache */
+    uint64_t direct_bytes, buffered_bytes;
+} dms_storage_stats;
+
 /* Opens every file of the plan and compares size and digest.
  * Owner    `plan` is borrowed until dms_storage_close; the rest lives in `arena`.
  * Errors   DMS_EIO: missing, not a regular file, outside the folder, a link, unreadable;
@@ -34,10 +41,19 @@ DMS_CHECKED dms_code dms_storage_open(const dms_plan *plan, const dms_storage_op
 
 /* Reads source `source` into `to`: element (i0, i1, ...) of its view goes to sum i_k pitch[k].
  * Returns  bytes taken from storage in *out_bytes.
- * Threads  one caller at a time: there is one staging buffer.
+ * Threads  one caller at a time: there is one set of slots.
  * Errors   DMS_EIO naming file, offset and reason. */
 DMS_CHECKED dms_code dms_storage_load(dms_storage *storage, uint32_t source, const int64_t *pitch,
                                       void *to, uint64_t *out_bytes, dms_status *st);
+
+/* Gives back what the page cache holds of large files: after the prologue, and by itself where the
+ * cells of another weight are read.
+ * Threads  not beside dms_storage_load. */
+void dms_storage_drop_cached(dms_storage *storage);
+
+/* What was read, and how. NULL gives zeros.
+ * Threads  any, while the storage is open. */
+dms_storage_stats dms_storage_stats_of(const dms_storage *storage);
 
 /* Closes all files. NULL is allowed. */
 void dms_storage_close(dms_storage *storage);

@@ -1,300 +1,307 @@
-/* storage_load.c - one block of a weight: a strided walk over a file into a strided place.
+/* storage_load.c - one block of a weight: the pieces of its walk, several reads under way.
  *
- * Axes are sorted by their pitch in the file, neighbours that are dense on both sides merge, then
+ *     direct    |..aligned..|aligned|....|    what is aligned alike in file and memory lands in
+ *     file      head        middle   tail     place; all else passes through a slot of staging
  *
- *     one run, or long runs    pread straight into the place
- *     everything else          pread of spans of at most 2 MiB into staging, scattered from there
+ *     slots     0  read ====| scatter |  read ====...
+ *               1     read ====       | scatter |
  *
- *     file   |aaaa....bbbb....cccc....|    a span covers the inner axes, and as much of the next
- *             \_____span_____/             as fits, unless less than a quarter of it would be used
- */
+ * Offsets, lengths and memory of direct reads are multiples of the file's alignment: a slot reads
+ * from the boundary before its first byte to the one behind its last. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/random.h"
 #include "runtime/storage_internal.h"
-#include "schema/beneath.h"
 #include "schema/checked.h"
+#include "schema/gather.h"
 
-#define DIRECT_RUN_BYTES (64u * 1024u) /* from here on a read of its own beats staging */
 #define WEIGHT_SCALE 0.0625 /* made-up weights keep activations finite over many layers */
-#define SHARE_USED 4        /* a span is read whole where a quarter of it is wanted */
+#define IN_PLACE_BYTES (4u << 20)
+#define SMALLEST_IN_PLACE (64u * 1024u) /* below, one read with its ends is better than three */
 
-/* One axis of a walk, in elements. */
-typedef struct axis {
-    int64_t dim, from, to; /* pitches in the file and in the place */
-} axis;
+/* The two boundaries of a slot cost at most an alignment each. */
+#define PIECE_BYTES (DMS_SLOT_BYTES - 2 * DMS_DIRECT_ALIGN)
 
-/* What is read: a file, bytes of the plan, or made-up weights. */
-typedef struct walk {
+/* A read under way, or done in part: bytes [offset, offset + bytes) of the file are wanted. */
+typedef struct flight {
+    bool is_busy, is_staged;
+    dms_gather_piece piece; /* what to do with them */
+    uint64_t skip;          /* bytes of the slot before the first wanted one */
+    dms_read read;          /* what is still to be read */
+    uint64_t wanted;        /* of it; the rest is alignment */
+} flight;
+
+/* One load. */
+typedef struct load {
     dms_storage *storage;
     const dms_source *source;
-    uint64_t element_bytes;
+    dms_storage_file *file;
+    dms_reader *reader;
+    dms_gather walk;
+    uint8_t *place;
+    bool is_direct;
+    flight flight[DMS_READ_SLOTS];
+    uint32_t n_busy;
     uint64_t bytes_read;
+    dms_code code;      /* no piece begins after a failure ... */
+    uint64_t failed_at; /* ... at this byte of the file */
     dms_status *st;
-} walk;
-
-/* A box of elements: the axes, where it begins in the file (bytes) and in memory. */
-typedef struct box {
-    uint32_t n;
-    axis axis[DMS_MAX_RANK];
-    uint64_t from;
-    uint8_t *to;
-} box;
-
-/* Exactly these bytes; the plan was checked against the size, so an early end means a change. */
-static dms_code read_file(walk *w, uint64_t offset, void *to, uint64_t bytes) {
-    const uint32_t file = w->source->file;
-    w->bytes_read += bytes;
-    return dms_read_at(w->storage->fd[file], w->storage->plan->file[file].name, offset, to, bytes,
-                       w->st);
-}
+} load;
 
 /* Weights that follow from seed, file and place alone, whatever cell or order they are read in. */
-static void make_up(walk *w, uint64_t offset, uint8_t *to, uint64_t bytes) {
-    const uint64_t file = dms_random_word((uint64_t)w->source->file + 1);
-    const uint64_t key = dms_random_word(w->storage->options.random_seed ^ file);
-    for (uint64_t i = 0; i < bytes; i += w->element_bytes) {
+static void make_up(const load *l, uint64_t offset, uint8_t *to, uint64_t bytes) {
+    const uint64_t element_bytes = l->walk.element_bytes;
+    const uint64_t file = dms_random_word((uint64_t)l->source->file + 1);
+    const uint64_t key = dms_random_word(l->storage->options.random_seed ^ file);
+    for (uint64_t i = 0; i < bytes; i += element_bytes) {
         const uint64_t word = dms_random_word(key ^ (offset + i));
-        const uint64_t bits = dms_random_bits(w->source->view.dtype, word, WEIGHT_SCALE);
-        memcpy(to + i, &bits, (size_t)w->element_bytes);
+        const uint64_t bits = dms_random_bits(l->source->view.dtype, word, WEIGHT_SCALE);
+        memcpy(to + i, &bits, (size_t)element_bytes);
     }
 }
 
-/* Fetches bytes [offset, offset + bytes) of whatever the source is. */
-static dms_code fetch(walk *w, uint64_t offset, void *to, uint64_t bytes) {
-    const dms_source *source = w->source;
-    if (source->file == DMS_NONE) {
-        if (!dms_range_fits(offset, bytes, source->n_embedded))
-            return dms_fail(w->st, DMS_EPLAN, "a constant in the plan is too short");
-        memcpy(to, source->embedded + offset, (size_t)bytes);
-        return DMS_OK;
+/* What lies in no file: constants in the plan, and made-up weights. */
+static dms_code load_from_memory(load *l) {
+    const dms_source *source = l->source;
+    dms_gather_piece piece;
+    while (dms_gather_next(&l->walk, &piece)) {
+        if (source->file != DMS_NONE) {
+            uint8_t *to = piece.n == 0 ? l->place + piece.to : l->storage->staging;
+            make_up(l, piece.offset, to, piece.bytes);
+            if (piece.n != 0)
+                dms_gather_scatter(&l->walk, &piece, to, l->place);
+        } else if (dms_range_fits(piece.offset, piece.bytes, source->n_embedded)) {
+            dms_gather_scatter(&l->walk, &piece, source->embedded + piece.offset, l->place);
+        } else {
+            return dms_fail(l->st, DMS_EPLAN, "a constant in the plan is too short");
+        }
     }
-    if (w->storage->fd[source->file] >= 0)
-        return read_file(w, offset, to, bytes);
-    make_up(w, offset, to, bytes);
     return DMS_OK;
 }
 
-/* Larger pitch in the file first; equal ones in the order of the view. */
-static void sort_axes(box *b) {
-    for (uint32_t i = 1; i < b->n; i++) {
-        const axis moved = b->axis[i];
-        uint32_t k = i;
-        for (; k > 0 && b->axis[k - 1].from < moved.from; k--)
-            b->axis[k] = b->axis[k - 1];
-        b->axis[k] = moved;
-    }
+/* What offsets, lengths and memory of this load's reads are multiples of. */
+static uint64_t alignment(const load *l) {
+    return l->is_direct ? l->file->align : 1;
 }
 
-/* Drops axes of one element and joins neighbours that are dense within each other on both sides. */
-static void merge_axes(box *b) {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < b->n; i++) {
-        const axis a = b->axis[i];
-        axis *before = n == 0 ? NULL : &b->axis[n - 1];
-        if (a.dim == 1)
-            continue;
-        if (before != NULL && before->from == a.dim * a.from && before->to == a.dim * a.to)
-            *before = (axis){before->dim * a.dim, a.from, a.to};
-        else
-            b->axis[n++] = a;
-    }
-    b->n = n;
+/* The slot is free again. */
+static void leave(load *l, flight *f) {
+    f->is_busy = false;
+    l->n_busy--;
 }
 
-/* Two nested loops over elements of one size. */
-#define COPY_2D(type)                                                                              \
-    for (int64_t i = 0; i < outer->dim; i++)                                                       \
-        for (int64_t k = 0; k < inner->dim; k++)                                                   \
-    memcpy(to + (i * outer->to + k * inner->to) * (int64_t)sizeof(type),                           \
-           from + (i * outer->from + k * inner->from) * (int64_t)sizeof(type), sizeof(type))
-
-/* Rows that are dense on both sides by memcpy, others element by element. */
-static void copy_2d(uint8_t *to, const uint8_t *from, uint64_t element_bytes, const axis *outer,
-                    const axis *inner) {
-    if (inner->from == 1 && inner->to == 1) {
-        const int64_t size = (int64_t)element_bytes;
-        for (int64_t i = 0; i < outer->dim; i++)
-            memcpy(to + i * outer->to * size, from + i * outer->from * size,
-                   (size_t)(inner->dim * size));
-    } else if (element_bytes == 1) {
-        COPY_2D(uint8_t);
-    } else if (element_bytes == 2) {
-        COPY_2D(uint16_t);
-    } else if (element_bytes == 4) {
-        COPY_2D(uint32_t);
-    } else {
-        COPY_2D(uint64_t);
-    }
+/* Of several failures the one nearest to the start of the file is told: it does not depend on the
+ * order in which reads end. */
+static bool is_worth_telling(load *l, uint64_t offset) {
+    if (l->code != DMS_OK && (l->code != DMS_EIO || offset >= l->failed_at))
+        return false;
+    l->failed_at = offset;
+    return true;
 }
 
-/* Moves on like an odometer over axes [0, n), last one fastest; false after the last place. */
-static bool next_place(const axis *axes, uint32_t n, int64_t *index, int64_t *from, int64_t *to) {
-    for (uint32_t k = n; k-- > 0;) {
-        *from += axes[k].from;
-        *to += axes[k].to;
-        if (++index[k] < axes[k].dim)
-            return true;
-        *from -= axes[k].dim * axes[k].from;
-        *to -= axes[k].dim * axes[k].to;
-        index[k] = 0;
-    }
-    return false;
+/* "file 'x' at byte N: reason" */
+static void fail_read(load *l, uint64_t offset, int64_t error) {
+    const char *name = l->storage->plan->file[l->source->file].name;
+    if (is_worth_telling(l, offset))
+        l->code = dms_fail(l->st, DMS_EIO, "file '%.200s' at byte %" PRIu64 ": %s", name, offset,
+                           strerror((int)error));
 }
 
-/* Takes the axis that is written side by side to the end, so that stores are in order. */
-static void write_in_order(axis *axes, uint32_t n) {
-    for (uint32_t k = 0; k + 1 < n; k++) {
-        if (axes[k].to != 1)
-            continue;
-        const axis moved = axes[k];
-        memmove(axes + k, axes + k + 1, (n - k - 1) * sizeof *axes);
-        axes[n - 1] = moved;
+/* Hands a read to the reader; a read that cannot begin ends the load. */
+static void submit(load *l, flight *f) {
+    const int error = l->reader->ops->submit(l->reader, &f->read);
+    if (error == 0)
+        return;
+    leave(l, f);
+    fail_read(l, f->read.offset, error);
+}
+
+/* False where the load has failed, or somebody wants the run to end. */
+static bool may_go_on(load *l) {
+    const atomic_int *cancel = l->storage->options.cancel;
+    if (l->code == DMS_OK && cancel != NULL && atomic_load(cancel) != 0)
+        l->code = dms_fail(l->st, DMS_ECANCELLED, "interrupted");
+    return l->code == DMS_OK;
+}
+
+/* Begins the read of a piece into a free slot. */
+static void begin(load *l, uint32_t slot, const dms_gather_piece *piece, bool is_staged) {
+    flight *f = &l->flight[slot];
+    const uint64_t align = alignment(l);
+    if (!may_go_on(l))
+        return;
+    *f = (flight){.is_busy = true, .is_staged = is_staged, .piece = *piece};
+    f->skip = is_staged ? piece->offset % align : 0;
+    f->wanted = f->skip + piece->bytes;
+    f->read = (dms_read){.fd = l->is_direct ? l->file->direct : l->file->fd,
+                         .slot = slot,
+                         .to = is_staged ? l->storage->staging + (uint64_t)slot * DMS_SLOT_BYTES
+                                         : l->place + piece->to,
+                         .offset = piece->offset - f->skip,
+                         .bytes = (f->wanted + align - 1) / align * align};
+    l->n_busy++;
+    submit(l, f);
+}
+
+/* The file system takes no direct reads after all, or not such: it goes on through the cache. */
+static bool falls_back(load *l, const flight *f, int64_t error) {
+    if ((error != EINVAL && error != ENOTSUP) || f->read.fd == l->file->fd)
+        return false;
+    l->file->takes_direct = l->is_direct = false;
+    return true;
+}
+
+/* Some bytes are there, but not all: the rest is read again from the last boundary on. */
+static void read_rest(load *l, flight *f, uint64_t got) {
+    const uint64_t align = alignment(l), done = got / align * align;
+    if (done != 0) {
+        f->read.to = (uint8_t *)f->read.to + done;
+        f->read.offset += done;
+        f->read.bytes -= done;
+        f->wanted -= done;
+        submit(l, f);
         return;
     }
+    leave(l, f);
+    if (is_worth_telling(l, f->read.offset + got))
+        l->code = dms_fail(
+            l->st, DMS_EIO, "file '%.200s' ends at byte %" PRIu64 ", %" PRIu64 " bytes early",
+            l->storage->plan->file[l->source->file].name, f->read.offset + got, f->wanted - got);
 }
 
-/* Scatters a span that lies in memory: `from` is its first element. */
-static void scatter(const walk *w, const axis *axes, uint32_t n, const uint8_t *from, uint8_t *to) {
-    axis all[DMS_MAX_RANK + 2] = {{1, 0, 0}, {1, 0, 0}};
-    memcpy(all + 2, axes, n * sizeof *axes);
-    write_in_order(all + 2, n);
-    const int64_t size = (int64_t)w->element_bytes;
-    int64_t index[DMS_MAX_RANK + 2] = {0}, at = 0, place = 0;
-    do {
-        copy_2d(to + place * size, from + at * size, w->element_bytes, &all[n], &all[n + 1]);
-    } while (next_place(all, n, index, &at, &place));
+/* All that was wanted is there. */
+static void finish(load *l, flight *f) {
+    const uint8_t *slot = l->storage->staging + (uint64_t)f->read.slot * DMS_SLOT_BYTES;
+    if (f->is_staged)
+        dms_gather_scatter(&l->walk, &f->piece, slot + f->skip, l->place);
+    leave(l, f);
+    l->bytes_read += f->piece.bytes;
 }
 
-/* How many of the inner axes one span takes: all of axes [first, n), and `part` of axis first - 1
- * (0 = none of it). */
-typedef struct span {
-    uint32_t first;
-    int64_t part;
-    int64_t elements; /* from first to last in the file, whole axes only */
-} span;
-
-/* From the innermost axis outwards, as long as the span fits the staging and is used well. */
-static span choose_span(const walk *w, const box *b) {
-    const int64_t room = (int64_t)(DMS_STAGING_BYTES / w->element_bytes);
-    span s = {b->n, 0, 1};
-    int64_t used = 1;
-    while (s.first > 0) {
-        const axis *a = &b->axis[s.first - 1];
-        int64_t part = a->dim;
-        if (a->from > 0 && (room - s.elements) / a->from + 1 < part)
-            part = (room - s.elements) / a->from + 1;
-        const int64_t reach = (part - 1) * a->from + s.elements;
-        if (part < 2 || reach / SHARE_USED > used * part)
-            return s;
-        if (part < a->dim) {
-            s.part = part;
-            return s;
-        }
-        s.first--;
-        s.elements = reach;
-        used *= part;
+/* Waits for one read and does what follows from it. */
+static void complete_one(load *l) {
+    uint32_t slot;
+    const int64_t got = l->reader->ops->complete(l->reader, &slot);
+    if (slot >= DMS_READ_SLOTS) { /* the reader itself is broken: nothing more will come */
+        fail_read(l, 0, -got);
+        memset(l->flight, 0, sizeof l->flight);
+        l->n_busy = 0;
+        return;
     }
-    return s;
-}
-
-/* Reads and scatters `count` entries of the axis before the span (or the bare span). */
-static dms_code move_span(walk *w, const box *b, const span *s, int64_t from, int64_t to,
-                          int64_t count) {
-    axis axes[DMS_MAX_RANK];
-    uint32_t n = 0;
-    int64_t elements = s->elements;
-    if (s->part != 0) {
-        axes[n++] = (axis){count, b->axis[s->first - 1].from, b->axis[s->first - 1].to};
-        elements += (count - 1) * b->axis[s->first - 1].from;
+    flight *f = &l->flight[slot];
+    if (got >= 0 && (uint64_t)got >= f->wanted) {
+        finish(l, f);
+    } else if (got >= 0) {
+        read_rest(l, f, (uint64_t)got);
+    } else if (got == -EINTR || got == -EAGAIN) {
+        submit(l, f);
+    } else if (falls_back(l, f, -got)) {
+        f->read.fd = l->file->fd;
+        submit(l, f);
+    } else {
+        leave(l, f);
+        fail_read(l, f->read.offset, -got);
     }
-    for (uint32_t k = s->first; k < b->n; k++)
-        axes[n++] = b->axis[k];
-    uint8_t *staging = w->storage->staging;
-    DMS_TRY(fetch(w, b->from + (uint64_t)from * w->element_bytes, staging,
-                  (uint64_t)elements * w->element_bytes));
-    scatter(w, axes, n, staging, b->to + to * (int64_t)w->element_bytes);
-    return DMS_OK;
 }
 
-/* Outer axes one by one; the axis that the span cuts in steps of its part. */
-static dms_code load_staged(walk *w, const box *b) {
-    const span s = choose_span(w, b);
-    const uint32_t n_outer = s.part != 0 ? s.first - 1 : s.first;
-    const axis one = {1, 0, 0};
-    const axis *cut = s.part != 0 ? &b->axis[n_outer] : &one;
-    const int64_t step = s.part != 0 ? s.part : 1;
-    int64_t index[DMS_MAX_RANK] = {0}, from = 0, to = 0;
-    do {
-        for (int64_t i = 0; i < cut->dim; i += step) {
-            const int64_t left = cut->dim - i;
-            DMS_TRY(move_span(w, b, &s, from + i * cut->from, to + i * cut->to,
-                              left < step ? left : step));
-        }
-    } while (next_place(b->axis, n_outer, index, &from, &to));
-    return DMS_OK;
+/* A slot that is free, after waiting for one where none is. */
+static uint32_t free_slot(load *l) {
+    while (l->n_busy == DMS_READ_SLOTS)
+        complete_one(l);
+    uint32_t slot = 0;
+    while (l->flight[slot].is_busy)
+        slot++;
+    return slot;
 }
 
-/* Every run is long: straight into the place. */
-static dms_code load_runs(walk *w, const box *b, uint32_t n_outer, uint64_t run_bytes) {
-    int64_t index[DMS_MAX_RANK] = {0}, from = 0, to = 0;
-    do {
-        DMS_TRY(fetch(w, b->from + (uint64_t)from * w->element_bytes,
-                      b->to + to * (int64_t)w->element_bytes, run_bytes));
-    } while (next_place(b->axis, n_outer, index, &from, &to));
-    return DMS_OK;
+/* Bytes of a dense piece that go in the next read, and whether they pass through staging. */
+static uint64_t next_part(const load *l, const dms_gather_piece *piece, bool *out_is_staged) {
+    const uint64_t align = alignment(l), head = piece->offset % align;
+    const uintptr_t to = (uintptr_t)(l->place + piece->to);
+    const bool is_alike = (to - piece->offset) % align == 0;
+    const bool lands = align == 1 || (is_alike && piece->bytes >= SMALLEST_IN_PLACE + align);
+    *out_is_staged = !lands || head != 0;
+    if (lands && head != 0)
+        return align - head;
+    const uint64_t most = lands ? IN_PLACE_BYTES : PIECE_BYTES - head;
+    const uint64_t whole = lands ? piece->bytes / align * align : piece->bytes;
+    return whole < most ? whole : most;
 }
 
-/* Decides between straight reads and staging. */
-static dms_code load_box(walk *w, box *b) {
-    sort_axes(b);
-    merge_axes(b);
-    const axis *last = b->n == 0 ? NULL : &b->axis[b->n - 1];
-    const bool is_run = last == NULL || (last->from == 1 && last->to == 1);
-    const uint64_t run_bytes = (last == NULL ? 1 : (uint64_t)last->dim) * w->element_bytes;
-    if (is_run && (b->n <= 1 || run_bytes >= DIRECT_RUN_BYTES))
-        return load_runs(w, b, b->n == 0 ? 0 : b->n - 1, run_bytes);
-    return load_staged(w, b);
+/* Reads a dense piece in parts. */
+static void read_dense(load *l, dms_gather_piece piece) {
+    while (piece.bytes != 0 && l->code == DMS_OK) {
+        dms_gather_piece part = piece;
+        bool is_staged;
+        part.bytes = next_part(l, &piece, &is_staged);
+        begin(l, free_slot(l), &part, is_staged);
+        piece.offset += part.bytes;
+        piece.to += part.bytes;
+        piece.bytes -= part.bytes;
+    }
 }
 
-/* The part of the last axis that the file does not have, in the last entry of axis 0, is zero. */
-static dms_code load_padded(walk *w, const box *whole, int64_t valid_last) {
-    static const uint64_t zero = 0;
-    const int64_t size = (int64_t)w->element_bytes;
-    const uint32_t last = whole->n - 1;
-    box full = *whole, tail = *whole, pad = *whole;
-    full.axis[0].dim--;
-    if (full.axis[0].dim > 0)
-        DMS_TRY(load_box(w, &full));
-    tail.axis[0].dim = 1;
-    tail.axis[last].dim = valid_last;
-    tail.from += (uint64_t)((whole->axis[0].dim - 1) * whole->axis[0].from * size);
-    tail.to += (whole->axis[0].dim - 1) * whole->axis[0].to * size;
-    pad.axis[0].dim = 1;
-    pad.axis[last].dim -= valid_last;
-    for (uint32_t k = 0; k < pad.n; k++)
-        pad.axis[k].from = 0;
-    scatter(w, pad.axis, pad.n, (const uint8_t *)&zero,
-            tail.to + valid_last * whole->axis[last].to * size);
-    return load_box(w, &tail);
+void dms_storage_drop_cached(dms_storage *s) {
+    if (s->cached_file == DMS_NONE)
+        return;
+    (void)posix_fadvise(s->file[s->cached_file].fd, 0, 0, POSIX_FADV_DONTNEED);
+    s->cached_file = DMS_NONE;
+}
+
+/* What was read ahead for the cells of one weight is dropped when another weight begins. */
+static void note_cached(load *l, uint64_t from, uint64_t end) {
+    dms_storage *s = l->storage;
+    const bool overlaps =
+        s->cached_file == l->source->file && from < s->cached_end && end > s->cached_from;
+    if (!overlaps) {
+        dms_storage_drop_cached(s);
+        s->cached_file = l->source->file;
+        s->cached_from = from;
+        s->cached_end = end;
+        return;
+    }
+    s->cached_from = from < s->cached_from ? from : s->cached_from;
+    s->cached_end = end > s->cached_end ? end : s->cached_end;
+}
+
+/* Reads all pieces, several at a time; returns when none is under way any more. */
+static dms_code load_from_file(load *l) {
+    dms_storage *s = l->storage;
+    dms_gather_piece piece;
+    uint64_t from = UINT64_MAX, end = 0;
+    l->file = &s->file[l->source->file];
+    l->is_direct = l->file->takes_direct && !l->walk.is_sparse;
+    l->reader = l->is_direct ? s->direct : s->buffered;
+    while (l->code == DMS_OK && dms_gather_next(&l->walk, &piece)) {
+        from = piece.offset < from ? piece.offset : from;
+        end = piece.offset + piece.bytes > end ? piece.offset + piece.bytes : end;
+        if (piece.n == 0)
+            read_dense(l, piece);
+        else
+            begin(l, free_slot(l), &piece, true);
+    }
+    while (l->n_busy != 0)
+        complete_one(l);
+    if (!l->is_direct && l->file->is_large && end != 0)
+        note_cached(l, from, end);
+    atomic_fetch_add_explicit(l->is_direct ? &s->direct_bytes : &s->buffered_bytes, l->bytes_read,
+                              memory_order_relaxed);
+    return l->code;
 }
 
 dms_code dms_storage_load(dms_storage *storage, uint32_t source, const int64_t *pitch, void *to,
                           uint64_t *out_bytes, dms_status *st) {
     const dms_source *src = &storage->plan->source[source];
-    const dms_view *view = &src->view;
-    walk w = {
-        .storage = storage, .source = src, .element_bytes = dms_dtype_bytes(view->dtype), .st = st};
-    box b = {
-        .n = view->rank, .from = src->offset + (uint64_t)view->offset * w.element_bytes, .to = to};
-    for (uint32_t k = 0; k < view->rank; k++)
-        b.axis[k] = (axis){view->dim[k], view->pitch[k], pitch[k]};
-    dms_code code = DMS_OK;
-    if (dms_view_count(view) != 0) {
-        const bool is_padded =
-            view->rank >= 2 && src->valid_last > 0 && src->valid_last < view->dim[view->rank - 1];
-        code = is_padded ? load_padded(&w, &b, src->valid_last) : load_box(&w, &b);
-    }
-    *out_bytes = w.bytes_read;
+    load l = {.storage = storage, .source = src, .place = to, .st = st};
+    const dms_gather_walk walk = {&src->view, src->offset, src->valid_last, pitch};
+    dms_gather_begin(&l.walk, &walk, PIECE_BYTES);
+    dms_gather_zeros(&l.walk, to);
+    const bool is_in_file = src->file != DMS_NONE && storage->file[src->file].fd >= 0;
+    const dms_code code = is_in_file ? load_from_file(&l) : load_from_memory(&l);
+    *out_bytes = l.bytes_read;
     return code;
 }

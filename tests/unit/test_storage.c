@@ -13,85 +13,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "runtime/storage.h"
 #include "schema/file_digest.h"
-#include "support_run.h"
+#include "support_storage.h"
 
 #define N_NUMBERS 300000
 
-/* A folder with the file w.bin: the numbers 0, 1, 2, ... as u32. */
-typedef struct folder_case {
-    char dir[64], sub[80];
-    run_case run;
-    dms_arena arena;
-    dms_storage *storage;
-    dms_status st;
-} folder_case;
-
-static char *path_of(const folder_case *c, const char *name, char *out) {
-    (void)snprintf(out, 200, "%s/%s", c->dir, name);
-    return out;
-}
-
-static void write_numbers(const char *path, uint32_t n) {
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    for (uint32_t i = 0; i < n; i++)
-        assert_int_equal(fwrite(&i, sizeof i, 1, f), 1);
-    assert_int_equal(fclose(f), 0);
-}
-
-static void digest_file(folder_case *c, uint32_t file) {
-    dms_plan_file *f = &c->run.file[file];
+/* Removes what the tests below put into the folder. */
+static void remove_folder(storage_case *c) {
+    static const char *const names[] = {"link", "twin", "pipe"};
     char path[200];
-    const int fd = open(path_of(c, f->name, path), O_RDONLY);
-    assert_true(fd >= 0);
-    const dms_file_ranges none = {0, NULL, NULL};
-    assert_int_equal(dms_file_digest(fd, f->name, f->bytes, &none, &f->digest, NULL), DMS_OK);
-    assert_int_equal(dms_file_digest_all(fd, f->name, f->bytes, &f->digest_all, NULL), DMS_OK);
-    close(fd);
-}
-
-static void make_folder(folder_case *c) {
-    memset(c, 0, sizeof *c);
-    strcpy(c->dir, "storage.XXXXXX");
-    assert_non_null(mkdtemp(c->dir));
-    (void)snprintf(c->sub, sizeof c->sub, "%s/sub", c->dir);
-    assert_int_equal(mkdir(c->sub, 0700), 0);
-    char path[200];
-    write_numbers(path_of(c, "w.bin", path), N_NUMBERS);
-    run_init(&c->run);
-    c->run.plan.n_files = 1;
-    c->run.file[0] = (dms_plan_file){.name = "w.bin", .bytes = 4 * N_NUMBERS, .kind = 1};
-    digest_file(c, 0);
-    (void)run_file_weight(&c->run, "w", N_NUMBERS, 0, 0);
-}
-
-static void remove_folder(folder_case *c) {
-    static const char *const names[] = {"w.bin", "link", "twin", "pipe", "sub/w.bin", "slink/x"};
-    char path[200];
-    dms_storage_close(c->storage);
-    dms_arena_free(&c->arena);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        (void)unlink(path_of(c, names[i], path));
-    (void)rmdir(c->sub);
-    assert_int_equal(rmdir(c->dir), 0);
-}
-
-static dms_code open_with(folder_case *c, dms_storage_options options) {
-    options.model_dir = c->dir;
-    options.plan_dir = c->dir;
-    return dms_storage_open(&c->run.plan, &options, &c->arena, &c->storage, &c->st);
-}
-
-static dms_code open_case(folder_case *c) {
-    return open_with(c, (dms_storage_options){0});
+        (void)unlink(storage_path(c, names[i], path));
+    (void)rmdir(storage_path(c, "sub", path));
+    storage_remove(c);
 }
 
 /* Opening a file of this name is refused with DMS_EIO, and the message says why. */
-static void refuses(folder_case *c, const char *name, const char *reason) {
+static void refuses(storage_case *c, const char *name, const char *reason) {
     c->run.file[0].name = name;
-    assert_int_equal(open_case(c), DMS_EIO);
+    assert_int_equal(storage_open(c), DMS_EIO);
     assert_non_null(strstr(c->st.msg, name));
     if (strstr(c->st.msg, reason) == NULL)
         fail_msg("'%s' does not say '%s'", c->st.msg, reason);
@@ -99,9 +39,9 @@ static void refuses(folder_case *c, const char *name, const char *reason) {
 
 static void a_good_file_is_read(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
-    assert_int_equal(open_case(&c), DMS_OK);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
+    assert_int_equal(storage_open(&c), DMS_OK);
     uint32_t *got = calloc(N_NUMBERS, 4);
     uint64_t bytes = 0;
     const int64_t pitch[2] = {1, 1};
@@ -115,44 +55,45 @@ static void a_good_file_is_read(void **state) {
 
 static void links_and_other_folders_are_refused(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
     char path[200], twin[200];
-    assert_int_equal(symlink("w.bin", path_of(&c, "link", path)), 0);
+    assert_int_equal(symlink("w.bin", storage_path(&c, "link", path)), 0);
     refuses(&c, "link", "symbolic link");
     refuses(&c, "../storage", "must be relative");
     refuses(&c, "/etc/passwd", "must be relative");
     refuses(&c, "absent.bin", "No such file");
+    assert_int_equal(mkdir(storage_path(&c, "sub", path), 0700), 0);
     refuses(&c, "sub", "is a folder");
-    assert_int_equal(mkfifo(path_of(&c, "pipe", path), 0600), 0);
+    assert_int_equal(mkfifo(storage_path(&c, "pipe", path), 0600), 0);
     refuses(&c, "pipe", "no regular file");
-    assert_int_equal(link(path_of(&c, "w.bin", path), path_of(&c, "twin", twin)), 0);
+    assert_int_equal(link(storage_path(&c, "w.bin", path), storage_path(&c, "twin", twin)), 0);
     refuses(&c, "twin", "hard links");
     remove_folder(&c);
 }
 
 static void a_hard_linked_model_file_is_allowed(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
     char path[200], twin[200];
-    assert_int_equal(link(path_of(&c, "w.bin", path), path_of(&c, "twin", twin)), 0);
+    assert_int_equal(link(storage_path(&c, "w.bin", path), storage_path(&c, "twin", twin)), 0);
     c.run.file[0].kind = 0;
-    assert_int_equal(open_case(&c), DMS_OK);
+    assert_int_equal(storage_open(&c), DMS_OK);
     remove_folder(&c);
 }
 
 static void a_changed_file_is_a_plan_error(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
     char path[200];
-    const int fd = open(path_of(&c, "w.bin", path), O_WRONLY);
+    const int fd = open(storage_path(&c, "w.bin", path), O_WRONLY);
     assert_int_equal(pwrite(fd, "!", 1, 77), 1);
-    assert_int_equal(open_case(&c), DMS_EPLAN);
+    assert_int_equal(storage_open(&c), DMS_EPLAN);
     assert_non_null(strstr(c.st.msg, "'w.bin' changed since the plan was made"));
     assert_int_equal(ftruncate(fd, 1000), 0);
-    assert_int_equal(open_case(&c), DMS_EPLAN);
+    assert_int_equal(storage_open(&c), DMS_EPLAN);
     assert_non_null(strstr(c.st.msg, "has 1000 bytes, the plan was made for 1200000"));
     close(fd);
     remove_folder(&c);
@@ -160,18 +101,18 @@ static void a_changed_file_is_a_plan_error(void **state) {
 
 static void verifying_weights_reads_what_samples_miss(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
     const uint64_t offset = 0, bytes = 4 * N_NUMBERS;
     char path[200];
-    const int fd = open(path_of(&c, "w.bin", path), O_RDWR);
+    const int fd = open(storage_path(&c, "w.bin", path), O_RDWR);
     const dms_file_ranges large = {1, &offset, &bytes};
     dms_plan_file *f = &c.run.file[0];
     f->n_large = 1;
     f->large_offset = &offset;
     f->large_bytes = &bytes;
     assert_int_equal(dms_file_digest(fd, "w", f->bytes, &large, &f->digest, NULL), DMS_OK);
-    assert_int_equal(open_with(&c, (dms_storage_options){.verify_weights = true}), DMS_OK);
+    assert_int_equal(storage_open_with(&c, (dms_storage_options){.verify_weights = true}), DMS_OK);
     dms_storage_close(c.storage);
     uint64_t at = 4096; /* the first byte that no sample covers */
     for (bool is_sampled = true; is_sampled; at += 4096) {
@@ -185,11 +126,13 @@ static void verifying_weights_reads_what_samples_miss(void **state) {
         if (is_sampled)
             assert_int_equal(pwrite(fd, &old, 1, (off_t)at), 1);
     }
-    assert_int_equal(open_case(&c), DMS_OK);
+    assert_int_equal(storage_open(&c), DMS_OK);
     dms_storage_close(c.storage);
-    assert_int_equal(open_with(&c, (dms_storage_options){.verify_weights = true}), DMS_EPLAN);
+    assert_int_equal(storage_open_with(&c, (dms_storage_options){.verify_weights = true}),
+                     DMS_EPLAN);
     f->digest_all = (dms_hash){0, 0};
-    assert_int_equal(open_with(&c, (dms_storage_options){.verify_weights = true}), DMS_EPLAN);
+    assert_int_equal(storage_open_with(&c, (dms_storage_options){.verify_weights = true}),
+                     DMS_EPLAN);
     assert_non_null(strstr(c.st.msg, "no digest of all its bytes"));
     close(fd);
     remove_folder(&c);
@@ -197,11 +140,11 @@ static void verifying_weights_reads_what_samples_miss(void **state) {
 
 static void a_file_that_shrinks_later_is_an_io_error(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
-    assert_int_equal(open_case(&c), DMS_OK);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
+    assert_int_equal(storage_open(&c), DMS_OK);
     char path[200];
-    assert_int_equal(truncate(path_of(&c, "w.bin", path), 5000), 0);
+    assert_int_equal(truncate(storage_path(&c, "w.bin", path), 5000), 0);
     uint32_t *got = calloc(N_NUMBERS, 4);
     uint64_t bytes;
     const int64_t pitch[2] = {1, 1};
@@ -213,12 +156,12 @@ static void a_file_that_shrinks_later_is_an_io_error(void **state) {
 
 static void a_file_that_was_missing_needs_random_weights(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
     c.run.file[0].is_unread = true;
     refuses(&c, "absent.bin", "was missing when the plan was made");
     const dms_storage_options random = {.random_weights = true, .random_seed = 7};
-    assert_int_equal(open_with(&c, random), DMS_OK);
+    assert_int_equal(storage_open_with(&c, random), DMS_OK);
     float whole[1000], part[10];
     uint64_t bytes;
     const int64_t pitch[2] = {1, 1};
@@ -236,39 +179,17 @@ static void a_file_that_was_missing_needs_random_weights(void **state) {
     remove_folder(&c);
 }
 
-/* Reads `view` of w.bin with these pitches and compares with the plain loop over all elements. */
-static void check_walk(folder_case *c, dms_view view, int64_t valid_last, const int64_t *pitch,
+/* The walk begins at element 10 of the file. */
+static void check_walk(storage_case *c, dms_view view, int64_t valid_last, const int64_t *pitch,
                        int64_t n_place) {
-    uint32_t *got = malloc((size_t)n_place * 4), *want = malloc((size_t)n_place * 4);
-    memset(got, 0xab, (size_t)n_place * 4);
-    memset(want, 0xab, (size_t)n_place * 4);
-    c->run.source[0].offset = 40;
-    c->run.source[0].view = view;
-    c->run.source[0].valid_last = valid_last;
-    for (int64_t i = 0, n = dms_view_count(&view); i < n; i++) {
-        int64_t rest = i, from = 10 + view.offset, to = 0, first = 0, last = 0;
-        for (uint32_t k = view.rank; k-- > 0; rest /= view.dim[k]) {
-            const int64_t at = rest % view.dim[k];
-            from += at * view.pitch[k];
-            to += at * pitch[k];
-            first = k == 0 ? at : first;
-            last = k + 1 == view.rank ? at : last;
-        }
-        const bool is_pad = valid_last > 0 && first == view.dim[0] - 1 && last >= valid_last;
-        want[to] = is_pad ? 0 : (uint32_t)from;
-    }
-    uint64_t bytes;
-    assert_int_equal(dms_storage_load(c->storage, 0, pitch, got, &bytes, &c->st), DMS_OK);
-    assert_memory_equal(got, want, (size_t)n_place * 4);
-    free(got);
-    free(want);
+    storage_check(c, &view, valid_last, 10, pitch, n_place, 0);
 }
 
 static void every_walk_equals_the_plain_loop(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
-    assert_int_equal(open_case(&c), DMS_OK);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
+    assert_int_equal(storage_open(&c), DMS_OK);
     const dms_view stripe = {DMS_DTYPE_U32, 2, 3, {200, 64}, {1000, 1}};
     check_walk(&c, stripe, 0, (int64_t[]){64, 1}, 200 * 64);
     check_walk(&c, stripe, 0, (int64_t[]){100, 1}, 200 * 100); /* rows with room between */
@@ -292,9 +213,9 @@ static void every_walk_equals_the_plain_loop(void **state) {
 
 static void panels_end_with_zeros_where_the_matrix_ends(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
-    assert_int_equal(open_case(&c), DMS_OK);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
+    assert_int_equal(storage_open(&c), DMS_OK);
     /* b[k = 30, n = 40] as panels [3, 30, 16]: the last panel has 8 columns */
     const dms_view rows = {DMS_DTYPE_U32, 3, 0, {3, 30, 16}, {16, 40, 1}};
     check_walk(&c, rows, 8, (int64_t[]){480, 16, 1}, 3 * 480);
@@ -308,9 +229,9 @@ static void panels_end_with_zeros_where_the_matrix_ends(void **state) {
 
 static void elements_of_every_size_are_scattered(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
-    assert_int_equal(open_case(&c), DMS_OK);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
+    assert_int_equal(storage_open(&c), DMS_OK);
     static const dms_dtype types[] = {DMS_DTYPE_U8, DMS_DTYPE_F16, DMS_DTYPE_F32, DMS_DTYPE_I64};
     for (size_t t = 0; t < 4; t++) {
         const uint64_t size = dms_dtype_bytes(types[t]);
