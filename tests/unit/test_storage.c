@@ -254,9 +254,9 @@ static void elements_of_every_size_are_scattered(void **state) {
 /* One element in the plan, walked with pitches of 0, fills panels of 40 columns: 2 1/2 of them. */
 static void one_embedded_element_fills_a_block(void **state) {
     (void)state;
-    folder_case c;
-    make_folder(&c);
-    assert_int_equal(open_case(&c), DMS_OK);
+    storage_case c;
+    storage_make(&c, N_NUMBERS);
+    assert_int_equal(storage_open(&c), DMS_OK);
     static const uint32_t seven = 7;
     c.run.source[0] = (dms_source){.file = DMS_NONE,
                                    .view = {DMS_DTYPE_U32, 3, 0, {3, 30, 16}, {0, 0, 0}},
