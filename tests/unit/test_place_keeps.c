@@ -7,50 +7,15 @@
 
 #include <cmocka.h>
 
-#include "planner/addresses.h"
-#include "support_problem.h"
+#include "support_draft.h"
 
 #define MAX_GAPS 256
 
 __extension__ typedef unsigned __int128 wide;
 
-/* A problem with what evaluating a draft needs. */
-typedef struct draft_case {
-    problem_case c;
-    dms_cycle cycle;
-    dms_work work;
-    dms_draft draft;
-} draft_case;
-
-static void draft_begin(draft_case *d) {
-    dms_status st;
-    if (dms_cycle_build(&d->c.problem, &d->c.arena, &d->cycle, &st) != DMS_OK ||
-        dms_work_new(&d->cycle, &d->c.arena, &d->work, &st) != DMS_OK ||
-        dms_draft_new(&d->cycle, &d->c.arena, &d->draft, &st) != DMS_OK)
-        fail_msg("%s", st.msg);
-    assert_true(d->cycle.n_gaps <= MAX_GAPS);
-}
-
 static void random_begin(draft_case *d, uint64_t seed, uint32_t n_steps) {
-    problem_random(&d->c, seed, n_steps);
-    draft_begin(d);
-}
-
-/* What slot `slot` holds: its footprint and the kept gaps over it. */
-static int64_t held(const draft_case *d, const uint8_t *keep, int32_t slot) {
-    int64_t sum = d->cycle.footprint[slot];
-    for (uint32_t g = 0; g < d->cycle.n_gaps; g++)
-        for (int32_t s = d->cycle.gap[g].a + 1; keep[g] && s < d->cycle.gap[g].b; s++)
-            if (s % d->cycle.n_steps == slot)
-                sum += d->cycle.gap[g].units;
-    return sum;
-}
-
-static int64_t peak_of(const draft_case *d, const uint8_t *keep) {
-    int64_t peak = 0;
-    for (int32_t t = 0; t < d->cycle.n_steps; t++)
-        peak = held(d, keep, t) > peak ? held(d, keep, t) : peak;
-    return peak;
+    draft_random(d, seed, n_steps);
+    assert_true(d->cycle.n_gaps <= MAX_GAPS);
 }
 
 static void a_copy_time_is_the_exact_quotient_rounded_up(void **state) {
@@ -80,10 +45,10 @@ static void the_smallest_room_is_that_of_the_fullest_slot(void **state) {
         for (uint32_t g = 0; g < d.cycle.n_gaps; g++)
             d.draft.keep[g] = problem_draw(&d.c, 2) != 0;
         dms_room_fill(&d.cycle, &d.work, 500, d.draft.keep);
-        assert_int_equal(dms_room_minimum(&d.work.room), 500 - peak_of(&d, d.draft.keep));
+        assert_int_equal(dms_room_minimum(&d.work.room), 500 - draft_peak(&d.cycle, d.draft.keep));
         for (int32_t t = 0; t < d.cycle.n_steps; t++)
             assert_int_equal(dms_room_least(&d.work.room, t, t + 2),
-                             500 - held(&d, d.draft.keep, (t + 1) % d.cycle.n_steps));
+                             500 - draft_held(&d.cycle, d.draft.keep, (t + 1) % d.cycle.n_steps));
         problem_end(&d.c);
     }
 }
@@ -176,7 +141,7 @@ static void filling_leaves_the_reserve_where_it_fills(void **state) {
             assert_true(d.draft.keep[g] >= plain[g]);
             const dms_gap *gap = d.cycle.gap + g;
             for (int32_t s = gap->a + 1; d.draft.keep[g] > plain[g] && s < gap->b; s++)
-                assert_true(held(&d, d.draft.keep, s % 20) + how.reserve <= how.budget);
+                assert_true(draft_held(&d.cycle, d.draft.keep, s % 20) + how.reserve <= how.budget);
             filled += d.draft.keep[g] > plain[g];
         }
         problem_end(&d.c);
@@ -210,13 +175,13 @@ static void thinning_only_drops_and_only_until_it_fits(void **state) {
         random_begin(&d, seed, 22);
         for (uint32_t g = 0; g < d.cycle.n_gaps; g++)
             before[g] = d.cycle.gap[g].rule != DMS_GAP_LOADED;
-        const int64_t all = peak_of(&d, before);
+        const int64_t all = draft_peak(&d.cycle, before);
         memcpy(d.draft.keep, before, d.cycle.n_gaps);
         dms_round_thin(&d.cycle, &d.work, all, d.draft.keep);
         assert_memory_equal(d.draft.keep, before, d.cycle.n_gaps);
         const int64_t budget = d.cycle.peak + (all - d.cycle.peak) / 3;
         dms_round_thin(&d.cycle, &d.work, budget, d.draft.keep);
-        assert_true(peak_of(&d, d.draft.keep) <= budget);
+        assert_true(draft_peak(&d.cycle, d.draft.keep) <= budget);
         for (uint32_t g = 0; g < d.cycle.n_gaps; g++) {
             assert_true(d.draft.keep[g] <= before[g]);
             if (d.cycle.gap[g].rule != DMS_GAP_FREE)
@@ -269,7 +234,7 @@ static void every_load_begins_inside_its_gap_whatever_the_mode(void **state) {
         for (uint32_t g = 0; g < d.cycle.n_gaps; g++)
             d.draft.keep[g] = d.cycle.gap[g].rule == DMS_GAP_KEPT ||
                               (d.cycle.gap[g].is_saved && problem_draw(&d.c, 2) == 0);
-        const int64_t budget = peak_of(&d, d.draft.keep) + 200;
+        const int64_t budget = draft_peak(&d.cycle, d.draft.keep) + 200;
         if (!dms_slots(&d.cycle, &d.work, budget, mode, &d.draft)) {
             problem_end(&d.c);
             continue;

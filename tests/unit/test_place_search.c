@@ -7,42 +7,7 @@
 
 #include <cmocka.h>
 
-#include "planner/placer.h"
-#include "support_problem.h"
-
-/* A placer at some budget, before anything was tried. */
-typedef struct placer_case {
-    problem_case c;
-    dms_cycle cycle;
-    dms_floor_plan plan[2];
-    dms_place_floor floor;
-    dms_place_options options;
-    dms_placer placer;
-} placer_case;
-
-/* Compiles what was added, for a budget of `extra` units above the floor. */
-static void placer_begin(placer_case *p, int64_t extra) {
-    dms_status st;
-    dms_placer *placer = &p->placer;
-    memset(placer, 0, sizeof *placer);
-    p->options = (dms_place_options){.device_budget = UINT64_MAX, .host_budget = 0};
-    if (dms_cycle_build(&p->c.problem, &p->c.arena, &p->cycle, &st) != DMS_OK ||
-        dms_work_new(&p->cycle, &p->c.arena, &placer->work, &st) != DMS_OK ||
-        dms_addresses_new(&p->cycle, &placer->work, &p->c.arena, &placer->addresses, &st) !=
-            DMS_OK ||
-        dms_floor_pack(&p->cycle, &placer->work, placer->addresses, &p->options, &p->c.arena,
-                       p->plan, &p->floor, &st) != DMS_OK ||
-        dms_layout_new(&p->cycle, &p->c.arena, &placer->best, &st) != DMS_OK ||
-        dms_draft_new(&p->cycle, &p->c.arena, &placer->trial, &st) != DMS_OK)
-        fail_msg("%s", st.msg);
-    p->options.host_budget = UINT64_MAX;
-    placer->cycle = &p->cycle;
-    placer->arena = &p->c.arena;
-    placer->options = &p->options;
-    placer->budget = p->plan[0].need_units[0] + extra;
-    placer->bound_ns = p->cycle.compute_ns;
-    placer->target_ns = p->cycle.release_ns;
-}
+#include "support_draft.h"
 
 /* Keeps of activations alone, with slots and period, in placer.trial. */
 static bool start_draft(placer_case *p) {

@@ -7,26 +7,7 @@
 
 #include <cmocka.h>
 
-#include "planner/place_internal.h"
-#include "support_problem.h"
-
-/* A problem with everything that evaluating a draft needs. */
-typedef struct draft_case {
-    problem_case c;
-    dms_cycle cycle;
-    dms_work work;
-    dms_draft draft;
-} draft_case;
-
-/* Compiles what was added; the draft keeps nothing. */
-static void draft_begin(draft_case *d) {
-    dms_status st;
-    if (dms_problem_check(&d->c.problem, &st) != DMS_OK ||
-        dms_cycle_build(&d->c.problem, &d->c.arena, &d->cycle, &st) != DMS_OK ||
-        dms_work_new(&d->cycle, &d->c.arena, &d->work, &st) != DMS_OK ||
-        dms_draft_new(&d->cycle, &d->c.arena, &d->draft, &st) != DMS_OK)
-        fail_msg("%s", st.msg);
-}
+#include "support_draft.h"
 
 /* The `after` of the load of a tensor's only gap. */
 static int32_t after_of(const draft_case *d, uint32_t tensor) {
@@ -204,20 +185,6 @@ static void room_answers_like_a_plain_loop(void **state) {
     problem_end(&d.c);
 }
 
-/* Largest sum over slots of footprint and kept gaps, by a plain loop. */
-static int64_t kept_peak(const draft_case *d) {
-    int64_t peak = 0;
-    for (int32_t t = 0; t < d->cycle.n_steps; t++) {
-        int64_t sum = d->cycle.footprint[t];
-        for (uint32_t g = 0; g < d->cycle.n_gaps; g++)
-            for (int32_t s = d->cycle.gap[g].a + 1; s < d->cycle.gap[g].b; s++)
-                if (d->draft.keep[g] && s % d->cycle.n_steps == t)
-                    sum += d->cycle.gap[g].units;
-        peak = sum > peak ? sum : peak;
-    }
-    return peak;
-}
-
 static void rounding_never_passes_the_budget(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 40; seed++) {
@@ -229,7 +196,7 @@ static void rounding_never_passes_the_budget(void **state) {
             x[g] = problem_draw(&d.c, 101) / 100.0;
         const dms_rounding how = {.budget = d.cycle.peak + 40 + (int64_t)seed, .fill = seed & 1};
         dms_round(&d.cycle, &d.work, &how, x, d.draft.keep);
-        assert_true(kept_peak(&d) <= how.budget);
+        assert_true(draft_peak(&d.cycle, d.draft.keep) <= how.budget);
         for (uint32_t g = 0; g < d.cycle.n_gaps; g++)
             if (d.cycle.gap[g].rule == DMS_GAP_LOADED)
                 assert_int_equal(d.draft.keep[g], 0);
@@ -255,16 +222,12 @@ static void rounding_spreads_a_share_of_one_half_over_the_cycle(void **state) {
     problem_end(&d.c);
 }
 
-/* Memory of every slot by a plain loop over what a draft with slots holds. */
+/* Memory of the fullest slot by a plain loop over what a draft with slots holds. */
 static int64_t held_peak(const draft_case *d) {
     const int32_t n = d->cycle.n_steps;
     int64_t peak = 0;
     for (int32_t t = 0; t < n; t++) {
-        int64_t sum = d->cycle.footprint[t];
-        for (uint32_t g = 0; g < d->cycle.n_gaps; g++)
-            for (int32_t s = d->cycle.gap[g].a + 1; s < d->cycle.gap[g].b; s++)
-                if (d->draft.keep[g] && s % n == t)
-                    sum += d->cycle.gap[g].units;
+        int64_t sum = draft_held(&d->cycle, d->draft.keep, t);
         for (uint32_t q = 0; q < d->draft.n_loads; q++) {
             const dms_gap *gap = d->cycle.gap + d->draft.load[q];
             for (int32_t s = d->draft.after[q] + 1; s < gap->due; s++)
@@ -284,7 +247,7 @@ static void every_slot_holds_the_budget_and_every_queue_is_in_order(void **state
         draft_begin(&d);
         for (uint32_t g = 0; g < d.cycle.n_gaps; g++)
             d.draft.keep[g] = d.cycle.gap[g].rule == DMS_GAP_KEPT || d.cycle.gap[g].is_saved;
-        const int64_t budget = kept_peak(&d) + 70;
+        const int64_t budget = draft_peak(&d.cycle, d.draft.keep) + 70;
         assert_true(slots(&d, budget));
         assert_true(held_peak(&d) <= budget);
         for (uint32_t q = 1; q < d.draft.n_loads; q++)
