@@ -143,6 +143,13 @@ typedef struct dms_lowered {
  * Errors   DMS_EUNSUPPORTED naming node and operator. */
 DMS_CHECKED dms_code dms_graph_lower(dms_graph *graph, dms_lowered *out, dms_status *st);
 
+/* Joins element-wise calls into chains (runtime/kernels/chain.h), and chains into the calls that
+ * make what they read, where an intermediate has one reader and the bits stay the same. No step's
+ * footprint grows beyond the largest one there was, so the floor does not rise.
+ * Cost     O(calls x operands) joins, each O(instructions).
+ * Errors   DMS_EINTERNAL (memory). */
+DMS_CHECKED dms_code dms_graph_fuse(dms_graph *graph, dms_lowered *lowered, dms_status *st);
+
 /* Bytes of a tensor with a fixed shape.
  * Errors   DMS_EUNSUPPORTED naming the tensor when they exceed 63 bits. */
 DMS_CHECKED dms_code dms_tensor_bytes(const dms_tensor *tensor, uint64_t *out_bytes,

@@ -23,6 +23,7 @@ static dms_code read_model(const dms_compile_options *options, dms_arena *arena,
     DMS_TRY(dms_profile_load(options->profile, &c->profile, st));
     DMS_TRY(dms_model_read(options->model, &read, arena, &c->graph, st));
     DMS_TRY(dms_graph_lower(&c->graph, &c->lowered, st));
+    DMS_TRY(dms_graph_fuse(&c->graph, &c->lowered, st));
     report(options, "tile");
     DMS_TRY(dms_tile(&c->graph, &c->lowered, &c->profile, arena, &c->steps, st));
     if (c->steps.n_steps == 0)

@@ -187,8 +187,7 @@ static dms_call packed_call(const dms_tiling *t, const dms_lowered_call *low, dm
         if (!plan->is_packed)
             continue;
         dms_packing own; /* its parameters are those of this very call */
-        if (!dms_kernel_row_find(call.kernel)
-                 ->pack(&low->call, k, (dms_device_kind)t->profile->device_kind, &own))
+        if (!dms_call_pack(&low->call, k, (dms_device_kind)t->profile->device_kind, &own))
             continue;
         view[k] = plan->packing.stored;
         memcpy(param, own.i, call.n_i * sizeof *param);
@@ -215,7 +214,7 @@ static int32_t grid_operand(const dms_tiling *t, const dms_lowered_call *low) {
 static dms_code add_cells(dms_tiling *t, const dms_lowered_call *low, const dms_call *call,
                           uint32_t by, dms_step_operand *operand, dms_status *st) {
     dms_cut cut;
-    if (!dms_kernel_row_find(call->kernel)->cut(call, &cut))
+    if (!dms_call_cut(call, &cut))
         return dms_fail(st, DMS_EINTERNAL, "kernel %" PRIu32 " has a grid but no cut",
                         call->kernel);
     const int64_t width = t->plan[low->operand[by].tensor].cell_len * cut.unit[by];

@@ -40,10 +40,9 @@ static bool agree_on_packing(const dms_tiling *t, const dms_tile_plan *plan, dms
     for (uint32_t u = 0; u < plan->n_uses; u++) {
         const dms_tile_use use = t->use[plan->first_use + u];
         const dms_call *call = &t->lowered->call[use.call].call;
-        const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
         dms_packing one = {.valid_last = 0};
-        if (row->pack == NULL || use.operand >= call->n_in ||
-            !row->pack(call, use.operand, (dms_device_kind)t->profile->device_kind, &one))
+        if (use.operand >= call->n_in ||
+            !dms_call_pack(call, use.operand, (dms_device_kind)t->profile->device_kind, &one))
             return false;
         if (u > 0 && (!same_view(&one.stored, &out->stored) ||
                       !same_view(&one.source, &out->source) || one.valid_last != out->valid_last))
@@ -73,20 +72,19 @@ static bool agree_on_plain(const dms_tiling *t, const dms_tile_plan *plan, int64
 static bool use_can_be_cut(const dms_tiling *t, dms_tile_use use, const dms_packing *packing,
                            bool is_packed, int64_t *granule) {
     const dms_lowered_call *low = &t->lowered->call[use.call];
-    const dms_kernel_row *row = dms_kernel_row_find(low->call.kernel);
     dms_view view[DMS_MAX_OPERANDS];
     dms_call call = low->call;
     memcpy(view, call.view, (call.n_in + call.n_out) * sizeof *view);
     dms_packing own;
     if (is_packed) {
-        if (!row->pack(&low->call, use.operand, (dms_device_kind)t->profile->device_kind, &own))
+        if (!dms_call_pack(&low->call, use.operand, (dms_device_kind)t->profile->device_kind, &own))
             return false;
         view[use.operand] = packing->stored;
         call.i = own.i;
     }
     call.view = view;
     dms_cut cut;
-    if (row->cut == NULL || !row->cut(&call, &cut) || cut.axis[use.operand] != 0)
+    if (!dms_call_cut(&call, &cut) || cut.axis[use.operand] != 0)
         return false;
     for (uint32_t k = call.n_in; k < call.n_in + call.n_out; k++) {
         const uint32_t storage = low->operand[k].tensor;
@@ -294,14 +292,11 @@ static uint32_t root_of(const dms_steps *s, uint32_t tensor) {
 /* Lets one output of the step take the place of one input, where that is possible. */
 static void try_step(dms_steps *s, uint32_t step, const chain *chains) {
     const dms_call *call = &s->call[s->step[step].call];
-    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
-    if (row->in_place == NULL)
-        return;
     for (uint32_t o = 0; o < call->n_out; o++)
         for (uint32_t k = 0; k < call->n_in; k++) {
             const uint32_t from = s->step[step].operand[k].tensor;
             const uint32_t to = s->step[step].operand[call->n_in + o].tensor;
-            if (s->tensor[to].over == DMS_NONE && row->in_place(call, k, o) &&
+            if (s->tensor[to].over == DMS_NONE && dms_call_in_place(call, k, o) &&
                 may_replace(s, step, call, k, call->n_in + o) &&
                 chains[root_of(s, from)].is_one_run)
                 s->tensor[to].over = from;

@@ -160,8 +160,8 @@ static dms_code check_pair(const dms_checker *c, dms_cmd_at at, uint32_t k, uint
         return DMS_OK;
     const dms_kernel_row *row = c->row[cmd->call];
     const dms_call plain = dms_check_call(call);
-    const bool allowed = k < call->n_in && o == EQUAL && row->in_place != NULL &&
-                         row->in_place(&plain, k, out - call->n_in) &&
+    const bool allowed = k < call->n_in && o == EQUAL &&
+                         dms_call_in_place(&plain, k, out - call->n_in) &&
                          views_match(&call->view[k], &call->view[out]);
     return allowed ? DMS_OK
                    : dms_check_refuse(c, "P8", at,

@@ -30,6 +30,8 @@ typedef enum dms_kernel_id {
     DMS_K_FILL = 5,
     /* y[n] = start + k delta, no input.  i: start, delta (integers)  f: start, delta (floats) */
     DMS_K_RANGE = 6,
+    /* y = program(1 to 12 inputs of any types).  i, f: the program (chain.h) */
+    DMS_K_CHAIN = 7,
 
     /* ---- move (move.c): bytes are copied, any dtype ------------------------------------------ */
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/kernels/chain.h"
 #include "runtime/kernels/families.h"
 #include "runtime/kernels/rows_internal.h"
 
@@ -55,10 +56,8 @@ static bool count_is(uint32_t n, uint32_t wanted) {
     return wanted == 255 ? n <= DMS_MAX_PARAMS : n == wanted;
 }
 
-dms_code dms_call_check(const dms_call *call, dms_status *st) {
-    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
-    if (row == NULL)
-        return dms_fail(st, DMS_EPLAN, "kernel %" PRIu32 " is not known", call->kernel);
+/* Numbers of operands and parameters; `call` is without its chain. */
+static dms_code check_counts(const dms_call *call, const dms_kernel_row *row, dms_status *st) {
     if (!count_is_in(call->n_in, row->min_in, row->max_in) ||
         !count_is_in(call->n_out, row->min_out, row->max_out) ||
         call->n_in + call->n_out > DMS_MAX_OPERANDS)
@@ -69,6 +68,11 @@ dms_code dms_call_check(const dms_call *call, dms_status *st) {
         return dms_row_refuse(call, DMS_NO_OPERAND, st,
                               "%" PRIu32 " integer and %" PRIu32 " real parameters", call->n_i,
                               call->n_f);
+    return DMS_OK;
+}
+
+/* Every view by itself. */
+static dms_code check_views(const dms_call *call, const dms_kernel_row *row, dms_status *st) {
     for (uint32_t k = 0; k < call->n_in + call->n_out; k++) {
         char what[96];
         (void)snprintf(what, sizeof what, "kernel '%s', operand %" PRIu32, row->name, k);
@@ -76,7 +80,29 @@ dms_code dms_call_check(const dms_call *call, dms_status *st) {
         if (k >= call->n_in && !view_has_no_repeats(&call->view[k]))
             return dms_row_refuse(call, k, st, "an output repeats elements");
     }
-    return row->check(call, st);
+    return DMS_OK;
+}
+
+dms_code dms_call_check(const dms_call *call, dms_status *st) {
+    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    if (row == NULL)
+        return dms_fail(st, DMS_EPLAN, "kernel %" PRIu32 " is not known", call->kernel);
+    if (call->n_in > DMS_MAX_OPERANDS || call->n_out > DMS_MAX_OPERANDS ||
+        call->n_in + call->n_out > DMS_MAX_OPERANDS || !dms_chain_detach(call, view, &own))
+        return dms_row_refuse(call, DMS_NO_OPERAND, st,
+                              "%" PRIu32 " inputs and %" PRIu32 " outputs", call->n_in,
+                              call->n_out);
+    DMS_TRY(check_counts(&own, row, st));
+    DMS_TRY(check_views(call, row, st));
+    DMS_TRY(row->check(&own, st));
+    if (call->kernel == DMS_K_CHAIN || !dms_chain_is_in(call))
+        return DMS_OK;
+    if (row->epilogue(&own) == DMS_EPILOGUE_NONE)
+        return dms_row_refuse(call, DMS_NO_OPERAND, st, "this call cannot carry a chain");
+    dms_chain chain;
+    return dms_chain_read(call, &chain, st);
 }
 
 /* Elements in memory: axes of pitch 0 repeat what is there. */
@@ -101,22 +127,78 @@ dms_cost dms_call_cost(const dms_call *call) {
         if (k >= call->n_in)
             add_saturated(&cost.flops, (uint64_t)dms_view_count(&call->view[k]));
     }
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    if (!dms_chain_detach(call, view, &own))
+        return cost;
     if (row->flops != NULL)
-        cost.flops = row->flops(call);
+        cost.flops = row->flops(&own);
+    dms_chain chain;
+    dms_status ignored = {0};
+    if (own.n_i != call->n_i && dms_chain_read(call, &chain, &ignored) == DMS_OK)
+        add_saturated(&cost.flops,
+                      dms_mul_saturated((uint64_t)dms_view_count(&call->view[call->n_in]),
+                                        dms_chain_flops(&chain)));
     return cost;
+}
+
+bool dms_call_in_place(const dms_call *call, uint32_t in, uint32_t out) {
+    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    if (!dms_chain_detach(call, view, &own))
+        return false;
+    if (in < own.n_in) /* the chain may have turned y into elements of another size */
+        return row->in_place != NULL && row->in_place(&own, in, out) &&
+               dms_dtype_bytes(call->view[call->n_in + out].dtype) ==
+                   dms_dtype_bytes(own.view[own.n_in + out].dtype);
+    return row->epilogue(&own) == DMS_EPILOGUE_OVER && dms_row_lies_the_same(call, in, out);
+}
+
+/* Operands of the chain have the dims of y and are cut as y is. */
+bool dms_call_cut(const dms_call *call, dms_cut *out) {
+    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    if (row->cut == NULL || !dms_chain_detach(call, view, &own) || !row->cut(&own, out))
+        return false;
+    for (uint32_t k = call->n_in; k > own.n_in; k--) {
+        out->axis[k] = out->axis[own.n_in];
+        out->unit[k] = out->unit[own.n_in];
+    }
+    return true;
+}
+
+bool dms_call_pack(const dms_call *call, uint32_t operand, dms_device_kind kind, dms_packing *out) {
+    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    if (row->pack == NULL || !dms_chain_detach(call, view, &own) || operand >= own.n_in ||
+        !row->pack(&own, operand, kind, out))
+        return false;
+    for (uint32_t k = own.n_i; k < call->n_i; k++)
+        out->i[k] = call->i[k];
+    return true;
 }
 
 uint64_t dms_call_workspace(const dms_call *call, dms_device_kind kind) {
     const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
-    return row->workspace == NULL ? 0 : row->workspace(call, kind);
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    return row->workspace == NULL || !dms_chain_detach(call, view, &own)
+               ? 0
+               : row->workspace(&own, kind);
 }
 
 bool dms_call_runs_on_cpu(const dms_call *call) {
     const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
-    if (row == NULL || dms_cpu_kernel_find(call->kernel, DMS_ISA_BASE) == NULL)
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    if (row == NULL || dms_cpu_kernel_find(call->kernel, DMS_ISA_BASE) == NULL ||
+        !dms_chain_detach(call, view, &own))
         return false;
-    for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
-        if ((row->cpu_dtypes & DMS_DTYPE_BIT(call->view[k].dtype)) == 0)
+    for (uint32_t k = 0; k < own.n_in + own.n_out; k++)
+        if ((row->cpu_dtypes & DMS_DTYPE_BIT(own.view[k].dtype)) == 0)
             return false;
     return true;
 }

@@ -66,8 +66,18 @@ typedef struct dms_packing {
     int64_t i[DMS_MAX_PARAMS];
 } dms_packing;
 
+/* Whether a call may carry a chain of element-wise functions behind its own work (chain.h). OVER:
+ * y may also lie over an operand of the chain, for each place of y is written once, after the whole
+ * sum, when the chain has read that place of its operands. */
+typedef enum dms_epilogue {
+    DMS_EPILOGUE_NONE = 0,
+    DMS_EPILOGUE_APART = 1,
+    DMS_EPILOGUE_OVER = 2
+} dms_epilogue;
+
 /* What is known of a kernel. Every function may assume that dms_call_check has passed, except
- * `check`, which may assume that counts are in range and every view is valid (dms_view_check). */
+ * `check`, which may assume that counts are in range and every view is valid (dms_view_check). They
+ * get calls without their chains: ask by way of dms_call_cut and its like, which put them back. */
 typedef struct dms_kernel_row {
     uint32_t id;
     const char *name;
@@ -87,6 +97,9 @@ typedef struct dms_kernel_row {
     bool (*pack)(const dms_call *call, uint32_t operand, dms_device_kind kind, dms_packing *out);
     /* Bytes of workspace, independent of the thread count; NULL = none. */
     uint64_t (*workspace)(const dms_call *call, dms_device_kind kind);
+    /* What the call, which carries none, may carry; NULL = no chain. The row then has one output
+     * and fixed numbers of parameters. */
+    dms_epilogue (*epilogue)(const dms_call *call);
     /* Element types that the CPU device of this build executes: bits of dms_dtype. */
     uint32_t cpu_dtypes;
 } dms_kernel_row;
@@ -105,6 +118,15 @@ DMS_CHECKED dms_code dms_call_check(const dms_call *call, dms_status *st);
 
 /* Cost of a checked call. */
 dms_cost dms_call_cost(const dms_call *call);
+
+/* Whether output `out` of a checked call may lie exactly over input `in`. */
+bool dms_call_in_place(const dms_call *call, uint32_t in, uint32_t out);
+
+/* How a checked call is cut; false = not at all. */
+bool dms_call_cut(const dms_call *call, dms_cut *out);
+
+/* A better layout for constant operand `operand` of a checked call; false = none. */
+bool dms_call_pack(const dms_call *call, uint32_t operand, dms_device_kind kind, dms_packing *out);
 
 /* Workspace bytes of a checked call on a kind. */
 uint64_t dms_call_workspace(const dms_call *call, dms_device_kind kind);

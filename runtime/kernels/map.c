@@ -73,11 +73,37 @@ static dms_code want_dtype_of(const dms_call *call, uint32_t operand, uint32_t a
 }
 
 /* Rules that are not in the table are those of a float function without parameters. */
-static dms_code check_unary(const dms_call *call, dms_status *st) {
-    DMS_TRY(dms_row_want_i(call, 0, 0, DMS_N_UNARY_FNS - 1, st));
-    function_rule rule = unary_rules[call->i[0]];
+static function_rule unary_rule(int64_t fn) {
+    function_rule rule = unary_rules[fn];
     if (rule.dtypes == 0)
         rule.dtypes = DMS_DTYPES_FLOAT;
+    return rule;
+}
+
+static bool is_in(dms_dtype dtype, uint32_t set) {
+    return (set & DMS_DTYPE_BIT(dtype)) != 0;
+}
+
+dms_dtype dms_map_unary_type(int64_t fn, dms_dtype x, uint32_t *out_n_reals) {
+    *out_n_reals = 0;
+    if (fn < 0 || fn >= DMS_N_UNARY_FNS || !is_in(x, unary_rule(fn).dtypes))
+        return DMS_DTYPE_NONE;
+    *out_n_reals = unary_rule(fn).n_f;
+    return unary_rule(fn).is_truth ? DMS_DTYPE_BOOL : x;
+}
+
+/* POW alone takes operands of two types: its exponent is any number. */
+dms_dtype dms_map_binary_type(int64_t fn, dms_dtype a, dms_dtype b) {
+    if (fn < 0 || fn >= DMS_N_BINARY_FNS || !is_in(a, binary_rules[fn].dtypes) ||
+        (fn == DMS_FN_POW ? !is_in(b, binary_rules[fn].dtypes) : a != b))
+        return DMS_DTYPE_NONE;
+    return binary_rules[fn].is_truth ? DMS_DTYPE_BOOL : a;
+}
+
+/* The parameters may be more than the function reads. */
+static dms_code check_unary(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_i(call, 0, 0, DMS_N_UNARY_FNS - 1, st));
+    const function_rule rule = unary_rule(call->i[0]);
     if (call->n_f < rule.n_f || call->n_f > 2)
         return dms_row_refuse(call, DMS_NO_OPERAND, st,
                               "function %" PRId64 " wants %d real parameters, has %" PRIu32,
@@ -87,7 +113,7 @@ static dms_code check_unary(const dms_call *call, dms_status *st) {
     return want_equal_dims(call, st);
 }
 
-/* POW alone takes operands of two types: its exponent is any number. */
+/* As dms_map_binary_type, with words. */
 static dms_code check_binary(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_i(call, 0, 0, DMS_N_BINARY_FNS - 1, st));
     const function_rule rule = binary_rules[call->i[0]];

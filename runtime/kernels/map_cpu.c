@@ -76,26 +76,28 @@ static int64_t strip_bytes(dms_dtype dtype, int64_t i) {
 /* The next n elements of operand k, run after run, between memory and `strip`. */
 static void load_runs(const strips *t, uint32_t k, int64_t n, dms_strip *strip) {
     const dms_dtype dtype = t->job->call->view[k].dtype;
-    part_range range = t->range;
+    const dms_walk *walk = &t->range.walk;
+    dms_walk_at at = t->range.at;
     for (int64_t i = 0, run; i < n; i += run) {
-        run = run_of(&range) < n - i ? run_of(&range) : n - i;
+        run = dms_walk_run(walk, &at) < n - i ? dms_walk_run(walk, &at) : n - i;
         DMS_ISA(dms_strip_load)
-        (dtype, element(t->job, k, range.at.element[k]), range.walk.pitch[k][range.walk.rank - 1],
-         run, (char *)strip + strip_bytes(dtype, i));
-        dms_walk_next(&range.walk, &range.at, run);
+        (dtype, element(t->job, k, at.element[k]), walk->pitch[k][walk->rank - 1], run,
+         (char *)strip + strip_bytes(dtype, i));
+        dms_walk_next(walk, &at, run);
     }
 }
 
 /* The way back: n results to the places where operand k has them. */
 static void store_runs(const strips *t, uint32_t k, int64_t n, const void *strip) {
     const dms_dtype dtype = t->job->call->view[k].dtype;
-    part_range range = t->range;
+    const dms_walk *walk = &t->range.walk;
+    dms_walk_at at = t->range.at;
     for (int64_t i = 0, run; i < n; i += run) {
-        run = run_of(&range) < n - i ? run_of(&range) : n - i;
+        run = dms_walk_run(walk, &at) < n - i ? dms_walk_run(walk, &at) : n - i;
         DMS_ISA(dms_strip_store)
-        (dtype, (const char *)strip + strip_bytes(dtype, i),
-         element(t->job, k, range.at.element[k]), range.walk.pitch[k][range.walk.rank - 1], run);
-        dms_walk_next(&range.walk, &range.at, run);
+        (dtype, (const char *)strip + strip_bytes(dtype, i), element(t->job, k, at.element[k]),
+         walk->pitch[k][walk->rank - 1], run);
+        dms_walk_next(walk, &at, run);
     }
 }
 
@@ -192,7 +194,7 @@ static void run_unary(const dms_cpu_job *job, uint64_t first, uint64_t end) {
 
 /* A power may have two types: it is computed in the base's, but in f64 where an integer base has a
  * float exponent or the exponent is f64. */
-static dms_map_task power_task(dms_dtype base, dms_dtype exponent) {
+dms_map_task DMS_ISA(dms_map_power)(dms_dtype base, dms_dtype exponent) {
     const bool is_real =
         exponent == DMS_DTYPE_F64 || (dms_dtype_is_integer(base) && dms_dtype_is_float(exponent));
     const dms_dtype in = is_real ? DMS_DTYPE_F64 : base;
@@ -210,7 +212,7 @@ static void run_binary(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     dms_map_task task = {.n_in = 2,
                          .apply = DMS_ISA(dms_map_binary)(call->i[0], dms_class_of(dtype))};
     if (call->i[0] == DMS_FN_POW)
-        task = power_task(dtype, call->view[1].dtype);
+        task = DMS_ISA(dms_map_power)(dtype, call->view[1].dtype);
     run_task(job, &task, first, end);
 }
 

@@ -9,7 +9,6 @@
 #ifndef DMS_RUNTIME_KERNELS_MAP_INTERNAL_H
 #define DMS_RUNTIME_KERNELS_MAP_INTERNAL_H
 
-#include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/strip.h"
 
 /* out[i] = f(in[0][i], ...) for dense strips; `out` may be one of `in`. p: two real parameters. */
@@ -43,5 +42,8 @@ typedef struct dms_map_task {
     dms_map_fn convert_in[2], apply, convert_out;
     double p[2];
 } dms_map_task;
+
+/* The task of POW for these types of base and exponent. */
+dms_map_task DMS_ISA(dms_map_power)(dms_dtype base, dms_dtype exponent);
 
 #endif

@@ -66,6 +66,13 @@ bool dms_row_lies_the_same(const dms_call *call, uint32_t in, uint32_t out);
 /* A cut that touches nothing yet: every axis -1, every unit 1, no extent parameter, extent 0. */
 void dms_cut_init(dms_cut *out);
 
+/* The type of y = fn(x), fn of dms_unary_fn; NONE where there is no such function of x. Sets the
+ * number of real parameters that it reads. */
+dms_dtype dms_map_unary_type(int64_t fn, dms_dtype x, uint32_t *out_n_reals);
+
+/* The type of y = fn(a, b), fn of dms_binary_fn; NONE where there is no such function. */
+dms_dtype dms_map_binary_type(int64_t fn, dms_dtype a, dms_dtype b);
+
 /* a * b, the largest value where that does not fit. */
 static inline uint64_t dms_mul_saturated(uint64_t a, uint64_t b) {
     uint64_t out;

@@ -14,7 +14,7 @@
 #include "runtime/kernels/dialect.h"
 #include "schema/view.h"
 
-#define DMS_WALK_OPERANDS 4
+#define DMS_WALK_OPERANDS 14 /* a chain's 12 inputs, its output, the result before it */
 
 /* Merged axes, innermost last; at least one. Pitches count elements and may be negative. */
 typedef struct dms_walk {

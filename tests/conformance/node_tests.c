@@ -214,6 +214,8 @@ static verdict run_variant(const options *o, test *t, variant which, dms_arena *
         const bool is_refused = code == DMS_EUNSUPPORTED;
         if (code == DMS_OK)
             code = dms_graph_lower(&graph, &lowered, &st);
+        if (code == DMS_OK)
+            code = dms_graph_fuse(&graph, &lowered, &st);
         if (code != DMS_OK) { /* what was read must lower */
             v = is_refused ? UNSUPPORTED : FAILED;
             (void)snprintf(t->why, sizeof t->why, "%.200s", st.msg);
