@@ -354,7 +354,8 @@ void onnx_function_default(onnx_case *c, Onnx__FunctionProto *f, const char *nam
 const char *onnx_operators(onnx_case *c) {
     const char *text = "";
     for (uint32_t k = 0; k < c->read.n_nodes; k++)
-        text = dms_format(&c->arena, "%s%s%s", text, k == 0 ? "" : ",", c->read.node[k].op);
+        if (!c->read.node[k].is_gone)
+            text = dms_format(&c->arena, "%s%s%s", text, k == 0 ? "" : ",", c->read.node[k].op);
     return text;
 }
 
