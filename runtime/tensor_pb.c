@@ -47,12 +47,14 @@ static dms_code next_byte(reader *r, uint8_t *out) {
     return DMS_OK;
 }
 
-/* Up to ten bytes of seven bits, lowest first. */
+/* Up to ten bytes of seven bits, lowest first; the tenth holds one bit. */
 static dms_code next_varint(reader *r, uint64_t *out) {
     uint64_t value = 0;
     for (uint32_t shift = 0; shift < 64; shift += 7) {
         uint8_t byte = 0;
         DMS_TRY(next_byte(r, &byte));
+        if (shift == 63 && byte > 1)
+            break;
         value |= (uint64_t)(byte & 127) << shift;
         if (byte < 128) {
             *out = value;
@@ -83,6 +85,16 @@ static dms_code add_dim(reader *r, tensor *t) {
     return DMS_OK;
 }
 
+/* Packed dims, none of which may go on where the field has ended. */
+static dms_code read_packed_dims(reader *r, uint64_t bytes, tensor *t) {
+    const uint64_t end = r->end;
+    r->end = r->at + bytes;
+    while (r->at < r->end)
+        DMS_TRY(add_dim(r, t));
+    r->end = end;
+    return DMS_OK;
+}
+
 /* A field with a length: packed dims, the data, or something to skip. */
 static dms_code read_bytes_field(reader *r, uint32_t field, tensor *t) {
     uint64_t bytes;
@@ -90,11 +102,8 @@ static dms_code read_bytes_field(reader *r, uint32_t field, tensor *t) {
     if (bytes > r->end - r->at)
         return dms_array_refuse(r->array, r->st, "the TensorProto is cut short");
     const uint64_t begin = r->at;
-    if (field == DIMS) {
-        while (r->at < begin + bytes)
-            DMS_TRY(add_dim(r, t));
-        return DMS_OK;
-    }
+    if (field == DIMS)
+        return read_packed_dims(r, bytes, t);
     const bool is_data = field == FLOATS || field == INT32S || field == INT64S || field == RAW ||
                          field == DOUBLES || field == UINT64S;
     if (is_data && t->data_field != 0)
