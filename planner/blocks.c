@@ -2,6 +2,7 @@
 #include "planner/blocks.h"
 
 #include "onnx/graph.h"
+#include "planner/blocks_internal.h"
 #include "planner/steps.h"
 
 #include <stdlib.h>
@@ -71,6 +72,9 @@ static dms_code make_tensors(maker *m, dms_status *st) {
                 (dms_problem_tensor){.kind = kind_of(t->plan.kind),
                                      .label = t->plan.name,
                                      .bytes = dms_plan_buffer_bytes(&t->plan, c)};
+            if (t->plan.kind == DMS_TENSOR_WEIGHT)
+                out->problem.tensors[at].storage_bytes =
+                    dms_blocks_storage_bytes(&steps->source[t->plan.first_source + c]);
             m->last_touch[at] = DMS_NONE;
         }
     }

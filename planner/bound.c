@@ -1,7 +1,8 @@
 /* bound.c - the grouped program: rows at group ends, columns for gaps that look alike there.
  *
  * Columns per group g: w stall, P stock, K kept, U waiting for its save, Q stock in link time; then
- * one share x per class of gaps. Bytes in units of the largest tensor, time in units of its copy:
+ * one share x per class of gaps, and where the host is too small for all homes one share n that is
+ * read from storage. Bytes in units of the largest tensor, time in units of its copy:
  * in bytes and ns the solver fails (PLACEMENT.md section 4).
  */
 #include "planner/bound.h"
@@ -11,6 +12,7 @@
 
 #include "planner/lp.h"
 #include "schema/arena.h"
+#include "schema/checked.h"
 
 #define NO_CLASS UINT32_MAX
 /* Taken off every proven figure: sums in double are wrong by far less, a bound must not be. */
@@ -36,12 +38,14 @@ typedef struct gap_class {
     bool opens;
     double bytes, slowest; /* slowest: largest link time per byte */
     double smallest;       /* bytes of its smallest gap */
+    double sharers;        /* most gaps that share one home; 0 = activations */
+    double read_per_byte;  /* least time of reading, per byte */
     uint32_t next_start, next_end;
 } gap_class;
 
 /* The key that decides which gaps share a class. */
 typedef struct class_key {
-    int32_t from, to, opens, size;
+    int32_t from, to, opens, size, reads;
     uint32_t gap;
 } class_key;
 
@@ -60,14 +64,17 @@ struct dms_bound {
     double link_time;   /* of every load that a class or an input stands for */
     double max_stall;
     bool has_saves;
+    bool has_homes;    /* the host may be too small: there are columns n */
+    double home_bytes; /* of all classes */
+    uint32_t host_row;
     dms_lp lp;
     bool has_rows;
 };
 
 /* The columns in memory, N groups and V classes:
  *
- *   0        N        2N       3N       4N       5N         5N + V
- *   | w      | P      | K      | U      | Q      | x         |
+ *   0        N        2N       3N       4N       5N         5N + V     5N + 2V
+ *   | w      | P      | K      | U      | Q      | x         | n         |
  */
 static uint32_t col_w(uint32_t g) {
     return g;
@@ -86,6 +93,10 @@ static uint32_t col_q(const dms_bound *b, uint32_t g) {
 }
 static uint32_t col_x(const dms_bound *b, uint32_t v) {
     return 5 * b->n_groups + v;
+}
+
+static uint32_t col_n(const dms_bound *b, uint32_t v) {
+    return 5 * b->n_groups + b->n_classes + v;
 }
 
 static uint64_t bytes_of(const dms_bound *b, uint32_t gap) {
@@ -170,17 +181,35 @@ static int by_key(const void *left, const void *right) {
         return a->opens < b->opens ? -1 : 1;
     if (a->size != b->size)
         return a->size < b->size ? -1 : 1;
+    if (a->reads != b->reads)
+        return a->reads < b->reads ? -1 : 1;
     return (a->gap > b->gap) - (a->gap < b->gap);
 }
 
 static bool same_class(const class_key *a, const class_key *b) {
-    return a->from == b->from && a->to == b->to && a->opens == b->opens && a->size == b->size;
+    return a->from == b->from && a->to == b->to && a->opens == b->opens && a->size == b->size &&
+           a->reads == b->reads;
 }
 
 /* The group of a slot that may lie in the next cycle, unrolled. */
 static int32_t unrolled_group(const dms_bound *b, int32_t slot) {
     const int32_t n = b->cycle->n_steps;
     return (int32_t)b->group_of[slot % n] + (int32_t)b->n_groups * (slot / n);
+}
+
+/* Gaps over which a weight may be read from storage, in classes of about equal time per byte; 1 =
+ * weights whose home must be the host; 0 = activations, or nobody asks. */
+static int32_t class_of_reading(const dms_bound *b, uint32_t tensor) {
+    if (!b->has_homes || b->cycle->problem->tensors[tensor].kind != DMS_PROBLEM_WEIGHT)
+        return 0;
+    if (b->cycle->read_ns[tensor] == 0)
+        return 1;
+    return 1000 + (int32_t)floor(b->cycle->read_cost[tensor] / log(1.1));
+}
+
+/* How many gaps of a tensor have a class: they share its home. */
+static double sharers_of(const dms_bound *b, uint32_t tensor) {
+    return b->cycle->first_gap[tensor + 1] - b->cycle->first_gap[tensor];
 }
 
 /* The key of each gap that some row can see, sorted; `class_of` of the others stays NO_CLASS. */
@@ -193,11 +222,30 @@ static uint32_t list_keys(const dms_bound *b, class_key *key) {
         /* a gap that covers no checkpoint is free to keep: no row sees it */
         if (gap->rule == DMS_GAP_LOADED || from >= to)
             continue;
-        key[n++] = (class_key){from, to, gap->opens,
-                               (int32_t)floor(log((double)bytes_of(b, i)) / log(1.3)), i};
+        key[n++] = (class_key){from,
+                               to,
+                               gap->opens,
+                               (int32_t)floor(log((double)bytes_of(b, i)) / log(1.3)),
+                               class_of_reading(b, gap->tensor),
+                               i};
     }
     qsort(key, n, sizeof *key, by_key);
     return n;
+}
+
+/* Adds the home of a gap to its class. A tensor with k gaps charges each with 1/k of its bytes: a
+ * plan with one home for all of them meets that, so this stays a relaxation. So does charging the
+ * class with its least time per byte, and its homes by its largest k. */
+static void add_home(dms_bound *b, gap_class *class, uint32_t gap) {
+    const uint32_t tensor = b->cycle->gap[gap].tensor;
+    const double bytes = (double)bytes_of(b, gap) / b->byte;
+    const double per_byte = (double)b->cycle->read_ns[tensor] / b->ns / bytes;
+    if (b->cycle->problem->tensors[tensor].kind != DMS_PROBLEM_WEIGHT)
+        return;
+    if (class->sharers < sharers_of(b, tensor))
+        class->sharers = sharers_of(b, tensor);
+    if (per_byte < class->read_per_byte)
+        class->read_per_byte = per_byte;
 }
 
 /* One column for gaps that no row tells apart. With a common x the program is a relaxation still:
@@ -214,6 +262,7 @@ static void gather_classes(dms_bound *b, class_key *key) {
                                                  .to = key[i].to,
                                                  .opens = key[i].opens,
                                                  .smallest = INFINITY,
+                                                 .read_per_byte = INFINITY,
                                                  .next_start = b->group[from].first_start,
                                                  .next_end = b->group[to].first_end};
             b->group[from].first_start = b->group[to].first_end = b->n_classes++;
@@ -223,6 +272,7 @@ static void gather_classes(dms_bound *b, class_key *key) {
         const double slow = link_time_of(b, bytes) / (bytes / b->byte);
         b->class_of[key[i].gap] = b->n_classes - 1;
         class->bytes += bytes / b->byte;
+        add_home(b, class, key[i].gap);
         if (bytes < class->smallest)
             class->smallest = bytes;
         if (slow > class->slowest)
@@ -249,6 +299,15 @@ static void sum_loads(dms_bound *b) {
     }
 }
 
+/* Of reading all that may be read. */
+static double read_time(const dms_bound *b) {
+    double time = 0;
+    for (uint32_t v = 0; v < b->n_classes && b->has_homes; v++)
+        if (b->class[v].sharers > 0)
+            time += b->class[v].read_per_byte * b->class[v].bytes;
+    return time;
+}
+
 /* Bytes released to their saves: counted from the first checkpoint after the release. */
 static void sum_releases(dms_bound *b) {
     const dms_cycle *cycle = b->cycle;
@@ -272,7 +331,7 @@ static void sum_releases(dms_bound *b) {
         }
     for (uint32_t g = 0; g < b->n_groups; g++)
         total += b->group[g].release;
-    b->max_stall = b->link_time + 1 + total / b->rate_out;
+    b->max_stall = b->link_time + 1 + total / b->rate_out + read_time(b);
 }
 
 /* Times and footprints in units of the program. Footprints are in bytes, not rounded up to
@@ -296,6 +355,14 @@ static void sum_steps(dms_bound *b, double *footprint) {
     }
 }
 
+/* Without a limit, or with room for every home, the program is that of two tiers. */
+static bool host_may_be_short(const dms_cycle *cycle) {
+    int64_t homes = 0;
+    for (uint32_t k = 0; k < cycle->n_weights; k++)
+        homes += cycle->units[cycle->by_size[k]];
+    return homes > cycle->host_units;
+}
+
 dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *arena,
                         dms_bound **out_bound, dms_status *st) {
     dms_bound *b;
@@ -311,13 +378,15 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     DMS_TRY(dms_alloc_st(arena, gaps, sizeof *b->class, "bound", &b->class, st));
     DMS_TRY(dms_alloc_st(arena, gaps, sizeof *b->class_of, "bound", &b->class_of, st));
     DMS_TRY(dms_alloc_st(arena, gaps, sizeof *key, "bound", &key, st));
+    b->has_homes = host_may_be_short(cycle);
     choose_units(b);
     cut_groups(b, max_groups, per_step);
     gather_classes(b, key);
     sum_loads(b);
     sum_releases(b);
     sum_steps(b, per_step);
-    DMS_TRY(dms_lp_open(arena, 5 * b->n_groups + b->n_classes, &b->lp, st));
+    DMS_TRY(
+        dms_lp_open(arena, 5 * b->n_groups + (b->has_homes ? 2 : 1) * b->n_classes, &b->lp, st));
     *out_bound = b;
     return DMS_OK;
 }
@@ -443,11 +512,48 @@ static dms_code add_total_row(dms_bound *b, dms_status *st) {
     return dms_lp_row(&b->lp, b->link_time - time, DMS_LP_FREE, st);
 }
 
+/* homes: what is neither kept nor read has its home on the host,
+ *
+ *   x + n <= 1    for each class;     sum of bytes / gaps of its tensor x (1 - x - n) <= H
+ *
+ * and storage: all readings of a cycle fit into the period, sum of w + d >= sum of time x n.
+ * Take any schedule, and of each gap the share n' that is read, the share h of its home on the
+ * host: n' >= 1 - x - h. Then n = max(0, 1 - x - h) <= n' meets all three rows. */
+static dms_code add_home_rows(dms_bound *b, dms_status *st) {
+    double time = 0, homes = 0;
+    for (uint32_t v = 0; v < b->n_classes; v++) {
+        if (b->class[v].sharers == 0)
+            continue;
+        dms_lp_put(&b->lp, col_x(b, v), 1);
+        dms_lp_put(&b->lp, col_n(b, v), 1);
+        DMS_TRY(dms_lp_row(&b->lp, -DMS_LP_FREE, 1, st));
+    }
+    for (uint32_t g = 0; g < b->n_groups; g++) {
+        time += b->group[g].time;
+        dms_lp_put(&b->lp, col_w(g), 1);
+    }
+    for (uint32_t v = 0; v < b->n_classes; v++)
+        if (b->class[v].sharers > 0)
+            dms_lp_put(&b->lp, col_n(b, v), -b->class[v].read_per_byte * b->class[v].bytes);
+    DMS_TRY(dms_lp_row(&b->lp, -time, DMS_LP_FREE, st));
+    for (uint32_t v = 0; v < b->n_classes; v++) {
+        if (b->class[v].sharers == 0)
+            continue;
+        const double bytes = b->class[v].bytes / b->class[v].sharers;
+        homes += bytes;
+        dms_lp_put(&b->lp, col_x(b, v), -bytes);
+        dms_lp_put(&b->lp, col_n(b, v), -bytes);
+    }
+    b->home_bytes = homes;
+    b->host_row = b->lp.n_rows;
+    return dms_lp_row(&b->lp, -DMS_LP_FREE, 0, st);
+}
+
 /* Boxes are finite everywhere: the certificate needs them. The price on the stock, shared among the
  * groups, picks among the many optima one that loads late: without it vertex solutions hoard stock
  * and rounded plans were at 1.150 instead of 1.018 of the bound (7b prefill at 50 %, PLACEMENT.md
  * section 5.1). */
-static void set_columns(dms_bound *b, double bytes, double stock_price) {
+static void set_columns(dms_bound *b, double bytes, double host_bytes, double stock_price) {
     for (uint32_t g = 0; g < b->n_groups; g++) {
         double room = bytes / b->byte - b->group[g].footprint;
         if (room < 0)
@@ -462,6 +568,13 @@ static void set_columns(dms_bound *b, double bytes, double stock_price) {
     }
     for (uint32_t v = 0; v < b->n_classes; v++)
         dms_lp_column(&b->lp, col_x(b, v), 0, 1, 0);
+    if (!b->has_homes)
+        return;
+    for (uint32_t v = 0; v < b->n_classes; v++) {
+        const bool may_be_read = b->class[v].sharers > 0 && b->class[v].read_per_byte > 0;
+        dms_lp_column(&b->lp, col_n(b, v), 0, may_be_read ? 1 : 0, 0);
+    }
+    dms_lp_set_high(&b->lp, b->host_row, host_bytes / b->byte - b->home_bytes);
 }
 
 /* Once per cycle: another budget or price changes boxes, costs and sides only, and the solver goes
@@ -474,6 +587,8 @@ static dms_code add_rows(dms_bound *b, dms_status *st) {
         DMS_TRY(add_memory_rows(b, g, st));
     }
     DMS_TRY(add_total_row(b, st));
+    if (b->has_homes)
+        DMS_TRY(add_home_rows(b, st));
     b->has_rows = true;
     return DMS_OK;
 }
@@ -500,7 +615,7 @@ static void read_shares(const dms_bound *b, const dms_lp_result *result, dms_sha
 
 /* Each rung is deterministic: the recipe, the backup recipe, the closed form. What is called proven
  * comes from the certificate, never from the objective, and never from a solve with a price. */
-dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, double stock_price,
+dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, const dms_bound_aim *aim,
                          dms_shares *out_shares, dms_status *st) {
     const dms_cycle *cycle = bound->cycle;
     dms_shares shares = {.bound_ns = dms_bound_closed_form(cycle, bytes)};
@@ -512,7 +627,8 @@ dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, double stock_price,
         DMS_TRY(add_rows(bound, st));
     /* 1 to 4 iterations per row are usual; beyond that the solver has begun to cycle */
     const uint64_t limit = 10000 + 4 * (uint64_t)bound->lp.n_rows;
-    set_columns(bound, (double)bytes, stock_price);
+    const double host = (double)(cycle->host_units + 1 - aim->host_reserve) * DMS_ALIGN;
+    set_columns(bound, (double)bytes, host > 0 ? host : 0, aim->stock_price);
     DMS_TRY(dms_lp_solve(&bound->lp, DMS_LP_RECIPE, limit, &result, st));
     if (!result.is_solved)
         DMS_TRY(dms_lp_solve(&bound->lp, DMS_LP_RECIPE_BACKUP, limit, &result, st));
@@ -522,7 +638,8 @@ dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, double stock_price,
     if (result.is_solved)
         read_shares(bound, &result, &shares);
     const double stall_ns = result.certificate * bound->ns;
-    if (stock_price == 0 && result.is_solved && stall_ns > 0 && stall_ns < 9e17) {
+    if (aim->stock_price == 0 && aim->host_reserve == 0 && result.is_solved && stall_ns > 0 &&
+        stall_ns < 9e17) {
         const int64_t proven = (int64_t)(((double)cycle->compute_ns + stall_ns) * (1 - MARGIN));
         if (proven > shares.bound_ns)
             shares.bound_ns = proven;
@@ -532,7 +649,19 @@ dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, double stock_price,
     return DMS_OK;
 }
 
-/* period >= all steps, and >= (weights - room) x time per byte of the largest block. */
+/* The least time of reading `bytes` less what the host holds. */
+static int64_t closed_form_of_storage(const dms_cycle *cycle, uint64_t bytes) {
+    const double more = (double)bytes - (double)cycle->host_units * DMS_ALIGN;
+    double per_byte = INFINITY;
+    for (uint32_t i = 0; i < cycle->n_tensors; i++)
+        if (cycle->read_ns[i] > 0 &&
+            per_byte > (double)cycle->read_ns[i] / (double)cycle->problem->tensors[i].bytes)
+            per_byte = (double)cycle->read_ns[i] / (double)cycle->problem->tensors[i].bytes;
+    return more > 0 && per_byte < INFINITY ? (int64_t)(more * per_byte * (1 - MARGIN)) : 0;
+}
+
+/* period >= all steps, and >= (weights - room) x time per byte of the largest block; the same for
+ * storage with what neither the device nor the host holds, at the least time per byte. */
 int64_t dms_bound_closed_form(const dms_cycle *cycle, uint64_t bytes) {
     const dms_problem *problem = cycle->problem;
     uint64_t weights = 0, largest = 0, least = UINT64_MAX;
@@ -552,6 +681,9 @@ int64_t dms_bound_closed_form(const dms_cycle *cycle, uint64_t bytes) {
         return cycle->compute_ns;
     const double ns_per_byte =
         (double)problem->in.latency_ns / (double)largest + 1e9 / (double)problem->in.bytes_per_s;
-    const int64_t link_ns = (int64_t)((double)(weights - there) * ns_per_byte * (1 - MARGIN));
+    int64_t link_ns = (int64_t)((double)(weights - there) * ns_per_byte * (1 - MARGIN));
+    const int64_t read_ns = closed_form_of_storage(cycle, weights - there);
+    if (link_ns < read_ns)
+        link_ns = read_ns;
     return link_ns > cycle->compute_ns ? link_ns : cycle->compute_ns;
 }

@@ -30,12 +30,17 @@ DMS_CHECKED dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups,
 /* Gives the solver's memory back. NULL is fine. */
 void dms_bound_close(dms_bound *bound);
 
-/* Solves for a budget of `bytes`, which must hold every footprint. `stock_price` > 0 asks, among
- * equal optima, for little stock: such solutions round better, but their bound is not used
- * (bound_ns is then the sum of the steps).
+/* What a solve is for. All zero: the bound. */
+typedef struct dms_bound_aim {
+    double stock_price;   /* > 0 asks, among equal optima, for little stock: that rounds better */
+    int64_t host_reserve; /* units of the host budget that homes shall leave, for the ring */
+} dms_bound_aim;
+
+/* Solves for a budget of `bytes`, which must hold every footprint. With another aim than the bound
+ * bound_ns is the closed form alone.
  * Errors   DMS_EINTERNAL: out of memory. A solver that gives up is no error: the ladder ends in
  *          the closed form. */
-DMS_CHECKED dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, double stock_price,
+DMS_CHECKED dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, const dms_bound_aim *aim,
                                      dms_shares *out_shares, dms_status *st);
 
 /* The closed form: what must be loaded because it cannot stay, at full rate; or the steps. */

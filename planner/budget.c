@@ -163,9 +163,13 @@ dms_code dms_budget_refuse(const dms_compiled *c, dms_status *st) {
     const dms_node *node = &c->graph.node[c->steps.step[c->floor.step].node];
     (void)snprintf(label, sizeof label, "%.80s %.200s", node->op, node->name);
     list_tensors(c, tensors, sizeof tensors);
+    char host[80] = "";
+    if (c->floor.host_bytes > 0)
+        (void)snprintf(host, sizeof host, ", or --host-mem %" PRIu64 " or more",
+                       c->floor.host_bytes);
     return dms_fail(st, DMS_EBUDGET,
                     "device budget of %" PRIu64 " bytes (%s) is below the floor of %" PRIu64
                     " bytes (%s)\n  set by step %" PRIu32 ": %s, which needs at once%s\n"
-                    "  give --device-mem %" PRIu64 " or more, or --device-mem floor",
-                    budget, have, floor, need, c->floor.step, label, tensors, floor);
+                    "  give --device-mem %" PRIu64 " or more, or --device-mem floor%s",
+                    budget, have, floor, need, c->floor.step, label, tensors, floor, host);
 }

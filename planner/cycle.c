@@ -1,4 +1,5 @@
 /* cycle.c - gaps, footprints and deadlines of a problem; the records of place_internal.h. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,14 @@ static void add_tensor(dms_cycle *cycle, uint32_t id) {
     const uint32_t *touch = touches_of(cycle->problem, id);
     cycle->units[id] = units_of(tensor->bytes);
     cycle->save_ns[id] = dms_copy_ns(&cycle->problem->out, tensor->bytes);
+    cycle->place_units[id] =
+        (cycle->units[id] + DMS_PAGE_UNITS - 1) / DMS_PAGE_UNITS * DMS_PAGE_UNITS;
+    if (tensor->storage_bytes > 0) {
+        cycle->read_ns[id] = dms_copy_ns(&cycle->problem->load, tensor->storage_bytes);
+        cycle->read_cost[id] = log((double)cycle->read_ns[id] / (double)cycle->units[id]);
+    }
+    if (tensor->kind == DMS_PROBLEM_WEIGHT)
+        cycle->by_size[cycle->n_weights++] = id;
     cycle->write_end[id] = write_run_end(cycle->problem, id);
     cycle->last_touch[id] = (int32_t)touch[tensor->n_touches - 1];
     for (uint32_t k = 0; k < tensor->n_touches; k++)
@@ -107,6 +116,15 @@ static int by_deadline(const void *left, const void *right, void *context) {
         return a->due < b->due ? -1 : 1;
     if (a->units != b->units)
         return a->units < b->units ? -1 : 1;
+    return (i > j) - (i < j);
+}
+
+/* Larger first, then by id. */
+static int by_size(const void *left, const void *right, void *context) {
+    const int64_t *units = context;
+    const uint32_t i = *(const uint32_t *)left, j = *(const uint32_t *)right;
+    if (units[i] != units[j])
+        return units[i] > units[j] ? -1 : 1;
     return (i > j) - (i < j);
 }
 
@@ -191,6 +209,10 @@ static dms_code take_memory(dms_cycle *cycle, dms_arena *arena, dms_status *st) 
         {&cycle->last_touch, n, sizeof *cycle->last_touch},
         {&cycle->units, n, sizeof *cycle->units},
         {&cycle->save_ns, n, sizeof *cycle->save_ns},
+        {&cycle->read_ns, n, sizeof *cycle->read_ns},
+        {&cycle->read_cost, n, sizeof *cycle->read_cost},
+        {&cycle->place_units, n, sizeof *cycle->place_units},
+        {&cycle->by_size, n, sizeof *cycle->by_size},
         {&cycle->footprint, t, sizeof *cycle->footprint},
         {&cycle->scratch, t, sizeof *cycle->scratch},
         {&cycle->layer_start, t, sizeof *cycle->layer_start},
@@ -203,8 +225,10 @@ static dms_code take_memory(dms_cycle *cycle, dms_arena *arena, dms_status *st) 
 
 dms_code dms_cycle_build(const dms_problem *problem, dms_arena *arena, dms_cycle *out_cycle,
                          dms_status *st) {
-    dms_cycle cycle = {
-        .problem = problem, .n_steps = (int32_t)problem->n_steps, .n_tensors = problem->n_tensors};
+    dms_cycle cycle = {.problem = problem,
+                       .n_steps = (int32_t)problem->n_steps,
+                       .n_tensors = problem->n_tensors,
+                       .host_units = DMS_NO_LIMIT};
     DMS_TRY(take_memory(&cycle, arena, st));
     for (int32_t t = 0; t < cycle.n_steps; t++) {
         cycle.scratch[t] = units_of(problem->steps[t].scratch_bytes);
@@ -212,26 +236,12 @@ dms_code dms_cycle_build(const dms_problem *problem, dms_arena *arena, dms_cycle
     }
     for (uint32_t i = 0; i < cycle.n_tensors; i++)
         add_tensor(&cycle, i);
+    qsort_r(cycle.by_size, cycle.n_weights, sizeof *cycle.by_size, by_size, cycle.units);
     sort_deadlines(&cycle);
     find_layers(&cycle);
     sum_up(&cycle);
     *out_cycle = cycle;
     return DMS_OK;
-}
-
-uint64_t dms_cycle_host_bytes(const dms_cycle *cycle, const uint8_t *keep, uint32_t ring_blocks) {
-    int64_t homes = 0, largest_kept = 0;
-    for (uint32_t i = 0; i < cycle->n_tensors; i++) {
-        bool leaves = false;
-        for (uint32_t g = cycle->first_gap[i]; g < cycle->first_gap[i + 1]; g++)
-            leaves = leaves || !keep[g];
-        const dms_problem_kind kind = cycle->problem->tensors[i].kind;
-        if (leaves && kind != DMS_PROBLEM_INPUT)
-            homes += cycle->units[i];
-        if (!leaves && kind == DMS_PROBLEM_WEIGHT && cycle->units[i] > largest_kept)
-            largest_kept = cycle->units[i];
-    }
-    return (uint64_t)(homes + ring_blocks * largest_kept) * DMS_ALIGN;
 }
 
 dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_work *out_work,
@@ -256,6 +266,13 @@ dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_work *out_wo
         {&work.load_start, g, sizeof *work.load_start},
         {&work.save_start, n, sizeof *work.save_start},
         {&work.load_done, 2 * g + 2, sizeof *work.load_done},
+        {&work.read_start, g, sizeof *work.read_start},
+        {&work.read_done, g, sizeof *work.read_done},
+        {&work.ring_offset, g, sizeof *work.ring_offset},
+        {&work.read_after, g, sizeof *work.read_after},
+        {&work.ring_item, g, sizeof *work.ring_item},
+        {&work.ring_segment, 2 * g, sizeof *work.ring_segment},
+        {&work.times, n, sizeof *work.times},
         {&work.save_done, 4 * n, sizeof *work.save_done},
         {&work.needs, t, sizeof *work.needs},
         {&work.open_first, t + 2, sizeof *work.open_first},
@@ -275,13 +292,14 @@ dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_work *out_wo
 
 dms_code dms_draft_new(const dms_cycle *cycle, dms_arena *arena, dms_draft *out_draft,
                        dms_status *st) {
-    dms_draft draft = {.period_ns = DMS_NO_PERIOD, .worst_step = -1};
+    dms_draft draft = {.period_ns = DMS_NO_PERIOD, .worst_step = -1, .ring_blocks = DMS_LEAST_RING};
     const uint64_t n = cycle->n_tensors, g = cycle->n_gaps;
     DMS_TRY(dms_alloc_st(arena, g, sizeof *draft.keep, "placement", &draft.keep, st));
     DMS_TRY(dms_alloc_st(arena, g, sizeof *draft.load, "placement", &draft.load, st));
     DMS_TRY(dms_alloc_st(arena, g, sizeof *draft.after, "placement", &draft.after, st));
     DMS_TRY(dms_alloc_st(arena, n, sizeof *draft.save, "placement", &draft.save, st));
     DMS_TRY(dms_alloc_st(arena, n, sizeof *draft.before, "placement", &draft.before, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *draft.is_read, "placement", &draft.is_read, st));
     *out_draft = draft;
     return DMS_OK;
 }
@@ -294,11 +312,13 @@ void dms_draft_copy(const dms_cycle *cycle, const dms_draft *from, dms_draft *to
     to->after = arrays.after;
     to->save = arrays.save;
     to->before = arrays.before;
+    to->is_read = arrays.is_read;
     memcpy(to->keep, from->keep, cycle->n_gaps * sizeof *to->keep);
     memcpy(to->load, from->load, from->n_loads * sizeof *to->load);
     memcpy(to->after, from->after, from->n_loads * sizeof *to->after);
     memcpy(to->save, from->save, from->n_saves * sizeof *to->save);
     memcpy(to->before, from->before, cycle->n_tensors * sizeof *to->before);
+    memcpy(to->is_read, from->is_read, cycle->n_tensors * sizeof *to->is_read);
 }
 
 bool dms_draft_better(const dms_draft *a, const dms_draft *b) {

@@ -19,6 +19,7 @@ static dms_code take_memory(const dms_placer *placer, dms_decision *d, dms_statu
         {&d->keep, cycle->problem->n_touches, sizeof *d->keep},
         {&d->loads, best->draft.n_loads, sizeof *d->loads},
         {&d->saves, best->draft.n_saves, sizeof *d->saves},
+        {&d->is_read, cycle->n_tensors, sizeof *d->is_read},
         {&d->residencies, (uint64_t)best->n_pieces + cycle->n_tensors, sizeof *d->residencies},
         {&d->scratch_offset, steps, sizeof *d->scratch_offset},
         {&d->step_start_ns, steps, sizeof *d->step_start_ns},
@@ -61,6 +62,16 @@ static dms_code write_shares(const dms_placer *placer, dms_decision *d, dms_stat
     return DMS_OK;
 }
 
+/* The reading that a load begins with. */
+static void write_read(const dms_placer *placer, uint32_t q, int64_t origin, dms_place_load *load) {
+    const dms_work *work = &placer->work;
+    load->is_read = true;
+    load->ring_offset = (uint64_t)work->ring_offset[q] * DMS_ALIGN;
+    load->read_after = work->read_after[q];
+    load->read_start_ns = work->read_start[q] - origin;
+    load->read_ns = placer->cycle->read_ns[load->tensor];
+}
+
 static void write_queues(const dms_placer *placer, int64_t origin, dms_decision *d) {
     const dms_cycle *cycle = placer->cycle;
     const dms_draft *draft = &placer->best.draft;
@@ -72,6 +83,8 @@ static void write_queues(const dms_placer *placer, int64_t origin, dms_decision 
                                                   .due = (uint32_t)gap->due,
                                                   .start_ns = placer->work.load_start[q] - origin,
                                                   .ns = gap->ns};
+        if (draft->n_read > 0 && draft->is_read[gap->tensor])
+            write_read(placer, q, origin, d->loads + q);
     }
     for (uint32_t q = 0; q < draft->n_saves; q++) {
         const uint32_t id = draft->save[q];
@@ -178,6 +191,7 @@ static int by_period(const void *left, const void *right) {
 dms_code dms_decision_make(dms_placer *placer, dms_decision *out_decision, dms_status *st) {
     const dms_cycle *cycle = placer->cycle;
     dms_decision d = {.device_budget = placer->options->device_budget,
+                      .host_budget = placer->options->host_budget,
                       .compute_ns = cycle->compute_ns,
                       .is_exact = placer->is_exact};
     DMS_TRY(take_memory(placer, &d, st));
@@ -194,8 +208,10 @@ dms_code dms_decision_make(dms_placer *placer, dms_decision *out_decision, dms_s
     shift_saves(placer, origin, &d);
     sum_live(placer, &d);
     d.device_bytes = (uint64_t)placer->best.top * DMS_ALIGN;
-    d.host_bytes =
-        dms_cycle_host_bytes(cycle, placer->best.draft.keep, placer->options->ring_blocks);
+    d.host_bytes = dms_homes_bytes(cycle, &placer->best.draft);
+    d.ring_bytes = (uint64_t)placer->best.draft.ring_units * DMS_ALIGN;
+    d.n_read = placer->best.draft.n_read;
+    memcpy(d.is_read, placer->best.draft.is_read, cycle->n_tensors);
     for (uint32_t i = 0; i < placer->n_candidates; i++) {
         d.candidates[i] = placer->candidate[i];
         if (d.candidates[i].period_ns < d.period_ns) /* the long simulation has the last word */

@@ -60,6 +60,21 @@ static void write_scratch(dms_json *json, const dms_problem *problem, const dms_
     dms_json_end_array(json);
 }
 
+/* Weights whose home is their file, and their readings: [tensor, gap, offset in the ring]. */
+static void write_reads(dms_json *json, const dms_problem *problem, const dms_decision *d) {
+    dms_json_uint(json, "ring", d->ring_bytes);
+    dms_json_array(json, "nvme");
+    for (uint32_t i = 0; i < problem->n_tensors; i++)
+        if (d->is_read[i])
+            dms_json_uint(json, NULL, i);
+    dms_json_end_array(json);
+    dms_json_array(json, "load");
+    for (uint32_t q = 0; q < d->n_loads; q++)
+        if (d->loads[q].is_read)
+            write_row(json, d->loads[q].tensor, d->loads[q].gap, (int64_t)d->loads[q].ring_offset);
+    dms_json_end_array(json);
+}
+
 dms_code dms_decision_write(const dms_problem *problem, const dms_decision *decision, FILE *out,
                             dms_status *st) {
     dms_json json = {.out = out};
@@ -84,6 +99,8 @@ dms_code dms_decision_write(const dms_problem *problem, const dms_decision *deci
                   (int64_t)decision->residencies[i].offset);
     dms_json_end_array(&json);
     write_scratch(&json, problem, decision);
+    if (decision->n_read > 0)
+        write_reads(&json, problem, decision);
     dms_json_end_object(&json);
     if (fputc('\n', out) == EOF || ferror(out))
         return dms_fail(st, DMS_EIO, "cannot write the decision");

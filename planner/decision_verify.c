@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "planner/decision_verify.h"
 #include "planner/place.h"
 #include "schema/arena.h"
 #include "schema/checked.h"
@@ -300,6 +301,7 @@ static dms_code check_overlap(verifier *v) {
 static dms_code verify(verifier *v, dms_arena *scratch) {
     const dms_problem *p = v->problem;
     const uint64_t n_ranges = (uint64_t)v->d->n_residencies + p->n_steps;
+    uint8_t *is_loaded;
     v->n_leaves = 1;
     while (v->n_leaves < p->n_steps)
         v->n_leaves *= 2;
@@ -316,6 +318,8 @@ static dms_code verify(verifier *v, dms_arena *scratch) {
     DMS_TRY(check_residencies(v));
     DMS_TRY(check_scratch(v));
     DMS_TRY(check_overlap(v));
+    DMS_TRY(dms_alloc_st(scratch, p->n_tensors, 1, "verify", &is_loaded, v->st));
+    DMS_TRY(dms_decision_verify_host(p, v->d, is_loaded, v->st));
     if (v->d->bound_ns < v->d->compute_ns || v->d->period_ns < v->d->bound_ns)
         return dms_fail(v->st, DMS_EPLAN, "compute, bound and period are not in this order");
     return DMS_OK;

@@ -98,15 +98,37 @@ static dms_code add_residency_buffers(dms_emitter *e, dms_status *st) {
     return DMS_OK;
 }
 
-/* Host memory: one place per streamed weight and per activation that comes back, stacked. */
+/* The place in the ring of every load that is read from storage. The ring is at the bottom. */
+static dms_code add_ring_buffers(dms_emitter *e, dms_status *st) {
+    const dms_decision *d = e->in->decision;
+    DMS_TRY(make_index(e, d->n_loads, &e->ring_buffer, st));
+    DMS_TRY(make_index(e, d->n_loads, &e->read, st));
+    DMS_TRY(make_index(e, d->n_loads, &e->read_of, st));
+    for (uint32_t l = 0; l < d->n_loads; l++) {
+        const dms_block *b = &e->in->blocks->block[d->loads[l].tensor];
+        if (!d->loads[l].is_read)
+            continue;
+        e->read_of[l] = e->n_reads;
+        e->read[e->n_reads++] = l;
+        const dms_buffer place = {b->last, b->cell, DMS_TIER_HOST, d->loads[l].ring_offset,
+                                  dms_plan_buffer_bytes(&e->plan->tensor[b->last], b->cell)};
+        DMS_TRY(dms_emit_add_buffer(e, place, &e->ring_buffer[l], st));
+    }
+    return DMS_OK;
+}
+
+/* Host memory: the ring, then one home per streamed weight that has it here, and one place per
+ * activation that comes back, stacked. */
 static dms_code add_host_buffers(dms_emitter *e, dms_status *st) {
     const dms_decision *d = e->in->decision;
     const dms_blocks *blocks = e->in->blocks;
     DMS_TRY(make_index(e, blocks->problem.n_tensors, &e->host_buffer, st));
-    uint64_t top = 0;
+    DMS_TRY(add_ring_buffers(e, st));
+    uint64_t top = e->n_reads > 0 ? d->ring_bytes : 0;
     for (uint32_t l = 0; l < d->n_loads; l++) {
         const uint32_t b = d->loads[l].tensor;
-        if (e->host_buffer[b] != DMS_NONE || blocks->problem.tensors[b].kind == DMS_PROBLEM_INPUT)
+        if (e->host_buffer[b] != DMS_NONE || d->loads[l].is_read ||
+            blocks->problem.tensors[b].kind == DMS_PROBLEM_INPUT)
             continue;
         const uint32_t tensor = blocks->block[b].last, cell = blocks->block[b].cell;
         const uint64_t bytes = dms_plan_buffer_bytes(&e->plan->tensor[tensor], cell);

@@ -16,8 +16,7 @@
 
 #include "planner/emit_internal.h"
 
-/* Lets a command wait for a body command of another queue; the later of two waits stays. */
-static void add_wait(dms_cmd *cmd, dms_queue queue, uint32_t k, uint8_t back) {
+void dms_emit_add_wait(dms_cmd *cmd, dms_queue queue, uint32_t k, uint8_t back) {
     const bool is_first = cmd->wait_cmd[queue] == DMS_NONE;
     const bool is_later =
         back < cmd->wait_back[queue] || (back == cmd->wait_back[queue] && k > cmd->wait_cmd[queue]);
@@ -27,7 +26,7 @@ static void add_wait(dms_cmd *cmd, dms_queue queue, uint32_t k, uint8_t back) {
     }
 }
 
-static dms_cmd new_cmd(dms_cmd_kind kind) {
+dms_cmd dms_emit_new_cmd(dms_cmd_kind kind) {
     dms_cmd cmd = {.kind = kind, .workspace = DMS_NONE, .from = DMS_NONE, .to = DMS_NONE};
     for (uint32_t q = 0; q < DMS_N_QUEUES; q++)
         cmd.wait_cmd[q] = DMS_NONE;
@@ -52,8 +51,7 @@ static uint32_t count_ahead(const dms_emitter *e) {
     return n;
 }
 
-/* Position of load l in the body, and the turn in which it ran for the turn it serves. */
-static uint32_t load_position(const dms_emitter *e, uint32_t l, uint8_t *out_back) {
+uint32_t dms_emit_load_position(const dms_emitter *e, uint32_t l, uint8_t *out_back) {
     const uint32_t n = e->in->decision->n_loads;
     *out_back = l < e->n_ahead;
     return l < e->n_ahead ? n - e->n_ahead + l : l - e->n_ahead;
@@ -71,7 +69,7 @@ static bool wait_for_saves(const dms_emitter *e, int64_t slot, uint8_t back, dms
                 continue;
             if (turns < 0 || turns > 1)
                 return false;
-            add_wait(cmd, DMS_QUEUE_OUT, e->save_cmd[s], (uint8_t)turns);
+            dms_emit_add_wait(cmd, DMS_QUEUE_OUT, e->save_cmd[s], (uint8_t)turns);
         }
     return true;
 }
@@ -83,9 +81,9 @@ static dms_code make_load(const dms_emitter *e, uint32_t l, dms_cmd *out, dms_st
     const dms_problem_tensor *t = &p->tensors[load->tensor];
     const uint32_t touch = t->first_touch + (load->gap + 1) % t->n_touches;
     const bool is_input = t->kind == DMS_PROBLEM_INPUT;
-    dms_cmd cmd = new_cmd(is_input ? DMS_CMD_FROM_USER : DMS_CMD_COPY);
+    dms_cmd cmd = dms_emit_new_cmd(is_input ? DMS_CMD_FROM_USER : DMS_CMD_COPY);
     cmd.to = e->residency_buffer[e->residency_of[touch]];
-    cmd.from = e->host_buffer[load->tensor];
+    cmd.from = load->is_read ? e->ring_buffer[l] : e->host_buffer[load->tensor];
     if (is_input)
         cmd.from =
             port_of(e->plan->input, e->plan->n_inputs, e->in->blocks->block[load->tensor].tensor);
@@ -95,10 +93,11 @@ static dms_code make_load(const dms_emitter *e, uint32_t l, dms_cmd *out, dms_st
     cmd.is_ahead = is_ahead;
     const int64_t T = e->plan->n_steps;
     const uint32_t step = (uint32_t)(load->after < 0 ? load->after + T : load->after);
-    add_wait(&cmd, DMS_QUEUE_COMPUTE, step, load->after < 0 && !is_ahead);
+    dms_emit_add_wait(&cmd, DMS_QUEUE_COMPUTE, step, load->after < 0 && !is_ahead);
     if (!wait_for_saves(e, (int64_t)load->after + 1, is_ahead, &cmd))
         return dms_fail(st, DMS_EINTERNAL,
                         "load %" PRIu32 " of '%s' waits for a save two turns ago", l, t->label);
+    dms_emit_wait_for_read(e, l, &cmd);
     *out = cmd;
     return DMS_OK;
 }
@@ -107,11 +106,12 @@ static dms_code make_in(dms_emitter *e, dms_status *st) {
     dms_program *body = &e->plan->body;
     const uint32_t n = e->in->decision->n_loads;
     e->n_ahead = count_ahead(e);
+    DMS_TRY(dms_emit_reads(e, st));
     body->n_cmds[DMS_QUEUE_IN] = n;
     DMS_TRY(dms_alloc_st(e->arena, n, sizeof(dms_cmd), "commands", &body->cmd[DMS_QUEUE_IN], st));
     for (uint32_t l = 0; l < n; l++) {
         uint8_t back;
-        DMS_TRY(make_load(e, l, &body->cmd[DMS_QUEUE_IN][load_position(e, l, &back)], st));
+        DMS_TRY(make_load(e, l, &body->cmd[DMS_QUEUE_IN][dms_emit_load_position(e, l, &back)], st));
     }
     return DMS_OK;
 }
@@ -131,16 +131,16 @@ static dms_code make_out(dms_emitter *e, dms_status *st) {
         const uint32_t from = e->produced_buffer[last];
         const uint32_t port = port_of(e->plan->output, e->plan->n_outputs, last);
         if (e->host_buffer[save->tensor] != DMS_NONE) {
-            cmd[n] = new_cmd(DMS_CMD_COPY);
+            cmd[n] = dms_emit_new_cmd(DMS_CMD_COPY);
             cmd[n].to = e->host_buffer[save->tensor];
             cmd[n].from = from;
-            add_wait(&cmd[n++], DMS_QUEUE_COMPUTE, save->after, 0);
+            dms_emit_add_wait(&cmd[n++], DMS_QUEUE_COMPUTE, save->after, 0);
         }
         if (port != DMS_NONE) {
-            cmd[n] = new_cmd(DMS_CMD_TO_USER);
+            cmd[n] = dms_emit_new_cmd(DMS_CMD_TO_USER);
             cmd[n].to = port;
             cmd[n].from = from;
-            add_wait(&cmd[n++], DMS_QUEUE_COMPUTE, save->after, 0);
+            dms_emit_add_wait(&cmd[n++], DMS_QUEUE_COMPUTE, save->after, 0);
         }
         if (n == 0)
             return dms_fail(st, DMS_EINTERNAL, "save %" PRIu32 " goes nowhere", s);
@@ -175,7 +175,7 @@ static dms_code make_compute(dms_emitter *e, dms_status *st) {
     dms_cmd *cmd;
     DMS_TRY(dms_alloc_st(e->arena, T, sizeof *cmd, "commands", &cmd, st));
     for (uint32_t t = 0; t < T; t++) {
-        cmd[t] = new_cmd(DMS_CMD_CALL);
+        cmd[t] = dms_emit_new_cmd(DMS_CMD_CALL);
         cmd[t].call = e->in->steps->step[t].call;
         cmd[t].step = t;
         cmd[t].workspace = e->workspace[t];
@@ -183,12 +183,12 @@ static dms_code make_compute(dms_emitter *e, dms_status *st) {
     }
     for (uint32_t l = 0; l < d->n_loads; l++) {
         uint8_t back;
-        const uint32_t position = load_position(e, l, &back);
-        add_wait(&cmd[d->loads[l].due], DMS_QUEUE_IN, position, back);
+        const uint32_t position = dms_emit_load_position(e, l, &back);
+        dms_emit_add_wait(&cmd[d->loads[l].due], DMS_QUEUE_IN, position, back);
     }
     for (uint32_t s = 0; s < d->n_saves; s++)
-        add_wait(&cmd[d->saves[s].before % T], DMS_QUEUE_OUT, e->save_cmd[s],
-                 d->saves[s].before >= T);
+        dms_emit_add_wait(&cmd[d->saves[s].before % T], DMS_QUEUE_OUT, e->save_cmd[s],
+                          d->saves[s].before >= T);
     body->cmd[DMS_QUEUE_COMPUTE] = cmd;
     body->n_cmds[DMS_QUEUE_COMPUTE] = T;
     return DMS_OK;

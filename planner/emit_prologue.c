@@ -9,14 +9,19 @@ static dms_cmd prologue_cmd(dms_cmd_kind kind, uint32_t from, uint32_t to) {
     return cmd;
 }
 
-/* The source of a block's bytes. */
-static uint32_t source_of(const dms_emitter *e, uint32_t block) {
+uint32_t dms_emit_source_of(const dms_emitter *e, uint32_t block) {
     const dms_block *b = &e->in->blocks->block[block];
     return e->plan->tensor[b->tensor].first_source + b->cell;
 }
 
-/* The prologue while it is made. Kept weights pass through a ring of two places in the host arena
- * on devices whose memory the host cannot write:
+/* Something in the ring that a copy of the prologue takes from there. */
+typedef struct occupant {
+    uint64_t first, end;
+    uint32_t copy;
+} occupant;
+
+/* The prologue while it is made. What passes through the ring waits for the copies that empty its
+ * place. Kept weights do so, in two places, on devices whose memory the host cannot write:
  *
  *     load   k0 -> A   k1 -> B   k2 -> A (when A is free again)
  *     in               A -> k0   B -> k1   A -> k2
@@ -24,9 +29,10 @@ static uint32_t source_of(const dms_emitter *e, uint32_t block) {
 typedef struct prologue {
     dms_cmd *load, *in;
     uint32_t n_load, n_in;
-    uint32_t *load_of;                   /* per block: the command that loads its home */
-    uint32_t last_copy[DMS_RING_BLOCKS]; /* per place of the ring: the command that empties it */
-    uint32_t n_through;                  /* kept weights so far */
+    uint32_t *load_of; /* per block: the command that loads its home */
+    occupant *there;   /* in the ring, copied on by commands that nobody has waited for yet */
+    uint32_t n_there;
+    uint32_t n_through; /* kept weights so far */
     uint64_t place_bytes;
 } prologue;
 
@@ -52,6 +58,32 @@ static dms_code place_ring(dms_emitter *e, prologue *p, dms_status *st) {
     return DMS_OK;
 }
 
+/* A load into the ring: it waits for the last copy out of the bytes it takes. What that copy has
+ * behind it in its queue has ended with it. */
+static void load_place(dms_emitter *e, prologue *p, uint32_t block, uint32_t place) {
+    const dms_buffer *buffer = &e->plan->buffer[place];
+    dms_cmd *load = &p->load[p->n_load++];
+    uint32_t last = DMS_NONE, n = 0;
+    *load = prologue_cmd(DMS_CMD_LOAD, dms_emit_source_of(e, block), place);
+    for (uint32_t i = 0; i < p->n_there; i++)
+        if (p->there[i].first < buffer->offset + buffer->bytes && buffer->offset < p->there[i].end)
+            last = p->there[i].copy;
+    load->wait_cmd[DMS_QUEUE_IN] = last;
+    for (uint32_t i = 0; i < p->n_there; i++)
+        if (last == DMS_NONE || p->there[i].copy > last)
+            p->there[n++] = p->there[i];
+    p->n_there = n;
+}
+
+/* The copy of what was loaded last, out of its place in the ring. */
+static void copy_place(dms_emitter *e, prologue *p, uint32_t place, uint32_t to) {
+    const dms_buffer *buffer = &e->plan->buffer[place];
+    dms_cmd *copy = &p->in[p->n_in];
+    *copy = prologue_cmd(DMS_CMD_COPY, place, to);
+    copy->wait_cmd[DMS_QUEUE_LOAD] = p->n_load - 1;
+    p->there[p->n_there++] = (occupant){buffer->offset, buffer->offset + buffer->bytes, p->n_in++};
+}
+
 /* One kept weight through the ring. */
 static dms_code add_through_ring(dms_emitter *e, prologue *p, uint32_t block, uint32_t to,
                                  uint64_t ring, dms_status *st) {
@@ -61,25 +93,21 @@ static dms_code add_through_ring(dms_emitter *e, prologue *p, uint32_t block, ui
     buffer.arena = DMS_TIER_HOST;
     buffer.offset = ring + place * p->place_bytes;
     DMS_TRY(dms_emit_add_buffer(e, buffer, &from, st));
-    dms_cmd *load = &p->load[p->n_load], *copy = &p->in[p->n_in];
-    *load = prologue_cmd(DMS_CMD_LOAD, source_of(e, block), from);
-    load->wait_cmd[DMS_QUEUE_IN] = p->last_copy[place];
-    *copy = prologue_cmd(DMS_CMD_COPY, from, to);
-    copy->wait_cmd[DMS_QUEUE_LOAD] = p->n_load++;
-    p->last_copy[place] = p->n_in++;
+    load_place(e, p, block, from);
+    copy_place(e, p, from, to);
     return DMS_OK;
 }
 
-/* Kept weights go to their device buffer, streamed ones to their home. */
+/* Kept weights go to their device buffer, streamed ones to their home, if that is the host. */
 static dms_code load_weights(dms_emitter *e, prologue *p, dms_status *st) {
     const dms_decision *d = e->in->decision;
     const bool needs_ring = e->device_kind != DMS_DEVICE_CPU;
-    const uint64_t ring = e->plan->host_arena;
+    const uint64_t ring = e->n_reads > 0 ? 0 : e->plan->host_arena;
     DMS_TRY(place_ring(e, p, st));
     for (uint32_t r = 0; r < d->n_residencies; r++) {
         const uint32_t b = d->residencies[r].tensor;
         if (e->in->blocks->problem.tensors[b].kind != DMS_PROBLEM_WEIGHT ||
-            p->load_of[b] != DMS_NONE)
+            p->load_of[b] != DMS_NONE || (!is_kept(e, r) && d->n_read > 0 && d->is_read[b]))
             continue;
         if (is_kept(e, r) && needs_ring) {
             DMS_TRY(add_through_ring(e, p, b, e->residency_buffer[r], ring, st));
@@ -87,37 +115,67 @@ static dms_code load_weights(dms_emitter *e, prologue *p, dms_status *st) {
         }
         const uint32_t to = is_kept(e, r) ? e->residency_buffer[r] : e->host_buffer[b];
         p->load_of[b] = p->n_load;
-        p->load[p->n_load++] = prologue_cmd(DMS_CMD_LOAD, source_of(e, b), to);
+        p->load[p->n_load++] = prologue_cmd(DMS_CMD_LOAD, dms_emit_source_of(e, b), to);
     }
-    if (p->n_through > 0 && !dms_add(ring, DMS_RING_BLOCKS * p->place_bytes, &e->plan->host_arena))
+    if (p->n_through > 0 && e->n_reads == 0 &&
+        !dms_add(ring, DMS_RING_BLOCKS * p->place_bytes, &e->plan->host_arena))
         return dms_fail(st, DMS_EBUDGET, "the host arena exceeds 64 bits");
     return DMS_OK;
 }
 
-/* Turn 0 finds on the device what the turn before it would have left there: loads issued a turn
- * early, and residencies that reach over the edge of the cycle. */
-static void fill_device(dms_emitter *e, prologue *p) {
+/* The residency that load l begins. */
+static uint32_t residency_of_load(const dms_emitter *e, uint32_t l) {
+    const dms_place_load *load = &e->in->decision->loads[l];
+    const dms_problem_tensor *t = &e->in->blocks->problem.tensors[load->tensor];
+    return e->residency_of[t->first_touch + (load->gap + 1) % t->n_touches];
+}
+
+/* One load of the body ahead of its first turn, from its home or through its place in the ring. */
+static void fill_one(dms_emitter *e, prologue *p, uint32_t l) {
+    const uint32_t block = e->in->decision->loads[l].tensor;
+    const uint32_t to = e->residency_buffer[residency_of_load(e, l)];
+    if (e->in->decision->loads[l].is_read) {
+        load_place(e, p, block, e->ring_buffer[l]);
+        copy_place(e, p, e->ring_buffer[l], to);
+        return;
+    }
+    dms_cmd *copy = &p->in[p->n_in++];
+    *copy = prologue_cmd(DMS_CMD_COPY, e->host_buffer[block], to);
+    copy->wait_cmd[DMS_QUEUE_LOAD] = p->load_of[block];
+}
+
+/* Whether turn 0 finds on the device what load l brings: it is issued a turn early, or what it
+ * began in the turn before reaches over the edge of the cycle. */
+static bool is_there_at_start(const dms_emitter *e, uint32_t l) {
     const dms_decision *d = e->in->decision;
     const dms_problem *problem = &e->in->blocks->problem;
-    for (uint32_t l = 0; l < d->n_loads; l++) {
-        const dms_place_load *load = &d->loads[l];
-        const dms_problem_tensor *t = &problem->tensors[load->tensor];
-        const uint32_t touch = t->first_touch + (load->gap + 1) % t->n_touches;
-        const uint32_t r = e->residency_of[touch];
-        const bool wraps = d->residencies[r].last_slot >= (int32_t)problem->n_steps;
-        if (t->kind != DMS_PROBLEM_WEIGHT || (l >= e->n_ahead && !wraps))
-            continue;
-        dms_cmd *copy = &p->in[p->n_in++];
-        *copy = prologue_cmd(DMS_CMD_COPY, e->host_buffer[load->tensor], e->residency_buffer[r]);
-        copy->wait_cmd[DMS_QUEUE_LOAD] = p->load_of[load->tensor];
-    }
+    if (problem->tensors[d->loads[l].tensor].kind != DMS_PROBLEM_WEIGHT)
+        return false;
+    return l < e->n_ahead ||
+           d->residencies[residency_of_load(e, l)].last_slot >= (int32_t)problem->n_steps;
+}
+
+/* What the turn before would have left on the device, and what it would have read early. Places of
+ * the ring whose readings are not early come first: early ones may lie over them. */
+static void fill_device(dms_emitter *e, prologue *p) {
+    const dms_decision *d = e->in->decision;
+    for (uint32_t l = e->n_ahead; l < d->n_loads; l++)
+        if (d->loads[l].is_read && is_there_at_start(e, l))
+            fill_one(e, p, l);
+    for (uint32_t l = 0; l < d->n_loads; l++)
+        if (is_there_at_start(e, l) && (l < e->n_ahead || !d->loads[l].is_read))
+            fill_one(e, p, l);
+    for (uint32_t r = 0; r < e->n_reads_ahead; r++)
+        if (e->read[r] >= e->n_ahead)
+            load_place(e, p, d->loads[e->read[r]].tensor, e->ring_buffer[e->read[r]]);
 }
 
 dms_code dms_emit_prologue(dms_emitter *e, dms_status *st) {
     const uint64_t n = e->in->blocks->problem.n_tensors, n_loads = e->in->decision->n_loads;
-    prologue p = {.last_copy = {DMS_NONE, DMS_NONE}};
+    prologue p = {0};
     DMS_TRY(dms_alloc_st(e->arena, n, sizeof *p.load_of, "prologue", &p.load_of, st));
-    DMS_TRY(dms_alloc_st(e->arena, n, sizeof *p.load, "prologue", &p.load, st));
+    DMS_TRY(dms_alloc_st(e->arena, n + n_loads, sizeof *p.load, "prologue", &p.load, st));
+    DMS_TRY(dms_alloc_st(e->arena, n + n_loads, sizeof *p.there, "prologue", &p.there, st));
     DMS_TRY(dms_alloc_st(e->arena, n + n_loads, sizeof *p.in, "prologue", &p.in, st));
     for (uint64_t b = 0; b < n; b++)
         p.load_of[b] = DMS_NONE;

@@ -234,7 +234,8 @@ dms_code dms_exact_solve(const dms_cycle *cycle, dms_work *work, int64_t budget,
     read_draft(&e, solution.x, draft);
     result.is_proven = solution.is_solved;
     result.period_ns = solution.objective * e.ns;
-    result.has_draft = dms_simulate(cycle, work, 12, draft);
+    result.has_draft = dms_homes_choose(cycle, work, draft) && dms_simulate(cycle, work, 12, draft);
+    result.is_proven = result.is_proven && draft->n_read == 0; /* the program knows no storage */
     *out_result = result;
     return DMS_OK;
 }

@@ -78,13 +78,55 @@ static void pack_tightest(const dms_cycle *cycle, dms_work *work, dms_addresses 
     }
 }
 
-/* Larger first, then by id. */
-static int by_size(const void *left, const void *right, void *context) {
-    const dms_cycle *cycle = context;
-    const uint32_t i = *(const uint32_t *)left, j = *(const uint32_t *)right;
-    if (cycle->units[i] != cycle->units[j])
-        return cycle->units[i] > cycle->units[j] ? -1 : 1;
-    return (i > j) - (i < j);
+/* Host units for the weights of rank k and more, for every k down from the last one: those of the
+ * front have their homes there until one sets the size of the ring that the rest is read through.
+ * `ring` is what the prologue needs in any case. Returns the figure of rank 0.
+ *
+ *   by rank   8 8 1 1 1     least(k) = min(two places of k, size of k + least(k + 1))
+ *   least     18 10 2 2 1   so two homes and a ring of 2 for all, one home for the last alone
+ */
+static int64_t sum_hosts(const dms_cycle *cycle, const dms_floor_plan *plan, int64_t ring,
+                         int64_t *out_units) {
+    int64_t least = ring, fixed = 0;
+    for (uint32_t i = 0; i < cycle->n_tensors; i++) {
+        bool leaves = false;
+        for (uint32_t g = cycle->first_gap[i]; g < cycle->first_gap[i + 1]; g++)
+            leaves = leaves || (cycle->gap[g].is_saved && !plan->layout.draft.keep[g]);
+        fixed += leaves ? cycle->units[i] : 0;
+    }
+    out_units[plan->n_by_size] = fixed + least;
+    for (uint32_t k = plan->n_by_size; k-- > 0;) {
+        const uint32_t id = plan->by_size[k];
+        if (cycle->read_ns[id] == 0) {
+            fixed += cycle->units[id];
+        } else {
+            int64_t places = DMS_LEAST_RING * cycle->place_units[id];
+            const int64_t pages = (ring + DMS_PAGE_UNITS - 1) / DMS_PAGE_UNITS * DMS_PAGE_UNITS;
+            if (places < pages)
+                places = pages;
+            least = places < least + cycle->units[id] ? places : least + cycle->units[id];
+        }
+        out_units[k] = fixed + least;
+    }
+    return out_units[0];
+}
+
+/* The same in bytes, per number of kept weights. The first of these is the largest and sets the
+ * prologue's ring, where it needs one. */
+static void fill_hosts(const dms_cycle *cycle, const dms_place_options *options,
+                       dms_floor_plan *plan) {
+    int64_t *units = (int64_t *)plan->host_bytes, base = 0;
+    for (uint32_t i = 0; i < cycle->n_tensors; i++)
+        if (plan->layout.kept_offset[i] >= 0 && cycle->units[i] > base &&
+            cycle->problem->tensors[i].kind == DMS_PROBLEM_WEIGHT)
+            base = cycle->units[i];
+    const int64_t none = sum_hosts(cycle, plan, options->ring_blocks * base, units);
+    if (plan->n_by_size > 0 && cycle->units[plan->by_size[0]] > base)
+        base = cycle->units[plan->by_size[0]];
+    (void)sum_hosts(cycle, plan, options->ring_blocks * base, units);
+    units[0] = none;
+    for (uint32_t k = 0; k <= plan->n_by_size; k++)
+        plan->host_bytes[k] = (uint64_t)units[k] * DMS_ALIGN;
 }
 
 /* What keeping the first k weights needs, for every k: their sum at the bottom, above it what was
@@ -95,13 +137,10 @@ static int by_size(const void *left, const void *right, void *context) {
  *           |   what the cycle keeps in any case               = base
  *
  * need[k] first gathers the pieces of rank k alone, then its suffix maximum those of rank k and
- * more: O(pieces + weights) for all k. On the host each kept weight gives its home back, and the
- * first adds the ring, for ranks begin with the largest. */
-static void sum_needs(const dms_cycle *cycle, const dms_place_options *options, uint32_t *rank,
-                      dms_floor_plan *plan) {
+ * more: O(pieces + weights) for all k. */
+static void sum_needs(const dms_cycle *cycle, uint32_t *rank, dms_floor_plan *plan) {
     const dms_layout *layout = &plan->layout;
     const uint32_t n = plan->n_by_size;
-    uint64_t homes = dms_cycle_host_bytes(cycle, layout->draft.keep, options->ring_blocks);
     int64_t kept = 0, base = 0;
     for (uint32_t i = 0; i < cycle->n_tensors; i++) {
         rank[i] = n;
@@ -122,15 +161,9 @@ static void sum_needs(const dms_cycle *cycle, const dms_place_options *options, 
         if (plan->need_units[k] < plan->need_units[k + 1])
             plan->need_units[k] = plan->need_units[k + 1];
     for (uint32_t k = 0; k <= n; k++) {
-        const uint32_t id = k < n ? plan->by_size[k] : 0;
         plan->need_units[k] += base + kept;
-        plan->host_bytes[k] = homes;
-        if (k == n)
-            break;
-        kept += cycle->units[id];
-        homes -= (uint64_t)cycle->units[id] * DMS_ALIGN;
-        if (k == 0 && (uint64_t)cycle->units[id] > 0)
-            homes += options->ring_blocks * (uint64_t)cycle->units[id] * DMS_ALIGN;
+        if (k < n)
+            kept += cycle->units[plan->by_size[k]];
     }
 }
 
@@ -145,19 +178,26 @@ static dms_code pack_plan(const dms_cycle *cycle, dms_work *work, dms_addresses 
     DMS_TRY(dms_alloc_st(arena, n + 1, sizeof *plan->host_bytes, "floor", &plan->host_bytes, st));
     DMS_TRY(dms_alloc_st(arena, n, sizeof *rank, "floor", &rank, st));
     pack_tightest(cycle, work, addresses, plan);
-    for (uint32_t i = 0; i < cycle->n_tensors; i++)
-        if (cycle->problem->tensors[i].kind == DMS_PROBLEM_WEIGHT &&
-            plan->layout.kept_offset[i] < 0)
-            plan->by_size[plan->n_by_size++] = i;
-    qsort_r(plan->by_size, plan->n_by_size, sizeof *plan->by_size, by_size, (void *)cycle);
-    sum_needs(cycle, options, rank, plan);
+    for (uint32_t i = 0; i < cycle->n_weights; i++)
+        if (plan->layout.kept_offset[cycle->by_size[i]] < 0)
+            plan->by_size[plan->n_by_size++] = cycle->by_size[i];
+    sum_needs(cycle, rank, plan);
+    fill_hosts(cycle, options, plan);
     if (dms_addresses_failed(addresses))
         return dms_fail(st, DMS_EINTERNAL, "out of memory: addresses");
     return DMS_OK;
 }
 
-/* The smallest device need whose host need fits, and the other way round. Which of the two is short
- * follows: where no amount of host memory helps it is the device. */
+/* Whether the host lacks the smaller share of what it has: then it is named. Where no device memory
+ * helps it is the host, where no host memory does, the device. */
+static bool host_is_nearer(const dms_place_options *options, const dms_place_floor *floor) {
+    if (floor->host_bytes == 0 || floor->device_bytes == UINT64_MAX)
+        return floor->host_bytes > 0;
+    return (double)floor->host_bytes * (double)options->device_budget <
+           (double)floor->device_bytes * (double)options->host_budget;
+}
+
+/* The smallest device need whose host need fits, and the other way round. */
 static void find_floor(const dms_floor_plan plans[2], const dms_place_options *options,
                        dms_place_floor *floor) {
     const uint64_t device = options->device_budget / DMS_ALIGN;
@@ -177,8 +217,8 @@ static void find_floor(const dms_floor_plan plans[2], const dms_place_options *o
         floor->host_bytes = 0;
     const bool is_short =
         floor->device_bytes == UINT64_MAX || options->device_budget < floor->device_bytes;
-    floor->host_is_short = is_short && floor->host_bytes > 0;
-    floor->device_is_short = is_short && floor->host_bytes == 0;
+    floor->host_is_short = is_short && host_is_nearer(options, floor);
+    floor->device_is_short = is_short && !floor->host_is_short;
 }
 
 dms_code dms_floor_pack(const dms_cycle *cycle, dms_work *work, dms_addresses *addresses,

@@ -21,6 +21,7 @@
 /* Keeps with the period of their slots, before addresses. */
 typedef struct keep_set {
     uint8_t *keep;
+    uint32_t ring_blocks;
     int64_t period_ns;
     uint32_t id;
 } keep_set;
@@ -37,12 +38,21 @@ typedef struct optimiser {
     uint32_t n_sets;
 } optimiser;
 
-/* Slots and period of the keeps in o->trial; the best one stays. */
+/* Slots and period of the keeps in o->trial; the best one stays. Where something is read from
+ * storage, with several sizes of the ring: a larger one lets readings run ahead, a smaller one
+ * leaves more to homes. */
 static void consider(optimiser *o) {
+    const uint32_t rings[] = {DMS_LEAST_RING, 3, 4, 6, 9, 14};
     dms_placer *p = o->placer;
-    if (dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &o->trial) &&
-        dms_simulate(o->cycle, &p->work, 6, &o->trial) && dms_draft_better(&o->trial, &o->best))
-        dms_draft_copy(o->cycle, &o->trial, &o->best);
+    for (uint32_t i = 0; i < sizeof rings / sizeof *rings; i++) {
+        o->trial.ring_blocks = rings[i];
+        if (!dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &o->trial))
+            return;
+        if (dms_simulate(o->cycle, &p->work, 6, &o->trial) && dms_draft_better(&o->trial, &o->best))
+            dms_draft_copy(o->cycle, &o->trial, &o->best);
+        if (o->trial.n_read == 0)
+            return;
+    }
 }
 
 static bool is_near(const optimiser *o) {
@@ -51,11 +61,11 @@ static bool is_near(const optimiser *o) {
 
 /* One solve at budget - reserve; keeps its shares for the portfolio. The times that the program
  * gives its steps become the nominal times by which saves get their slots. */
-static dms_code solve(optimiser *o, int64_t reserve, double price, dms_shares *out_shares,
-                      dms_status *st) {
+static dms_code solve(optimiser *o, int64_t reserve, const dms_bound_aim *aim,
+                      dms_shares *out_shares, dms_status *st) {
     dms_placer *p = o->placer;
     const uint64_t bytes = (uint64_t)(p->budget - reserve) * DMS_ALIGN;
-    DMS_TRY(dms_bound_solve(o->bound, bytes, price, out_shares, st));
+    DMS_TRY(dms_bound_solve(o->bound, bytes, aim, out_shares, st));
     if (!out_shares->has_shares || o->n_solutions == MAX_SOLUTIONS)
         return DMS_OK;
     o->solution[o->n_solutions] = *out_shares;
@@ -77,12 +87,14 @@ static dms_code solve(optimiser *o, int64_t reserve, double price, dms_shares *o
 static dms_code solve_all(optimiser *o, dms_status *st) {
     const int64_t halves[] = {0, 1, 2, 4, 8, 16, 32};
     dms_placer *p = o->placer;
+    const dms_bound_aim bound = {0};
+    const dms_bound_aim plan = {STOCK_PRICE, DMS_LEAST_RING * o->cycle->largest};
     dms_shares shares;
-    DMS_TRY(solve(o, 0, 0, &shares, st));
+    DMS_TRY(solve(o, 0, &bound, &shares, st));
     if (!shares.has_shares) { /* the ladder: a coarser program before the closed form */
         dms_bound_close(o->bound);
         DMS_TRY(dms_bound_open(o->cycle, N_GROUPS / 2, p->arena, &o->bound, st));
-        DMS_TRY(solve(o, 0, 0, &shares, st));
+        DMS_TRY(solve(o, 0, &bound, &shares, st));
     }
     p->share = shares.has_shares ? shares.x : NULL;
     if (shares.bound_ns > p->bound_ns)
@@ -95,7 +107,7 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
         const int64_t reserve = halves[i] * o->cycle->largest / 2;
         if (i > 0 && o->cycle->peak + reserve + o->cycle->largest > p->budget)
             break;
-        DMS_TRY(solve(o, reserve, STOCK_PRICE, &shares, st));
+        DMS_TRY(solve(o, reserve, &plan, &shares, st));
     }
     return DMS_OK;
 }
@@ -136,11 +148,13 @@ static dms_code add_set(optimiser *o, dms_status *st) {
         return DMS_OK;
     for (uint32_t i = 0; i < o->n_sets; i++)
         if (o->set[i].period_ns == o->trial.period_ns &&
+            o->set[i].ring_blocks == o->trial.ring_blocks &&
             memcmp(o->set[i].keep, o->trial.keep, n) == 0)
             return DMS_OK;
     keep_set *set = o->set + o->n_sets;
     DMS_TRY(dms_alloc_st(p->arena, n, 1, "placement", &set->keep, st));
     memcpy(set->keep, o->trial.keep, n);
+    set->ring_blocks = o->trial.ring_blocks;
     set->period_ns = o->trial.period_ns;
     set->id = o->n_sets++;
     return DMS_OK;
@@ -159,6 +173,7 @@ static dms_code gather_sets(optimiser *o, dms_status *st) {
     const int64_t quarters[] = {0, 1, 2, 4, 6, 8, 12, 16, 24, 32}, extra[] = {0, 2, 4, 8};
     dms_placer *p = o->placer;
     const int64_t tile = o->cycle->largest, room = p->budget - o->cycle->peak - tile;
+    o->trial.ring_blocks = o->best.ring_blocks;
     for (uint32_t i = 0; i < sizeof quarters / sizeof *quarters; i++) {
         const int64_t reserve = quarters[i] * tile / 4;
         if (i > 0 && reserve > room)
@@ -218,6 +233,7 @@ static void pass_sets(optimiser *o) {
                 dms_addresses_effort(p->addresses) > effort)
                 return;
             memcpy(p->trial.keep, o->set[z].keep, o->cycle->n_gaps);
+            p->trial.ring_blocks = o->set[z].ring_blocks;
             if (!dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &p->trial) ||
                 !dms_simulate(o->cycle, &p->work, 6, &p->trial))
                 break;
@@ -241,12 +257,14 @@ static void take_nominal(optimiser *o) {
 static dms_code refine_bound(optimiser *o, dms_status *st) {
     dms_placer *p = o->placer;
     dms_bound *fine = NULL;
+    const dms_bound_aim bound = {0};
     dms_shares shares;
     if ((uint32_t)o->cycle->n_steps <= N_GROUPS ||
         (double)p->best.draft.period_ns <= (double)p->bound_ns * 1.005)
         return DMS_OK;
     DMS_TRY(dms_bound_open(o->cycle, FINE_GROUPS, p->arena, &fine, st));
-    const dms_code code = dms_bound_solve(fine, (uint64_t)p->budget * DMS_ALIGN, 0, &shares, st);
+    const dms_code code =
+        dms_bound_solve(fine, (uint64_t)p->budget * DMS_ALIGN, &bound, &shares, st);
     dms_bound_close(fine);
     if (code == DMS_OK && shares.bound_ns > p->bound_ns)
         p->bound_ns = shares.bound_ns;

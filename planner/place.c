@@ -31,8 +31,7 @@ bool dms_placer_is_done(const dms_placer *placer) {
 /* Host memory first, for it costs O(gaps) and a pass up to a second. A plan is compared by what it
  * runs with addresses, never by the period of its slots alone. */
 bool dms_placer_pass(dms_placer *placer, const dms_fit *fit, const char *name) {
-    if (dms_cycle_host_bytes(placer->cycle, placer->trial.keep, placer->options->ring_blocks) >
-        placer->options->host_budget)
+    if (dms_homes_bytes(placer->cycle, &placer->trial) > placer->options->host_budget)
         return false;
     if (!dms_addresses_pass(placer->addresses, placer->budget, fit, &placer->trial))
         return false;
@@ -57,6 +56,9 @@ static dms_code prepare(const dms_problem *problem, const dms_place_options *opt
     dms_placer *placer = &p->placer;
     DMS_TRY(dms_problem_check(problem, st));
     DMS_TRY(dms_cycle_build(problem, arena, &p->cycle, st));
+    if (options->host_budget / DMS_ALIGN < (uint64_t)DMS_NO_LIMIT)
+        p->cycle.host_units = (int64_t)(options->host_budget / DMS_ALIGN);
+    p->cycle.prologue_ring = options->ring_blocks;
     DMS_TRY(dms_work_new(&p->cycle, arena, &placer->work, st));
     DMS_TRY(dms_addresses_new(&p->cycle, &placer->work, arena, &placer->addresses, st));
     return dms_floor_pack(&p->cycle, &placer->work, placer->addresses, options, arena, p->plan,

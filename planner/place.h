@@ -16,6 +16,8 @@
  *   slot    0      1      2      3      4        after = 1: the copy may begin when slot 2 opens,
  *   step    |  0   |  1   |  2   |  3   |        that is when step 1 has ended; its memory is
  *   in             `after`=1 ->[copy]->due 3     taken in slots 2 and 3, then used by step 3
+ *   load     [ reading ]                         where its home is a file; it waits for its place
+ *                                                in the ring on the host alone
  */
 #ifndef DMS_PLANNER_PLACE_H
 #define DMS_PLANNER_PLACE_H
@@ -25,6 +27,7 @@
 #include "planner/problem.h"
 
 #define DMS_PLACE_PRODUCED (-1) /* a residency that no load begins */
+#define DMS_PLACE_PAGE 4096u    /* places of the ring begin and end at multiples of it */
 
 /* One copy host -> device. It serves the touch that ends gap `gap` of `tensor`, and belongs to the
  * cycle of that touch, taken into 0..T-1: due = touch (gap + 1) mod n_touches.
@@ -36,6 +39,13 @@ typedef struct dms_place_load {
     uint32_t due;     /* the step that waits for it, 0..T-1 */
     int64_t start_ns; /* in the steady state, 0 = slot 0 of its cycle opens; may be negative */
     int64_t ns;       /* what the link takes: latency + bytes / rate */
+    /* Of a tensor whose home is its file, and else 0: */
+    bool is_read;         /* the copy waits for a reading into the ring on the host */
+    uint64_t ring_offset; /* where it lands: bytes from the bottom of the ring, whole pages */
+    /* The place in this queue whose copy must have ended before the reading begins: 0..own place-1,
+     * or, less n_loads, one of the turn before. */
+    int32_t read_after;
+    int64_t read_start_ns, read_ns;
 } dms_place_load;
 
 /* One copy device -> host: an output, or an activation that leaves and comes back. At most one per
@@ -76,7 +86,7 @@ typedef struct dms_place_floor {
     uint32_t step;              /* the step whose footprint is the lower bound */
     uint64_t host_bytes;        /* smallest host budget with a plan, at this device budget;
                                    0 when the device budget has no plan at any host budget */
-    bool device_is_short, host_is_short; /* which budget fails; at most one is set */
+    bool device_is_short, host_is_short; /* the budget that fails, or lacks less; at most one */
 } dms_place_floor;
 
 /* Zero-initialise but for the budgets. */
@@ -85,7 +95,7 @@ typedef struct dms_place_options {
     uint64_t host_budget;     /* bytes of homes, saved activations and the prologue's ring;
                                  UINT64_MAX = no limit */
     uint64_t max_evaluations; /* of the local searches; 0 = the default for this size */
-    uint32_t ring_blocks;     /* the prologue's ring on the host, in largest kept blocks; 0 where
+    uint32_t ring_blocks;     /* what the prologue asks of the ring, in largest kept blocks; 0 where
                                  it writes the device arena itself (the CPU device) */
     bool exact;               /* solve the full ILP at any size */
     uint64_t max_nodes;       /* of the ILP's branch and bound; 0 = the default */
@@ -93,7 +103,7 @@ typedef struct dms_place_options {
 
 /* The decision. All arrays belong to the arena. */
 typedef struct dms_decision {
-    uint64_t device_budget;
+    uint64_t device_budget, host_budget;
     uint8_t *keep;         /* per touch, indexed first_touch + gap: 1 = the gap is kept (or needs no
                       decision), 0 = a load ends it; the last touch of an activation: 0 */
     const float *share;    /* indexed as `keep`: what the relaxation keeps of the gap, 0..1; 1 where
@@ -106,8 +116,12 @@ typedef struct dms_decision {
     uint32_t n_residencies;
     uint64_t *scratch_offset; /* per step; bytes; 0 where a step has no scratch */
     uint64_t device_bytes;    /* highest end of any residency or scratch: the arena's size */
+    uint32_t n_read;          /* streamed weights whose home is their file */
+    uint8_t *is_read;         /* per tensor: 1 = such a weight; unused where there is none */
     uint64_t host_bytes;      /* homes of streamed weights + saved activations that come back +
-                                 the prologue's ring */
+                                 the ring */
+    uint64_t ring_bytes;      /* what is read from storage passes through it, at the bottom of the
+                                 host arena, in whole pages; so do kept weights in the prologue */
     int64_t period_ns, latency_ns, compute_ns;
     int64_t bound_ns;                       /* certificate: compute_ns <= bound_ns <= period_ns */
     int64_t *step_start_ns, *step_stall_ns; /* per step, in the steady state; 0 = slot 0 opens */
@@ -139,8 +153,9 @@ DMS_CHECKED dms_code dms_floor(const dms_problem *problem, const dms_place_optio
 
 /* Proves a decision by code of its own: every gap decided once, copies inside their gaps, nothing
  * reloaded before it was saved, memory of every slot, queues without deadlock, addresses complete,
- * aligned, inside the budget and without overlap on the cycle.
- * Cost     O(n log n).
+ * aligned, inside the budget and without overlap on the cycle; homes within the host budget, and no
+ * reading into a place of the ring that is still in use.
+ * Cost     O(n log n), and O(loads x readings).
  * Errors   DMS_EPLAN naming tensor, step or copy. */
 DMS_CHECKED dms_code dms_decision_verify(const dms_problem *problem, const dms_decision *decision,
                                          dms_arena *scratch, dms_status *st);

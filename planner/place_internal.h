@@ -18,6 +18,11 @@
 
 #define DMS_NO_PERIOD INT64_MAX /* the period of a draft that cannot run */
 #define DMS_MAX_IDLE 256u       /* idle moments of the link that the search looks at */
+#define DMS_NO_LIMIT (INT64_MAX / 4)
+#define DMS_PAGE_UNITS                                                                             \
+    16 /* places of the ring begin and end at 4,096 bytes: direct reads land there */
+#define DMS_NOT_READ INT32_MIN
+#define DMS_LEAST_RING 2u /* places of the ring: one is read while the other is copied on */
 
 /* What may be decided about a gap. */
 typedef enum dms_gap_rule {
@@ -51,6 +56,11 @@ typedef struct dms_cycle {
     int32_t *last_touch;  /* per tensor */
     int64_t *units;       /* per tensor */
     int64_t *save_ns;     /* per tensor */
+    int64_t *read_ns;     /* per tensor: of one reading from storage; 0 = cannot be read again */
+    double *read_cost;    /* per tensor: logarithm of read_ns per unit */
+    int64_t *place_units; /* per tensor: of a place in the ring, whole pages */
+    uint32_t *by_size;    /* weights, largest first */
+    uint32_t n_weights;
     int64_t *footprint;   /* per step, units: scratch + what it touches */
     int64_t *scratch;     /* per step, units */
     int32_t *layer_start; /* per step: first step of the layer before; may be negative */
@@ -59,6 +69,8 @@ typedef struct dms_cycle {
     int64_t release_ns;   /* no plan that takes inputs from slot 0 on is faster */
     int64_t peak;         /* largest footprint */
     int32_t peak_step;
+    int64_t host_units;     /* host budget; DMS_NO_LIMIT where there is none */
+    uint32_t prologue_ring; /* places for kept weights on their way in, in largest kept ones */
 } dms_cycle;
 
 /* A way of placing: keeps, and what slots.c and simulate.c make of them. */
@@ -68,8 +80,13 @@ typedef struct dms_draft {
     uint32_t *load; /* gap ids in queue order */
     int32_t *after; /* per place in the queue */
     uint32_t n_saves;
-    uint32_t *save;  /* tensor ids in queue order */
-    int32_t *before; /* per tensor; 0 = no save */
+    uint32_t *save;   /* tensor ids in queue order */
+    int32_t *before;  /* per tensor; 0 = no save */
+    uint8_t *is_read; /* per tensor: 1 = its home is its file, every load begins with a reading */
+    uint32_t n_read;  /* tensors with is_read */
+    uint32_t ring_blocks; /* wanted: places of the ring, in largest blocks that are read; >= 2 */
+    int64_t ring_units;   /* of the ring; 0 = nothing is read */
+    int64_t home_units;   /* saved activations that come back, and homes on the host */
     int64_t period_ns;
     int64_t stall_ns;   /* of the last simulated cycle: breaks ties between equal periods */
     int32_t worst_step; /* the one with the largest stall; -1 = none */
@@ -90,6 +107,13 @@ typedef struct dms_room {
     int64_t *least, *lazy;
 } dms_room;
 
+/* A part of the ring, up to `end` from where the one below ends, and who lay there last: a place of
+ * the queue, negative in the turn before. */
+typedef struct dms_ring_segment {
+    int64_t end;
+    int32_t place;
+} dms_ring_segment;
+
 /* Arrays that every evaluation uses again. */
 typedef struct dms_work {
     int64_t *diff;        /* n_steps + 1 */
@@ -103,7 +127,15 @@ typedef struct dms_work {
     int64_t *load_start;  /* per place in the queue */
     int64_t *save_start;  /* per place in the queue */
     int64_t *load_done;   /* 2 n_gaps + 2 */
-    int64_t *save_done;   /* 4 n_tensors */
+    int64_t *read_start;  /* per place in the queue; of what is read from storage */
+    int64_t *read_done;   /* the same */
+    int64_t *ring_offset; /* per place in the queue, units */
+    int32_t *read_after;  /* per place: the place whose copy must have ended, negative: of the turn
+                             before; DMS_NOT_READ */
+    uint32_t *ring_item;  /* n_gaps: places in the queue that are read */
+    dms_ring_segment *ring_segment; /* 2 n_gaps */
+    uint32_t *times;                /* per tensor: its loads in a cycle */
+    int64_t *save_done;             /* 4 n_tensors */
     uint32_t *needs;      /* n_steps: 1 + last place in the queue that the step waits for */
     uint32_t *open_first; /* n_steps + 2 */
     uint32_t *open_save;  /* n_tensors */
@@ -120,9 +152,19 @@ DMS_CHECKED dms_code dms_cycle_build(const dms_problem *problem, dms_arena *aren
 /* Time of one copy on a link, in ns, rounded up. */
 int64_t dms_copy_ns(const dms_link *link, uint64_t bytes);
 
-/* Host bytes of a set of keeps: homes of streamed weights, saved activations that come back, and
- * `ring_blocks` x the largest kept weight. */
-uint64_t dms_cycle_host_bytes(const dms_cycle *cycle, const uint8_t *keep, uint32_t ring_blocks);
+/* Gives every weight of draft->keep that leaves a home: the host as far as its budget goes, spread
+ * over the cycle, else its file, with a ring of draft->ring_blocks places or as few as must be.
+ * Sets is_read, ring_units and home_units of the draft.
+ * Returns  false when the host budget is too small for any ring.
+ * Cost     O(gaps + tensors). */
+bool dms_homes_choose(const dms_cycle *cycle, dms_work *work, dms_draft *draft);
+
+/* Bytes of the host arena of a draft whose homes are chosen. */
+uint64_t dms_homes_bytes(const dms_cycle *cycle, const dms_draft *draft);
+
+/* Gives every reading of the draft's queue its place in the ring, and what it must wait for there.
+ * Writes ring_offset and read_after of `work`. */
+void dms_ring_place(const dms_cycle *cycle, dms_work *work, const dms_draft *draft);
 
 /* Allocates the workbench; nominal_end starts as the plain sums of the steps. */
 DMS_CHECKED dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_work *out_work,
@@ -142,7 +184,9 @@ bool dms_draft_better(const dms_draft *a, const dms_draft *b);
 void dms_diff_add(int64_t *diff, int32_t n_slots, int32_t first, int32_t last, int64_t units);
 
 /* Gives every load and save of draft->keep its slot, within `budget` units.
- * Returns  false when some slot holds more than the budget; the draft's queues are then undefined.
+ * Chooses homes as well (dms_homes_choose).
+ * Returns  false when some slot holds more than the budget (the draft's queues are then undefined),
+ *          or the host more than its own.
  * Cost     O(gaps + steps) and one sort. */
 bool dms_slots(const dms_cycle *cycle, dms_work *work, int64_t budget, dms_slot_mode mode,
                dms_draft *draft);

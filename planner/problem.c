@@ -27,6 +27,9 @@ static dms_code check_tensor(const dms_problem *problem, uint32_t id, dms_status
     if (tensor->n_touches == 0 ||
         !dms_range_fits(tensor->first_touch, tensor->n_touches, problem->n_touches))
         return dms_fail(st, DMS_EINTERNAL, "problem tensor %" PRIu32 " '%s': no touches", id, name);
+    if (tensor->storage_bytes > 0 && kind != DMS_PROBLEM_WEIGHT)
+        return dms_fail(st, DMS_EINTERNAL, "problem tensor %" PRIu32 " '%s': no file holds it", id,
+                        name);
     const uint32_t *touch = problem->touches + tensor->first_touch;
     for (uint32_t k = 0; k < tensor->n_touches; k++)
         if (touch[k] >= problem->n_steps || (k > 0 && touch[k] <= touch[k - 1]))
@@ -62,7 +65,9 @@ static dms_code check_totals(const dms_problem *problem, dms_status *st) {
         fits = dms_mul(tensor->bytes, tensor->n_touches, &moved) && moved < MAX_TOTAL &&
                dms_add(bytes, moved, &bytes) && bytes < MAX_TOTAL &&
                (double)moved * 1e9 / (double)problem->in.bytes_per_s < 1e18 &&
-               (double)moved * 1e9 / (double)problem->out.bytes_per_s < 1e18;
+               (double)moved * 1e9 / (double)problem->out.bytes_per_s < 1e18 &&
+               dms_mul(tensor->storage_bytes, tensor->n_touches, &moved) && moved < MAX_TOTAL &&
+               (double)moved * 1e9 / (double)problem->load.bytes_per_s < 1e18;
     }
     return fits ? DMS_OK : dms_fail(st, DMS_EINTERNAL, "problem: sizes or times exceed 61 bits");
 }

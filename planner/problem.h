@@ -42,6 +42,9 @@ typedef struct dms_problem_step {
 typedef struct dms_problem_tensor {
     dms_problem_kind kind;
     uint64_t bytes; /* > 0; occupies bytes rounded up to DMS_ALIGN */
+    /* Of a weight: bytes that the storage delivers when it is read from its file once more, gaps of
+     * a strided walk included; 0 = its home is never there (it lies in the plan itself). */
+    uint64_t storage_bytes;
     uint32_t first_touch, n_touches;
     const char *label; /* for people; may be NULL */
 } dms_problem_tensor;

@@ -103,6 +103,11 @@ static dms_code read_tensor(reader *r, const json_t *row, dms_problem_tensor *ou
         !get_count(json_array_get(row, 1), &tensor.bytes) || !json_is_array(uses))
         return refuse(r, "tensors");
     tensor.kind = (dms_problem_kind)kind[0];
+    const json_t *stored = json_array_get(row, 4); /* absent: a weight lies dense in its file */
+    if (tensor.kind == DMS_PROBLEM_WEIGHT)
+        tensor.storage_bytes = tensor.bytes;
+    if (stored && !get_count(stored, &tensor.storage_bytes))
+        return refuse(r, "tensors: storage bytes");
     if (get_step(r, producer, &step))
         DMS_TRY(add_touches(r, step, step));
     else if (!json_is_integer(producer) || json_integer_value(producer) != -1)
@@ -240,6 +245,8 @@ static void write_tensor(dms_json *json, const dms_problem *problem,
         k = end + 1;
     }
     dms_json_end_array(json);
+    if (tensor->kind == DMS_PROBLEM_WEIGHT && tensor->storage_bytes != tensor->bytes)
+        dms_json_uint(json, NULL, tensor->storage_bytes);
     dms_json_end_array(json);
 }
 

@@ -128,6 +128,15 @@ static bool move(search *s, const dms_draft *from, uint8_t *keep) {
     return adds || drops;
 }
 
+/* The size of the ring, where something is read from storage; one move in 16 changes it by one. */
+static uint32_t move_ring(search *s, const dms_draft *from) {
+    if (from->n_read == 0 || draw(s, 16) > 0)
+        return from->ring_blocks;
+    if (draw(s, 2) == 0)
+        return from->ring_blocks + 1;
+    return from->ring_blocks > DMS_LEAST_RING ? from->ring_blocks - 1 : DMS_LEAST_RING;
+}
+
 /* Changes one setting of the pass. No single one wins: on random graphs cuts and overtaking differ
  * by up to 2.4 %, fits by up to 1 % (PLACEMENT.md section 9). Orders are drawn most, for what
  * cannot move decides where holes are; a jitter shuffles classes of (size, life), not pieces, so
@@ -201,6 +210,7 @@ dms_code dms_search_drafts(dms_placer *placer, uint64_t count, dms_status *st) {
     DMS_TRY(dms_draft_new(s.cycle, placer->arena, &next, st));
     dms_draft_copy(s.cycle, best, &state);
     for (; s.at < count && (double)best->period_ns > goal; s.at++) {
+        next.ring_blocks = move_ring(&s, &state);
         if (!move(&s, &state, next.keep) ||
             !dms_slots(s.cycle, &placer->work, placer->budget, DMS_SLOT_EARLY, &next) ||
             !dms_simulate(s.cycle, &placer->work, 6, &next))
@@ -238,6 +248,7 @@ dms_code dms_search_layouts(dms_placer *placer, uint64_t count, dms_status *st) 
            dms_addresses_effort(placer->addresses) < effort;
          s.at++) {
         tried = fit;
+        placer->trial.ring_blocks = move_ring(&s, &state);
         if (draw(&s, 14) < 3) {
             memcpy(placer->trial.keep, state.keep, s.cycle->n_gaps);
             move_fit(&s, &tried);

@@ -2,7 +2,8 @@
  *
  * Max-plus recurrences in integer nanoseconds, so the same draft has the same period everywhere:
  *   slot(t) opens at max(end(t-1), saves with before = t)
- *   a load starts at max(link free, slot(after+1)), in queue order
+ *   a reading starts at max(storage free, its place in the ring empty), in the order of its loads
+ *   a load starts at max(link free, slot(after+1), its reading done), in queue order
  *   step t starts at max(slot(t), arrival of its loads)
  */
 #include "planner/place_internal.h"
@@ -13,7 +14,7 @@ typedef struct simulation {
     dms_draft *draft;
     int64_t turn, n_turns;
     int64_t *end, *open, *last_end, *last_open; /* of this turn and of the one before */
-    int64_t in_free, out_free;
+    int64_t in_free, out_free, storage_free;
     uint64_t in_next, out_next; /* copies issued since the start */
     int64_t idle_ns;            /* shorter waits of the link are not worth a look */
 } simulation;
@@ -35,6 +36,8 @@ static void index_queues(simulation *sim) {
         work->open_first[t + 2] += work->open_first[t + 1];
     for (uint32_t q = 0; q < draft->n_saves; q++)
         work->open_save[work->open_first[draft->before[draft->save[q]] % n + 1]++] = q;
+    if (draft->n_read > 0)
+        dms_ring_place(sim->cycle, work, draft);
 }
 
 /* Issues saves until place `last` (counted since the start) is done. The queue is in order, so all
@@ -85,6 +88,23 @@ static void note_idle(simulation *sim, int64_t opens, int32_t slot) {
         sim->draft->idle[sim->draft->n_idle++] = slot < 0 ? slot + sim->cycle->n_steps : slot;
 }
 
+/* When the bytes of the next load are on the host. What waits for a copy of the turn before the
+ * first one is there from the start: the prologue fills the ring. A place is freed by a copy that
+ * stands before it in the queue, so that copy has its time already. */
+static int64_t read_from_storage(simulation *sim, uint32_t q) {
+    const uint64_t n = sim->draft->n_loads;
+    const int64_t freed = (int64_t)(sim->in_next - q) + sim->work->read_after[q];
+    if (freed < 0)
+        return 0;
+    const int64_t empty = sim->work->load_done[(uint64_t)freed % (2 * n)];
+    if (sim->storage_free < empty)
+        sim->storage_free = empty;
+    sim->work->read_start[q] = sim->storage_free;
+    sim->storage_free += sim->cycle->read_ns[sim->cycle->gap[sim->draft->load[q]].tensor];
+    sim->work->read_done[q] = sim->storage_free;
+    return sim->storage_free;
+}
+
 /* Issues loads until place `last` (counted since the start) has arrived. A slot below 0 is one of
  * the turn before; in the first turn nobody held its memory, and the link may begin at 0. Returns
  * false where a load would have to begin in a slot that opens only after `step`. */
@@ -102,6 +122,11 @@ static bool run_loads(simulation *sim, uint64_t last, int32_t step) {
             opens = sim->last_open[sim->cycle->n_steps + slot];
         if (sim->turn == sim->n_turns - 1)
             note_idle(sim, opens, slot);
+        if (draft->n_read > 0 && sim->work->read_after[q] != DMS_NOT_READ) {
+            const int64_t there = read_from_storage(sim, q);
+            if (opens < there)
+                opens = there;
+        }
         if (sim->in_free < opens)
             sim->in_free = opens;
         sim->work->load_start[q] = sim->in_free;

@@ -295,5 +295,5 @@ bool dms_slots(const dms_cycle *cycle, dms_work *work, int64_t budget, dms_slot_
     fill_caps(&s);
     place_loads(&s);
     sort_queue(&s);
-    return true;
+    return dms_homes_choose(cycle, work, draft);
 }

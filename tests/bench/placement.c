@@ -1,5 +1,6 @@
 /* placement.c - the placement code on stored instances: placement FILE.json... [--budget N]
- * [--plan OUT.json] [--evaluations N] [--exact]. Without --budget, every budget of the instance.
+ * [--host N] [--plan OUT.json] [--evaluations N] [--exact]. Without --budget, every budget of the
+ * instance; without --host, its own host budget.
  * Prints a table; times are of this process, one run each. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 typedef struct bench {
     dms_place_options options;
     const char *plan_path;
-    bool has_budget, lists;
+    bool has_budget, has_host, lists;
 } bench;
 
 static double seconds(void) {
@@ -60,7 +61,7 @@ static int place_one(const bench *b, const dms_problem *problem, uint64_t budget
     dms_place_options options = b->options;
     int code = 0;
     options.device_budget = budget;
-    options.host_budget = UINT64_MAX;
+    options.host_budget = b->has_host ? b->options.host_budget : problem->host_mem;
     const double start = seconds();
     const dms_code placed = dms_place(problem, &options, &arena, &decision, &floor, &st);
     const double spent = seconds() - start;
@@ -102,6 +103,9 @@ int main(int n_args, char **args) {
         if (strcmp(args[i], "--budget") == 0 && has_next) {
             b.options.device_budget = strtoull(args[++i], NULL, 10);
             b.has_budget = true;
+        } else if (strcmp(args[i], "--host") == 0 && has_next) {
+            b.options.host_budget = strtoull(args[++i], NULL, 10);
+            b.has_host = true;
         } else if (strcmp(args[i], "--plan") == 0 && has_next) {
             b.plan_path = args[++i];
         } else if (strcmp(args[i], "--evaluations") == 0 && has_next) {

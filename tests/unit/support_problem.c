@@ -91,24 +91,43 @@ void problem_random(problem_case *c, uint64_t seed, uint32_t n_steps) {
     (void)problem_once(c, DMS_PROBLEM_OUTPUT, 1 + problem_draw(c, 12), n_steps - 1);
 }
 
-dms_decision problem_place(problem_case *c, uint64_t units) {
-    const dms_place_options options = {.device_budget = units * UNIT, .host_budget = UINT64_MAX};
+dms_decision problem_place_with(problem_case *c, const dms_place_options *options) {
     dms_decision d;
     dms_place_floor floor;
     dms_status st;
-    if (dms_place(&c->problem, &options, &c->arena, &d, &floor, &st) != DMS_OK)
+    if (dms_place(&c->problem, options, &c->arena, &d, &floor, &st) != DMS_OK)
         fail_msg("%s", st.msg);
     if (dms_decision_verify(&c->problem, &d, &c->arena, &st) != DMS_OK)
         fail_msg("%s", st.msg);
     return d;
 }
 
-uint64_t problem_floor(problem_case *c) {
-    const dms_place_options options = {.device_budget = UINT64_MAX, .host_budget = UINT64_MAX};
+dms_decision problem_place(problem_case *c, uint64_t units) {
+    const dms_place_options options = {.device_budget = units * UNIT, .host_budget = UINT64_MAX};
+    return problem_place_with(c, &options);
+}
+
+void problem_store(problem_case *c) {
+    for (uint32_t i = 0; i < c->problem.n_tensors; i++) {
+        dms_problem_tensor *t = c->problem.tensors + i;
+        if (t->kind != DMS_PROBLEM_WEIGHT)
+            continue;
+        const uint32_t drawn = problem_draw(c, 8);
+        t->storage_bytes = drawn == 0 ? 0 : drawn < 3 ? 2 * t->bytes : t->bytes;
+    }
+}
+
+dms_place_floor problem_floors(problem_case *c, const dms_place_options *options) {
     dms_place_floor floor;
     dms_status st;
-    if (dms_floor(&c->problem, &options, &c->arena, &floor, &st) != DMS_OK)
+    if (dms_floor(&c->problem, options, &c->arena, &floor, &st) != DMS_OK)
         fail_msg("%s", st.msg);
+    return floor;
+}
+
+uint64_t problem_floor(problem_case *c) {
+    const dms_place_options options = {.device_budget = UINT64_MAX, .host_budget = UINT64_MAX};
+    const dms_place_floor floor = problem_floors(c, &options);
     assert_int_equal(floor.device_bytes % UNIT, 0);
     return floor.device_bytes / UNIT;
 }

@@ -46,6 +46,16 @@ void problem_random(problem_case *c, uint64_t seed, uint32_t n_steps);
  * a fault. */
 dms_decision problem_place(problem_case *c, uint64_t units);
 
+/* The same at budgets of device and host in bytes, and with what else the options ask. */
+dms_decision problem_place_with(problem_case *c, const dms_place_options *options);
+
+/* Lets every weight be read from storage again: dense, except one in four, which is read at twice
+ * its bytes, and one in eight, which lies in the plan itself. Draws from the case's sequence. */
+void problem_store(problem_case *c);
+
+/* The floors at these budgets. */
+dms_place_floor problem_floors(problem_case *c, const dms_place_options *options);
+
 /* The floor without a host limit, in units. */
 uint64_t problem_floor(problem_case *c);
 

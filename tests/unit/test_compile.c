@@ -1,4 +1,5 @@
 /* test_compile.c - a model file becomes a plan file, or a message; never half of either. */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -126,9 +127,14 @@ static void the_host_budget_has_a_floor_of_its_own(void **state) {
     assert_int_equal(
         compile(&t, t.plan, (dms_size){DMS_SIZE_BYTES, floor}, (dms_size){DMS_SIZE_BYTES, 4096}),
         DMS_EBUDGET);
-    assert_ptr_equal(strstr(t.st.msg, "host budget of 4096 bytes"), t.st.msg);
     assert_true(t.c.floor.host_bytes > 4096);
     const dms_size least = {DMS_SIZE_BYTES, t.c.floor.host_bytes};
+    const dms_size less = {DMS_SIZE_BYTES, least.value - 1};
+    char wanted[64];
+    (void)snprintf(wanted, sizeof wanted, "host budget of %" PRIu64 " bytes", less.value);
+    assert_int_equal(compile(&t, t.plan, (dms_size){DMS_SIZE_BYTES, floor}, less), DMS_EBUDGET);
+    assert_ptr_equal(strstr(t.st.msg, wanted), t.st.msg);
+    assert_int_equal(t.c.floor.host_bytes, least.value);
     assert_int_equal(compile(&t, t.plan, (dms_size){DMS_SIZE_BYTES, floor}, least), DMS_OK);
     end(&t);
 }

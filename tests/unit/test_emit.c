@@ -84,7 +84,8 @@ static void stays(emit_case *c, uint32_t weight) {
 
 /* The next load of the queue. */
 static void loads(emit_case *c, uint32_t tensor, uint32_t gap, int32_t after, uint32_t due) {
-    c->load[c->d.n_loads++] = (dms_place_load){block_of(c, tensor), gap, after, due, 0, 0};
+    c->load[c->d.n_loads++] =
+        (dms_place_load){.tensor = block_of(c, tensor), .gap = gap, .after = after, .due = due};
 }
 
 /* The next save of the queue. */

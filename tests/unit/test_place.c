@@ -148,7 +148,8 @@ static void what_the_host_cannot_hold_stays_on_the_device(void **state) {
         /* the second family (activations stay) is only packed where the first is short */
         dms_place_options options = {.device_budget = device, .host_budget = 0};
         (void)try_place(&c, &options, &floor);
-        options.host_budget = floor.host_is_short ? floor.host_bytes : 0;
+        options.host_budget =
+            floor.host_is_short || floor.device_is_short ? floor.host_bytes : 0;
         assert_true(options.host_budget <= host_floor(&c, device));
         assert_int_equal(try_place(&c, &options, &floor), DMS_OK);
         if (options.host_budget > 0) {

@@ -116,11 +116,12 @@ static void integers_are_branched_to_the_optimum(void **state) {
 static int64_t bound_of(problem_case *c, uint64_t units, uint32_t groups) {
     dms_cycle cycle;
     dms_bound *bound = NULL;
+    const dms_bound_aim aim = {0};
     dms_shares shares;
     dms_status st;
     if (dms_cycle_build(&c->problem, &c->arena, &cycle, &st) != DMS_OK ||
         dms_bound_open(&cycle, groups, &c->arena, &bound, &st) != DMS_OK ||
-        dms_bound_solve(bound, units * UNIT, 0, &shares, &st) != DMS_OK)
+        dms_bound_solve(bound, units * UNIT, &aim, &shares, &st) != DMS_OK)
         fail_msg("%s", st.msg);
     dms_bound_close(bound);
     assert_true(shares.has_shares);

@@ -107,8 +107,12 @@ static void it_is_said_which_budget_is_short(void **state) {
         bool device_is_short, host_is_short;
     } cases[] = {
         {9, 1000, true, false}, /* no host memory helps */
-        {9, 0, true, false},    {10, 23, false, true}, {17, 0, false, true},
-        {10, 24, false, false}, {24, 0, false, false},
+        {9, 0, true, false},
+        {10, 23, false, true}, /* 1 of 23 is missing on the host, or 8 of 10 on the device */
+        {17, 13, true, false}, /* 1 of 13, or 1 of 17 */
+        {17, 0, true, false},  /* everything, or 7 of 17 */
+        {10, 24, false, false},
+        {24, 0, false, false},
     };
     problem_case c;
     three_weights(&c);

@@ -62,6 +62,8 @@ static void make_decision(by_hand *h) {
                 {V, DMS_PLACE_PRODUCED, 0, 5, 7 * UNIT}},
     };
     h->d = (dms_decision){.device_budget = 8 * UNIT,
+                          .host_budget = 4 * UNIT,
+                          .host_bytes = 4 * UNIT, /* W has its home there, A comes back */
                           .keep = h->keep,
                           .loads = h->load,
                           .n_loads = N_LOADS,

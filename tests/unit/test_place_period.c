@@ -19,6 +19,7 @@ typedef struct replay {
     int64_t *step_end; /* per turn and step; -1 = not yet */
     int64_t *load_end; /* per turn and load */
     int64_t *save_end; /* per turn and save */
+    int64_t storage_free;
 } replay;
 
 static int64_t later(int64_t a, int64_t b) {
@@ -42,6 +43,18 @@ static int64_t opens(const replay *r, int64_t slot) {
     return time;
 }
 
+/* When the reading that load q of a turn begins with has ended. It waits for the storage, and for
+ * the copy that empties its place; what waits for a copy before turn 0 the prologue has read. */
+static int64_t read_ended(replay *r, int64_t turn, uint32_t q) {
+    const dms_place_load *l = r->d->loads + q;
+    const int64_t emptied = turn * (int64_t)r->d->n_loads + l->read_after;
+    if (!l->is_read || emptied < 0)
+        return 0;
+    assert_true(r->load_end[emptied] >= 0);
+    r->storage_free = later(r->storage_free, r->load_end[emptied]) + l->read_ns;
+    return r->storage_free;
+}
+
 /* Runs copies of one turn whose slot has opened, in queue order; each waits for the one before. */
 static void run_loads(replay *r, int64_t turn, int64_t now) {
     for (uint32_t q = 0; q < r->d->n_loads; q++) {
@@ -51,7 +64,7 @@ static void run_loads(replay *r, int64_t turn, int64_t now) {
             continue;
         if (slot > now || (at > 0 && r->load_end[at - 1] < 0))
             return;
-        const int64_t open = slot < 0 ? 0 : opens(r, slot);
+        const int64_t open = later(slot < 0 ? 0 : opens(r, slot), read_ended(r, turn, q));
         r->load_end[at] = later(at > 0 ? r->load_end[at - 1] : 0, open) + r->d->loads[q].ns;
     }
 }
@@ -112,6 +125,31 @@ static void a_second_simulator_agrees_with_the_period(void **state) {
     }
 }
 
+static void it_agrees_as_well_where_homes_are_on_storage(void **state) {
+    (void)state;
+    uint32_t n_read = 0;
+    for (uint64_t seed = 1; seed <= 25; seed++) {
+        problem_case c;
+        problem_random(&c, seed, 6 + (uint32_t)seed);
+        problem_store(&c);
+        c.problem.load.bytes_per_s /= 1 + (int64_t)seed % 4;
+        dms_place_options options = {.device_budget = problem_floor(&c) * UNIT,
+                                     .host_budget = UINT64_MAX};
+        options.host_budget = problem_floors(&c, &options).host_bytes;
+        for (uint64_t extra = 0; extra < 300; extra += 75) {
+            const dms_decision d = problem_place_with(&c, &options);
+            const int64_t period = replayed(&c, &d);
+            assert_in_range(period, d.period_ns - 1 - d.period_ns / 20000,
+                            d.period_ns + 1 + d.period_ns / 20000);
+            n_read += d.n_read;
+            options.device_budget += 20 * UNIT;
+            options.host_budget += 30 * UNIT;
+        }
+        problem_end(&c);
+    }
+    assert_true(n_read > 100);
+}
+
 /* Bytes that a tensor takes, rounded up. */
 static uint64_t rounded(uint64_t bytes) {
     return (bytes + UNIT - 1) / UNIT * UNIT;
@@ -164,6 +202,7 @@ static void every_touch_finds_its_tensor_there(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_simulator_agrees_with_the_period),
+        cmocka_unit_test(it_agrees_as_well_where_homes_are_on_storage),
         cmocka_unit_test(no_slot_holds_more_than_the_arena),
         cmocka_unit_test(every_touch_finds_its_tensor_there),
     };

@@ -112,7 +112,7 @@ static void a_floor_layout_is_as_large_as_it_said(void **state) {
                 dms_floor_layout(&p.cycle, &p.placer.work, p.placer.addresses, plan, kept,
                                  &p.placer.best);
                 assert_true(p.placer.best.top <= plan->need_units[kept]);
-                assert_int_equal(dms_cycle_host_bytes(&p.cycle, p.placer.best.draft.keep, 0),
+                assert_int_equal(dms_homes_bytes(&p.cycle, &p.placer.best.draft),
                                  plan->host_bytes[kept]);
                 for (uint32_t k = 0; k < kept; k++)
                     assert_true(p.placer.best.kept_offset[plan->by_size[k]] >= 0);

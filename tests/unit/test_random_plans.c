@@ -63,13 +63,16 @@ static void make_random(graph_case *g, uint64_t seed) {
         graph_output(g, alive[n_alive - 3]);
 }
 
-/* Plans the case at one budget and runs it; the plan must lie within the budget. */
-static void must_run(graph_case *g, uint64_t budget, uint64_t seed, uint32_t threads) {
+/* Plans the case at budgets of device and host and runs it; the plan must lie within both. Returns
+ * how many readings a turn makes. */
+static uint32_t must_run_with(graph_case *g, uint64_t budget, uint64_t host, uint64_t seed,
+                              uint32_t threads) {
     dms_compiled c;
     dms_status st;
-    if (graph_plan(g, budget, AMPLE, &c, &st) != DMS_OK)
+    if (graph_plan(g, budget, host, &c, &st) != DMS_OK)
         fail_msg("graph %u, budget %llu: %s", (unsigned)seed, (unsigned long long)budget, st.msg);
     assert_true(c.plan.device_arena <= budget);
+    assert_true(c.plan.host_arena <= host);
     assert_true(c.decision.bound_ns >= c.decision.compute_ns);
     assert_true(c.decision.bound_ns <= c.decision.period_ns);
     float *input[1] = {g->value[g->input[0]]}, *want[2];
@@ -77,6 +80,65 @@ static void must_run(graph_case *g, uint64_t budget, uint64_t seed, uint32_t thr
         want[k] = g->value[g->output[k]];
     const session_case how = {threads, 3, threads == 2};
     session_must_give(&c.plan, c.steps.consts, c.steps.n_consts, input, want, &how);
+    return c.plan.body.n_cmds[DMS_QUEUE_LOAD];
+}
+
+/* With all the host memory it may want, nothing is read in a turn. */
+static void must_run(graph_case *g, uint64_t budget, uint64_t seed, uint32_t threads) {
+    assert_int_equal(must_run_with(g, budget, AMPLE, seed, threads), 0);
+}
+
+static void every_host_budget_gives_the_bits_of_the_uncut_graph(void **state) {
+    (void)state;
+    uint32_t n_reads = 0, n_tight = 0;
+    for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
+        graph_case g;
+        graph_begin(&g);
+        make_random(&g, seed);
+        graph_compute(&g, 7);
+        dms_compiled c;
+        dms_status st;
+        assert_int_equal(graph_plan(&g, AMPLE, AMPLE, &c, &st), DMS_OK);
+        const uint64_t all = c.plan.device_arena, floor = c.floor.device_bytes;
+        for (uint64_t part = 0; part < 3; part++) {
+            const uint64_t device = floor + (all - floor) * part / 4;
+            (void)graph_plan(&g, device, 0, &c, &st);
+            const uint64_t least = c.floor.host_bytes;
+            n_tight += least > 0;
+            const uint32_t threads = 1 + (uint32_t)(seed + part) % 2;
+            n_reads += must_run_with(&g, device, least, seed, threads);
+            n_reads += must_run_with(&g, device, least + 50000, seed, threads);
+            if (least > 0)
+                assert_int_equal(graph_plan(&g, device, least - 1, &c, &st), DMS_EBUDGET);
+        }
+        graph_end(&g);
+    }
+    assert_true(n_tight > GRAPHS && n_reads > 3 * GRAPHS);
+}
+
+static void a_device_that_the_host_cannot_write_may_be_fed_from_storage_too(void **state) {
+    (void)state;
+    uint32_t n_reads = 0;
+    for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
+        graph_case g;
+        graph_begin(&g);
+        g.profile.device_kind = DMS_DEVICE_CUDA;
+        make_random(&g, seed);
+        dms_compiled c;
+        dms_status st;
+        assert_int_equal(graph_plan(&g, AMPLE, AMPLE, &c, &st), DMS_OK);
+        const uint64_t device = (c.floor.device_bytes + c.plan.device_arena) / 2;
+        (void)graph_plan(&g, device, 0, &c, &st);
+        for (uint64_t extra = 0; extra < 3; extra++) {
+            const uint64_t host = c.floor.host_bytes + extra * 70000;
+            if (graph_plan(&g, device, host, &c, &st) != DMS_OK)
+                fail_msg("graph %u: %s", (unsigned)seed, st.msg);
+            assert_true(c.plan.host_arena <= c.decision.host_bytes);
+            n_reads += c.plan.body.n_cmds[DMS_QUEUE_LOAD];
+        }
+        graph_end(&g);
+    }
+    assert_true(n_reads > GRAPHS);
 }
 
 static void every_budget_gives_the_bits_of_the_uncut_graph(void **state) {
@@ -164,6 +226,8 @@ static void the_same_case_twice_gives_the_same_bytes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_budget_gives_the_bits_of_the_uncut_graph),
+        cmocka_unit_test(every_host_budget_gives_the_bits_of_the_uncut_graph),
+        cmocka_unit_test(a_device_that_the_host_cannot_write_may_be_fed_from_storage_too),
         cmocka_unit_test(the_meaning_does_not_depend_on_the_budget),
         cmocka_unit_test(plans_for_a_device_that_the_host_cannot_write_are_safe_too),
         cmocka_unit_test(the_same_case_twice_gives_the_same_bytes),

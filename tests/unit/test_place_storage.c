@@ -1,0 +1,543 @@
+/* test_place_storage.c - homes on host and storage, the ring between them, by hand and by brute
+ * force. A unit is 256 bytes, a page of the ring 16 units. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "planner/placer.h"
+#include "support_problem.h"
+
+#define PAGE 16
+
+/* A problem as a cycle, with a draft that keeps nothing yet. */
+typedef struct homes_case {
+    problem_case c;
+    dms_cycle cycle;
+    dms_work work;
+    dms_draft draft;
+} homes_case;
+
+/* Compiles what was added, for a host of `host` units. */
+static void homes_begin(homes_case *h, int64_t host) {
+    dms_status st;
+    if (dms_cycle_build(&h->c.problem, &h->c.arena, &h->cycle, &st) != DMS_OK ||
+        dms_work_new(&h->cycle, &h->c.arena, &h->work, &st) != DMS_OK ||
+        dms_draft_new(&h->cycle, &h->c.arena, &h->draft, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    h->cycle.host_units = host;
+}
+
+/* A weight of `units` used by step t alone, dense in its file. */
+static uint32_t stored(problem_case *c, uint64_t units, uint32_t t) {
+    const uint32_t id = problem_once(c, DMS_PROBLEM_WEIGHT, units, t);
+    c->problem.tensors[id].storage_bytes = units * UNIT;
+    return id;
+}
+
+/* Weights of these units, one for each step. */
+static void weights(problem_case *c, uint32_t n, const uint64_t *units) {
+    problem_begin(c, n, 10);
+    for (uint32_t t = 0; t < n; t++)
+        (void)stored(c, units[t], t);
+}
+
+static void with_room_for_every_home_nothing_is_read(void **state) {
+    (void)state;
+    homes_case h;
+    weights(&h.c, 4, (const uint64_t[]){16, 32, 48, 64});
+    homes_begin(&h, 160);
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.n_read, 0);
+    assert_int_equal(h.draft.ring_units, 0);
+    assert_int_equal(dms_homes_bytes(&h.cycle, &h.draft), 160 * UNIT);
+    h.cycle.host_units = 159;
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_true(h.draft.n_read > 0);
+    assert_true(dms_homes_bytes(&h.cycle, &h.draft) <= 159 * UNIT);
+    problem_end(&h.c);
+}
+
+static void homes_on_the_host_are_spread_over_the_cycle(void **state) {
+    (void)state;
+    /* eight weights of a page; six pages: two for the ring, so every other one has its home */
+    homes_case h;
+    weights(&h.c, 8, (const uint64_t[]){16, 16, 16, 16, 16, 16, 16, 16});
+    homes_begin(&h, 6 * PAGE);
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.n_read, 4);
+    assert_int_equal(h.draft.ring_units, 2 * PAGE);
+    for (uint32_t i = 0; i + 1 < 8; i++)
+        assert_true(h.draft.is_read[i] != h.draft.is_read[i + 1]);
+    assert_int_equal(dms_homes_bytes(&h.cycle, &h.draft), 6 * PAGE * UNIT);
+    problem_end(&h.c);
+}
+
+static void a_kept_weight_needs_no_home(void **state) {
+    (void)state;
+    homes_case h;
+    weights(&h.c, 4, (const uint64_t[]){16, 16, 16, 16});
+    homes_begin(&h, 2 * PAGE);
+    h.draft.keep[1] = h.draft.keep[3] = 1;
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.n_read, 0);
+    assert_int_equal(h.draft.home_units, 2 * PAGE);
+    problem_end(&h.c);
+}
+
+static void what_no_file_holds_has_its_home_on_the_host(void **state) {
+    (void)state;
+    homes_case h;
+    weights(&h.c, 5, (const uint64_t[]){16, 16, 16, 16, 16});
+    h.c.problem.tensors[2].storage_bytes = 0;
+    homes_begin(&h, 3 * PAGE);
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.n_read, 4);
+    assert_int_equal(h.draft.is_read[2], 0);
+    h.cycle.host_units = 3 * PAGE - 1;
+    assert_false(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    problem_end(&h.c);
+}
+
+static void what_is_dear_to_read_comes_first_into_the_host(void **state) {
+    (void)state;
+    /* weight 3 takes four times as long to read as its size says; two places, one home */
+    homes_case h;
+    weights(&h.c, 6, (const uint64_t[]){16, 16, 16, 16, 16, 16});
+    h.c.problem.tensors[3].storage_bytes *= 4;
+    homes_begin(&h, 3 * PAGE);
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.n_read, 5);
+    assert_int_equal(h.draft.is_read[3], 0);
+    problem_end(&h.c);
+}
+
+static void a_few_large_weights_do_not_set_the_ring(void **state) {
+    (void)state;
+    /* 160 and five pages: a ring for the large one alone would be 320; it gets a home instead */
+    homes_case h;
+    weights(&h.c, 6, (const uint64_t[]){16, 16, 160, 16, 16, 16});
+    homes_begin(&h, 160 + 2 * PAGE);
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.is_read[2], 0);
+    assert_int_equal(h.draft.n_read, 5);
+    assert_int_equal(h.draft.ring_units, 2 * PAGE);
+    h.cycle.host_units--;
+    assert_false(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    problem_end(&h.c);
+}
+
+static void a_larger_ring_is_cut_to_what_fits(void **state) {
+    (void)state;
+    homes_case h;
+    weights(&h.c, 6, (const uint64_t[]){16, 16, 16, 16, 16, 16});
+    homes_begin(&h, 4 * PAGE);
+    h.draft.ring_blocks = 3;
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.ring_units, 3 * PAGE);
+    assert_int_equal(h.draft.n_read, 5);
+    h.draft.ring_blocks = 100;
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.ring_units, 4 * PAGE);
+    assert_int_equal(h.draft.n_read, 6);
+    problem_end(&h.c);
+}
+
+/* All weights read, queue in order of steps. */
+static void read_all(homes_case *h, int64_t ring) {
+    h->draft.n_loads = h->draft.n_read = h->cycle.n_gaps;
+    h->draft.ring_units = ring;
+    for (uint32_t g = 0; g < h->cycle.n_gaps; g++) {
+        h->draft.load[g] = g;
+        h->draft.is_read[h->cycle.gap[g].tensor] = 1;
+    }
+}
+
+static void readings_go_round_the_ring(void **state) {
+    (void)state;
+    /* five of one page in two places:   0 1 | 2 3 | 4     0 waits for 4, 1 for 3 of the turn before
+     */
+    const int64_t offset[] = {0, PAGE, 0, PAGE, 0};
+    const int32_t after[] = {4 - 5, 3 - 5, 0, 1, 2};
+    homes_case h;
+    weights(&h.c, 5, (const uint64_t[]){16, 16, 16, 16, 16});
+    homes_begin(&h, 100);
+    read_all(&h, 2 * PAGE);
+    dms_ring_place(&h.cycle, &h.work, &h.draft);
+    for (uint32_t q = 0; q < 5; q++) {
+        assert_int_equal(h.work.ring_offset[q], offset[q]);
+        assert_int_equal(h.work.read_after[q], after[q]);
+    }
+    problem_end(&h.c);
+}
+
+static void a_ring_for_all_readings_waits_for_the_turn_before_alone(void **state) {
+    (void)state;
+    homes_case h;
+    weights(&h.c, 3, (const uint64_t[]){16, 40, 16});
+    homes_begin(&h, 100);
+    read_all(&h, 5 * PAGE);
+    dms_ring_place(&h.cycle, &h.work, &h.draft);
+    for (uint32_t q = 0; q < 3; q++)
+        assert_int_equal(h.work.read_after[q], (int32_t)q - 3);
+    assert_int_equal(h.work.ring_offset[2], 4 * PAGE);
+    problem_end(&h.c);
+}
+
+static void only_what_is_read_has_a_place(void **state) {
+    (void)state;
+    homes_case h;
+    weights(&h.c, 4, (const uint64_t[]){16, 16, 16, 16});
+    homes_begin(&h, 100);
+    read_all(&h, 2 * PAGE);
+    h.draft.is_read[1] = 0;
+    dms_ring_place(&h.cycle, &h.work, &h.draft);
+    assert_int_equal(h.work.read_after[1], DMS_NOT_READ);
+    assert_int_equal(h.work.ring_offset[2], PAGE);
+    assert_int_equal(h.work.read_after[3], 0);
+    problem_end(&h.c);
+}
+
+/* The last load before load q, in this turn or the one before, that lies where it lands. */
+static int32_t last_there(const homes_case *h, uint32_t q) {
+    const int32_t n = (int32_t)h->draft.n_loads;
+    const int64_t *offset = h->work.ring_offset;
+    for (int32_t k = (int32_t)q - 1; k >= -n; k--) {
+        const uint32_t at = (uint32_t)(k < 0 ? k + n : k);
+        const uint32_t id = h->cycle.gap[h->draft.load[at]].tensor;
+        const uint32_t own = h->cycle.gap[h->draft.load[q]].tensor;
+        if (h->draft.is_read[id] && offset[at] < offset[q] + h->cycle.place_units[own] &&
+            offset[q] < offset[at] + h->cycle.place_units[id])
+            return k;
+    }
+    return -n;
+}
+
+static void a_reading_waits_for_the_last_copy_out_of_its_place_and_no_other(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        homes_case h;
+        const uint32_t n = 3 + (uint32_t)seed % 40;
+        int64_t largest = 0;
+        problem_begin(&h.c, n, 10);
+        h.c.random = seed;
+        for (uint32_t t = 0; t < n; t++)
+            (void)stored(&h.c, 1 + problem_draw(&h.c, 100), t);
+        homes_begin(&h, 100);
+        for (uint32_t i = 0; i < n; i++)
+            if (h.cycle.place_units[i] > largest)
+                largest = h.cycle.place_units[i];
+        read_all(&h, largest * (2 + problem_draw(&h.c, 5)));
+        for (uint32_t i = 0; i < n; i++)
+            h.draft.is_read[i] = i == 0 || problem_draw(&h.c, 4) > 0;
+        dms_ring_place(&h.cycle, &h.work, &h.draft);
+        for (uint32_t q = 0; q < n; q++) {
+            if (!h.draft.is_read[q])
+                continue;
+            assert_int_equal(h.work.ring_offset[q] % PAGE, 0);
+            assert_in_range(h.work.ring_offset[q] + h.cycle.place_units[q], 1, h.draft.ring_units);
+            assert_int_equal(h.work.read_after[q], last_there(&h, q));
+        }
+        problem_end(&h.c);
+    }
+}
+
+static void the_host_floor_is_two_places_or_less(void **state) {
+    (void)state;
+    const struct {
+        uint64_t units[5], floor;
+    } cases[] = {
+        {{160, 128, 96, 16, 16}, 320},  /* two places of the largest */
+        {{160, 16, 16, 16, 16}, 192},   /* a home for the large one, two places for the rest */
+        {{160, 128, 16, 16, 16}, 320},  /* two homes and two places are the same here */
+        {{160, 128, 1, 1, 1}, 291},     /* all homes: small ones would need whole pages */
+        {{160, 150, 150, 150, 1}, 320}, /* one home would cost more than it saves */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        problem_case c;
+        weights(&c, 5, cases[i].units);
+        dms_place_options options = {.device_budget = 160 * UNIT, .host_budget = 0};
+        assert_int_equal(problem_floors(&c, &options).host_bytes, cases[i].floor * UNIT);
+        options.host_budget = cases[i].floor * UNIT;
+        assert_true(problem_place_with(&c, &options).host_bytes <= options.host_budget);
+        problem_end(&c);
+    }
+}
+
+static void at_the_host_floor_there_is_a_plan_and_below_it_none(void **state) {
+    (void)state;
+    uint32_t n_read = 0;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        problem_case c;
+        dms_decision d;
+        dms_place_floor floor;
+        dms_status st;
+        problem_random(&c, seed, 6 + (uint32_t)seed % 20);
+        problem_store(&c);
+        dms_place_options options = {.device_budget = (problem_floor(&c) + 7 * seed) * UNIT,
+                                     .host_budget = 0,
+                                     .ring_blocks = (uint32_t)seed % 3};
+        options.host_budget = problem_floors(&c, &options).host_bytes;
+        n_read += problem_place_with(&c, &options).n_read;
+        if (options.host_budget > 0) {
+            options.host_budget--;
+            assert_int_equal(dms_place(&c.problem, &options, &c.arena, &d, &floor, &st),
+                             DMS_EBUDGET);
+            assert_int_equal(floor.host_bytes, options.host_budget + 1);
+        }
+        problem_end(&c);
+    }
+    assert_true(n_read > 30);
+}
+
+static void the_storage_sets_the_pace_where_it_is_slow(void **state) {
+    (void)state;
+    /* Six weights of 64 units, steps of 10 ns, 64 ns to read one and 64 to copy it. The device holds
+     * three, the host the two places of the ring: three or four are read in every turn. */
+    problem_case c;
+    weights(&c, 6, (const uint64_t[]){64, 64, 64, 64, 64, 64});
+    const dms_place_options options = {.device_budget = 192 * UNIT, .host_budget = 128 * UNIT};
+    for (int64_t slower = 1; slower <= 8; slower *= 2) {
+        c.problem.load.bytes_per_s = UNIT * 1000000000ll / slower;
+        const dms_decision d = problem_place_with(&c, &options);
+        assert_in_range(d.n_read, 3, 4);
+        assert_in_range(d.period_ns, 3 * 64 * slower, 4 * 64 * slower + 128);
+        assert_in_range(d.bound_ns, 64 * slower, d.period_ns); /* three there, two homes */
+    }
+    problem_end(&c);
+}
+
+static void more_host_memory_never_raises_the_bound(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        problem_case c;
+        int64_t last = INT64_MAX;
+        problem_random(&c, seed, 12);
+        problem_store(&c);
+        c.problem.load.bytes_per_s /= 3;
+        dms_place_options options = {.device_budget = (problem_floor(&c) + 20) * UNIT,
+                                     .host_budget = UINT64_MAX};
+        options.host_budget = problem_floors(&c, &options).host_bytes;
+        for (uint32_t i = 0; i < 8; i++) {
+            const dms_decision d = problem_place_with(&c, &options);
+            assert_true(d.bound_ns - 1 <= last);
+            /* a bound is cut to the period that was found */
+            last = d.bound_ns < d.period_ns ? d.bound_ns : last;
+            options.host_budget += 60 * UNIT;
+        }
+        problem_end(&c);
+    }
+}
+
+/* A tiny network: weights of some pages, each used once or twice, now and then none in a file. */
+static void make_tiny(problem_case *c, uint64_t seed) {
+    const uint32_t n = 4 + (uint32_t)seed % 4;
+    problem_begin(c, n, 0);
+    c->random = seed * 977;
+    for (uint32_t t = 0; t < n; t++) {
+        c->problem.steps[t].ns = 5 + problem_draw(c, 60);
+        uint32_t touch[2] = {t, t + 2 + problem_draw(c, 3)};
+        const uint32_t n_touches = problem_draw(c, 4) == 0 && touch[1] < n ? 2 : 1;
+        if (problem_draw(c, 5) > 0)
+            (void)problem_add(c, DMS_PROBLEM_WEIGHT, PAGE * (1 + problem_draw(c, 4)), n_touches,
+                              touch);
+    }
+    (void)problem_once(c, DMS_PROBLEM_WEIGHT, PAGE, 0);
+    problem_store(c);
+    c->problem.load.bytes_per_s /= 1 + problem_draw(c, 4);
+    c->problem.load.latency_ns = problem_draw(c, 20);
+}
+
+/* The shortest period over all keeps, all homes and all rings that the host holds. */
+static int64_t best_of_all(homes_case *h, int64_t device, int64_t *out_bound) {
+    const uint32_t n = h->cycle.n_gaps, m = h->cycle.n_tensors;
+    int64_t best = INT64_MAX;
+    dms_bound *bound = NULL;
+    dms_shares shares;
+    dms_status st;
+    const dms_bound_aim aim = {0};
+    assert_int_equal(dms_bound_open(&h->cycle, 200, &h->c.arena, &bound, &st), DMS_OK);
+    assert_int_equal(dms_bound_solve(bound, (uint64_t)device * UNIT, &aim, &shares, &st), DMS_OK);
+    dms_bound_close(bound);
+    *out_bound = shares.bound_ns;
+    for (uint32_t keeps = 0; keeps < 1u << n; keeps++) {
+        for (uint32_t g = 0; g < n; g++)
+            h->draft.keep[g] = keeps >> g & 1;
+        h->cycle.host_units = DMS_NO_LIMIT;
+        if (!dms_slots(&h->cycle, &h->work, device, DMS_SLOT_EARLY, &h->draft))
+            continue;
+        for (uint32_t reads = 0; reads < 1u << m; reads++) {
+            int64_t homes = 0, largest = 0;
+            bool is_possible = true;
+            h->draft.n_read = 0;
+            for (uint32_t i = 0; i < m; i++) {
+                const bool leaves = h->work.times[i] > 0, is_read = reads >> i & 1;
+                is_possible &= !is_read || (leaves && h->cycle.read_ns[i] > 0);
+                h->draft.is_read[i] = is_read;
+                h->draft.n_read += is_read;
+                homes += leaves && !is_read ? h->cycle.units[i] : 0;
+                if (is_read && h->cycle.place_units[i] > largest)
+                    largest = h->cycle.place_units[i];
+            }
+            h->draft.ring_units = largest;
+            for (; is_possible && homes + h->draft.ring_units <= (int64_t)h->c.problem.host_mem;
+                 h->draft.ring_units += PAGE) {
+                if (dms_simulate(&h->cycle, &h->work, 30, &h->draft) && h->draft.period_ns < best)
+                    best = h->draft.period_ns;
+                if (largest == 0)
+                    break;
+            }
+        }
+    }
+    return best;
+}
+
+static void no_plan_at_all_is_faster_than_the_bound(void **state) {
+    (void)state;
+    uint32_t tight = 0;
+    int64_t best_sum = 0, found_sum = 0;
+    for (uint64_t seed = 1; seed <= 25; seed++) {
+        homes_case h;
+        int64_t bound;
+        make_tiny(&h.c, seed);
+        const int64_t device = (int64_t)problem_floor(&h.c) + PAGE;
+        dms_place_options options = {.device_budget = (uint64_t)device * UNIT,
+                                     .host_budget = UINT64_MAX};
+        options.host_budget = problem_floors(&h.c, &options).host_bytes + seed % 3 * PAGE * UNIT;
+        h.c.problem.host_mem = options.host_budget / UNIT; /* in units, for best_of_all */
+        homes_begin(&h, (int64_t)h.c.problem.host_mem);
+        const int64_t limit = h.cycle.host_units;
+        const int64_t best = best_of_all(&h, device, &bound);
+        h.cycle.host_units = limit;
+        assert_true(bound <= best);
+        tight += bound > h.cycle.compute_ns && (double)bound > 0.8 * (double)best;
+        const dms_decision d = problem_place_with(&h.c, &options);
+        assert_true(d.bound_ns <= best);
+        best_sum += best;
+        found_sum += d.period_ns;
+        problem_end(&h.c);
+    }
+    assert_true(tight > 3);
+    /* a ring of one place is allowed above, plans have two: that costs a home of five */
+    assert_true((double)found_sum <= 1.4 * (double)best_sum);
+}
+
+/* Damages a good decision in one way. */
+typedef void damage(dms_decision *d, uint32_t q, uint32_t id);
+
+static void lands_beside_a_page(dms_decision *d, uint32_t q, uint32_t id) {
+    (void)id;
+    d->loads[q].ring_offset += UNIT;
+}
+
+static void lands_outside(dms_decision *d, uint32_t q, uint32_t id) {
+    (void)id;
+    d->loads[q].ring_offset = d->ring_bytes;
+}
+
+static void does_not_wait(dms_decision *d, uint32_t q, uint32_t id) {
+    (void)id;
+    d->loads[q].read_after--;
+}
+
+static void waits_for_its_own_copy(dms_decision *d, uint32_t q, uint32_t id) {
+    (void)id;
+    d->loads[q].read_after = (int32_t)q;
+}
+
+static void comes_from_a_home_it_has_not(dms_decision *d, uint32_t q, uint32_t id) {
+    (void)id;
+    d->loads[q].is_read = false;
+}
+
+static void has_two_homes(dms_decision *d, uint32_t q, uint32_t id) {
+    (void)q;
+    d->is_read[id] = 0;
+}
+
+static void is_counted_wrongly(dms_decision *d, uint32_t q, uint32_t id) {
+    (void)q;
+    (void)id;
+    d->n_read++;
+}
+
+static void needs_more_than_it_says(dms_decision *d, uint32_t q, uint32_t id) {
+    (void)q;
+    (void)id;
+    d->host_bytes -= UNIT;
+}
+
+static void is_over_the_budget(dms_decision *d, uint32_t q, uint32_t id) {
+    (void)q;
+    (void)id;
+    d->host_budget = d->host_bytes - 1;
+}
+
+static void the_verifier_finds_every_damage(void **state) {
+    (void)state;
+    damage *const damages[] = {lands_beside_a_page,
+                               lands_outside,
+                               does_not_wait,
+                               waits_for_its_own_copy,
+                               comes_from_a_home_it_has_not,
+                               has_two_homes,
+                               is_counted_wrongly,
+                               needs_more_than_it_says,
+                               is_over_the_budget};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        problem_case c;
+        dms_status st;
+        weights(&c, 6, (const uint64_t[]){64, 64, 64, 64, 64, 64});
+        const dms_place_options options = {.device_budget = 128 * UNIT, .host_budget = 200 * UNIT};
+        dms_decision d = problem_place_with(&c, &options);
+        uint32_t q = 0;
+        while (!d.loads[q].is_read)
+            q++;
+        damages[i](&d, q, d.loads[q].tensor);
+        if (dms_decision_verify(&c.problem, &d, &c.arena, &st) != DMS_EPLAN)
+            fail_msg("damage %u was not found", (unsigned)i);
+        problem_end(&c);
+    }
+}
+
+static void a_home_in_a_file_that_is_none_is_refused(void **state) {
+    (void)state;
+    problem_case c;
+    dms_status st;
+    weights(&c, 6, (const uint64_t[]){64, 64, 64, 64, 64, 64});
+    const dms_place_options options = {.device_budget = 128 * UNIT, .host_budget = 200 * UNIT};
+    const dms_decision d = problem_place_with(&c, &options);
+    uint32_t id = 0;
+    while (!d.is_read[id])
+        id++;
+    c.problem.tensors[id].storage_bytes = 0;
+    assert_int_equal(dms_decision_verify(&c.problem, &d, &c.arena, &st), DMS_EPLAN);
+    problem_end(&c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(with_room_for_every_home_nothing_is_read),
+        cmocka_unit_test(homes_on_the_host_are_spread_over_the_cycle),
+        cmocka_unit_test(a_kept_weight_needs_no_home),
+        cmocka_unit_test(what_no_file_holds_has_its_home_on_the_host),
+        cmocka_unit_test(what_is_dear_to_read_comes_first_into_the_host),
+        cmocka_unit_test(a_few_large_weights_do_not_set_the_ring),
+        cmocka_unit_test(a_larger_ring_is_cut_to_what_fits),
+        cmocka_unit_test(readings_go_round_the_ring),
+        cmocka_unit_test(a_ring_for_all_readings_waits_for_the_turn_before_alone),
+        cmocka_unit_test(only_what_is_read_has_a_place),
+        cmocka_unit_test(a_reading_waits_for_the_last_copy_out_of_its_place_and_no_other),
+        cmocka_unit_test(the_host_floor_is_two_places_or_less),
+        cmocka_unit_test(at_the_host_floor_there_is_a_plan_and_below_it_none),
+        cmocka_unit_test(the_storage_sets_the_pace_where_it_is_slow),
+        cmocka_unit_test(more_host_memory_never_raises_the_bound),
+        cmocka_unit_test(no_plan_at_all_is_faster_than_the_bound),
+        cmocka_unit_test(the_verifier_finds_every_damage),
+        cmocka_unit_test(a_home_in_a_file_that_is_none_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
