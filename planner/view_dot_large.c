@@ -198,10 +198,10 @@ static Agnode_t *draw_fold(picture *p, uint32_t first, uint32_t end) {
 /* Where the bytes live and what moves. */
 static void draw_tiers(picture *p, Agnode_t *beside) {
     const dms_decision *d = &p->c->decision;
-    uint64_t kept, streamed, moved = 0;
+    const dms_tier_bytes tier = dms_weights_by_tier(p->c);
+    uint64_t moved = 0;
     dms_text t = {.used = 0};
     char a[32], b[32];
-    dms_weights_by_tier(p->c, &kept, &streamed);
     int64_t busy = 0;
     for (uint32_t l = 0; l < d->n_loads; l++) {
         moved += p->c->blocks.problem.tensors[d->loads[l].tensor].bytes;
@@ -210,14 +210,18 @@ static void draw_tiers(picture *p, Agnode_t *beside) {
     Agnode_t *host = dms_dot_node(p->graph, "host", "hexagon", DMS_DOT_HOST, DMS_DOT_LOADING);
     dms_text_add(
         &t, "host: homes of %s\n%" PRIu32 " copies in, %s per inference\nin queue busy %.1f %%",
-        dms_bytes_text(streamed, a), d->n_loads, dms_bytes_text(moved, b),
+        dms_bytes_text(tier.host, a), d->n_loads, dms_bytes_text(moved, b),
         100.0 * (double)busy / (double)d->period_ns);
+    if (tier.nvme > 0)
+        dms_text_add(&t, "\nring of %s, read from nvme: %s", dms_bytes_text(d->ring_bytes, a),
+                     dms_bytes_text(tier.nvme, b));
     dms_dot_set(host, "label", t.text);
     Agnode_t *device = dms_dot_node(p->graph, "device", "box", DMS_DOT_KEPT, DMS_DOT_KEPT);
     dms_text u = {.used = 0};
     const uint64_t arena = p->c->plan.device_arena;
-    dms_text_add(&u, "device: %s kept,\n%s for the stream and activations", dms_bytes_text(kept, a),
-                 dms_bytes_text(arena > kept ? arena - kept : 0, b));
+    dms_text_add(&u, "device: %s kept,\n%s for the stream and activations",
+                 dms_bytes_text(tier.device, a),
+                 dms_bytes_text(arena > tier.device ? arena - tier.device : 0, b));
     dms_dot_set(device, "label", u.text);
     dms_dot_set(device, "fontcolor", "white");
     dms_dot_set(device, "peripheries", "2");

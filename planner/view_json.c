@@ -6,9 +6,13 @@
 #include "schema/checked.h"
 #include "schema/json.h"
 
-void dms_weights_by_tier(const dms_compiled *c, uint64_t *out_device, uint64_t *out_host) {
+bool dms_is_on_nvme(const dms_compiled *c, uint32_t block) {
+    return c->decision.n_read > 0 && c->decision.is_read[block] != 0;
+}
+
+dms_tier_bytes dms_weights_by_tier(const dms_compiled *c) {
     const dms_problem *p = &c->blocks.problem;
-    *out_device = *out_host = 0;
+    dms_tier_bytes sum = {0};
     for (uint32_t b = 0; b < p->n_tensors; b++) {
         const dms_problem_tensor *t = &p->tensors[b];
         if (t->kind != DMS_PROBLEM_WEIGHT)
@@ -16,8 +20,9 @@ void dms_weights_by_tier(const dms_compiled *c, uint64_t *out_device, uint64_t *
         bool is_kept = true;
         for (uint32_t j = 0; j < t->n_touches; j++)
             is_kept = is_kept && c->decision.keep[t->first_touch + j];
-        *(is_kept ? out_device : out_host) += t->bytes;
+        *(is_kept ? &sum.device : dms_is_on_nvme(c, b) ? &sum.nvme : &sum.host) += t->bytes;
     }
+    return sum;
 }
 
 /* Rows of the product with most work among those that read a weight: tokens of the batch. */
@@ -72,6 +77,7 @@ static void write_figures(dms_json *j, const dms_compiled *c) {
     dms_json_uint(j, "host_budget_bytes", c->host_budget);
     dms_json_uint(j, "device_arena_bytes", plan->device_arena);
     dms_json_uint(j, "host_arena_bytes", plan->host_arena);
+    dms_json_uint(j, "ring_bytes", c->decision.ring_bytes);
     dms_json_uint(j, "live_peak_bytes", c->decision.live_peak_bytes);
     dms_json_int(j, "period_ns", plan->period_ns);
     dms_json_int(j, "latency_ns", plan->latency_ns);
@@ -87,8 +93,7 @@ static void write_figures(dms_json *j, const dms_compiled *c) {
 void dms_view_json(const dms_compiled *c, const dms_view_facts *facts, FILE *out) {
     dms_json j = {.out = out};
     char meaning[33];
-    uint64_t on_device, on_host;
-    dms_weights_by_tier(c, &on_device, &on_host);
+    const dms_tier_bytes tier = dms_weights_by_tier(c);
     dms_json_object(&j, NULL);
     dms_json_text(&j, "model", c->graph.model_file);
     dms_json_text(&j, "profile", c->profile.name);
@@ -102,9 +107,9 @@ void dms_view_json(const dms_compiled *c, const dms_view_facts *facts, FILE *out
     dms_json_uint(&j, "plan_bytes", c->plan_bytes);
     dms_json_uint(&j, "weights_bytes", c->steps.weights_bytes);
     dms_json_object(&j, "weights_by_tier");
-    dms_json_uint(&j, "device", on_device);
-    dms_json_uint(&j, "host", on_host);
-    dms_json_uint(&j, "nvme", 0);
+    dms_json_uint(&j, "device", tier.device);
+    dms_json_uint(&j, "host", tier.host);
+    dms_json_uint(&j, "nvme", tier.nvme);
     dms_json_end_object(&j);
     const uint64_t tokens = dms_break_even_tokens(c);
     if (tokens == 0)

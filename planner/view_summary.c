@@ -62,11 +62,24 @@ static void print_verdict(const dms_compiled *c, bool utf8, FILE *out) {
     for (uint32_t l = 0; l < d->n_loads; l++)
         in_bytes += c->blocks.problem.tensors[d->loads[l].tensor].bytes;
     const int64_t stall = d->period_ns - d->compute_ns;
+    uint64_t read_bytes = 0;
+    int64_t read_ns = 0, link_ns = 0;
+    for (uint32_t l = 0; l < d->n_loads; l++) {
+        read_bytes +=
+            d->loads[l].is_read ? c->blocks.problem.tensors[d->loads[l].tensor].storage_bytes : 0;
+        read_ns += d->loads[l].read_ns;
+        link_ns += d->loads[l].ns;
+    }
     (void)fprintf(out, "  STALL  %.1f %% of the time: %s\n",
                   100.0 * (double)stall / (double)d->period_ns, dms_time_text(stall, utf8, a));
     const uint64_t tokens = dms_break_even_tokens(c);
     if ((double)stall < 0.001 * (double)d->period_ns)
         (void)fprintf(out, "  LIMIT  compute: every copy hides behind it\n\n");
+    else if (read_ns > link_ns)
+        (void)fprintf(out,
+                      "  LIMIT  the storage: %s read per inference, for the host has no room for "
+                      "their homes\n\n",
+                      dms_bytes_text(read_bytes, e));
     else
         (void)fprintf(out,
                       "  LIMIT  the link: %s in per inference; hidden from about %" PRIu64
@@ -83,6 +96,10 @@ static void print_queues(const dms_compiled *c, bool utf8, FILE *out) {
     for (uint32_t l = 0; l < d->n_loads; l++) {
         busy[DMS_QUEUE_IN] += d->loads[l].ns;
         bytes[DMS_QUEUE_IN] += c->blocks.problem.tensors[d->loads[l].tensor].bytes;
+        if (!d->loads[l].is_read)
+            continue;
+        busy[DMS_QUEUE_LOAD] += d->loads[l].read_ns;
+        bytes[DMS_QUEUE_LOAD] += c->blocks.problem.tensors[d->loads[l].tensor].storage_bytes;
     }
     for (uint32_t s = 0; s < d->n_saves; s++) {
         busy[DMS_QUEUE_OUT] += d->saves[s].ns;

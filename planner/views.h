@@ -63,7 +63,15 @@ DMS_CHECKED dms_code dms_trace_predict(const dms_plan *plan, const dms_profile *
  * tokens from which copies hide behind compute; 0 where there is no product with weights. */
 uint64_t dms_break_even_tokens(const dms_compiled *c);
 
-/* Bytes of blocks whose home is the device (kept), and the host (streamed). */
-void dms_weights_by_tier(const dms_compiled *c, uint64_t *out_device, uint64_t *out_host);
+/* Bytes of weights by home: kept on the device, or streamed from the host or their file. */
+typedef struct dms_tier_bytes {
+    uint64_t device, host, nvme;
+} dms_tier_bytes;
+
+/* Sums the blocks of all weights by home. */
+dms_tier_bytes dms_weights_by_tier(const dms_compiled *c);
+
+/* Whether the home of block `block` is its file. */
+bool dms_is_on_nvme(const dms_compiled *c, uint32_t block);
 
 #endif
