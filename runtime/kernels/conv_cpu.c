@@ -16,14 +16,20 @@ enum {
     PANEL = 16,
 };
 
-/* A call as the parts see it. A 1 x 1 convolution over dense images is one long row. */
+/* A call as the parts see it. A 1 x 1 convolution over dense images is one long row; an image of
+ * one column is turned into one row. */
 typedef struct geometry {
-    dms_image x, y;                     /* of batch entry 0 */
-    int64_t batch, group, c, m, taps;   /* c and m per group */
+    dms_image x, y;                   /* of batch entry 0 */
+    int64_t batch, group, c, m, taps; /* c and m per group */
+    int64_t step_h, step_w;
     int64_t rows, columns, channels;    /* of a part */
     int64_t down, across, deep, groups; /* parts along rows, columns, channels; groups in a part */
-    bool is_panels, is_wide;
+    bool is_panels, is_points, is_turned;
 } geometry;
+
+static int64_t divide_up(int64_t a, int64_t b) {
+    return a / b + (a % b != 0);
+}
 
 static dms_image image_of(const dms_view *v, void *at) {
     return (dms_image){at, v->dim[1], v->dim[2], v->dim[3], v->pitch[1], v->pitch[2], v->pitch[3]};
@@ -43,6 +49,36 @@ static void join_rows(dms_image *image) {
     image->h = 1;
 }
 
+static void turn(dms_image *image) {
+    *image = (dms_image){image->at,      image->c,       image->w,      image->h,
+                         image->pitch_c, image->pitch_w, image->pitch_h};
+}
+
+/* Rows, columns and channels of a part. Points where runs would waste a quarter of their work. */
+static void choose_part(geometry *g, int64_t gap) {
+    dms_taps_part(g->y.h, g->y.w, gap, dms_taps_room(g->m, false), &g->rows, &g->columns);
+    const int64_t shared = gap - gap / 2; /* most of the gap is shared by two rows */
+    const int64_t run = dms_taps_positions(g->rows, g->columns, shared);
+    g->is_points = g->is_panels && g->rows * g->columns * 4 < divide_up(run, PANEL) * PANEL * 3;
+    if (g->is_points)
+        dms_taps_part(g->y.h, g->y.w, 0, dms_taps_room(g->m, true), &g->rows, &g->columns);
+    g->down = divide_up(g->y.h, g->rows);
+    g->across = divide_up(g->y.w, g->columns);
+    for (int64_t most = DMS_TAPS_CHANNELS; most >= LEAST_CHANNELS; most /= 2) {
+        g->channels = g->m < most ? g->m : most;
+        g->deep = divide_up(g->m, g->channels);
+        if (g->batch * g->group * g->deep * g->down * g->across >= ENOUGH)
+            break;
+    }
+}
+
+/* Columns between the rows of a run: as far as taps reach sideways, in steps. */
+static int64_t gap_of(const dms_call *call, bool is_turned) {
+    const int axis = is_turned ? 0 : 1;
+    const int64_t reach = (call->view[1].dim[2 + axis] - 1) * call->i[DMS_CONV_DILATION + axis];
+    return divide_up(reach, call->i[DMS_CONV_STEP + axis]);
+}
+
 static geometry geometry_of(const dms_call *call, void *const *operand) {
     const dms_view *w = &call->view[1], *y = &call->view[call->n_in];
     geometry g = {.x = image_of(&call->view[0], operand == NULL ? NULL : operand[0]),
@@ -51,25 +87,25 @@ static geometry geometry_of(const dms_call *call, void *const *operand) {
                   .group = call->i[DMS_CONV_GROUP],
                   .c = w->dim[1],
                   .taps = w->dim[2] * w->dim[3],
+                  .step_h = call->i[DMS_CONV_STEP],
+                  .step_w = call->i[DMS_CONV_STEP + 1],
                   .is_panels = w->rank == 5};
     g.m = g.y.c / g.group;
     if (is_pointwise(call)) {
         join_rows(&g.x);
         join_rows(&g.y);
     }
+    g.is_turned = g.y.w == 1 && g.y.h > 1;
+    if (g.is_turned) {
+        turn(&g.x);
+        turn(&g.y);
+        g.step_h = call->i[DMS_CONV_STEP + 1];
+        g.step_w = call->i[DMS_CONV_STEP];
+    }
     const int64_t pixels = g.y.h * g.y.w;
     if (pixels == 0 || g.m == 0)
         return g;
-    g.is_wide = g.m < DMS_CONV_FEW && !g.is_panels;
-    dms_taps_part(g.y.h, g.y.w, g.is_wide, &g.rows, &g.columns);
-    g.down = (g.y.h + g.rows - 1) / g.rows;
-    g.across = (g.y.w + g.columns - 1) / g.columns;
-    for (int64_t most = DMS_TAPS_CHANNELS; most >= LEAST_CHANNELS; most /= 2) {
-        g.channels = g.m < most ? g.m : most;
-        g.deep = (g.m + g.channels - 1) / g.channels;
-        if (g.batch * g.group * g.deep * g.down * g.across >= ENOUGH)
-            break;
-    }
+    choose_part(&g, gap_of(call, g.is_turned));
     g.groups = 1;
     if (g.deep * g.down * g.across == 1) {
         const int64_t work = pixels * g.m < WORTH ? pixels * g.m * g.taps : WORTH;
@@ -119,25 +155,23 @@ static void run_part(const dms_cpu_job *job, const geometry *g, dms_taps t, int6
     int64_t rest = part / (g->down * g->across);
     const int64_t m = rest % g->deep * g->channels;
     rest /= g->deep;
-    const int64_t blocks = (g->group + g->groups - 1) / g->groups;
-    const int64_t first = rest % blocks * g->groups, batch = rest / blocks;
+    const int64_t blocks = divide_up(g->group, g->groups);
+    const int64_t group = rest % blocks * g->groups, batch = rest / blocks;
     t.row0 = tile % g->down * g->rows;
     t.column0 = tile / g->down * g->columns;
-    for (int64_t group = first; group < first + g->groups && group < g->group; group++) {
-        t.x = g->x;
-        t.y = g->y;
-        t.x.at += batch * job->call->view[0].pitch[0] * t.size;
-        t.y.at += (batch * job->call->view[job->call->n_in].pitch[0] + t.row0 * t.y.pitch_h +
-                   t.column0 * t.y.pitch_w) *
-                  t.size;
-        t.y.h = t.y.h - t.row0 < g->rows ? t.y.h - t.row0 : g->rows;
-        t.y.w = t.y.w - t.column0 < g->columns ? t.y.w - t.column0 : g->columns;
-        take_channels(&t.x, group * g->c, g->c, t.size);
-        take_channels(&t.y, group * g->m + m, g->m - m < g->channels ? g->m - m : g->channels,
-                      t.size);
-        set_weights(job, g, group, m, &t);
-        DMS_ISA(dms_taps_run)(&t, job->scratch);
-    }
+    t.groups = g->group - group < g->groups ? g->group - group : g->groups;
+    t.x = g->x;
+    t.y = g->y;
+    t.x.at += batch * job->call->view[0].pitch[0] * t.size;
+    t.y.at += (batch * job->call->view[job->call->n_in].pitch[0] + t.row0 * t.y.pitch_h +
+               t.column0 * t.y.pitch_w) *
+              t.size;
+    t.y.h = t.y.h - t.row0 < g->rows ? t.y.h - t.row0 : g->rows;
+    t.y.w = t.y.w - t.column0 < g->columns ? t.y.w - t.column0 : g->columns;
+    take_channels(&t.x, group * g->c, g->c, t.size);
+    take_channels(&t.y, group * g->m + m, g->m - m < g->channels ? g->m - m : g->channels, t.size);
+    set_weights(job, g, group, m, &t);
+    DMS_ISA(dms_taps_run)(&t, job->scratch);
 }
 
 static void conv_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
@@ -153,14 +187,14 @@ static void conv_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     }
     const dms_taps t = {.dtype = job->call->view[0].dtype,
                         .size = dms_dtype_bytes(job->call->view[0].dtype),
-                        .step_h = i[DMS_CONV_STEP],
-                        .step_w = i[DMS_CONV_STEP + 1],
+                        .step_h = g.step_h,
+                        .step_w = g.step_w,
                         .n = g.taps,
-                        .dy = table->dy,
-                        .dx = table->dx,
+                        .dy = g.is_turned ? table->dx : table->dy,
+                        .dx = g.is_turned ? table->dy : table->dx,
                         .w_at = table->w_at,
                         .is_panels = g.is_panels,
-                        .is_wide = g.is_wide};
+                        .is_points = g.is_points};
     for (uint64_t part = first; part < end; part++)
         run_part(job, &g, t, (int64_t)part);
 }

@@ -15,7 +15,6 @@ typedef struct geometry {
     int64_t batch, group, c, m, channels, deep;
     int64_t step[2], phase_rows, phase_columns;
     int64_t rows, columns, down, across;
-    bool is_wide;
 } geometry;
 
 static int64_t divide_up(int64_t a, int64_t b) {
@@ -34,10 +33,12 @@ static geometry geometry_of(const dms_call *call) {
     }
     g.phase_rows = divide_up(y->dim[2], call->i[DMS_CONV_STEP]);
     g.phase_columns = divide_up(y->dim[3], call->i[DMS_CONV_STEP + 1]);
-    g.is_wide = g.m < DMS_CONV_FEW;
     g.channels = g.m < DMS_TAPS_CHANNELS ? g.m : DMS_TAPS_CHANNELS;
     g.deep = divide_up(g.m, g.channels);
-    dms_taps_part(g.phase_rows, g.phase_columns, g.is_wide, &g.rows, &g.columns);
+    const int64_t gap =
+        divide_up((w->dim[3] - 1) * call->i[DMS_CONV_DILATION + 1], call->i[DMS_CONV_STEP + 1]);
+    dms_taps_part(g.phase_rows, g.phase_columns, gap, dms_taps_room(g.m, false), &g.rows,
+                  &g.columns);
     g.down = divide_up(g.phase_rows, g.rows);
     g.across = divide_up(g.phase_columns, g.columns);
     return g;
@@ -113,7 +114,7 @@ static void run_part(const dms_cpu_job *job, const geometry *g, int64_t part) {
         .w = (const char *)job->operand[1] + (group * g->c * w->pitch[0] + m * w->pitch[1]) * size,
         .w_m = w->pitch[1],
         .w_c = w->pitch[0],
-        .is_wide = g->is_wide,
+        .groups = 1,
     };
     if (call->n_in == 3) {
         t.bias_pitch = call->view[2].pitch[0];

@@ -1,10 +1,11 @@
 /* taps_internal.h - the sum that convolutions share: channels x taps, one fused chain per output.
  *
- * Reads    one batch entry and group: c channels of an image, weights, where each tap looks.
+ * Reads    one batch entry: groups of c channels of an image, weights, where each tap looks.
  * Returns  y = bias + sum over channels, then taps, of weight * image: one chain from the bias (or
  *          0). A tap outside the image reads 0 and still takes its place in the chain (weight * 0).
- * Cost     panels of 16 output channels against 6 pixels, or vectors along the width for fewer than
- *          8 output channels. The image is copied, padded, in blocks of 384 terms.
+ * Cost     runs: up to 8 output channels against two vectors of neighbouring pixels; points: 16 or
+ *          32 channels as vectors against up to 8 pixels, for images too small for runs. The image
+ *          is copied, padded, in blocks of up to 384 terms.
  * Source   none; a convolution as a product without the matrix of columns.
  * Not here which taps there are (conv_cpu.c, conv_transpose_cpu.c).
  */
@@ -19,10 +20,15 @@
 #include "schema/dtype.h"
 
 enum {
-    DMS_TAPS_TERMS = 384,    /* terms of the chain between two visits of the sums */
-    DMS_TAPS_PIXELS = 288,   /* pixels of a part with panels, a multiple of 6 */
-    DMS_TAPS_CHANNELS = 256, /* output channels of a part with panels, a multiple of 16 */
-    DMS_TAPS_WIDE = 1024,    /* pixels of a part without panels */
+    DMS_TAPS_TERMS = 384,        /* terms of the chain between two visits of the sums */
+    DMS_TAPS_POINTS = 288,       /* pixels of a part by points */
+    DMS_TAPS_RUN = 1024,         /* positions of a run at most */
+    DMS_TAPS_CHANNELS = 256,     /* output channels of a part, a multiple of 16 */
+    DMS_TAPS_SUMS = 80 * 1024,   /* sums of a part by runs */
+    DMS_TAPS_IMAGE = 192 * 1024, /* elements of a copied block */
+    DMS_TAPS_PLANES = 64,        /* phases of a window at most */
+    DMS_TAPS_PANEL = 16,
+    DMS_TAPS_SLACK = 32, /* vectors may read and write this far past image and sums */
     DMS_TAPS_SCRATCH_BYTES = 2 << 20,
 };
 
@@ -37,7 +43,8 @@ typedef struct dms_image {
 typedef struct dms_taps {
     dms_dtype dtype; /* of all operands; sums are f32 */
     uint32_t size;   /* bytes of an element */
-    dms_image x, y;  /* y holds the part alone: y.c channels, y.h rows, y.w columns */
+    dms_image x, y;  /* c channels of one group; y holds the part alone */
+    int64_t groups;  /* groups side by side; more than 1 only where y.c is the whole of each */
     int64_t row0, column0, step_h, step_w;
     int64_t n; /* taps */
     const int64_t *dy, *dx;
@@ -45,10 +52,37 @@ typedef struct dms_taps {
     const char *w;       /* weights of the part's first output channel */
     int64_t w_m, w_c;    /* pitches of output and input channel */
     bool is_panels;      /* w is [m / 16][c][n][16], and y.c begins at a panel */
+    bool is_points;      /* by points instead of runs */
     const char *bias;    /* of the first output channel; NULL = 0 */
     int64_t bias_pitch;
-    bool is_wide; /* vectors run along the width; plain weights, fewer than DMS_CONV_FEW channels */
 } dms_taps;
+
+/* The copied image of a part, so that every step is 1. It has planes [channel][plane][row][column],
+ * and a term is an offset:
+ *
+ *      window    a plane per pair (row, column) modulo steps that some tap reads. The zeros right of
+ *                a row are those left of the next one; a run of pixels crosses them.
+ *      columns   a plane per tap, without anything between its rows: where steps or dilations leave
+ *                most of a window unused. */
+typedef struct dms_window {
+    bool is_columns;
+    int64_t dy, dx; /* smallest tap, in steps */
+    int64_t n_planes, rows, columns, pitch_h, plane, pitch_c;
+    int64_t phase_y[DMS_TAPS_PLANES], phase_x[DMS_TAPS_PLANES];
+    int64_t c0, nc, t0, nt; /* the block: channels [c0, c0 + nc) with taps [t0, t0 + nt) */
+    bool is_begun;          /* a chain has begun: the next block is not its first */
+} dms_window;
+
+/* Scratch of a part. */
+typedef struct dms_taps_scratch {
+    float image[DMS_TAPS_IMAGE + DMS_TAPS_SLACK];
+    float sum[DMS_TAPS_SUMS + DMS_TAPS_SLACK];
+    float weight[DMS_TAPS_TERMS * DMS_TAPS_PANEL];
+    int32_t offset[DMS_TAPS_TERMS]; /* of each term */
+    int32_t base[DMS_TAPS_POINTS];  /* of each pixel */
+    dms_window window;
+} dms_taps_scratch;
+_Static_assert(sizeof(dms_taps_scratch) <= DMS_TAPS_SCRATCH_BYTES, "scratch of a part");
 
 /* Tables of taps, for those who make them; they lie behind the scratch of dms_taps_run. */
 typedef struct dms_tap_table {
@@ -60,18 +94,43 @@ static inline dms_tap_table *dms_tap_table_in(void *scratch) {
     return (dms_tap_table *)((char *)scratch + DMS_TAPS_SCRATCH_BYTES);
 }
 
-/* Runs one part: at most DMS_TAPS_PIXELS pixels and DMS_TAPS_CHANNELS channels; where it is wide,
- * DMS_TAPS_WIDE as said. Uses DMS_TAPS_SCRATCH_BYTES. */
+/* Chooses the form of a part's image. No chain has begun. */
+void DMS_ISA(dms_window_plan)(const dms_taps *t, dms_window *b);
+
+/* Moves to the first or next block of a chain and fills in the offsets of its terms; false when
+ * the chain is done, after which another one begins. */
+bool DMS_ISA(dms_window_next)(const dms_taps *t, dms_window *b, int32_t *offset);
+
+/* Copies the block. */
+void DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, float *image);
+
+/* n elements of the part's dtype as f32. */
+void DMS_ISA(dms_taps_load)(const dms_taps *t, const char *from, int64_t pitch, int64_t n,
+                            float *out);
+
+/* Runs one part: at most DMS_TAPS_CHANNELS channels of a group, and pixels as said above. Uses
+ * DMS_TAPS_SCRATCH_BYTES. */
 void DMS_ISA(dms_taps_run)(const dms_taps *t, void *scratch);
 
-/* Rows and columns of a part of an output of h x w, balanced. */
-static inline void dms_taps_part(int64_t h, int64_t w, bool is_wide, int64_t *rows,
+/* Positions of a run over rows of w pixels with `gap` between them. */
+static inline int64_t dms_taps_positions(int64_t rows, int64_t w, int64_t gap) {
+    return (rows - 1) * (w + gap) + w;
+}
+
+/* Rows and columns of a part of an output of h x w, balanced, so that a run fits `room`. */
+static inline void dms_taps_part(int64_t h, int64_t w, int64_t gap, int64_t room, int64_t *rows,
                                  int64_t *columns) {
-    const int64_t room = is_wide ? DMS_TAPS_WIDE : DMS_TAPS_PIXELS;
     const int64_t across = (w + room - 1) / room;
     *columns = (w + across - 1) / across;
-    const int64_t high = room / *columns, down = (h + high - 1) / high;
+    const int64_t high = (room - *columns) / (*columns + gap) + 1, down = (h + high - 1) / high;
     *rows = (h + down - 1) / down;
+}
+
+/* Room of a part with m output channels. */
+static inline int64_t dms_taps_room(int64_t m, bool is_points) {
+    const int64_t channels = m < DMS_TAPS_CHANNELS ? m : DMS_TAPS_CHANNELS;
+    const int64_t room = DMS_TAPS_SUMS / channels / 16 * 16;
+    return is_points ? DMS_TAPS_POINTS : room < DMS_TAPS_RUN ? room : DMS_TAPS_RUN;
 }
 
 #endif

@@ -2,40 +2,20 @@
  * same chains, the same bits. They stay out of line: inlined, gcc 12 spills their accumulators and
  * halves the speed (measured). */
 #include "runtime/kernels/tile_internal.h"
+#include "runtime/kernels/vector_internal.h"
 
 #include <string.h>
 
 #ifdef __FMA__
-#include <immintrin.h>
-
-#ifdef __AVX512F__
-typedef __m512 vec;
-enum { V = 16 }; /* elements of a vector */
-#define LOAD(p) _mm512_loadu_ps(p)
-#define STORE(p, v) _mm512_storeu_ps(p, v)
-#define SPREAD(p) _mm512_set1_ps(*(p))
-#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define ZERO() _mm512_setzero_ps()
-#define SUM(a, b) _mm512_add_ps(a, b)
-#else
-typedef __m256 vec;
-enum { V = 8 };
-#define LOAD(p) _mm256_loadu_ps(p)
-#define STORE(p, v) _mm256_storeu_ps(p, v)
-#define SPREAD(p) _mm256_broadcast_ss(p)
-#define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define ZERO() _mm256_setzero_ps()
-#define SUM(a, b) _mm256_add_ps(a, b)
-#endif
-enum { HALVES = 16 / V }; /* vectors of a panel's row */
+enum { HALVES = 16 / DMS_V }; /* vectors of a panel's row */
 
 /* Where a chain starts, and what happens to its end. */
-DMS_FN vec chain_start(const float *c, dms_tile_mode mode) {
-    return mode == DMS_TILE_CONTINUE ? LOAD(c) : ZERO();
+DMS_FN dms_vec chain_start(const float *c, dms_tile_mode mode) {
+    return mode == DMS_TILE_CONTINUE ? DMS_VLOAD(c) : DMS_VZERO();
 }
 
-DMS_FN void chain_end(float *c, vec sum, dms_tile_mode mode) {
-    STORE(c, mode == DMS_TILE_ADD ? SUM(LOAD(c), sum) : sum);
+DMS_FN void chain_end(float *c, dms_vec sum, dms_tile_mode mode) {
+    DMS_VSTORE(c, mode == DMS_TILE_ADD ? DMS_VADD(DMS_VLOAD(c), sum) : sum);
 }
 
 /* M rows, N vectors, constants; vector v belongs to panel v / HALVES. Of AVX2's 16 registers 12
@@ -52,25 +32,25 @@ DMS_FN void chain_end(float *c, vec sum, dms_tile_mode mode) {
         DMS_UNROLL                                                                                 \
     for (int v = 0; v < (N); v++)
 #define SUM_AT(t, r, v)                                                                            \
-    ((t)->c + (r) * (t)->pitch_c + (v) / HALVES * (t)->step_c + (v) % HALVES * V)
-#define PANEL_AT(b, pitch, p, v) ((b) + (v) / HALVES * (pitch) + (p)*16 + (v) % HALVES * V)
+    ((t)->c + (r) * (t)->pitch_c + (v) / HALVES * (t)->step_c + (v) % HALVES * DMS_V)
+#define PANEL_AT(b, pitch, p, v) ((b) + (v) / HALVES * (pitch) + (p)*16 + (v) % HALVES * DMS_V)
 
 #define PRODUCT(M, N)                                                                              \
     static DMS_NOINLINE void product_##M##_##N(const dms_tile *t) {                                \
-        vec sum[M][N], row[N];                                                                     \
+        dms_vec sum[M][N], row[N];                                                                 \
         const float *const a = t->a, *const b = t->b;                                              \
         const int64_t pitch_a = t->pitch_a, pitch_b = t->pitch_b;                                  \
         FOR_SUMS(M, N) sum[r][v] = chain_start(SUM_AT(t, r, v), t->mode);                          \
         for (int64_t p = 0; p < t->k; p++) {                                                       \
             DMS_UNROLL                                                                             \
             for (int v = 0; v < (N); v++)                                                          \
-                row[v] = LOAD(PANEL_AT(b, pitch_b, p, v));                                         \
+                row[v] = DMS_VLOAD(PANEL_AT(b, pitch_b, p, v));                                    \
             DMS_UNROLL                                                                             \
             for (int r = 0; r < (M); r++) {                                                        \
-                const vec x = SPREAD(a + r * pitch_a + p);                                         \
+                const dms_vec x = DMS_VSPREAD(a + r * pitch_a + p);                                \
                 DMS_UNROLL                                                                         \
                 for (int v = 0; v < (N); v++)                                                      \
-                    sum[r][v] = FMA(x, row[v], sum[r][v]);                                         \
+                    sum[r][v] = DMS_VFMA(x, row[v], sum[r][v]);                                    \
             }                                                                                      \
         }                                                                                          \
         FOR_SUMS(M, N) chain_end(SUM_AT(t, r, v), sum[r][v], t->mode);                             \
@@ -79,7 +59,7 @@ DMS_FN void chain_end(float *c, vec sum, dms_tile_mode mode) {
 #define TAPS(M, N)                                                                                 \
     static DMS_NOINLINE void taps_##M##_##N(const dms_tile *t, const int32_t *base,                \
                                             const int32_t *offset) {                               \
-        vec sum[M][N], row[N];                                                                     \
+        dms_vec sum[M][N], row[N];                                                                 \
         const float *at[M], *const b = t->b;                                                       \
         const int64_t pitch_b = t->pitch_b;                                                        \
         FOR_SUMS(M, N) sum[r][v] = chain_start(SUM_AT(t, r, v), t->mode);                          \
@@ -90,36 +70,16 @@ DMS_FN void chain_end(float *c, vec sum, dms_tile_mode mode) {
             const int64_t step = offset[p];                                                        \
             DMS_UNROLL                                                                             \
             for (int v = 0; v < (N); v++)                                                          \
-                row[v] = LOAD(PANEL_AT(b, pitch_b, p, v));                                         \
+                row[v] = DMS_VLOAD(PANEL_AT(b, pitch_b, p, v));                                    \
             DMS_UNROLL                                                                             \
             for (int r = 0; r < (M); r++) {                                                        \
-                const vec x = SPREAD(at[r] + step);                                                \
+                const dms_vec x = DMS_VSPREAD(at[r] + step);                                       \
                 DMS_UNROLL                                                                         \
                 for (int v = 0; v < (N); v++)                                                      \
-                    sum[r][v] = FMA(x, row[v], sum[r][v]);                                         \
+                    sum[r][v] = DMS_VFMA(x, row[v], sum[r][v]);                                    \
             }                                                                                      \
         }                                                                                          \
         FOR_SUMS(M, N) chain_end(SUM_AT(t, r, v), sum[r][v], t->mode);                             \
-    }
-
-/* N vectors, a constant. N chains are in flight; below 8 the loop waits for their latency. */
-#define ALONG(N)                                                                                   \
-    static DMS_NOINLINE void along_##N(int64_t k, const float *x, const int32_t *offset,           \
-                                       const float *w, const float *from, float *to) {             \
-        vec s[N];                                                                                  \
-        DMS_UNROLL                                                                                 \
-        for (int v = 0; v < N; v++)                                                                \
-            s[v] = LOAD(from + v * V);                                                             \
-        for (int64_t p = 0; p < k; p++) {                                                          \
-            const float *at = x + offset[p];                                                       \
-            const vec c = SPREAD(w + p);                                                           \
-            DMS_UNROLL                                                                             \
-            for (int v = 0; v < N; v++)                                                            \
-                s[v] = FMA(LOAD(at + v * V), c, s[v]);                                             \
-        }                                                                                          \
-        DMS_UNROLL                                                                                 \
-        for (int v = 0; v < N; v++)                                                                \
-            STORE(to + v * V, s[v]);                                                               \
     }
 
 #define LOAD8(p) _mm256_loadu_ps(p)
@@ -216,8 +176,6 @@ void DMS_ISA(dms_tile_row)(int64_t k, const float *a, const float *b, int64_t pi
 
 #else
 
-enum { V = 8 };
-
 /* Element j of row r of panel q. Term p reads a[at[p]], or a[p] where there is no table. */
 static void run_chain(const dms_tile *t, const float *a, const int32_t *at, int r, int q, int j) {
     float *const c = t->c + r * t->pitch_c + q * t->step_c + j;
@@ -252,48 +210,12 @@ static void transpose_8x8(const float *x, int64_t pitch_x, float *y, int64_t pit
             y[j * pitch_y + i] = x[i * pitch_x + j];
 }
 
-#define ALONG(N)                                                                                   \
-    static void along_##N(int64_t k, const float *x, const int32_t *offset, const float *w,        \
-                          const float *from, float *to) {                                          \
-        float s[N * 8];                                                                            \
-        for (int j = 0; j < N * 8; j++)                                                            \
-            s[j] = from[j];                                                                        \
-        for (int64_t p = 0; p < k; p++)                                                            \
-            for (int j = 0; j < N * 8; j++)                                                        \
-                s[j] = fmaf(x[offset[p] + j], w[p], s[j]);                                         \
-        for (int j = 0; j < N * 8; j++)                                                            \
-            to[j] = s[j];                                                                          \
-    }
-
 #endif
-
-ALONG(1)
-ALONG(2)
-ALONG(4)
-ALONG(8)
 
 void DMS_ISA(dms_tile_product)(int rows, int64_t k, const float *a, int64_t pitch_a, const float *b,
                                float *c, int64_t pitch_c, dms_tile_mode mode) {
     const dms_tile t = {rows, 1, k, a, pitch_a, b, 0, c, pitch_c, 0, mode};
     DMS_ISA(dms_tile_products)(&t);
-}
-
-void DMS_ISA(dms_tile_along)(int64_t n, int64_t k, const float *x, const int32_t *offset,
-                             const float *w, const float *from, int64_t from_pitch, float *to) {
-    int64_t j = 0;
-    for (; j + 8 * V <= n; j += 8 * V)
-        along_8(k, x + j, offset, w, from + j * from_pitch, to + j);
-    for (; j + 4 * V <= n; j += 4 * V)
-        along_4(k, x + j, offset, w, from + j * from_pitch, to + j);
-    for (; j + 2 * V <= n; j += 2 * V)
-        along_2(k, x + j, offset, w, from + j * from_pitch, to + j);
-    for (; j + V <= n; j += V)
-        along_1(k, x + j, offset, w, from + j * from_pitch, to + j);
-    if (j < n) {
-        float rest[V];
-        along_1(k, x + j, offset, w, from + j * from_pitch, rest);
-        memcpy(to + j, rest, (size_t)(n - j) * sizeof *rest);
-    }
 }
 
 void DMS_ISA(dms_tile_row_plain)(int64_t k, const float *a, const float *b, int64_t pitch_b,

@@ -64,11 +64,6 @@ void DMS_ISA(dms_tile_row_plain)(int64_t k, const float *a, const float *b, int6
 /* Sums over p < k of a[base[r] + offset[p]] * b[p * 16 + j]; pitch_a is not used. */
 void DMS_ISA(dms_tile_taps)(const dms_tile *t, const int32_t *base, const int32_t *offset);
 
-/* to[j] = from[j * from_pitch] continued with w[p] * x[offset[p] + j], p < k, j < n. Reads x and
- * `from` up to the next multiple of 16; `from_pitch` 0 stands for 128 equal numbers at `from`. */
-void DMS_ISA(dms_tile_along)(int64_t n, int64_t k, const float *x, const int32_t *offset,
-                             const float *w, const float *from, int64_t from_pitch, float *to);
-
 /* y[j * pitch_y + i] = x[i * pitch_x + j] for i < rows, j < columns. */
 void DMS_ISA(dms_tile_transpose)(int64_t rows, int64_t columns, const float *x, int64_t pitch_x,
                                  float *y, int64_t pitch_y);

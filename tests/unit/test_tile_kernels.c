@@ -26,8 +26,6 @@
     void dms_tile_row_plain_##isa(int64_t k, const float *a, const float *b, int64_t pitch_b,      \
                                   int64_t n, float *sum);                                          \
     void dms_tile_taps_##isa(const dms_tile *t, const int32_t *base, const int32_t *offset);       \
-    void dms_tile_along_##isa(int64_t n, int64_t k, const float *x, const int32_t *offset,         \
-                              const float *w, const float *from, int64_t from_pitch, float *to);   \
     void dms_tile_transpose_##isa(int64_t rows, int64_t columns, const float *x, int64_t pitch_x,  \
                                   float *y, int64_t pitch_y);
 DECLARE(avx2)
@@ -43,16 +41,13 @@ typedef struct kernels {
     void (*row)(int64_t, const float *, const float *, int64_t, float *, dms_tile_mode);
     void (*row_plain)(int64_t, const float *, const float *, int64_t, int64_t, float *);
     void (*taps)(const dms_tile *, const int32_t *, const int32_t *);
-    void (*along)(int64_t, int64_t, const float *, const int32_t *, const float *, const float *,
-                  int64_t, float *);
     void (*transpose)(int64_t, int64_t, const float *, int64_t, float *, int64_t);
 } kernels;
 
 #define SET(rows, isa)                                                                             \
     {                                                                                              \
         rows, dms_tile_products_##isa, dms_tile_product_##isa, dms_tile_row_##isa,                 \
-            dms_tile_row_plain_##isa, dms_tile_taps_##isa, dms_tile_along_##isa,                   \
-            dms_tile_transpose_##isa                                                               \
+            dms_tile_row_plain_##isa, dms_tile_taps_##isa, dms_tile_transpose_##isa                \
     }
 static const kernels sets[DMS_N_ISAS] = {SET(6, base), SET(6, avx2), SET(8, avx512)};
 
@@ -197,27 +192,6 @@ static void taps_continue_the_chain_of_every_pixel(void **state) {
                 }
 }
 
-/* Every length: whole vectors and rests; nothing is written behind the last sum. */
-static void a_run_along_the_width_writes_its_length(void **state) {
-    (void)state;
-    for (int isa = 0; isa < n_sets(); isa++)
-        for (int64_t n = 1; n < 300; n += n < 40 ? 1 : 7)
-            for (int64_t pitch = 0; pitch < 2; pitch++) {
-                operands o;
-                float from[512];
-                begin(&o);
-                for (int j = 0; j < 512; j++)
-                    from[j] = pitch == 0 ? 0.25f : o.w[4000 + j];
-                for (int64_t j = 0; j < n; j++) {
-                    o.want[j] = from[j];
-                    for (int p = 0; p < 9; p++)
-                        o.want[j] = fmaf(o.w[p], o.x[o.offset[p] + j], o.want[j]);
-                }
-                sets[isa].along(n, 9, o.x, o.offset, o.w, from, pitch, o.c);
-                expect_equal(&o, "along");
-            }
-}
-
 /* Blocks of 8 and what is left of rows and columns. */
 static void a_transpose_moves_every_element(void **state) {
     (void)state;
@@ -241,7 +215,6 @@ int main(void) {
         cmocka_unit_test(a_row_meets_four_panels),
         cmocka_unit_test(a_row_meets_a_plain_matrix),
         cmocka_unit_test(taps_continue_the_chain_of_every_pixel),
-        cmocka_unit_test(a_run_along_the_width_writes_its_length),
         cmocka_unit_test(a_transpose_moves_every_element),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

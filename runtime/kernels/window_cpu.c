@@ -1,0 +1,210 @@
+/* window_cpu.c - the copied image of a convolution's part: planes in which every step is 1. */
+#include <string.h>
+
+#include "runtime/kernels/strip.h"
+#include "runtime/kernels/taps_internal.h"
+#include "runtime/kernels/tile_internal.h"
+
+static int64_t min64(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int64_t max64(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static int64_t divide_up(int64_t a, int64_t b) {
+    return a / b + (a % b != 0);
+}
+
+/* Toward minus infinity. */
+static int64_t divide_down(int64_t a, int64_t b) {
+    return a / b - (a % b < 0);
+}
+
+void DMS_ISA(dms_taps_load)(const dms_taps *t, const char *from, int64_t pitch, int64_t n,
+                            float *out) {
+    const float *x = (const float *)(const void *)from;
+    if (t->dtype != DMS_DTYPE_F32)
+        DMS_ISA(dms_strip_load)(t->dtype, from, pitch, n, out);
+    else if (pitch == 1)
+        memcpy(out, from, (size_t)n * sizeof *out);
+    else if (pitch == 2)
+        for (int64_t j = 0; j < n; j++)
+            out[j] = x[j * 2];
+    else
+        for (int64_t j = 0; j < n; j++)
+            out[j] = x[j * pitch];
+}
+
+/* Where the columns of a plane lie in the image: zeros, then elements, then zeros. */
+typedef struct span {
+    int64_t low, high; /* elements are [low, high) of [0, columns) */
+    int64_t first;     /* image column of element `low` */
+} span;
+
+static span span_of(const dms_taps *t, int64_t column, int64_t columns) {
+    const int64_t low = column >= 0 ? 0 : min64(columns, divide_up(-column, t->step_w));
+    const int64_t past =
+        column >= t->x.w ? 0 : min64(columns, divide_up(t->x.w - column, t->step_w));
+    return (span){low, max64(low, past), column + low * t->step_w};
+}
+
+/* Image row and column of element (0, 0) of a plane. */
+static int64_t row_of(const dms_taps *t, const dms_window *b, int64_t plane) {
+    return b->is_columns ? t->row0 * t->step_h + t->dy[b->t0 + plane]
+                         : (t->row0 + b->dy) * t->step_h + b->phase_y[plane];
+}
+
+static int64_t column_of(const dms_taps *t, const dms_window *b, int64_t plane) {
+    return b->is_columns ? t->column0 * t->step_w + t->dx[b->t0 + plane]
+                         : (t->column0 + b->dx) * t->step_w + b->phase_x[plane];
+}
+
+/* The plane of a pair of phases; made when it is new. -1: there are too many. */
+static int64_t plane_of(dms_window *b, int64_t y, int64_t x) {
+    for (int64_t k = 0; k < b->n_planes; k++)
+        if (b->phase_y[k] == y && b->phase_x[k] == x)
+            return k;
+    if (b->n_planes == DMS_TAPS_PLANES)
+        return -1;
+    b->phase_y[b->n_planes] = y;
+    b->phase_x[b->n_planes] = x;
+    return b->n_planes++;
+}
+
+/* Sizes of a window; false where it is none: too many phases, too large, too long a run. */
+static bool plan_window(const dms_taps *t, dms_window *b) {
+    int64_t high_y = INT64_MIN, high_x = INT64_MIN;
+    b->dy = b->dx = INT64_MAX;
+    for (int64_t k = 0; k < t->n; k++) {
+        const int64_t y = divide_down(t->dy[k], t->step_h), x = divide_down(t->dx[k], t->step_w);
+        b->dy = min64(b->dy, y);
+        b->dx = min64(b->dx, x);
+        high_y = max64(high_y, y);
+        high_x = max64(high_x, x);
+        if (plane_of(b, t->dy[k] - y * t->step_h, t->dx[k] - x * t->step_w) < 0)
+            return false;
+    }
+    b->rows = t->y.h + high_y - b->dy;
+    b->columns = t->y.w + high_x - b->dx;
+    int64_t shared = b->columns - t->y.w; /* zeros between rows that two rows have in common */
+    for (int64_t k = 0; k < b->n_planes; k++) {
+        const span s = span_of(t, column_of(t, b, k), b->columns);
+        shared = min64(shared, min64(s.low, b->columns - s.high));
+    }
+    b->pitch_h = b->columns - shared;
+    if (__builtin_mul_overflow(b->rows, b->pitch_h, &b->plane))
+        return false;
+    b->plane += shared;
+    const int64_t positions = dms_taps_positions(t->y.h, t->y.w, b->pitch_h - t->y.w);
+    return !__builtin_mul_overflow(b->plane, b->n_planes, &b->pitch_c) &&
+           b->pitch_c <= DMS_TAPS_IMAGE && b->pitch_c <= t->n * t->y.h * t->y.w + DMS_TAPS_RUN &&
+           (t->is_points || positions <= DMS_TAPS_RUN);
+}
+
+void DMS_ISA(dms_window_plan)(const dms_taps *t, dms_window *b) {
+    b->n_planes = 0;
+    b->nc = b->nt = 0;
+    b->is_columns = b->is_begun = false;
+    if (t->n == 0 || plan_window(t, b))
+        return;
+    b->is_columns = true;
+    b->rows = t->y.h;
+    b->columns = b->pitch_h = t->y.w;
+    b->plane = t->y.h * t->y.w;
+}
+
+/* Offsets of the block's terms. */
+static void set_offsets(const dms_taps *t, dms_window *b, int32_t *offset) {
+    for (int64_t k = 0; k < b->nt; k++) {
+        int64_t at = k * b->plane;
+        if (!b->is_columns) {
+            const int64_t dy = t->dy[b->t0 + k], dx = t->dx[b->t0 + k];
+            const int64_t y = divide_down(dy, t->step_h), x = divide_down(dx, t->step_w);
+            at = plane_of(b, dy - y * t->step_h, dx - x * t->step_w) * b->plane +
+                 (y - b->dy) * b->pitch_h + x - b->dx;
+        }
+        for (int64_t c = 0; c < b->nc; c++)
+            offset[c * b->nt + k] = (int32_t)(c * b->pitch_c + at);
+    }
+}
+
+bool DMS_ISA(dms_window_next)(const dms_taps *t, dms_window *b, int32_t *offset) {
+    if (t->n == 0 || t->x.c == 0)
+        return false;
+    const int64_t most = min64(DMS_TAPS_TERMS, b->is_columns ? DMS_TAPS_IMAGE / b->plane : t->n);
+    const int64_t nt = b->nt, nc = b->nc;
+    b->t0 = b->is_begun ? b->t0 + nt : 0;
+    b->c0 = b->is_begun ? b->c0 : 0;
+    if (b->is_begun && b->t0 == t->n) {
+        b->t0 = 0;
+        b->c0 += nc;
+    }
+    b->is_begun = b->c0 < t->x.c;
+    if (!b->is_begun)
+        return false;
+    b->nt = min64(t->n - b->t0, most);
+    if (b->is_columns) {
+        b->n_planes = b->nt;
+        b->pitch_c = b->nt * b->plane;
+    }
+    b->nc = b->nt < t->n ? 1 : min64(DMS_TAPS_TERMS / b->nt, DMS_TAPS_IMAGE / b->pitch_c);
+    b->nc = min64(b->nc, t->x.c - b->c0);
+    if (nt != b->nt || nc != b->nc || b->nt < t->n)
+        set_offsets(t, b, offset);
+    return true;
+}
+
+/* One row of a plane of one channel. */
+static void load_row(const dms_taps *t, const span *s, const char *row, int64_t columns,
+                     float *out) {
+    for (int64_t j = 0; j < s->low; j++)
+        out[j] = 0.0f;
+    DMS_ISA(dms_taps_load)
+    (t, row + s->first * t->x.pitch_w * t->size, t->step_w * t->x.pitch_w, s->high - s->low,
+     out + s->low);
+    for (int64_t j = s->high; j < columns; j++)
+        out[j] = 0.0f;
+}
+
+/* One row of a plane of all channels, which are neighbours in memory. */
+static void turn_row(const dms_taps *t, const dms_window *b, const span *s, const char *row,
+                     float *out) {
+    for (int64_t c = 0; c < b->nc; c++) {
+        float *to = out + c * b->pitch_c;
+        for (int64_t j = 0; j < s->low; j++)
+            to[j] = 0.0f;
+        for (int64_t j = s->high; j < b->columns; j++)
+            to[j] = 0.0f;
+    }
+    DMS_ISA(dms_tile_transpose)
+    (s->high - s->low, b->nc,
+     (const float *)(const void *)(row + s->first * t->x.pitch_w * t->size),
+     t->step_w * t->x.pitch_w, out + s->low, b->pitch_c);
+}
+
+void DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, float *image) {
+    const bool is_turned =
+        t->x.pitch_c == 1 && t->x.pitch_w != 1 && b->nc > 1 && t->dtype == DMS_DTYPE_F32;
+    const int64_t together = is_turned ? b->nc : 1;
+    for (int64_t k = 0; k < b->n_planes; k++) {
+        const int64_t first = row_of(t, b, k);
+        const span s = span_of(t, column_of(t, b, k), b->columns);
+        for (int64_t c = 0; c < b->nc; c += together) {
+            const char *x = t->x.at + (b->c0 + c) * t->x.pitch_c * t->size;
+            float *out = image + c * b->pitch_c + k * b->plane;
+            for (int64_t r = 0; r < b->rows; r++, out += b->pitch_h) {
+                const int64_t row = first + r * t->step_h;
+                const char *at = x + row * t->x.pitch_h * t->size;
+                const bool exists = row >= 0 && row < t->x.h && s.high > s.low;
+                for (int64_t i = 0; i < together && !exists; i++)
+                    memset(out + i * b->pitch_c, 0, (size_t)b->columns * sizeof *out);
+                if (exists && is_turned)
+                    turn_row(t, b, &s, at, out);
+                else if (exists)
+                    load_row(t, &s, at, b->columns, out);
+            }
+        }
+    }
+}
