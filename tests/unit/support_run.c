@@ -1,8 +1,14 @@
 /* support_run.c - tables of a hand-made plan. */
 #include "support_run.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 
+#include <cmocka.h>
+
+#include "runtime/check/check.h"
 #include "runtime/kernels/catalogue.h"
 #include "schema/checked.h"
 
@@ -144,6 +150,21 @@ void run_finish(run_case *c) {
         }
         p->order = c->order[program];
     }
+}
+
+dms_session *run_open(const run_case *c, dms_options options) {
+    dms_session *s = NULL;
+    dms_arena scratch = {0};
+    dms_hash meaning;
+    dms_status st = {.msg = ""};
+    if (dms_check_plan(&c->plan, &scratch, &meaning, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    dms_arena_free(&scratch);
+    if (options.threads == 0)
+        options.threads = 1;
+    if (dms_session_open(&c->plan, ".", &options, &s, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    return s;
 }
 
 dms_user_tensor run_user(float *data, int64_t rows) {

@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "runtime/check/check.h"
 #include "support_run.h"
 
 #define ROWS 4
@@ -56,21 +55,6 @@ static void make_stream(stream_case *c) {
     run_finish(r);
 }
 
-/* Every plan here is one that the checker accepts. */
-static dms_session *open_case(const run_case *r, dms_options options) {
-    dms_session *s = NULL;
-    dms_arena scratch = {0};
-    dms_hash meaning;
-    dms_status st = {.msg = ""};
-    if (dms_check_plan(&r->plan, &scratch, &meaning, &st) != DMS_OK)
-        fail_msg("%s", st.msg);
-    dms_arena_free(&scratch);
-    if (options.threads == 0)
-        options.threads = 1;
-    assert_int_equal(dms_session_open(&r->plan, ".", &options, &s, &st), DMS_OK);
-    return s;
-}
-
 static void bind_one(dms_session *s, float *x, float *y) {
     const dms_user_tensor in = run_user(x, ROWS), out = run_user(y, ROWS);
     assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
@@ -90,7 +74,7 @@ static void every_turn_computes_its_own_input(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){0});
+    dms_session *s = run_open(&c.run, (dms_options){0});
     bind_one(s, c.x, c.y);
     for (int turn = 0; turn < 100; turn++) {
         fill(c.x, (float)turn);
@@ -135,7 +119,7 @@ static void the_first_turns_are_recorded_where_that_was_asked_for(void **state) 
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){.trace_turns = 3, .turns = 5});
+    dms_session *s = run_open(&c.run, (dms_options){.trace_turns = 3, .turns = 5});
     bind_one(s, c.x, c.y);
     for (int turn = 0; turn < 5; turn++)
         assert_int_equal(dms_run(s, NULL), DMS_OK);
@@ -151,7 +135,7 @@ static void the_last_turn_shows_nothing_for_a_next_one(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){.trace_turns = 3, .turns = 1});
+    dms_session *s = run_open(&c.run, (dms_options){.trace_turns = 3, .turns = 1});
     bind_one(s, c.x, c.y);
     assert_int_equal(dms_run(s, NULL), DMS_OK);
     json_t *root = trace_of(s);
@@ -165,7 +149,7 @@ static void a_session_that_records_nothing_has_no_trace(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){0});
+    dms_session *s = run_open(&c.run, (dms_options){0});
     assert_int_equal(dms_session_trace(s, stderr, NULL), DMS_EUSAGE);
     dms_close(s);
 }
@@ -174,7 +158,7 @@ static void recording_takes_its_memory_when_the_session_opens(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){.trace_turns = 2});
+    dms_session *s = run_open(&c.run, (dms_options){.trace_turns = 2});
     const uint64_t used = s->arena.used_bytes;
     assert_non_null(s->trace.span);
     bind_one(s, c.x, c.y);
@@ -193,7 +177,7 @@ static void the_next_input_may_be_given_while_a_turn_runs(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){.threads = 2});
+    dms_session *s = run_open(&c.run, (dms_options){.threads = 2});
     float x[2][ROWS], y[2][ROWS];
     dms_status st;
     for (int turn = 0; turn < 50; turn++) {
@@ -214,7 +198,7 @@ static void the_last_turn_skips_what_serves_the_next(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){.turns = 3});
+    dms_session *s = run_open(&c.run, (dms_options){.turns = 3});
     bind_one(s, c.x, c.y);
     for (int turn = 0; turn < 3; turn++) {
         fill(c.x, (float)turn);
@@ -238,7 +222,7 @@ static void poison_and_threads_change_no_bit(void **state) {
     for (uint32_t threads = 1; threads <= 4; threads *= 2) {
         stream_case c;
         make_stream(&c);
-        dms_session *s = open_case(&c.run, (dms_options){.threads = threads, .poison = true});
+        dms_session *s = run_open(&c.run, (dms_options){.threads = threads, .poison = true});
         bind_one(s, c.x, c.y);
         fill(c.x, 5);
         assert_int_equal(dms_run(s, NULL), DMS_OK);
@@ -252,7 +236,7 @@ static void a_caller_with_pitches_sees_the_same_numbers(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){0});
+    dms_session *s = run_open(&c.run, (dms_options){0});
     float x[2 * ROWS] = {1, -1, 2, -1, 3, -1, 4, -1}, y[3 * ROWS] = {0};
     dms_user_tensor in = run_user(x, ROWS), out = run_user(y, ROWS);
     in.view.pitch[0] = 2; /* every second element */
@@ -298,7 +282,7 @@ static void an_activation_that_was_evicted_comes_back(void **state) {
     run_wait(&r, last, DMS_QUEUE_IN, 1, 0);
     run_wait(&r, out, DMS_QUEUE_COMPUTE, 2, 0);
     run_finish(&r);
-    dms_session *s = open_case(&r, (dms_options){.poison = true});
+    dms_session *s = run_open(&r, (dms_options){.poison = true});
     float in[ROWS], got[ROWS];
     bind_one(s, in, got);
     for (int turn = 0; turn < 10; turn++) {
@@ -334,7 +318,7 @@ static void a_turn_with_nothing_to_overlap_runs_on_one_thread(void **state) {
     stream_case streamed;
     float x[2][ROWS], y[2][ROWS];
     make_resident(&r, ROWS);
-    dms_session *s = open_case(&r, (dms_options){.turns = 40});
+    dms_session *s = run_open(&r, (dms_options){.turns = 40});
     assert_true(s->is_in_order);
     for (int turn = 0; turn < 40; turn++) { /* two under way: both bindings are used */
         fill(x[turn & 1], (float)turn);
@@ -354,11 +338,11 @@ static void a_turn_with_nothing_to_overlap_runs_on_one_thread(void **state) {
     assert_int_equal(stats.out.commands, 40);
     dms_close(s);
     make_stream(&streamed);
-    s = open_case(&streamed.run, (dms_options){0});
+    s = run_open(&streamed.run, (dms_options){0});
     assert_false(s->is_in_order); /* w1 is copied while step 0 runs */
     dms_close(s);
     make_resident(&r, 20000);
-    s = open_case(&r, (dms_options){0});
+    s = run_open(&r, (dms_options){0});
     assert_false(s->is_in_order); /* 160 kB of user memory are worth a thread */
     dms_close(s);
 }
@@ -368,7 +352,7 @@ static void a_turn_on_one_thread_can_be_cancelled(void **state) {
     run_case r;
     float x[ROWS] = {0}, y[ROWS];
     make_resident(&r, ROWS);
-    dms_session *s = open_case(&r, (dms_options){0});
+    dms_session *s = run_open(&r, (dms_options){0});
     bind_one(s, x, y);
     assert_int_equal(dms_run(s, NULL), DMS_OK);
     dms_cancel(s);
@@ -380,7 +364,7 @@ static void a_wrong_tensor_is_refused_with_its_name(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){0});
+    dms_session *s = run_open(&c.run, (dms_options){0});
     dms_user_tensor in = run_user(c.x, ROWS + 1), out = run_user(c.y, ROWS);
     dms_status st;
     assert_int_equal(dms_bind(s, &in, 1, &out, 1, &st), DMS_EINPUT);
@@ -403,7 +387,7 @@ static void a_cancelled_session_only_closes(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){0});
+    dms_session *s = run_open(&c.run, (dms_options){0});
     bind_one(s, c.x, c.y);
     assert_int_equal(dms_run(s, NULL), DMS_OK);
     dms_cancel(s);
@@ -418,7 +402,7 @@ static void cancelling_before_the_prologue_ends_it(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){0});
+    dms_session *s = run_open(&c.run, (dms_options){0});
     dms_cancel(s);
     assert_int_equal(dms_prepare(s, NULL), DMS_ECANCELLED);
     dms_close(s);
@@ -428,8 +412,8 @@ static void a_session_that_never_ran_closes(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_close(open_case(&c.run, (dms_options){0}));
-    dms_session *s = open_case(&c.run, (dms_options){0});
+    dms_close(run_open(&c.run, (dms_options){0}));
+    dms_session *s = run_open(&c.run, (dms_options){0});
     bind_one(s, c.x, c.y);
     assert_int_equal(dms_start(s, NULL), DMS_OK);
     dms_close(s); /* in the middle of a turn */
@@ -440,7 +424,7 @@ static void a_load_that_fails_ends_the_run_and_names_the_weight(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){.threads = 2});
+    dms_session *s = run_open(&c.run, (dms_options){.threads = 2});
     c.run.source[1].n_embedded = 3; /* w1 is cut after the plan was proven */
     bind_one(s, c.x, c.y);
     dms_status st;
@@ -454,7 +438,7 @@ static void steps_and_queues_are_timed(void **state) {
     (void)state;
     stream_case c;
     make_stream(&c);
-    dms_session *s = open_case(&c.run, (dms_options){0});
+    dms_session *s = run_open(&c.run, (dms_options){0});
     bind_one(s, c.x, c.y);
     for (int turn = 0; turn < 40; turn++)
         assert_int_equal(dms_run(s, NULL), DMS_OK);
