@@ -104,6 +104,10 @@ static dms_code emit_checked(const dms_compile_options *options, dms_arena *aren
     if (consts_name == NULL)
         return dms_fail(st, DMS_EINTERNAL, "out of memory: names");
     DMS_TRY(dms_compile_files(c, consts_name, arena, st));
+    if (options->pack != NULL) {
+        report(options, "pack");
+        DMS_TRY(dms_pack_weights(options, arena, c, st));
+    }
     report(options, "check");
     if (dms_check_plan(&c->plan, arena, &c->plan.meaning, st) == DMS_OK)
         return DMS_OK;

@@ -51,8 +51,7 @@ static dms_code find_large(const dms_compiled *c, uint32_t file, dms_arena *aren
     return DMS_OK;
 }
 
-/* Opens a file of the graph. */
-static dms_code open_file(const dms_graph *graph, uint32_t file, int *out_fd, uint64_t *out_bytes,
+dms_code dms_compile_open(const dms_graph *graph, uint32_t file, int *out_fd, uint64_t *out_bytes,
                           dms_status *st) {
     bool is_missing;
     if (file == 0)
@@ -61,8 +60,7 @@ static dms_code open_file(const dms_graph *graph, uint32_t file, int *out_fd, ui
                             &is_missing, st);
 }
 
-/* The sampled digest, and that of all bytes while `left` of them may still be read. */
-static dms_code digest_bytes(int fd, dms_plan_file *out, uint64_t *left, dms_status *st) {
+dms_code dms_compile_digest(int fd, dms_plan_file *out, uint64_t *left, dms_status *st) {
     const dms_file_ranges large = {out->n_large, out->large_offset, out->large_bytes};
     DMS_TRY(dms_file_digest(fd, out->name, out->bytes, &large, &out->digest, st));
     if (out->bytes > *left)
@@ -83,12 +81,12 @@ static dms_code digest_file(const dms_compiled *c, uint32_t file, dms_arena *are
     DMS_TRY(find_large(c, file, arena, out, st));
     int fd;
     uint64_t bytes;
-    DMS_TRY(open_file(&c->graph, file, &fd, &bytes, st));
+    DMS_TRY(dms_compile_open(&c->graph, file, &fd, &bytes, st));
     dms_code code = DMS_OK;
     if (bytes != out->bytes)
         code = dms_fail(st, DMS_EIO, "file '%s' changed while it was read", out->name);
     if (code == DMS_OK)
-        code = digest_bytes(fd, out, left, st);
+        code = dms_compile_digest(fd, out, left, st);
     (void)close(fd);
     return code;
 }
@@ -106,7 +104,7 @@ static dms_code digest_consts(const dms_compiled *c, const char *name, dms_plan_
         code = dms_fail(st, DMS_EIO, "temporary file: %s", strerror(errno));
     uint64_t left = out->bytes;
     if (code == DMS_OK)
-        code = digest_bytes(fileno(file), out, &left, st);
+        code = dms_compile_digest(fileno(file), out, &left, st);
     (void)fclose(file);
     return code;
 }

@@ -7,9 +7,11 @@
 
 #include "schema/status.h"
 
-typedef struct dms_compiled dms_compiled; /* dmsc.h */
-typedef struct dms_size dms_size;         /* dmsc.h */
-typedef struct dms_arena dms_arena;       /* schema/arena.h */
+typedef struct dms_compiled dms_compiled;   /* dmsc.h */
+typedef struct dms_size dms_size;           /* dmsc.h */
+typedef struct dms_graph dms_graph;         /* onnx/graph.h */
+typedef struct dms_plan_file dms_plan_file; /* schema/plan.h */
+typedef struct dms_arena dms_arena;         /* schema/arena.h */
 
 /* Bytes that a size means; `otherwise` for the default and the floor. */
 uint64_t dms_size_bytes(struct dms_size size, uint64_t weights_bytes, uint64_t otherwise,
@@ -27,6 +29,15 @@ dms_code dms_budget_refuse(const dms_compiled *c, dms_status *st);
 /* Digests of all files of the graph, and the entry of PLAN.consts, into the plan's file table. */
 DMS_CHECKED dms_code dms_compile_files(dms_compiled *c, const char *consts_name, dms_arena *arena,
                                        dms_status *st);
+
+/* Opens file `file` of a graph: the model itself, or external data beneath its folder. */
+DMS_CHECKED dms_code dms_compile_open(const dms_graph *graph, uint32_t file, int *out_fd,
+                                      uint64_t *out_bytes, dms_status *st);
+
+/* Fills the sampled digest of an open file, and that of all bytes while *left of them may still be
+ * read; its name, size and large ranges are given. */
+DMS_CHECKED dms_code dms_compile_digest(int fd, dms_plan_file *file, uint64_t *left,
+                                        dms_status *st);
 
 /* Writes bytes to a temporary name beside `path`, syncs, renames.
  * Errors   DMS_EIO naming path and errno; nothing is left behind. */

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +48,7 @@ static const char USAGE[] =
     "  --profile NAME|FILE  hardware profile (default cpu)\n"
     "  --dim NAME=N         value of a symbolic dim; INPUT[AXIS] for a nameless one\n"
     "  --exact              solve the full ILP, whatever its size\n"
+    "  --pack DIR           write the weights once more, as they are read, into DIR/MODEL.dmspack\n"
     "  --dot FILE           picture of the placements for graphviz\n"
     "  --trace FILE         when everything is to run in the first three turns, for Perfetto\n"
     "  --explain TENSOR     instead of the summary: where a tensor lives, when it moves, why\n"
@@ -60,6 +63,7 @@ enum option_id {
     OPT_PROFILE,
     OPT_DIM,
     OPT_EXACT,
+    OPT_PACK,
     OPT_DOT,
     OPT_TRACE,
     OPT_EXPLAIN,
@@ -79,6 +83,7 @@ static const struct option OPTIONS[] = {
     {"profile", required_argument, NULL, OPT_PROFILE},
     {"dim", required_argument, NULL, OPT_DIM},
     {"exact", no_argument, NULL, OPT_EXACT},
+    {"pack", required_argument, NULL, OPT_PACK},
     {"dot", required_argument, NULL, OPT_DOT},
     {"trace", required_argument, NULL, OPT_TRACE},
     {"explain", required_argument, NULL, OPT_EXPLAIN},
@@ -145,6 +150,9 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
         return parse_dim(r, value, st);
     case OPT_EXACT:
         r->compile.exact = true;
+        return DMS_OK;
+    case OPT_PACK:
+        r->compile.pack = value;
         return DMS_OK;
     case OPT_DOT:
         r->dot = value;
@@ -222,9 +230,11 @@ static dms_code parse(int argc, char **argv, request *r, bool *done, dms_status 
 
 typedef struct progress {
     FILE *err;
-    int64_t began_ns;
+    int64_t began_ns, drawn_ns;
     bool is_on, was_shown;
 } progress;
+
+#define REDRAW_NS 100000000
 
 static int64_t now_ns(void) {
     struct timespec t;
@@ -233,7 +243,7 @@ static int64_t now_ns(void) {
 }
 
 static void show_stage(void *data, const char *stage) {
-    static const char *const STAGE[] = {"read", "tile", "place", "emit", "check", "write"};
+    static const char *const STAGE[] = {"read", "tile", "place", "emit", "pack", "check", "write"};
     progress *p = data;
     size_t number = 0;
     const size_t n = sizeof STAGE / sizeof STAGE[0];
@@ -245,6 +255,26 @@ static void show_stage(void *data, const char *stage) {
     (void)fprintf(p->err, "\r\033[Kdmsc: %zu/%zu %s  %.1f s", number + 1, n, stage,
                   (double)(now_ns() - p->began_ns) / 1e9);
     (void)fflush(p->err);
+}
+
+/* While a file is being written, a signal must not end the program before it is removed again: it
+ * is looked for between two parts. */
+static bool show_packing(void *data, uint64_t done, uint64_t all) {
+    progress *p = data;
+    sigset_t ends, pending;
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    const int64_t now = now_ns();
+    if (p->is_on && all != 0 && now - p->drawn_ns > REDRAW_NS) {
+        p->drawn_ns = now;
+        (void)fprintf(p->err, "\r\033[Kdmsc: packing %.0f %%  %.1f s",
+                      100 * (double)done / (double)all, (double)(now - p->began_ns) / 1e9);
+        (void)fflush(p->err);
+    }
+    return sigpending(&pending) != 0 ||
+           (!sigismember(&pending, SIGINT) && !sigismember(&pending, SIGTERM));
 }
 
 static void end_progress(const progress *p) {
@@ -315,7 +345,10 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
     if (r->compile.host_mem.kind == DMS_SIZE_AUTO)
         r->compile.auto_host_bytes = dms_machine_free_bytes();
     r->compile.progress = show_stage;
+    r->compile.packing = show_packing;
     r->compile.progress_data = &p;
+    (void)signal(SIGXFSZ,
+                 SIG_IGN); /* a limit on file sizes is an error of the write, with a name */
     const dms_code code = dms_compile(&r->compile, arena, c, st);
     end_progress(&p);
     for (uint32_t i = 0; i < c->graph.n_warnings; i++)

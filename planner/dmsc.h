@@ -11,6 +11,7 @@
 
 #include "onnx/graph.h"
 #include "planner/blocks.h"
+#include "planner/pack.h"
 #include "planner/place.h"
 #include "planner/steps.h"
 
@@ -40,10 +41,13 @@ typedef struct dms_compile_options {
     const dms_plan_dim *dim;
     uint32_t n_dims;
     bool exact;
+    const char *pack; /* folder for the packed weights (pack.h); NULL = weights stay as they are */
     uint64_t auto_host_bytes; /* what DMS_SIZE_AUTO means; the caller asks the machine */
     /* Called at the start of each stage, for progress; may be NULL. */
     void (*progress)(void *data, const char *stage);
-    void *progress_data;
+    /* How far packing is, from 0 to all bytes; false ends it. May be NULL. */
+    bool (*packing)(void *data, uint64_t done, uint64_t all);
+    void *progress_data; /* of both */
 } dms_compile_options;
 
 /* All results of a compile. */
@@ -57,10 +61,12 @@ typedef struct dms_compiled {
     dms_decision decision;
     dms_place_floor floor;
     dms_plan plan;
+    dms_pack_facts pack;
     uint64_t plan_bytes; /* of the file; of its encoding where none was written */
 } dms_compiled;
 
-/* Compiles one model and, where options->plan is set, writes PLAN and, where needed, PLAN.consts.
+/* Compiles one model and, where options->plan is set, writes PLAN and, where needed, PLAN.consts;
+ * packs the weights where options->pack is set.
  * Owner    everything in *out lives in `arena`; options are borrowed until return.
  * Errors   any code; DMS_EBUDGET names budget, floor, step and tensors. Nothing half written. */
 DMS_CHECKED dms_code dms_compile(const dms_compile_options *options, dms_arena *arena,

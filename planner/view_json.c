@@ -105,6 +105,7 @@ void dms_view_json(const dms_compiled *c, const dms_view_facts *facts, FILE *out
     dms_json_int(&j, "compile_ms", facts->compile_ms);
     dms_json_uint(&j, "peak_rss_bytes", facts->peak_rss_bytes);
     dms_json_uint(&j, "plan_bytes", c->plan_bytes);
+    dms_json_uint(&j, "packed_bytes", c->pack.bytes);
     dms_json_uint(&j, "weights_bytes", c->steps.weights_bytes);
     dms_json_object(&j, "weights_by_tier");
     dms_json_uint(&j, "device", tier.device);

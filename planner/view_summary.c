@@ -149,6 +149,10 @@ void dms_view_summary(const dms_compiled *c, const dms_view_facts *facts, FILE *
     print_verdict(c, facts->utf8, out);
     print_queues(c, facts->utf8, out);
     print_candidates(c, facts->utf8, out);
+    if (c->pack.path != NULL)
+        (void)fprintf(out, "  %s %s, %s\n", c->pack.path,
+                      c->pack.is_reused ? "holds the packed weights already" : "written",
+                      dms_bytes_text(c->pack.bytes, text));
     if (facts->plan_path != NULL)
         (void)fprintf(out, "  %s written, %s, P1..P10 proven", facts->plan_path,
                       dms_bytes_text(c->plan_bytes, text));

@@ -13,15 +13,19 @@
 #include "schema/beneath.h"
 #include "schema/file_digest.h"
 
-/* Opens one file beneath its folder; external data may have one name only. */
+/* Opens one file beneath its folder; external data may have one name only. A packed file lies in
+ * the model's folder or beside the plan. */
 static dms_code open_file(const dms_storage *s, const dms_plan_file *file, int *out_fd,
-                          uint64_t *out_bytes, dms_status *st) {
+                          uint64_t *out_bytes, bool *out_is_missing, dms_status *st) {
     const char *dir = file->kind == 2 ? s->options.plan_dir : s->options.model_dir;
-    bool is_missing;
-    const dms_code code =
+    dms_code code =
         file->kind == 1
-            ? dms_beneath_open(dir, file->name, out_fd, out_bytes, &is_missing, st)
-            : dms_beneath_open_linked(dir, file->name, out_fd, out_bytes, &is_missing, st);
+            ? dms_beneath_open(dir, file->name, out_fd, out_bytes, out_is_missing, st)
+            : dms_beneath_open_linked(dir, file->name, out_fd, out_bytes, out_is_missing, st);
+    if (code != DMS_OK && *out_is_missing && file->kind == 3 &&
+        dms_beneath_open_linked(s->options.plan_dir, file->name, out_fd, out_bytes, out_is_missing,
+                                NULL) == DMS_OK)
+        return DMS_OK;
     return code == DMS_OK ? code : dms_context(st, "model folder '%s'", dir);
 }
 
@@ -91,8 +95,15 @@ static void close_file(dms_storage_file *file) {
     file->takes_direct = false;
 }
 
+/* What a file is there for. */
+typedef enum file_use {
+    FILE_PROVEN, /* its digest */
+    FILE_READ,   /* weights come from it */
+    FILE_SPARE,  /* a packed file stands for it: it may be missing */
+} file_use;
+
 /* Opens, proves and, where weights come from it, keeps one file. */
-static dms_code take_file(dms_storage *s, uint32_t i, bool is_source, dms_status *st) {
+static dms_code take_file(dms_storage *s, uint32_t i, file_use use, dms_status *st) {
     const dms_plan_file *file = &s->plan->file[i];
     if (file->is_unread && s->options.random_weights)
         return DMS_OK;
@@ -102,30 +113,43 @@ static dms_code take_file(dms_storage *s, uint32_t i, bool is_source, dms_status
                         "give --random-weights",
                         file->name);
     uint64_t bytes;
-    DMS_TRY(open_file(s, file, &s->file[i].fd, &bytes, st));
+    bool is_missing;
+    const dms_code code = open_file(s, file, &s->file[i].fd, &bytes, &is_missing, st);
+    if (code != DMS_OK)
+        return is_missing && use == FILE_SPARE ? DMS_OK : code;
     if (bytes != file->bytes)
         return dms_fail(st, DMS_EPLAN,
                         "model file '%s' has %" PRIu64 " bytes, the plan was made for %" PRIu64
                         ": compile it again",
                         file->name, bytes, file->bytes);
     DMS_TRY(check_content(s, file, s->file[i].fd, st));
-    if (is_source)
+    if (use == FILE_READ)
         open_direct(&s->file[i], bytes);
     else
         close_file(&s->file[i]);
     return DMS_OK;
 }
 
-/* Files without a source are proven too: the graph bytes of the model stand in one of them. */
+/* Files without a source are proven too: the graph bytes of the model stand in one of them. Where
+ * the weights were packed, what is not read may be elsewhere; if it is here it must be the same. */
 static dms_code take_files(dms_storage *s, dms_arena *arena, dms_status *st) {
     const dms_plan *plan = s->plan;
-    bool *is_source;
-    DMS_TRY(dms_alloc_st(arena, plan->n_files, sizeof *is_source, "files", &is_source, st));
-    for (uint32_t i = 0; i < plan->n_sources; i++)
-        if (plan->source[i].file != DMS_NONE)
-            is_source[plan->source[i].file] = true;
+    bool has_packed = false;
+    file_use *use;
+    DMS_TRY(dms_alloc_st(arena, plan->n_files, sizeof *use, "files", &use, st));
+    for (uint32_t i = 0; i < plan->n_files; i++)
+        has_packed |= plan->file[i].kind == 3;
+    for (uint32_t i = 0; i < plan->n_files; i++)
+        use[i] = has_packed ? FILE_SPARE : FILE_PROVEN;
+    for (uint32_t i = 0; i < plan->n_sources; i++) {
+        const dms_source *source = &plan->source[i];
+        if (source->is_packed)
+            use[source->packed_file] = FILE_READ;
+        else if (source->file != DMS_NONE)
+            use[source->file] = FILE_READ;
+    }
     for (uint32_t i = 0; i < plan->n_files; i++) {
-        DMS_TRY(take_file(s, i, is_source[i], st));
+        DMS_TRY(take_file(s, i, use[i], st));
         if (s->options.cancel != NULL && atomic_load(s->options.cancel) != 0)
             return dms_fail(st, DMS_ECANCELLED, "interrupted");
     }

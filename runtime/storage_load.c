@@ -293,14 +293,26 @@ static dms_code load_from_file(load *l) {
     return l->code;
 }
 
+/* A packed cell is a dense source in another file. */
+static dms_source as_stored(const dms_source *source) {
+    dms_source from = *source;
+    if (!source->is_packed)
+        return from;
+    from.file = source->packed_file;
+    from.offset = source->packed_offset;
+    from.valid_last = 0;
+    (void)dms_view_dense(source->view.dtype, source->view.rank, source->view.dim, &from.view);
+    return from;
+}
+
 dms_code dms_storage_load(dms_storage *storage, uint32_t source, const int64_t *pitch, void *to,
                           uint64_t *out_bytes, dms_status *st) {
-    const dms_source *src = &storage->plan->source[source];
-    load l = {.storage = storage, .source = src, .place = to, .st = st};
-    const dms_gather_walk walk = {&src->view, src->offset, src->valid_last, pitch};
+    const dms_source from = as_stored(&storage->plan->source[source]);
+    load l = {.storage = storage, .source = &from, .place = to, .st = st};
+    const dms_gather_walk walk = {&from.view, from.offset, from.valid_last, pitch};
     dms_gather_begin(&l.walk, &walk, PIECE_BYTES);
     dms_gather_zeros(&l.walk, to);
-    const bool is_in_file = src->file != DMS_NONE && storage->file[src->file].fd >= 0;
+    const bool is_in_file = from.file != DMS_NONE && storage->file[from.file].fd >= 0;
     const dms_code code = is_in_file ? load_from_file(&l) : load_from_memory(&l);
     *out_bytes = l.bytes_read;
     return code;

@@ -60,10 +60,10 @@ typedef enum dms_tensor_kind {
 /* A file that weights come from. `digest` samples it, `digest_all` covers every byte (zero where
  * dmsc did not read them all): file_digest.h. */
 typedef struct dms_plan_file {
-    const char *name; /* relative to the model folder, or, for kind 2, beside the plan */
+    const char *name; /* relative to the model folder; kind 2: beside the plan */
     uint64_t bytes;
     dms_hash digest, digest_all;
-    uint32_t kind; /* 0 model, 1 external data, 2 constants made by dmsc */
+    uint32_t kind; /* 0 model, 1 external data, 2 constants made by dmsc, 3 packed by dmsc */
     bool is_unread;
     uint32_t n_large;
     const uint64_t *large_offset, *large_bytes;
@@ -77,6 +77,11 @@ typedef struct dms_source {
     int64_t valid_last;
     const uint8_t *embedded;
     uint64_t n_embedded;
+    /* Where `dmsc --pack` has put the same cell once more, dense: it is read from there, and is
+     * what the members above say. */
+    bool is_packed;
+    uint32_t packed_file;
+    uint64_t packed_offset;
 } dms_source;
 
 /* A tensor as it is stored, and its grid of cells along one axis. */

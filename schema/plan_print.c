@@ -61,12 +61,12 @@ static void print_head(const dms_plan *plan, FILE *out) {
 }
 
 static void print_files(const dms_plan *plan, FILE *out) {
-    static const char *const kinds[] = {"model", "external", "constants"};
+    static const char *const kinds[] = {"model", "external", "constants", "packed"};
     char digest[33];
     fprintf(out, "\nfiles %" PRIu32 "\n", plan->n_files);
     for (uint32_t k = 0; k < plan->n_files; k++) {
         const dms_plan_file *file = &plan->file[k];
-        fprintf(out, "  %4" PRIu32 " %s ", k, kinds[file->kind % 3]);
+        fprintf(out, "  %4" PRIu32 " %s ", k, kinds[file->kind % 4]);
         put_name(file->name, out);
         fprintf(out, " %" PRIu64 " bytes, digest %s%s, %" PRIu32 " large ranges\n", file->bytes,
                 dms_hash_text(file->digest, digest), file->is_unread ? " (unread)" : "",
@@ -87,6 +87,9 @@ static void print_sources(const dms_plan *plan, FILE *out) {
         put_view(&source->view, out);
         if (source->valid_last != 0)
             fprintf(out, " valid to %" PRId64, source->valid_last);
+        if (source->is_packed)
+            fprintf(out, ", packed in file %" PRIu32 " + %" PRIu64, source->packed_file,
+                    source->packed_offset);
         fputc('\n', out);
     }
 }

@@ -73,7 +73,7 @@ static dms_code read_view(reader *r, const Dms__View *in, const char *what, dms_
 /* The name itself is judged by the checker (P10), before anything is opened. */
 static dms_code read_file(reader *r, const Dms__File *in, dms_plan_file *out) {
     DMS_TRY(copy_name(r, in->name, "file", &out->name));
-    if (in->kind > 2)
+    if (in->kind > 3)
         return REFUSE(r, "file '%s': kind %" PRIu32, out->name, in->kind);
     if (in->n_large_offset != in->n_large_bytes)
         return REFUSE(r, "file '%s': columns of large ranges differ in length", out->name);
@@ -108,6 +108,12 @@ static dms_code read_source(reader *r, uint32_t index, const Dms__Source *in, dm
         (in->file != 0 && in->embedded.len != 0))
         return REFUSE(r, "source %" PRIu32 ": %zu bytes embedded, valid_last %" PRIu64, index,
                       in->embedded.len, in->valid_last);
+    if (in->packed_file > r->plan->n_files || (in->packed_file != 0 && in->file == 0))
+        return REFUSE(r, "source %" PRIu32 ": packed file %" PRIu32 " does not exist", index,
+                      in->packed_file);
+    out->is_packed = in->packed_file != 0;
+    out->packed_file = out->is_packed ? in->packed_file - 1 : 0;
+    out->packed_offset = in->packed_offset;
     out->file = in->file == 0 ? DMS_NONE : in->file - 1;
     out->offset = in->offset;
     out->valid_last = (int64_t)in->valid_last;

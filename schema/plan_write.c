@@ -90,6 +90,8 @@ static dms_code put_sources(writer *w) {
         s->offset = source->offset;
         s->valid_last = (uint64_t)source->valid_last;
         s->embedded.len = (size_t)source->n_embedded;
+        s->packed_file = source->is_packed ? source->packed_file + 1 : 0;
+        s->packed_offset = source->is_packed ? source->packed_offset : 0;
         point_to(source->embedded, &s->embedded.data);
         DMS_TRY(put_view(w, &source->view, &s->view));
         w->out->source[w->out->n_source++] = s;

@@ -90,6 +90,24 @@ static uint64_t source_end_bytes(const dms_source *source) {
     return (uint64_t)end * dms_dtype_bytes(view->dtype);
 }
 
+/* A packed cell lies in a packed file, dense. That it is what the source says is dmsc's word, as
+ * the file's digest is; what it reads are bytes of that file, whatever they are. */
+static dms_code check_packed(const dms_checker *c, uint32_t k) {
+    const dms_source *source = &c->plan->source[k];
+    if (!source->is_packed)
+        return DMS_OK;
+    const dms_plan_file *file = &c->plan->file[source->packed_file];
+    if (file->kind != 3 || source->file == DMS_NONE)
+        return DMS_CHECK_REFUSE(c, "P1: source %" PRIu32 ": '%s' is no packed file", k, file->name);
+    const uint64_t bytes = dms_view_bytes(&source->view);
+    if (!dms_range_fits(source->packed_offset, bytes, file->bytes))
+        return DMS_CHECK_REFUSE(c,
+                                "P1: source %" PRIu32 ": %" PRIu64 " bytes at %" PRIu64
+                                " pass the end of %s, %" PRIu64 " bytes",
+                                k, bytes, source->packed_offset, file->name, file->bytes);
+    return DMS_OK;
+}
+
 /* The walk of one source against the size that the plan claims for its file. */
 static dms_code check_source(const dms_checker *c, uint32_t k) {
     const dms_source *source = &c->plan->source[k];
@@ -108,7 +126,7 @@ static dms_code check_source(const dms_checker *c, uint32_t k) {
                                 k, source_end_bytes(source), source->offset,
                                 in_file ? c->plan->file[source->file].name : "the plan's constant",
                                 size);
-    return DMS_OK;
+    return check_packed(c, k);
 }
 
 /* Each cell of a weight has a source of its own dims and dtype. */

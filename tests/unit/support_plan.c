@@ -65,10 +65,13 @@ static void add_sources(case_plan *c) {
     uint8_t bias[256];
     for (uint32_t k = 0; k < sizeof bias; k++)
         bias[k] = (uint8_t)k;
-    const dms_source source[4] = {{0, 0, pitched(64, 64, 128), 0, NULL, 0},
-                                  {0, 256, pitched(64, 64, 128), 0, NULL, 0},
-                                  {0, 32768, dense2(128, 64), 0, NULL, 0},
-                                  {DMS_NONE, 0, dense2(1, 64), 0, copy(c, bias, 256, 1), 256}};
+    const dms_source source[4] = {{.file = 0, .offset = 0, .view = pitched(64, 64, 128)},
+                                  {.file = 0, .offset = 256, .view = pitched(64, 64, 128)},
+                                  {.file = 0, .offset = 32768, .view = dense2(128, 64)},
+                                  {.file = DMS_NONE,
+                                   .view = dense2(1, 64),
+                                   .embedded = copy(c, bias, 256, 1),
+                                   .n_embedded = 256}};
     c->plan.file = copy(c, &file, 1, sizeof file);
     c->plan.n_files = 1;
     c->plan.source = copy(c, source, 4, sizeof *source);

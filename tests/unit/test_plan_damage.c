@@ -95,7 +95,7 @@ static void tables_name_only_what_exists(void **state) {
 static void kinds_and_sizes_are_in_range(void **state) {
     message_case *w = *state;
     Dms__Plan *m = w->m;
-    REFUSED(w, m->file[0]->kind, 3, "kind 3");
+    REFUSED(w, m->file[0]->kind, 4, "kind 4");
     REFUSED(w, m->file[0]->large_bytes[0], 32769, "large range 0");
     REFUSED(w, m->file[0]->large_offset[0], UINT64_MAX, "large range 0");
     REFUSED(w, m->tensor[0]->kind, 4, "kind 4");
@@ -108,6 +108,8 @@ static void kinds_and_sizes_are_in_range(void **state) {
     REFUSED(w, m->tensor[T_W1]->cell_len, 1, "'W1'"); /* 128 cells, which have no sources */
     REFUSED(w, m->source[0]->valid_last, UINT64_MAX, "valid_last");
     REFUSED(w, m->source[3]->file, 1, "embedded"); /* in the file and in the plan */
+    REFUSED(w, m->source[0]->packed_file, 2, "packed file 2"); /* there is one file */
+    REFUSED(w, m->source[3]->packed_file, 1, "packed file 1"); /* in the plan and packed */
     REFUSED(w, m->input[0]->dim[0], 5, "its elements are not those");
     REFUSED(w, m->input[0]->dtype, DMS_DTYPE_I32, "its elements are not those");
     REFUSED(w, m->output[0]->tensor, 0, "its elements are not those");
