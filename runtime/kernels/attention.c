@@ -3,7 +3,12 @@
  *      q[b, h, s, d]    k[b, hk, t, d]    v[b, hk, t, e]    mask[b, h, s, t]    y[b, h, s, e]
  *
  * Query head n reads key head n / (h / hk). The causal limit counts from the end: the last query
- * sees all t keys, the one before it t - 1; so one new token (s = 1) sees everything before it. */
+ * sees all t keys, the one before it t - 1; so one new token (s = 1) sees everything before it.
+ *
+ * Exporters write the triangle with a finite number, mostly the lowest one: a row whose keys are all
+ * masked then has a softmax over the keys beyond the limit too. `fill` says that number. */
+#include <math.h>
+
 #include "runtime/kernels/attention_internal.h"
 #include "runtime/kernels/rows_internal.h"
 
@@ -48,10 +53,25 @@ static dms_code check_shapes(const dms_call *call, dms_status *st) {
     return DMS_OK;
 }
 
+/* scale, softcap and, where the triangle has one, its number; fill + mask wants a mask to add. */
+static dms_code check_reals(const dms_call *call, dms_status *st) {
+    if (call->n_f != DMS_ATTENTION_FILL && call->n_f != DMS_ATTENTION_FILL + 1)
+        return dms_row_refuse(call, DMS_NO_OPERAND, st, "%" PRIu32 " real parameters, wants 2 or 3",
+                              call->n_f);
+    const bool has_fill = call->n_f > DMS_ATTENTION_FILL;
+    if (has_fill && (call->i[DMS_ATTENTION_CAUSAL] == 0 || isnan(call->f[DMS_ATTENTION_FILL])))
+        return dms_row_refuse(call, DMS_NO_OPERAND, st, "a fill of %g with causal %" PRId64,
+                              call->f[DMS_ATTENTION_FILL], call->i[DMS_ATTENTION_CAUSAL]);
+    if (call->i[DMS_ATTENTION_CAUSAL] == DMS_CAUSAL_INNER &&
+        (!has_fill || call->i[DMS_ATTENTION_MASK] != DMS_MASK_ADDED))
+        return dms_row_refuse(call, DMS_NO_OPERAND, st, "causal 2 without fill or added mask");
+    return DMS_OK;
+}
+
 static dms_code attention_check(const dms_call *call, dms_status *st) {
     const uint32_t y = call->n_in;
     const uint32_t floats[4] = {0, 1, 2, y};
-    DMS_TRY(dms_row_want_i(call, DMS_ATTENTION_CAUSAL, 0, 1, st));
+    DMS_TRY(dms_row_want_i(call, DMS_ATTENTION_CAUSAL, DMS_CAUSAL_NONE, DMS_CAUSAL_INNER, st));
     DMS_TRY(dms_row_want_i(call, DMS_ATTENTION_MASK, DMS_MASK_NONE, DMS_MASK_BOOL, st));
     DMS_TRY(dms_row_want_i(call, DMS_ATTENTION_EMPTY, DMS_EMPTY_ZERO, DMS_EMPTY_NAN, st));
     for (uint32_t k = 0; k < 4; k++) {
@@ -61,20 +81,31 @@ static dms_code attention_check(const dms_call *call, dms_status *st) {
             return dms_row_refuse(call, floats[k], st, "dtype differs from operand 0");
     }
     DMS_TRY(check_shapes(call, st));
-    return check_mask(call, st);
+    DMS_TRY(check_mask(call, st));
+    return check_reals(call, st);
 }
 
-/* Two products over all pairs of query and key; half of them when causal and square. */
+/* Pairs of query and key of one head that meet: all, or those up to the causal limit. */
+static uint64_t pairs_of_head(const dms_call *call) {
+    const uint64_t s = (uint64_t)call->view[0].dim[2], t = (uint64_t)call->view[1].dim[2];
+    const uint64_t side = s < t ? s : t; /* of the triangle whose corner is the last pair */
+    if (call->i[DMS_ATTENTION_CAUSAL] == DMS_CAUSAL_NONE)
+        return dms_mul_saturated(s, t);
+    const uint64_t triangle = dms_mul_saturated(side, side + 1) / 2;
+    const uint64_t before = dms_mul_saturated(side, t - side);
+    return triangle > UINT64_MAX - before ? UINT64_MAX : triangle + before;
+}
+
+/* Two products over the pairs that meet. */
 static uint64_t attention_flops(const dms_call *call) {
-    const dms_view *q = &call->view[0], *k = &call->view[1], *v = &call->view[2];
-    const uint64_t rows = (uint64_t)(q->dim[0] * q->dim[1] * q->dim[2]);
-    const uint64_t pairs = dms_mul_saturated(rows, (uint64_t)k->dim[2]);
-    const bool is_half = call->i[DMS_ATTENTION_CAUSAL] != 0 && q->dim[2] == k->dim[2];
-    return dms_mul_saturated(pairs, (uint64_t)(q->dim[3] + v->dim[3]) * (is_half ? 1 : 2));
+    const dms_view *q = &call->view[0], *v = &call->view[2];
+    const uint64_t heads = (uint64_t)(q->dim[0] * q->dim[1]);
+    const uint64_t pairs = dms_mul_saturated(heads, pairs_of_head(call));
+    return dms_mul_saturated(pairs, (uint64_t)(q->dim[3] + v->dim[3]) * 2);
 }
 
 static const char *const attention_i[] = {"causal", "mask_kind", "empty_row"};
-static const char *const attention_f[] = {"scale", "softcap"};
+static const char *const attention_f[] = {"scale", "softcap", "fill"};
 
 const dms_kernel_row dms_row_attention = {
     .id = DMS_K_ATTENTION,
@@ -84,7 +115,7 @@ const dms_kernel_row dms_row_attention = {
     .min_out = 1,
     .max_out = 1,
     .n_i = 3,
-    .n_f = 2,
+    .n_f = 255, /* two, or three with a fill */
     .i_name = attention_i,
     .f_name = attention_f,
     .check = attention_check,

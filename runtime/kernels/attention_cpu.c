@@ -11,6 +11,8 @@
  * order of keys; the sum of p in 16 lanes joined in halves. Keys beyond the causal limit of
  * all rows of a tile are left out; other masked keys take part with p = 0.
  * A row whose scores are all minus infinity is empty: zero, the mean of v, or NaN, by parameter.
+ * Where the triangle is a finite number, keys beyond the limit have that score; only a row that sees
+ * next to nothing feels them, and it takes them one by one, in order.
  *
  * Source: Milakov and Gimelshein 2018 (running maximum); Dao et al. 2022 (blocks). */
 #include <string.h>
@@ -43,6 +45,7 @@ typedef struct attention_scratch {
     float
         panel[PANEL * DMS_ATTENTION_MAX_WIDTH]; /* 16 keys [d][16], or 16 columns of v [key][16] */
     float high[ROWS], sum[ROWS];                /* m and l */
+    float rest;                                 /* no key beyond a limit has a higher score */
     int64_t keys[ROWS], tile_keys[ROWS / TILE]; /* that a row, or any row of a tile, may see */
 } attention_scratch;
 _Static_assert(sizeof(attention_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
@@ -285,6 +288,62 @@ static void run_block(const part *p, int64_t key, attention_scratch *s) {
     add_values(p, key, n, s);
 }
 
+/* The score of a key beyond the causal limit of row r. */
+static float score_beyond(const part *p, int64_t r, int64_t key) {
+    const float fill = (float)p->call->f[DMS_ATTENTION_FILL];
+    float mask;
+    if (p->call->i[DMS_ATTENTION_CAUSAL] != DMS_CAUSAL_INNER)
+        return fill;
+    const int64_t at = row_offset(p, p->mask, r) + key * p->mask->pitch[3];
+    DMS_ISA(dms_strip_load)
+    (p->mask->dtype, p->mask_at + at * dms_dtype_bytes(p->mask->dtype), 1, 1, &mask);
+    return fill + mask;
+}
+
+/* A limit to the scores beyond the triangle, so that most rows need not look at them: the fill, or
+ * its sum with the largest element of a mask that all rows share. */
+static float limit_rest(const part *p) {
+    if (p->call->n_f <= DMS_ATTENTION_FILL)
+        return -INFINITY;
+    if (p->call->i[DMS_ATTENTION_CAUSAL] != DMS_CAUSAL_INNER)
+        return (float)p->call->f[DMS_ATTENTION_FILL];
+    if (p->mask->pitch[1] != 0 || p->mask->pitch[2] != 0)
+        return INFINITY;
+    float top = -INFINITY;
+    for (int64_t key = 0; key < p->t; key++) {
+        const float score = score_beyond(p, 0, key);
+        top = score > top ? score : top;
+    }
+    return top;
+}
+
+/* Takes the keys beyond the limit of row r as one more block, where they weigh anything. */
+static void add_rest(const part *p, int64_t r, attention_scratch *s) {
+    float top = s->high[r], *o = s->o + r * p->e16;
+    if (s->keys[r] == p->t || s->rest == -INFINITY || dms_expf(s->rest - top) == 0.0f)
+        return;
+    for (int64_t key = s->keys[r]; key < p->t; key++) {
+        const float score = score_beyond(p, r, key);
+        top = score > top ? score : top;
+    }
+    if (top == -INFINITY)
+        return;
+    const float shrink = dms_expf(s->high[r] - top);
+    s->sum[r] *= shrink;
+    for (int64_t j = 0; j < p->e16; j++)
+        o[j] *= shrink;
+    for (int64_t key = s->keys[r]; key < p->t; key++) {
+        const float weight = dms_expf(score_beyond(p, r, key) - top);
+        if (weight == 0.0f)
+            continue;
+        load(p, p->v_at, key * p->v->pitch[2], p->v->pitch[3], p->e, s->row);
+        s->sum[r] += weight;
+        for (int64_t j = 0; j < p->e; j++)
+            o[j] = fmaf(weight, s->row[j], o[j]);
+    }
+    s->high[r] = top;
+}
+
 /* The sum of v over all keys, for rows that see none. */
 static void sum_values(const part *p, float *row, float *out) {
     memset(out, 0, (size_t)p->e16 * sizeof *out);
@@ -313,7 +372,9 @@ static void run_part(const part *p, attention_scratch *s) {
     }
     for (int64_t key = 0; key < last; key += KEYS)
         run_block(p, key, s);
+    s->rest = limit_rest(p);
     for (int64_t r = 0; r < p->rows; r++) {
+        add_rest(p, r, s);
         const bool is_empty = s->high[r] == -INFINITY && s->sum[r] == 0.0f;
         if (is_empty && empty == DMS_EMPTY_UNIFORM) {
             sum_values(p, s->row, s->o + r * p->e16);

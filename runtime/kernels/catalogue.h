@@ -110,9 +110,10 @@ typedef enum dms_kernel_id {
     /* ---- attention (attention.c): never holds more than one block of scores ------------------ */
 
     /* q[b,h,s,d], k[b,hk,t,d], v[b,hk,t,e] (, mask[b,h,s,t], added, f32 or as q, or bool) ->
-     * y[b,h,s,e]; h is a multiple of hk (group-query).  i: causal (0/1: t <= s + t_len - s_len),
-     * mask kind (0 none, 1 added, 2 bool), empty_row (0 zero, 1 uniform, 2 NaN)  f: scale, softcap
-     * (0 = none; applied before the mask) */
+     * y[b,h,s,e]; h is a multiple of hk (group-query).  i: causal (1 and 2: t <= s + t_len -
+     * s_len), mask kind (0 none, 1 added, 2 bool), empty_row (0 zero, 1 uniform, 2 NaN)  f: scale,
+     * softcap (0 = none; applied before the mask) [, fill]. A key beyond the causal limit has the
+     * score `fill` (causal 1), or fill + mask (causal 2); without a fill it is -infinity. */
     DMS_K_ATTENTION = 50,
 
     /* ---- recurrent (recurrent.c): steps of a sequence, one after another --------------------- */

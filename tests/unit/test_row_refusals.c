@@ -309,7 +309,9 @@ static void windows_are_refused(void **state) {
 static void attention_is_refused(void **state) {
     (void)state;
     static const refusal LIST[] = {
-        {{"attention", Q K V Y, "2,0,0", "1,0"}, ": integer parameter 0 is 2"},
+        {{"attention", Q K V Y, "3,0,0", "1,0"}, ": integer parameter 0 is 3"},
+        {{"attention", Q K V Y, "2,0,0", "1,0,-1"}, ": causal 2 without fill or added mask"},
+        {{"attention", Q K V Y, "1,0,0", "1"}, ": 1 real parameters, wants 2 or 3"},
         {{"attention", Q K V Y, "0,3,0", "1,0"}, ": integer parameter 1 is 3"},
         {{"attention", Q K V Y, "0,0,3", "1,0"}, ": integer parameter 2 is 3"},
         {{"attention", Q K V Y, "0,1,0", "1,0"}, ": 3 inputs and mask kind 1"},

@@ -67,8 +67,9 @@ static void a_pool_counts_its_window_for_every_output(void **state) {
         2 * 3 * 3 * (3 * 2));
 }
 
-/* Every query meets every key over d and every value over e, two flops each. */
-static void attention_counts_both_products_and_half_where_causal(void **state) {
+/* Every query meets every key over d and every value over e, two flops each; a causal one only
+ * those up to itself, counted from the end. */
+static void attention_counts_both_products_of_the_pairs_that_meet(void **state) {
     (void)state;
     uint64_t all = 0;
     for (int row = 0; row < 4 * 6; row++)
@@ -76,7 +77,16 @@ static void attention_counts_both_products_and_half_where_causal(void **state) {
             all += 2 * 8 + 2 * 5;
     const char *square = "f32[1,4,6,8] f32[1,2,6,8] f32[1,2,6,5] -> f32[1,4,6,5]";
     assert_int_equal(flops_of("attention", square, "0,0,0", "1,0"), all);
-    assert_int_equal(flops_of("attention", square, "1,0,0", "1,0"), all / 2);
+    uint64_t seen = 0;
+    for (int row = 0; row < 4 * 6; row++)
+        for (int key = 0; key < 6; key++)
+            seen += key <= row % 6 ? 2 * 8 + 2 * 5 : 0;
+    assert_int_equal(flops_of("attention", square, "1,0,0", "1,0"), seen);
+    /* two new rows behind four keys see 5 and 6 keys; eight rows see none to six */
+    const char *two = "f32[1,4,2,8] f32[1,2,6,8] f32[1,2,6,5] -> f32[1,4,2,5]";
+    assert_int_equal(flops_of("attention", two, "1,0,0", "1,0"), 4 * (5 + 6) * 26);
+    const char *eight = "f32[1,4,8,8] f32[1,2,6,8] f32[1,2,6,5] -> f32[1,4,8,5]";
+    assert_int_equal(flops_of("attention", eight, "1,0,0", "1,0"), seen);
     /* one new token sees all keys: nothing is saved */
     const char *token = "f32[1,4,1,8] f32[1,2,6,8] f32[1,2,6,5] -> f32[1,4,1,5]";
     assert_int_equal(flops_of("attention", token, "1,0,0", "1,0"), all / 6);
@@ -194,7 +204,7 @@ int main(void) {
         cmocka_unit_test(a_convolution_counts_every_tap_of_every_pixel),
         cmocka_unit_test(a_transposed_convolution_counts_from_its_input),
         cmocka_unit_test(a_pool_counts_its_window_for_every_output),
-        cmocka_unit_test(attention_counts_both_products_and_half_where_causal),
+        cmocka_unit_test(attention_counts_both_products_of_the_pairs_that_meet),
         cmocka_unit_test(what_only_moves_costs_no_flops),
         cmocka_unit_test(a_scatter_counts_what_it_adds),
         cmocka_unit_test(rows_count_in_proportion_to_their_elements),
