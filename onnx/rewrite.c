@@ -11,9 +11,9 @@
 #include "onnx/graph.h"
 #include "onnx/rewrite_internal.h"
 
-static const dms_pattern patterns[] = {
-    dms_match_scatter,  dms_match_attention, dms_match_repeated, dms_match_layer_norm,
-    dms_match_rms_norm, dms_match_gelu,      dms_match_silu,     dms_match_linear};
+static const dms_pattern patterns[] = {dms_match_scatter, dms_match_attention,  dms_match_repeated,
+                                       dms_match_masked,  dms_match_layer_norm, dms_match_rms_norm,
+                                       dms_match_gelu,    dms_match_silu,       dms_match_linear};
 
 const dms_node *dms_made_by(const dms_rewriter *rw, uint32_t tensor, const char *op) {
     const dms_graph *graph = rw->graph;

@@ -13,13 +13,12 @@
 #include <string.h>
 
 #include "onnx/graph.h"
-#include "onnx/rewrite_internal.h"
+#include "onnx/rewrite_mask.h"
 
 #define NEWEST 23u
 #define MOST_STEPS 12u
 #define HIGHEST_FILL (-1e4) /* fills above it may have weight in the softmax */
 enum { EMPTY_ZERO = 0, EMPTY_NAN = 2 };
-enum { MASK_NONE = 0, MASK_ADDED = 1 };
 
 /* What was found. Tensors are ids or DMS_NONE. */
 typedef struct found {
@@ -279,7 +278,7 @@ static bool match(const dms_rewriter *rw, const dms_node *node, found *f) {
     return true;
 }
 
-/* The mask to add, in f32, with Where(keep, ., fill) worked into it:
+/* The mask to add, with Where(keep, ., fill) worked into it:
  *     Where(keep, s, fill) + mask  =  s + Where(keep, mask, fill + mask)
  *     Where(keep, s + mask, fill)  =  s + Where(keep, mask, fill)    but for rounding below fill */
 static dms_code make_mask(dms_rewriter *rw, uint32_t id, const found *f, uint32_t *out,
@@ -308,27 +307,32 @@ static dms_code make_mask(dms_rewriter *rw, uint32_t id, const found *f, uint32_
                                   .out = DMS_NONE};
         DMS_TRY(dms_add_node(rw, &add, id, &fill, st));
     }
-    if (f->keep != DMS_NONE) {
-        const dms_new_node where = {.op = "Where",
-                                    .domain = "",
-                                    .version = NEWEST,
-                                    .n_in = 3,
-                                    .in = {f->keep, mask, fill},
-                                    .out = DMS_NONE};
-        DMS_TRY(dms_add_node(rw, &where, id, &mask, st));
-    }
     *out = mask;
-    if (mask == DMS_NONE || tensor(rw, mask)->dtype == DMS_DTYPE_F32)
+    if (f->keep == DMS_NONE)
         return DMS_OK;
-    const dms_new_node cast = {.op = "Cast",
-                               .domain = "",
-                               .version = NEWEST,
-                               .n_in = 1,
-                               .in = {mask},
-                               .out = DMS_NONE,
-                               .n_attrs = 1,
-                               .attr = {dms_attr_int("to", DMS_DTYPE_F32)}};
-    return dms_add_node(rw, &cast, id, out, st);
+    const dms_new_node where = {.op = "Where",
+                                .domain = "",
+                                .version = NEWEST,
+                                .n_in = 3,
+                                .in = {f->keep, mask, fill},
+                                .out = DMS_NONE};
+    return dms_add_node(rw, &where, id, out, st);
+}
+
+/* The mask, and the triangle that is taken out of it; k is [b,h,t,d] by now. */
+static dms_code find_triangle(dms_rewriter *rw, uint32_t id, const found *f, dms_triangle *out,
+                              dms_status *st) {
+    const int64_t diagonal = extent(rw, f->k, 2) - extent(rw, f->q, 2);
+    uint32_t mask;
+    bool is_triangle = false;
+    *out = (dms_triangle){.mask = DMS_NONE};
+    if (f->keep != DMS_NONE)
+        DMS_TRY(dms_split_keep(rw, f->keep, f->fill, f->mask, f->fill_is_inner, diagonal, id,
+                               &is_triangle, out, st));
+    if (is_triangle || (f->keep == DMS_NONE && f->mask == DMS_NONE))
+        return DMS_OK;
+    DMS_TRY(make_mask(rw, id, f, &mask, st));
+    return dms_split_mask(rw, mask, diagonal, id, out, st);
 }
 
 /* k as [b,h,t,d]: a view. */
@@ -351,22 +355,22 @@ static dms_code swap_k(dms_rewriter *rw, uint32_t id, found *f, dms_status *st) 
 
 dms_code dms_match_attention(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st) {
     found f;
-    uint32_t mask, ignored;
+    dms_triangle triangle;
+    uint32_t ignored;
     if (!match(rw, &rw->graph->node[id], &f))
         return DMS_OK;
     DMS_TRY(swap_k(rw, id, &f, st));
-    DMS_TRY(make_mask(rw, id, &f, &mask, st));
-    const dms_new_node attention = {
+    DMS_TRY(find_triangle(rw, id, &f, &triangle, st));
+    dms_new_node attention = {
         .op = "Attention",
         .domain = "dms",
         .version = 1,
-        .n_in = mask == DMS_NONE ? 3 : 4,
-        .in = {f.q, f.k, f.v, mask},
+        .n_in = triangle.mask == DMS_NONE ? 3 : 4,
+        .in = {f.q, f.k, f.v, triangle.mask},
         .out = rw->graph->node[id].out[0],
-        .n_attrs = 4,
-        .attr = {dms_attr_int("causal", 0),
-                 dms_attr_int("mask_kind", mask == DMS_NONE ? MASK_NONE : MASK_ADDED),
-                 dms_attr_int("empty_row", f.empty_row), dms_attr_float("scale", f.scale)}};
+        .n_attrs = 2,
+        .attr = {dms_attr_int("empty_row", f.empty_row), dms_attr_float("scale", f.scale)}};
+    attention.n_attrs += dms_triangle_attrs(&triangle, false, &attention.attr[attention.n_attrs]);
     DMS_TRY(dms_add_node(rw, &attention, id, &ignored, st));
     *out_done = true;
     return DMS_OK;

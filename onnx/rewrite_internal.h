@@ -14,7 +14,7 @@
 #include "onnx/rewrite.h"
 
 #define DMS_NEW_OPERANDS 4u
-#define DMS_NEW_ATTRS 5u
+#define DMS_NEW_ATTRS 6u
 
 typedef struct dms_rewriter {
     dms_graph *graph;
@@ -59,6 +59,9 @@ uint32_t dms_unscale(const dms_rewriter *rw, uint32_t tensor, double *scale);
 /* If a tensor is a Cast of another one, both of reals, that one. */
 uint32_t dms_uncast(const dms_rewriter *rw, uint32_t tensor);
 
+/* Whether a tensor is a constant, or a chain of views over one: which, and how it lies in it. */
+bool dms_view_of_constant(dms_rewriter *rw, uint32_t tensor, uint32_t *out_root, dms_view *out);
+
 /* Appends a node, named after node `like`, with shapes inferred; folds it where that is possible.
  * *out is its output. */
 DMS_CHECKED dms_code dms_add_node(dms_rewriter *rw, const dms_new_node *what, uint32_t like,
@@ -84,6 +87,9 @@ dms_code dms_match_scatter(dms_rewriter *rw, uint32_t id, bool *out_done, dms_st
 
 /* Attention 23 whose k and v are repeated for every head of q: takes them before the repeat. */
 dms_code dms_match_repeated(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* Attention 23 whose mask holds a triangle, or repeats over queries: dms.Attention without it. */
+dms_code dms_match_masked(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
 
 /* Scores, mask, softmax and the product with v: dms.Attention. */
 dms_code dms_match_attention(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);

@@ -17,7 +17,6 @@
 #define LONGEST_CHAIN 16u
 #define LARGEST_CONSTANT (64u << 20)
 
-/* The view of a constant that a chain of views makes of it: *root and *out. */
 static bool view_of_constant(dms_rewriter *rw, uint32_t id, uint32_t depth, uint32_t *root,
                              dms_view *out) {
     dms_graph *graph = rw->graph;
@@ -36,6 +35,10 @@ static bool view_of_constant(dms_rewriter *rw, uint32_t id, uint32_t depth, uint
     return node->row->alias != NULL && node->n_out == 1 && node->n_in != 0 &&
            view_of_constant(rw, node->in[0], depth + 1, root, &in) &&
            node->row->alias(graph, node, 0, &in, out);
+}
+
+bool dms_view_of_constant(dms_rewriter *rw, uint32_t tensor, uint32_t *out_root, dms_view *out) {
+    return view_of_constant(rw, tensor, 0, out_root, out);
 }
 
 /* Element `at` of i64 or i32 data. */
@@ -65,7 +68,7 @@ static const uint8_t *read_indices(dms_rewriter *rw, uint32_t id) {
 static bool counts_along(dms_rewriter *rw, uint32_t id, uint32_t axis) {
     uint32_t root;
     dms_view view;
-    if (!view_of_constant(rw, id, 0, &root, &view))
+    if (!dms_view_of_constant(rw, id, &root, &view))
         return false;
     for (uint32_t k = 0; k < view.rank; k++)
         if (k != axis && view.dim[k] > 1 && view.pitch[k] != 0)

@@ -2,7 +2,8 @@
  *
  * dms.Attention: q[b,h,s,d], k[b,hk,t,d], v[b,hk,t,e] (, mask) -> y[b,h,s,e]; the mask broadcasts
  * to [b,h,s,t]. Attributes: causal, mask_kind (0 none, 1 added, 2 bool), empty_row (0 zero,
- * 1 uniform, 2 NaN), scale, softcap. The file format never holds it.
+ * 1 uniform, 2 NaN), scale, softcap, and fill where the triangle has a finite number. The file
+ * format never holds it.
  *
  * Attention 23: heads may be folded into the last axis ([b,s,h d]); past k and v are put in front;
  * causal means t <= s + past. The kernel aligns its triangle at the end, which is the same when k
@@ -24,16 +25,17 @@ enum { Y, PRESENT_K, PRESENT_V, SCORES }; /* outputs */
 /* The parameters of one call of the kernel. */
 typedef struct parameters {
     int64_t causal, mask_kind, empty_row;
-    double scale, softcap;
+    double scale, softcap, fill;
+    bool has_fill;
 } parameters;
 
 /* Emits the call: q, k, v (, mask) and y, in this order, are `operand`. */
 static dms_code emit(dms_lowering *lo, const dms_node *node, const parameters *p,
                      const dms_lowered_operand *operand, dms_status *st) {
     const int64_t i[3] = {p->causal, p->mask_kind, p->empty_row};
-    const double f[2] = {p->scale, p->softcap};
+    const double f[3] = {p->scale, p->softcap, p->fill};
     return dms_lower_call(lo, node, DMS_K_ATTENTION, p->mask_kind == MASK_NONE ? 3 : 4, 1, operand,
-                          3, i, 2, f, st);
+                          3, i, p->has_fill ? 3 : 2, f, st);
 }
 
 /* ---- dms.Attention ------------------------------------------------------------------------- */
@@ -51,7 +53,10 @@ static dms_code own_infer(dms_graph *graph, dms_node *node, dms_status *st) {
 static dms_code own_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     const dms_graph *graph = dms_lower_graph(lo);
     const dms_tensor *q = dms_in(graph, node, Q), *k = dms_in(graph, node, K);
+    const double fill = dms_node_float(node, "fill", NAN);
     const parameters p = {.causal = dms_node_int(node, "causal", 0),
+                          .has_fill = !isnan(fill),
+                          .fill = fill,
                           .mask_kind = dms_node_int(node, "mask_kind", MASK_NONE),
                           .empty_row = dms_node_int(node, "empty_row", 0),
                           .scale = dms_node_float(node, "scale", 1.0),
