@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "onnx/graph.h"
+#include "onnx/rewrite_internal.h"
 
 #define LARGEST_CONSTANT (4u << 20) /* a triangle of 2,048 bools */
 

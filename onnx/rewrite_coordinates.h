@@ -10,7 +10,12 @@
 #ifndef DMS_ONNX_REWRITE_COORDINATES_H
 #define DMS_ONNX_REWRITE_COORDINATES_H
 
-#include "onnx/rewrite_internal.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "schema/status.h"
+
+typedef struct dms_rewriter dms_rewriter; /* rewrite_internal.h */
 
 typedef enum dms_coordinates_kind {
     DMS_COORDINATES_NONE = 0, /* none of these, or no constant */

@@ -16,6 +16,7 @@
 
 #include "onnx/graph.h"
 #include "onnx/rewrite_coordinates.h"
+#include "onnx/rewrite_internal.h"
 
 #define NEWEST 23u
 #define MOST_VISITS 200u

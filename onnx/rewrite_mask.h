@@ -16,7 +16,13 @@
 #ifndef DMS_ONNX_REWRITE_MASK_H
 #define DMS_ONNX_REWRITE_MASK_H
 
-#include "onnx/rewrite_internal.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "schema/status.h"
+
+typedef struct dms_rewriter dms_rewriter; /* rewrite_internal.h */
+typedef struct dms_attr dms_attr;         /* graph.h */
 
 /* The sides of a mask whose last two axes are queries and keys. Their axis of queries is 1, or they
  * lack it; where the mask is not split both are the same tensor. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "onnx/graph.h"
+#include "onnx/rewrite_internal.h"
 #include "onnx/rewrite_mask.h"
 
 #define NEWEST 23u

@@ -5,8 +5,8 @@
  * Query head n reads key head n / (h / hk). The causal limit counts from the end: the last query
  * sees all t keys, the one before it t - 1; so one new token (s = 1) sees everything before it.
  *
- * Exporters write the triangle with a finite number, mostly the lowest one: a row whose keys are all
- * masked then has a softmax over the keys beyond the limit too. `fill` says that number. */
+ * Exporters write the triangle with a finite number, mostly the lowest one: a row whose keys are
+ * all masked then has a softmax over the keys beyond the limit too. `fill` says that number. */
 #include <math.h>
 
 #include "runtime/kernels/attention_internal.h"

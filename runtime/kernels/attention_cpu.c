@@ -11,8 +11,8 @@
  * order of keys; the sum of p in 16 lanes joined in halves. Keys beyond the causal limit of
  * all rows of a tile are left out; other masked keys take part with p = 0.
  * A row whose scores are all minus infinity is empty: zero, the mean of v, or NaN, by parameter.
- * Where the triangle is a finite number, keys beyond the limit have that score; only a row that sees
- * next to nothing feels them, and it takes them one by one, in order.
+ * Where the triangle is a finite number, keys beyond the limit have that score; only a row that
+ * sees next to nothing feels them, and it takes them one by one, in order.
  *
  * Source: Milakov and Gimelshein 2018 (running maximum); Dao et al. 2022 (blocks). */
 #include <string.h>

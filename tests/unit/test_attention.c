@@ -98,16 +98,16 @@ static void expect_specified(const call_case *c, const shape *z) {
 /* batch heads shared s t d e  causal mask empty softcap */
 static const shape shapes[] = {
     {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, false, 0},      {2, 3, 3, 7, 9, 16, 16, 0, 0, 0, 0, false, 0},
-    {1, 4, 2, 5, 300, 20, 24, 1, 0, 0, 0, false, 0}, /* two blocks of keys, two heads share */
-    {1, 2, 1, 100, 100, 8, 17, 1, 0, 0, 0, false, 0}, /* tiles end on the diagonal; two heads' rows meet */
-    {1, 8, 2, 1, 513, 64, 64, 1, 0, 0, 0, false, 0}, /* one new token */
-    {2, 2, 2, 13, 40, 12, 8, 0, 1, 0, 0, false, 0},  /* added mask */
-    {2, 2, 1, 13, 290, 12, 8, 0, 2, 0, 0, false, 0}, /* bool mask */
-    {1, 2, 2, 6, 30, 300, 5, 1, 2, 1, 0, false, 0},  /* two segments of q k; causal and masked */
-    {1, 1, 1, 9, 20, 8, 8, 0, 0, 0, 3.0, false, 0},  /* softcap */
-    {1, 2, 2, 8, 5, 8, 8, 1, 0, 0, 0, false, 0}, /* more queries than keys: the first rows are empty */
-    {1, 2, 2, 8, 5, 8, 8, 1, 0, 1, 0, false, 0}, /* ... uniform */
-    {1, 2, 2, 8, 5, 8, 8, 1, 0, 2, 0, false, 0}, /* ... NaN */
+    {1, 4, 2, 5, 300, 20, 24, 1, 0, 0, 0, false, 0},  /* two blocks of keys, two heads share */
+    {1, 2, 1, 100, 100, 8, 17, 1, 0, 0, 0, false, 0}, /* tiles on the diagonal, heads meet */
+    {1, 8, 2, 1, 513, 64, 64, 1, 0, 0, 0, false, 0},  /* one new token */
+    {2, 2, 2, 13, 40, 12, 8, 0, 1, 0, 0, false, 0},   /* added mask */
+    {2, 2, 1, 13, 290, 12, 8, 0, 2, 0, 0, false, 0},  /* bool mask */
+    {1, 2, 2, 6, 30, 300, 5, 1, 2, 1, 0, false, 0},   /* two segments of q k; causal and masked */
+    {1, 1, 1, 9, 20, 8, 8, 0, 0, 0, 3.0, false, 0},   /* softcap */
+    {1, 2, 2, 8, 5, 8, 8, 1, 0, 0, 0, false, 0},      /* rows without a key: zero */
+    {1, 2, 2, 8, 5, 8, 8, 1, 0, 1, 0, false, 0},      /* ... uniform */
+    {1, 2, 2, 8, 5, 8, 8, 1, 0, 2, 0, false, 0},      /* ... NaN */
 };
 
 static void every_row_is_a_softmax_over_its_keys(void **state) {
