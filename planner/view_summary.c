@@ -23,6 +23,13 @@ const char *dms_time_text(int64_t ns, bool utf8, char out[32]) {
     return out;
 }
 
+/* The width for printf that puts a text into `columns`: it counts bytes, and a letter may have two. */
+static int width_for(const char *text, int columns) {
+    for (; *text != 0; text++)
+        columns += ((unsigned char)*text & 0xc0) == 0x80;
+    return columns;
+}
+
 /* A bar of `share` (0..1) of `cells` cells. */
 static void print_bar(double share, int cells, bool utf8, FILE *out) {
     const int full = (int)(share * cells + 0.5);
@@ -131,13 +138,14 @@ static void print_candidates(const dms_compiled *c, bool utf8, FILE *out) {
     (void)fprintf(out, "  candidate        predicted   / bound\n");
     for (uint32_t k = d->n_candidates; k-- > 0;) {
         const int64_t ns = d->candidates[k].period_ns;
-        (void)fprintf(out, "  %-14s %11s  %8.3f  ", d->candidates[k].name,
-                      dms_time_text(ns, utf8, text), (double)ns / (double)d->bound_ns);
+        (void)dms_time_text(ns, utf8, text);
+        (void)fprintf(out, "  %-14s %*s  %8.3f  ", d->candidates[k].name, width_for(text, 11), text,
+                      (double)ns / (double)d->bound_ns);
         print_bar((double)ns / (double)slowest, BAR_CELLS, utf8, out);
         (void)fputc('\n', out);
     }
-    (void)fprintf(out, "  %-14s %11s  %8.3f  ", "this plan",
-                  dms_time_text(d->period_ns, utf8, text),
+    (void)dms_time_text(d->period_ns, utf8, text);
+    (void)fprintf(out, "  %-14s %*s  %8.3f  ", "this plan", width_for(text, 11), text,
                   (double)d->period_ns / (double)d->bound_ns);
     print_bar((double)d->period_ns / (double)slowest, BAR_CELLS, utf8, out);
     (void)fprintf(out, "  <\n\n");

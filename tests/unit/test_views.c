@@ -10,50 +10,7 @@
 #include <graphviz/cgraph.h>
 #include <jansson.h>
 
-#include "planner/views.h"
-#include "support_graph.h"
-
-#define AMPLE (1ull << 40)
-#define TEXT_BYTES (1u << 20)
-
-/* A chain of `layers` products with a function behind each; names count the layers. */
-static void make_layers(graph_case *g, uint32_t layers) {
-    uint32_t x = graph_input(g, "x<&>\"", 16, 64);
-    for (uint32_t k = 0; k < layers; k++) {
-        char name[32];
-        (void)snprintf(name, sizeof name, "layers.%u.w", (unsigned)k);
-        const uint32_t w = graph_weight(g, name, 64, 64, k);
-        (void)snprintf(name, sizeof name, "a%u", (unsigned)k);
-        const uint32_t a = graph_result(g, name, 16, 64);
-        (void)snprintf(name, sizeof name, "b%u", (unsigned)k);
-        const uint32_t b = graph_result(g, name, 16, 64);
-        graph_matmul(g, x, w, a);
-        graph_unary(g, DMS_FN_TANH, a, b);
-        x = b;
-    }
-    graph_output(g, x);
-}
-
-/* Plans the case half way between its floor and what it takes at most. */
-static void plan_half(graph_case *g, dms_compiled *c) {
-    dms_status st;
-    assert_int_equal(graph_plan(g, AMPLE, AMPLE, c, &st), DMS_OK);
-    const uint64_t budget = (c->floor.device_bytes + c->plan.device_arena) / 2;
-    assert_int_equal(graph_plan(g, budget, AMPLE, c, &st), DMS_OK);
-}
-
-typedef void view_function(const dms_compiled *, const dms_view_facts *, FILE *);
-
-/* The text of a view, in the arena of the case. */
-static char *text_of(graph_case *g, view_function *view, const dms_compiled *c,
-                     const dms_view_facts *facts) {
-    char *text = dms_alloc(&g->arena, TEXT_BYTES, 1);
-    FILE *file = fmemopen(text, TEXT_BYTES, "w");
-    assert_non_null(file);
-    view(c, facts, file);
-    assert_int_equal(fclose(file), 0);
-    return text;
-}
+#include "support_views.h"
 
 static json_int_t integer(const json_t *root, const char *key) {
     const json_t *value = json_object_get(root, key);
@@ -66,11 +23,10 @@ static void json_has_every_key_of_the_contract(void **state) {
     (void)state;
     graph_case g;
     dms_compiled c;
-    graph_begin(&g);
-    make_layers(&g, 6);
-    plan_half(&g, &c);
+    views_layers(&g, 6, 2);
+    views_plan_half(&g, &c);
     const dms_view_facts facts = {.compile_ms = 12, .peak_rss_bytes = 34};
-    json_t *root = json_loads(text_of(&g, dms_view_json, &c, &facts), 0, NULL);
+    json_t *root = json_loads(views_text(&g, dms_view_json, &c, &facts), 0, NULL);
     assert_non_null(root);
     assert_int_equal(integer(root, "compile_ms"), 12);
     assert_int_equal(integer(root, "peak_rss_bytes"), 34);
@@ -96,31 +52,20 @@ static void no_candidate_is_better_than_the_plan(void **state) {
     (void)state;
     graph_case g;
     dms_compiled c;
-    graph_begin(&g);
-    make_layers(&g, 10);
-    plan_half(&g, &c);
+    views_layers(&g, 10, 2);
+    views_plan_half(&g, &c);
     for (uint32_t k = 0; k < c.decision.n_candidates; k++)
         assert_true(c.decision.candidates[k].period_ns >= c.plan.period_ns);
     graph_end(&g);
-}
-
-/* Reads a picture back; the caller closes the graph. */
-static Agraph_t *picture_of(graph_case *g, const dms_compiled *c) {
-    const dms_view_facts facts = {.utf8 = true};
-    Agraph_t *graph = agmemread(text_of(g, dms_view_dot, c, &facts));
-    if (graph == NULL)
-        fail_msg("the picture is no valid DOT");
-    return graph;
 }
 
 static void a_small_picture_has_every_step_and_every_copy(void **state) {
     (void)state;
     graph_case g;
     dms_compiled c;
-    graph_begin(&g);
-    make_layers(&g, 5);
-    plan_half(&g, &c);
-    Agraph_t *graph = picture_of(&g, &c);
+    views_layers(&g, 5, 2);
+    views_plan_half(&g, &c);
+    Agraph_t *graph = views_picture(&g, &c);
     char name[16];
     for (uint32_t s = 0; s < c.steps.n_steps; s++) {
         (void)snprintf(name, sizeof name, "s%u", (unsigned)s);
@@ -141,10 +86,9 @@ static void a_large_picture_folds_equal_layers_into_at_most_40_boxes(void **stat
     (void)state;
     graph_case g;
     dms_compiled c;
-    graph_begin(&g);
-    make_layers(&g, 80);
-    plan_half(&g, &c);
-    Agraph_t *graph = picture_of(&g, &c);
+    views_layers(&g, 80, 2);
+    views_plan_half(&g, &c);
+    Agraph_t *graph = views_picture(&g, &c);
     assert_true(agnnodes(graph) <= 40);
     assert_non_null(agnode(graph, "fold", 0)); /* the inner 76 of 80 layers */
     assert_non_null(agnode(graph, "host", 0));
@@ -157,12 +101,11 @@ static void the_same_compile_gives_the_same_picture(void **state) {
     (void)state;
     graph_case g;
     dms_compiled c;
-    graph_begin(&g);
-    make_layers(&g, 5);
-    plan_half(&g, &c);
+    views_layers(&g, 5, 2);
+    views_plan_half(&g, &c);
     const dms_view_facts facts = {.utf8 = true};
-    assert_string_equal(text_of(&g, dms_view_dot, &c, &facts),
-                        text_of(&g, dms_view_dot, &c, &facts));
+    assert_string_equal(views_text(&g, dms_view_dot, &c, &facts),
+                        views_text(&g, dms_view_dot, &c, &facts));
     graph_end(&g);
 }
 
@@ -180,11 +123,10 @@ static void the_summary_says_what_fits_and_how_near_the_best_it_is(void **state)
     (void)state;
     graph_case g;
     dms_compiled c;
-    graph_begin(&g);
-    make_layers(&g, 6);
-    plan_half(&g, &c);
+    views_layers(&g, 6, 2);
+    views_plan_half(&g, &c);
     const dms_view_facts facts = {.plan_path = "plan.bin", .compile_ms = 1500};
-    const char *text = text_of(&g, dms_view_summary, &c, &facts);
+    const char *text = views_text(&g, dms_view_summary, &c, &facts);
     char budget[64];
     (void)snprintf(budget, sizeof budget, "device budget %llu bytes",
                    (unsigned long long)c.device_budget);
