@@ -74,6 +74,7 @@ static const struct {
     {"num_groups", INT},
     {"num_heads", INT},
     {"num_outputs", INT},
+    {"output_dtype", INT},
     {"output_padding", INTS},
     {"output_shape", INTS},
     {"p", INT},

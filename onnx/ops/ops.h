@@ -35,10 +35,12 @@ typedef struct dms_op_family {
     X(einsum)                                                                                      \
     X(fused)                                                                                       \
     X(index)                                                                                       \
+    X(integer)                                                                                     \
     X(join)                                                                                        \
     X(norm)                                                                                        \
     X(pool)                                                                                        \
     X(product)                                                                                     \
+    X(quantize)                                                                                    \
     X(recurrent)                                                                                   \
     X(reduce)                                                                                      \
     X(resize)                                                                                      \

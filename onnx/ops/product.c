@@ -11,11 +11,18 @@
 #include <string.h>
 
 #include "onnx/graph.h"
-#include "onnx/ops/common.h"
+#include "onnx/ops/product.h"
 
 /* Reals and wide integers: narrow ones would overflow, and ONNX has other operators for them. */
 #define PRODUCT_DTYPES                                                                             \
     (DMS_OPS_FLOAT | DMS_OPS_INDEX | DMS_DTYPE_BIT(DMS_DTYPE_U32) | DMS_DTYPE_BIT(DMS_DTYPE_U64))
+
+/* One side of a product: its dims, and a name for messages. */
+typedef struct dms_factor {
+    const char *name;
+    uint32_t rank;
+    int64_t dim[DMS_MAX_RANK];
+} dms_factor;
 
 /* ---- MatMul -------------------------------------------------------------------------------- */
 
@@ -30,14 +37,15 @@ typedef struct matmul_dims {
 
 /* Both shapes made ready, and checked: columns of a against rows of b, leading axes against each
  * other by the rule of broadcasting. */
-static dms_code matmul_read(const dms_graph *graph, const dms_node *node, matmul_dims *out,
-                            dms_status *st) {
-    const dms_tensor *a = dms_in(graph, node, 0), *b = dms_in(graph, node, 1);
+static dms_code matmul_read(const dms_node *node, const dms_factor *a, const dms_factor *b,
+                            matmul_dims *out, dms_status *st) {
     out->a_is_vector = a->rank == 1;
     out->b_is_vector = b->rank == 1;
     out->a[0] = 1;
-    out->a_rank = dms_ops_dims(a, out->a + out->a_is_vector) + out->a_is_vector;
-    out->b_rank = dms_ops_dims(b, out->b) + out->b_is_vector;
+    memcpy(out->a + out->a_is_vector, a->dim, a->rank * sizeof *a->dim);
+    memcpy(out->b, b->dim, b->rank * sizeof *b->dim);
+    out->a_rank = a->rank + out->a_is_vector;
+    out->b_rank = b->rank + out->b_is_vector;
     if (out->b_is_vector)
         out->b[1] = 1;
     out->m = out->a[out->a_rank - 2];
@@ -63,24 +71,38 @@ static dms_code matmul_read(const dms_graph *graph, const dms_node *node, matmul
     return DMS_OK;
 }
 
-/* MatMul(a, b): [..., m, k] by [..., k, n]; leading axes are broadcast. A vector on the left is
- * a row, on the right a column, and its axis vanishes from the result. [5, 1, 2, 3] by [4, 3, 6]
- * give [5, 4, 2, 6]; [3] by [5, 3, 6] give [5, 6]. */
-static dms_code matmul_infer(dms_graph *graph, dms_node *node, dms_status *st) {
+/* Input k as a factor of a product. */
+static dms_factor factor_of(const dms_graph *graph, const dms_node *node, uint32_t k) {
+    const dms_tensor *t = dms_in(graph, node, k);
+    dms_factor factor = {.name = t->name};
+    factor.rank = dms_ops_dims(t, factor.dim);
+    return factor;
+}
+
+dms_code dms_product_infer(dms_graph *graph, const dms_node *node, uint32_t a, uint32_t b,
+                           dms_dtype dtype, dms_status *st) {
     matmul_dims d;
     int64_t dim[DMS_MAX_RANK];
     uint32_t rank = 0;
-    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, 1, PRODUCT_DTYPES, st));
-    DMS_TRY(dms_ops_want_rank(graph, node, 0, 1, DMS_MAX_RANK, st));
-    DMS_TRY(dms_ops_want_rank(graph, node, 1, 1, DMS_MAX_RANK, st));
-    DMS_TRY(matmul_read(graph, node, &d, st));
+    DMS_TRY(dms_ops_want_rank(graph, node, a, 1, DMS_MAX_RANK, st));
+    DMS_TRY(dms_ops_want_rank(graph, node, b, 1, DMS_MAX_RANK, st));
+    const dms_factor factor[2] = {factor_of(graph, node, a), factor_of(graph, node, b)};
+    DMS_TRY(matmul_read(node, &factor[0], &factor[1], &d, st));
     for (; rank < d.n_batch; rank++)
         dim[rank] = d.batch[rank];
     if (!d.a_is_vector)
         dim[rank++] = d.m;
     if (!d.b_is_vector)
         dim[rank++] = d.n;
-    return dms_set_output(graph, node, 0, dms_in(graph, node, 0)->dtype, rank, dim, st);
+    return dms_set_output(graph, node, 0, dtype, rank, dim, st);
+}
+
+/* MatMul(a, b): [..., m, k] by [..., k, n]; leading axes are broadcast. A vector on the left is
+ * a row, on the right a column, and its axis vanishes from the result. [5, 1, 2, 3] by [4, 3, 6]
+ * give [5, 4, 2, 6]; [3] by [5, 3, 6] give [5, 6]. */
+static dms_code matmul_infer(dms_graph *graph, dms_node *node, dms_status *st) {
+    DMS_TRY(dms_ops_want_one_dtype(graph, node, 0, 1, PRODUCT_DTYPES, st));
+    return dms_product_infer(graph, node, 0, 1, dms_in(graph, node, 0)->dtype, st);
 }
 
 /* y = alpha a b + beta c; `operand` holds a, b, perhaps c, y. */
@@ -112,15 +134,24 @@ static bool flatten_rows(const matmul_dims *d, dms_lowered_operand *operand) {
     return true;
 }
 
-/* One DMS_K_MATMUL. A weight shared by all rows is one matrix product, which can be cut along n;
- * otherwise the matrices are repeated by pitches of 0. */
-static dms_code matmul_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
+/* An operand as a factor; its name is that of the node's input for messages alone. */
+static dms_factor factor_of_view(const dms_view *view) {
+    dms_factor factor = {.name = "", .rank = view->rank};
+    memcpy(factor.dim, view->dim, view->rank * sizeof *view->dim);
+    return factor;
+}
+
+/* A weight shared by all rows is one matrix product, which can be cut along n; otherwise the
+ * matrices are repeated by pitches of 0. */
+dms_code dms_product_emit(dms_lowering *lo, const dms_node *node,
+                          const dms_lowered_operand *factors_and_result, dms_status *st) {
     matmul_dims d;
     int64_t full[3][DMS_MAX_RANK + 1];
-    DMS_TRY(matmul_read(dms_lower_graph(lo), node, &d, st));
-    dms_lowered_operand operand[3] = {dms_lower_operand(lo, node->in[0]),
-                                      dms_lower_operand(lo, node->in[1]),
-                                      dms_lower_operand(lo, node->out[0])};
+    dms_lowered_operand operand[3];
+    memcpy(operand, factors_and_result, sizeof operand);
+    const dms_factor factor[2] = {factor_of_view(&operand[0].view),
+                                  factor_of_view(&operand[1].view)};
+    DMS_TRY(matmul_read(node, &factor[0], &factor[1], &d, st));
     if (d.k == 0) /* an empty sum */
         return dms_ops_fill(lo, node, 0, &operand[2], st);
     if (flatten_rows(&d, operand))
@@ -142,6 +173,14 @@ static dms_code matmul_lower(dms_lowering *lo, const dms_node *node, dms_status 
             return dms_node_fail(node, st, "its matrices cannot be repeated");
     }
     return emit_product(lo, node, 2, operand, 1.0, 0.0, st);
+}
+
+/* One DMS_K_MATMUL. */
+static dms_code matmul_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
+    const dms_lowered_operand operand[3] = {dms_lower_operand(lo, node->in[0]),
+                                            dms_lower_operand(lo, node->in[1]),
+                                            dms_lower_operand(lo, node->out[0])};
+    return dms_product_emit(lo, node, operand, st);
 }
 
 /* ---- Gemm ---------------------------------------------------------------------------------- */

@@ -126,6 +126,14 @@ typedef enum dms_kernel_id {
      * gate), then 3 functions per direction (dms_cell_fn)  f: clip (0 = none), then alpha, beta per
      * function */
     DMS_K_RECURRENT = 60,
+
+    /* ---- quantised (quantize.c): floats as small integers; all operands have the same dims -- */
+
+    /* x, scale (, zero) -> y = clamp(round(x / scale) + zero): x f32, f16, bf16 or i32, scale a
+     * float, zero as y: u8, i8, u16 or i16 */
+    DMS_K_QUANTIZE = 64,
+    /* x, scale (, zero) -> y = (x - zero) scale: x and zero u8, i8, u16, i16 or i32, y as scale */
+    DMS_K_DEQUANTIZE = 65,
 } dms_kernel_id;
 
 /* cell of DMS_K_RECURRENT. */

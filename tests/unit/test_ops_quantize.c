@@ -1,0 +1,186 @@
+/* test_ops_quantize.c - quantised operators: how scales are spread, exact sums of bytes. Computed
+ * inputs hold 0, 1, 2, ... */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "support_ops.h"
+
+static void the_zero_names_the_type(void **state) {
+    (void)state;
+    INFERS("QuantizeLinear-13", "x:f32[2,3] s=f32(2.) z=i8(1)", "", 1, "i8 [2, 3]");
+    INFERS("QuantizeLinear-13", "x:f32[2,3] s=f32(2.)", "", 1, "u8 [2, 3]");
+    INFERS("QuantizeLinear-21", "x:f32[2,3] s=f32(2.)", "output_dtype=i16", 1, "i16 [2, 3]");
+    INFERS("QuantizeLinear-13", "x:f32[2,3] s=f32(2.) z=i16(1)", "", 1,
+           "node 'n' (QuantizeLinear): input 'z' has dtype i16, which this operator does not take");
+    INFERS("DequantizeLinear-19", "x:u8[2,3] s:f16[]", "", 1, "f16 [2, 3]");
+    INFERS("DequantizeLinear-10", "x:i32[2,3] s=f32(2.)", "", 1, "f32 [2, 3]");
+}
+
+static void one_scale_serves_all(void **state) {
+    (void)state;
+    VALUES("QuantizeLinear-10", "x:f32[6] s=f32(2.) z=u8(10)", "", 1, "u8 [6]: 10 10 11 12 12 12");
+    VALUES("DequantizeLinear-10", "x:u8[4] s=f32(0.5) z=u8(2)", "", 1, "f32 [4]: -1 -0.5 0 0.5");
+    VALUES("DequantizeLinear-13", "x:u8[1,2] s=f32{0.5}", "", 1, "f32 [1, 2]: 0 0.5");
+}
+
+/* Axis 1 unless it is said otherwise. */
+static void a_vector_of_scales_lies_along_the_axis(void **state) {
+    (void)state;
+    VALUES("DequantizeLinear-13", "x:u8[2,3] s=f32{1,2,3} z=u8{0,1,2}", "", 1,
+           "f32 [2, 3]: 0 0 0 3 6 9");
+    VALUES("DequantizeLinear-13", "x:u8[2,3] s=f32{1,2}", "axis=0", 1, "f32 [2, 3]: 0 1 2 6 8 10");
+    VALUES("QuantizeLinear-13", "x:f32[2,2,2] s=f32{1,2} z=u8{0,100}", "axis=-1", 1,
+           "u8 [2, 2, 2]: 0 100 2 102 4 102 6 104");
+    assert_string_equal(op_calls("QuantizeLinear-13", "x:f32[2,3,4] s:f32[3] z:u8[3]", "", 1),
+                        "quantize()");
+    assert_string_equal(op_operand(0, 1), "f32 [2, 3, 4] pitches [0, 1, 0] offset 0");
+}
+
+static void blocks_share_a_scale(void **state) {
+    (void)state;
+    VALUES("DequantizeLinear-21", "x:u8[4,2] s=f32[2,2]{1,2,3,4}", "axis=0 block_size=2", 1,
+           "f32 [4, 2]: 0 2 2 6 12 20 18 28");
+    VALUES("QuantizeLinear-21", "x:f32[1,4] s=f32[1,2]{1,2} z=i8[1,2]{0,1}", "block_size=2", 1,
+           "i8 [1, 4]: 0 1 2 3");
+    INFERS("DequantizeLinear-21", "x:u8[5,2] s:f32[3,2]", "axis=0 block_size=2", 1,
+           "node 'n' (DequantizeLinear): input 's' covers 6 of 5 elements along axis 0; only whole "
+           "blocks are supported");
+}
+
+static void scales_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    INFERS("QuantizeLinear-10", "x:f32[2,3] s:f32[3]", "", 1,
+           "node 'n' (QuantizeLinear): input 's' has more than one element");
+    INFERS("QuantizeLinear-13", "x:f32[2,3] s:f32[2]", "", 1,
+           "node 'n' (QuantizeLinear): input 's' has 2 elements for 3 entries of its axis");
+    INFERS("QuantizeLinear-13", "x:f32[2,3] s:f32[3] z:u8[2]", "", 1,
+           "node 'n' (QuantizeLinear): inputs 's' and 'z' differ in size");
+    INFERS("QuantizeLinear-13", "x:f64[2,3] s:f32[3]", "", 1,
+           "node 'n' (QuantizeLinear): input 'x' has dtype f64, which this operator does not take");
+    INFERS("DequantizeLinear-23", "x:u8[2,3] s=f32(1.)", "output_dtype=f16", 1,
+           "node 'n' (DequantizeLinear): attribute 'output_dtype' is not the dtype of input 's'");
+}
+
+/* The range -2 to 4 is 6: scale 6 / 255 = 0.0235294, zero 85. Zeros alone: scale 1. The range holds
+ * 0 even if no element does. */
+static void a_dynamic_scale_comes_from_the_range(void **state) {
+    (void)state;
+    VALUES("DynamicQuantizeLinear-11", "x=f32{-2,4}", "", 3,
+           "u8 [2]: 0 255; f32 []: 0.02353; u8 []: 85");
+    VALUES("DynamicQuantizeLinear-11", "x=f32{0,0}", "", 3, "u8 [2]: 0 0; f32 []: 1; u8 []: 0");
+    VALUES("DynamicQuantizeLinear-11", "x=f32{51,255}", "", 3,
+           "u8 [2]: 51 255; f32 []: 1; u8 []: 0");
+    VALUES("DynamicQuantizeLinear-11", "x=f32{-255}", "", 3, "u8 [1]: 0; f32 []: 1; u8 []: 255");
+    INFERS("DynamicQuantizeLinear-11", "x:f32[0]", "", 3,
+           "node 'n' (DynamicQuantizeLinear): input 'x' has no element");
+}
+
+/* a = 0 1 2; 3 4 5. */
+static void products_of_bytes_are_integers(void **state) {
+    (void)state;
+    VALUES("MatMulInteger-10", "a:u8[2,3] b:u8[3,2]", "", 1, "i32 [2, 2]: 10 13 28 40");
+    VALUES("MatMulInteger-10", "a:u8[2,3] b:i8[3,2] z=u8(1)", "", 1, "i32 [2, 2]: 4 4 22 31");
+    /* a zero per row of a, and per column of b */
+    VALUES("MatMulInteger-10", "a:u8[2,3] b:u8[3,2] z=u8{0,3} y=u8{0,1}", "", 1,
+           "i32 [2, 2]: 10 10 10 10");
+    VALUES("MatMulInteger-10", "a:u8[3] b:u8[3]", "", 1, "i32 []: 5");
+    INFERS("MatMulInteger-10", "a:u8[2,3] b:u8[2,3]", "", 1,
+           "node 'n' (MatMulInteger): input 'a' has 3 columns, input 'b' 2 rows");
+    INFERS("MatMulInteger-10", "a:u8[2,3] b:u8[3,2] z:u8[3]", "", 1,
+           "node 'n' (MatMulInteger): input 'z' has 3 elements, wants 1 or 2");
+    INFERS("MatMulInteger-10", "a:u8[2,3] b:u8[3,2] z:i8[1]", "", 1,
+           "node 'n' (MatMulInteger): input 'z' has dtype i8, which this operator does not take");
+}
+
+/* 256 products of bytes stay below 2^24, where f32 counts every integer: longer rows are cut. */
+static void long_sums_are_cut_where_f32_is_exact(void **state) {
+    (void)state;
+    CALLS("MatMulInteger-10", "a:u8[2,256] b:u8[256,2]", "",
+          "dequantize(); dequantize(); matmul(0 2 | 1 0); cast(1)");
+    CALLS("MatMulInteger-10", "a:u8[2,600] b:u8[600,2]", "",
+          "dequantize(); dequantize(); matmul(0 2 | 1 0); cast(1); matmul(0 2 | 1 0); cast(1); "
+          "binary(0); matmul(0 2 | 1 0); cast(1); binary(0)");
+    assert_string_equal(op_operand(7, 0), "f32 [2, 88] pitches [600, 1] offset 512");
+    assert_string_equal(op_operand(7, 1), "f32 [88, 2] pitches [2, 1] offset 1024");
+}
+
+/* k k for k = 0 .. 255 three times, then for 0 .. 230: 20,761,195 is odd and above 2^24, so f32 does
+ * not have it. */
+static void sums_beyond_f32_are_exact(void **state) {
+    (void)state;
+    VALUES("MatMulInteger-10", "a:u8[1,999] b:u8[999,1]", "", 1, "i32 [1, 1]: 20761195");
+}
+
+static void a_product_is_quantised_again(void **state) {
+    (void)state;
+    /* sums 10 13 28 40, x 0.5 x 0.5 / 0.25 + 3 */
+    VALUES("QLinearMatMul-10",
+           "a:u8[2,3] s=f32(0.5) z=u8(0) b:u8[3,2] t=f32(0.5) y=u8(0) u=f32(0.25) w=u8(3)", "", 1,
+           "u8 [2, 2]: 13 16 31 43");
+    /* a scale per column: 10 x 1, 13 x 10 (beyond i8), 28 x 1, 40 x 10 */
+    VALUES("QLinearMatMul-21",
+           "a:u8[2,3] s=f32(1.) z=u8(0) b:u8[3,2] t=f32{1,10} y=u8(0) u=f32(1.) w=i8(0)", "", 1,
+           "i8 [2, 2]: 10 127 28 127");
+}
+
+/* x = 0 .. 8 as 3 x 3; a window of ones. What lies outside counts as the zero of x. */
+static void convolutions_of_bytes_are_integers(void **state) {
+    (void)state;
+    VALUES("ConvInteger-10", "x:u8[1,1,3,3] w=u8[1,1,2,2]{1,1,1,1}", "", 1,
+           "i32 [1, 1, 2, 2]: 8 12 20 24");
+    VALUES("ConvInteger-10", "x:u8[1,1,3,3] w=u8[1,1,2,2]{1,1,1,1} z=u8(1)", "pads=[1,0,0,0]", 1,
+           "i32 [1, 1, 3, 2]: -1 1 4 8 16 20");
+    VALUES("ConvInteger-10", "x:u8[1,2,3] w=u8[2,1,2]{1,1,1,2} z=u8(0) y=u8{0,1}", "group=2", 1,
+           "i32 [1, 2, 2]: 1 3 4 5");
+    INFERS("ConvInteger-10", "x:u8[1,3,3,3] w:u8[2,2,2,2]", "", 1,
+           "node 'n' (ConvInteger): input 'x' has 3 channels in 1 groups, weight 'w' has 2 filters "
+           "of 2");
+    INFERS("ConvInteger-10", "x:u8[1,600,3,3] w:u8[2,300,1,1]", "group=2", 1,
+           "node 'n' (ConvInteger): a window of 1 x 1 over 300 channels per group: sums of bytes "
+           "have at most 256 terms");
+}
+
+static void long_windows_are_cut_along_channels(void **state) {
+    (void)state;
+    CALLS("ConvInteger-10", "x:u8[1,40,3,3] w:u8[2,40,3,3]", "",
+          "dequantize(); dequantize(); conv(1 1 1 1 1 0 0); cast(1); conv(1 1 1 1 1 0 0); cast(1); "
+          "binary(0)");
+    assert_string_equal(op_operand(4, 0), "f32 [1, 12, 3, 3] pitches [360, 9, 3, 1] offset 252");
+    assert_string_equal(op_operand(4, 1), "f32 [2, 12, 3, 3] pitches [360, 9, 3, 1] offset 252");
+}
+
+static void a_convolution_is_quantised_again(void **state) {
+    (void)state;
+    /* sums 8 12 20 24, + 2, x 0.5 */
+    VALUES("QLinearConv-10",
+           "x:u8[1,1,3,3] s=f32(0.5) z=u8(0) w=u8[1,1,2,2]{1,1,1,1} t=f32(1.) y=u8(0) u=f32(1.) "
+           "v=u8(0) b=i32{2}",
+           "", 1, "u8 [1, 1, 2, 2]: 5 7 11 13");
+    INFERS("QLinearConv-10",
+           "x:u8[1,1,3,3] s=f32(0.5) z=u8(0) w:u8[1,1,2,2] t=f32(1.) y=u8(0) u=f32(1.) v=u8(0) "
+           "b:i32[2]",
+           "", 1, "node 'n' (QLinearConv): input 'b' has 2 elements for 1 output channels");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_zero_names_the_type),
+        cmocka_unit_test(one_scale_serves_all),
+        cmocka_unit_test(a_vector_of_scales_lies_along_the_axis),
+        cmocka_unit_test(blocks_share_a_scale),
+        cmocka_unit_test(scales_that_do_not_fit_are_refused),
+        cmocka_unit_test(a_dynamic_scale_comes_from_the_range),
+        cmocka_unit_test(products_of_bytes_are_integers),
+        cmocka_unit_test(long_sums_are_cut_where_f32_is_exact),
+        cmocka_unit_test(sums_beyond_f32_are_exact),
+        cmocka_unit_test(a_product_is_quantised_again),
+        cmocka_unit_test(convolutions_of_bytes_are_integers),
+        cmocka_unit_test(long_windows_are_cut_along_channels),
+        cmocka_unit_test(a_convolution_is_quantised_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
