@@ -97,6 +97,85 @@ static void narrow_floats_compare_by_value(void **state) {
     assert_int_equal(compare_as(DMS_DTYPE_BF16, brain, DMS_DTYPE_U16, brain, 2, 0, 0).n_failed, 0);
 }
 
+/* Relative to a reference of 0 nothing can be; the largest ratio is that of the others. */
+static void the_largest_differences_are_kept_apart(void **state) {
+    (void)state;
+    const float ref[4] = {0, 8, -2, 100}, got[4] = {0.5f, 9, -3, 101};
+    const dms_difference d = compare_floats(got, ref, 4, 0, 0);
+    assert_int_equal(d.n_failed, 4);
+    assert_int_equal(d.first_failed, 0);
+    assert_true(d.max_abs == 1);
+    assert_true(d.max_rel == 0.5); /* of -2 */
+}
+
+static void what_passes_still_counts_for_the_largest(void **state) {
+    (void)state;
+    const float ref[2] = {1, 4}, got[2] = {1.25f, 4.5f};
+    const dms_difference d = compare_floats(got, ref, 2, 0, 1);
+    assert_int_equal(d.n_failed, 0);
+    assert_int_equal(d.first_failed, -1);
+    assert_true(d.max_abs == 0.5 && d.max_rel == 0.25);
+}
+
+/* Infinities and NaN do not set the scale: -100 does, so 0.01 is allowed. */
+static void the_scale_is_that_of_the_largest_finite_reference(void **state) {
+    (void)state;
+    const float ref[4] = {INFINITY, NAN, -100, 0}, good[4] = {INFINITY, NAN, -100, 0.009f};
+    const float bad[4] = {INFINITY, NAN, -100, 0.011f};
+    assert_int_equal(compare_floats(good, ref, 4, 0, -1).n_failed, 0);
+    assert_int_equal(compare_floats(bad, ref, 4, 0, -1).n_failed, 1);
+    const float endless[1] = {-INFINITY}, zero[1] = {0}, tiny[1] = {1e-30f};
+    assert_int_equal(compare_floats(endless, endless, 1, -1, -1).n_failed, 0);
+    assert_int_equal(compare_floats(tiny, zero, 1, -1, -1).n_failed, 1); /* all zeros: no scale */
+}
+
+static void tensors_without_elements_are_equal(void **state) {
+    (void)state;
+    const dms_difference d = compare_floats(NULL, NULL, 0, 0, 0);
+    assert_int_equal(d.n_failed, 0);
+    assert_true(d.max_abs == 0 && d.max_rel == 0);
+}
+
+/* Every integer type: its extremes are read with their sign, and one more is one more. */
+static void integers_of_every_width_keep_their_sign(void **state) {
+    (void)state;
+    static const struct {
+        dms_dtype dtype;
+        double low, high;
+    } one[] = {{DMS_DTYPE_I8, -128, 127},
+               {DMS_DTYPE_I16, -32768, 32767},
+               {DMS_DTYPE_I32, -2147483648.0, 2147483647.0},
+               {DMS_DTYPE_I64, -0x1p63, 0x1p63},
+               {DMS_DTYPE_U8, 0, 255},
+               {DMS_DTYPE_U16, 0, 65535},
+               {DMS_DTYPE_U32, 0, 4294967295.0},
+               {DMS_DTYPE_U64, 0, 0x1p64}};
+    for (size_t k = 0; k < sizeof one / sizeof *one; k++) {
+        const bool is_signed = one[k].low < 0;
+        const uint64_t bits = 8 * dms_dtype_bytes(one[k].dtype);
+        const uint64_t all = bits == 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
+        const uint64_t low = is_signed ? UINT64_C(1) << (bits - 1) : 0;
+        const uint64_t high = is_signed ? low - 1 : all;
+        const dms_difference d = compare_as(one[k].dtype, &low, one[k].dtype, &high, 1, 0, 0);
+        assert_int_equal(d.n_failed, 1);
+        assert_true(d.got == one[k].low && d.reference == one[k].high);
+        assert_int_equal(compare_as(one[k].dtype, &low, one[k].dtype, &low, 1, 0, 0).n_failed, 0);
+    }
+}
+
+/* f64 against f32 and the other way round: by value, so 0.1 is not 0.1f. */
+static void wide_and_narrow_reals_compare_by_value(void **state) {
+    (void)state;
+    const double wide[2] = {0.5, 0.1};
+    const float narrow[2] = {0.5f, 0.1f};
+    const dms_difference d = compare_as(DMS_DTYPE_F64, wide, DMS_DTYPE_F32, narrow, 2, 0, 0);
+    assert_int_equal(d.n_failed, 1);
+    assert_int_equal(d.first_failed, 1);
+    assert_true(d.max_abs < 1e-8);
+    assert_int_equal(compare_as(DMS_DTYPE_F32, narrow, DMS_DTYPE_F64, wide, 2, 0x1p-23, 0).n_failed,
+                     0);
+}
+
 static void other_dims_or_types_are_a_difference(void **state) {
     (void)state;
     const float data[6] = {0};
@@ -122,6 +201,12 @@ int main(void) {
         cmocka_unit_test(signed_zeros_are_equal),
         cmocka_unit_test(integers_must_be_equal_unless_a_whole_one_is_allowed),
         cmocka_unit_test(narrow_floats_compare_by_value),
+        cmocka_unit_test(the_largest_differences_are_kept_apart),
+        cmocka_unit_test(what_passes_still_counts_for_the_largest),
+        cmocka_unit_test(the_scale_is_that_of_the_largest_finite_reference),
+        cmocka_unit_test(tensors_without_elements_are_equal),
+        cmocka_unit_test(integers_of_every_width_keep_their_sign),
+        cmocka_unit_test(wide_and_narrow_reals_compare_by_value),
         cmocka_unit_test(other_dims_or_types_are_a_difference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
