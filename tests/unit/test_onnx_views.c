@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -218,6 +219,47 @@ static void a_part_of_a_part_is_judged_by_the_whole(void **state) {
     onnx_end(&c);
 }
 
+/* ---- operators that take other dims -------------------------------------------------------- */
+
+/* Before opset 13 Softmax sees [3,4,2] as [3,8]; of x turned around that is no view, so the turned
+ * elements are copied first. */
+static void an_operator_that_flattens_copies_a_turned_input(void **state) {
+    (void)state;
+    onnx_case c;
+    float x[24], wanted[24];
+    const float *const input[1] = {x};
+    onnx_noise(x, 24, 3);
+    for (int i = 0; i < 3; i++) {
+        double sum = 0;
+        for (int e = 0; e < 8; e++) /* element (j, k) of row i is x[k][i][j] */
+            sum += exp((double)x[e % 2 * 12 + i * 4 + e / 2]);
+        for (int e = 0; e < 8; e++)
+            wanted[i * 8 + e] = (float)(exp((double)x[e % 2 * 12 + i * 4 + e / 2]) / sum);
+    }
+    onnx_begin(&c, 12);
+    onnx_input(&c, "x", F32, "2,3,4");
+    onnx_text(&c, "Transpose x t perm=[1,2,0]; Softmax t y axis=1");
+    outputs(&c, "y", NULL);
+    assert_int_equal(copies(&c), 1);
+    onnx_run(&c, input, 0, x, 24);
+    for (int e = 0; e < 24; e++)
+        assert_true(fabsf(x[e] - wanted[e]) < 1e-6f);
+    onnx_end(&c);
+}
+
+/* The other way round the axes that are flattened still lie behind each other: no copy. */
+static void an_operator_that_flattens_what_lies_together_copies_nothing(void **state) {
+    (void)state;
+    onnx_case c;
+    onnx_begin(&c, 12);
+    onnx_input(&c, "x", F32, "2,3,4");
+    onnx_text(&c, "Transpose x t perm=[2,0,1]; Softmax t y axis=1");
+    outputs(&c, "y", NULL);
+    assert_int_equal(copies(&c), 0);
+    assert_int_equal(c.lowered.n_calls, 1);
+    onnx_end(&c);
+}
+
 /* ---- random chains ------------------------------------------------------------------------- */
 
 enum { MOST_ELEMENTS = 600, MOST_RANK = 6, CHAIN = 7 };
@@ -423,6 +465,8 @@ int main(void) {
         cmocka_unit_test(axes_of_one_come_and_go_without_a_copy),
         cmocka_unit_test(a_view_of_a_view_of_a_view_has_one_offset),
         cmocka_unit_test(a_part_of_a_part_is_judged_by_the_whole),
+        cmocka_unit_test(an_operator_that_flattens_copies_a_turned_input),
+        cmocka_unit_test(an_operator_that_flattens_what_lies_together_copies_nothing),
         cmocka_unit_test(random_chains_show_the_right_elements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

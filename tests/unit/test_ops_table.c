@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <string.h>
+
 #include "onnx/graph.h"
 #include "onnx/ops/ops.h"
 
@@ -61,11 +64,42 @@ static void operators_end_where_the_specification_ends_them(void **state) {
     assert_null(dms_op_find("com.example", "Relu", 13));
 }
 
+/* The list that dmsc --list-ops prints: sorted by domain, name and opset, each row once, without
+ * the operators that only rewriting makes. */
+static void the_list_is_sorted_and_whole(void **state) {
+    (void)state;
+    char line[128], last[128] = "", name[64], domain[64];
+    unsigned since = 0, n_lines = 0, n_rows = 0, n_clip = 0;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    dms_ops_print(file);
+    rewind(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    assert_string_equal(line, "operator                    domain         opsets\n");
+    for (; fgets(line, sizeof line, file) != NULL; n_lines++) {
+        char key[128];
+        assert_int_equal(sscanf(line, "%63s %63s %u", name, domain, &since), 3);
+        assert_string_not_equal(domain, "dms");
+        (void)snprintf(key, sizeof key, "%.20s %.40s %04u", domain, name, since);
+        assert_true(strcmp(last, key) < 0);
+        (void)strcpy(last, key);
+        if (strcmp(name, "Clip") == 0)
+            assert_non_null(strstr(line, n_clip++ == 0 ? " 6 to 10\n" : " 11 to 23\n"));
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(n_clip, 2);
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+        for (uint32_t k = 0; k < families[f]->n_rows; k++)
+            n_rows += families[f]->row[k].domain == NULL;
+    assert_int_equal(n_lines, n_rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_is_complete),
         cmocka_unit_test(rows_of_one_name_do_not_overlap),
         cmocka_unit_test(operators_end_where_the_specification_ends_them),
+        cmocka_unit_test(the_list_is_sorted_and_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
