@@ -69,6 +69,26 @@ uint32_t run_file_weight(run_case *c, const char *name, int64_t rows, uint32_t f
     return add_weight(c, name, rows, (dms_source){.file = file, .offset = offset});
 }
 
+void run_reshape(run_case *c, uint32_t tensor, dms_dtype dtype, uint32_t rank, const int64_t *dim) {
+    assert_true(dms_view_dense(dtype, rank, dim, &c->tensor[tensor].stored));
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++)
+        if (c->input[k].tensor == tensor)
+            c->input[k].view = c->tensor[tensor].stored;
+    for (uint32_t k = 0; k < c->plan.n_outputs; k++)
+        if (c->output[k].tensor == tensor)
+            c->output[k].view = c->tensor[tensor].stored;
+}
+
+uint32_t run_constant(run_case *c, const char *name, dms_dtype dtype, uint32_t rank,
+                      const int64_t *dim, const void *data) {
+    const uint32_t tensor = run_weight(c, name, data);
+    dms_source *source = &c->source[c->tensor[tensor].first_source];
+    run_reshape(c, tensor, dtype, rank, dim);
+    source->view = c->tensor[tensor].stored;
+    source->n_embedded = dms_view_bytes(&source->view);
+    return tensor;
+}
+
 uint32_t run_buffer(run_case *c, uint32_t tensor, dms_tier tier) {
     dms_plan *p = &c->plan;
     uint64_t *arena = tier == DMS_TIER_DEVICE ? &p->device_arena : &p->host_arena;

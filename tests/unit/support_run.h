@@ -45,6 +45,13 @@ uint32_t run_weight(run_case *c, const char *name, const float *value);
 uint32_t run_file_weight(run_case *c, const char *name, int64_t rows, uint32_t file,
                          uint64_t offset);
 
+/* Gives a tensor another type and other dims, before it gets a buffer; its port follows. */
+void run_reshape(run_case *c, uint32_t tensor, dms_dtype dtype, uint32_t rank, const int64_t *dim);
+
+/* A weight of these bytes, which must live as long as the case. */
+uint32_t run_constant(run_case *c, const char *name, dms_dtype dtype, uint32_t rank,
+                      const int64_t *dim, const void *data);
+
 /* A buffer for a tensor, behind the last one of its arena. */
 uint32_t run_buffer(run_case *c, uint32_t tensor, dms_tier tier);
 

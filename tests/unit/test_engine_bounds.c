@@ -175,29 +175,6 @@ typedef struct look_up {
     int64_t index[PICKS];
 } look_up;
 
-/* Gives a tensor another type and dims; ports follow. */
-static void reshape(run_case *r, uint32_t tensor, dms_dtype dtype, uint32_t rank,
-                    const int64_t *dim) {
-    assert_true(dms_view_dense(dtype, rank, dim, &r->tensor[tensor].stored));
-    for (uint32_t k = 0; k < r->plan.n_inputs; k++)
-        if (r->input[k].tensor == tensor)
-            r->input[k].view = r->tensor[tensor].stored;
-    for (uint32_t k = 0; k < r->plan.n_outputs; k++)
-        if (r->output[k].tensor == tensor)
-            r->output[k].view = r->tensor[tensor].stored;
-}
-
-/* A constant of these bytes. */
-static uint32_t constant(run_case *r, const char *name, dms_dtype dtype, uint32_t rank,
-                         const int64_t *dim, const void *data) {
-    const uint32_t tensor = run_weight(r, name, data);
-    dms_source *source = &r->source[r->tensor[tensor].first_source];
-    reshape(r, tensor, dtype, rank, dim);
-    source->view = r->tensor[tensor].stored;
-    source->n_embedded = dms_view_bytes(&source->view);
-    return tensor;
-}
-
 /* Makes a step of support_run.h a look-up. */
 static void make_gather(run_case *r, const dms_cmd *step) {
     r->call[step->call].kernel = DMS_K_GATHER;
@@ -210,11 +187,11 @@ static void look_up_make(look_up *c) {
     run_init(r);
     for (int i = 0; i < ENTRIES; i++)
         c->table[i] = (float)(10 * i + 1);
-    const uint32_t table = constant(r, "table", DMS_DTYPE_F32, 3, TABLE, c->table);
+    const uint32_t table = run_constant(r, "table", DMS_DTYPE_F32, 3, TABLE, c->table);
     const uint32_t index = run_tensor(r, "index", DMS_TENSOR_INPUT, PICKS);
     const uint32_t y = run_tensor(r, "y", DMS_TENSOR_OUTPUT, PICKS);
-    reshape(r, index, DMS_DTYPE_I64, 1, INDEX);
-    reshape(r, y, DMS_DTYPE_F32, 3, Y);
+    run_reshape(r, index, DMS_DTYPE_I64, 1, INDEX);
+    run_reshape(r, y, DMS_DTYPE_F32, 3, Y);
     const uint32_t bt = run_buffer(r, table, DMS_TIER_DEVICE);
     const uint32_t bi = run_buffer(r, index, DMS_TIER_DEVICE);
     const uint32_t by = run_buffer(r, y, DMS_TIER_DEVICE);
@@ -300,10 +277,10 @@ static void an_index_out_of_range_in_the_prologue_ends_opening(void **state) {
         dms_status st = {0};
         make_small(&c, &factor);
         run_case *r = &c.run;
-        const uint32_t t = constant(r, "table", DMS_DTYPE_F32, 3, TABLE, table);
-        const uint32_t k = constant(r, "k", DMS_DTYPE_I64, 1, INDEX, &index);
+        const uint32_t t = run_constant(r, "table", DMS_DTYPE_F32, 3, TABLE, table);
+        const uint32_t k = run_constant(r, "k", DMS_DTYPE_I64, 1, INDEX, &index);
         const uint32_t h = run_tensor(r, "h", DMS_TENSOR_ACTIVATION, 1);
-        reshape(r, h, DMS_DTYPE_F32, 3, H);
+        run_reshape(r, h, DMS_DTYPE_F32, 3, H);
         const uint32_t bt = run_buffer(r, t, DMS_TIER_DEVICE);
         const uint32_t bk = run_buffer(r, k, DMS_TIER_DEVICE);
         const uint32_t bh = run_buffer(r, h, DMS_TIER_DEVICE);
