@@ -98,6 +98,7 @@ dms_code dms_tile_tensor(dms_tiling *t, uint32_t storage, uint32_t *out, dms_sta
         DMS_TRY(describe(t, storage, &tensor, st));
         if (plan->is_packed)
             tensor.plan.stored = plan->packing.stored;
+        tensor.plan.cell_axis = plan->cell_axis;
         tensor.plan.cell_len = plan->cell_len;
         tensor.plan.is_split = plan->cell_len != 0;
         tensor.bytes = dms_view_bytes(&tensor.plan.stored);
@@ -235,6 +236,9 @@ static dms_code add_cells(dms_tiling *t, const dms_lowered_call *low, const dms_
         dms_call part;
         if (!dms_call_slice(call, &cut, first, end, from_cell, view, param, &part))
             return dms_fail(st, DMS_EINTERNAL, "cell %" PRIu32 " cannot be cut", cell);
+        /* a cell is dense by itself, whatever the pitch of the whole weight */
+        if (!dms_view_dense(view[by].dtype, view[by].rank, view[by].dim, &view[by]))
+            return dms_fail(st, DMS_EINTERNAL, "cell %" PRIu32 " is too large", cell);
         for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
             if (from_cell[k]) {
                 operand[k].first = cell;
@@ -318,7 +322,9 @@ dms_code dms_tile(const dms_graph *graph, const dms_lowered *lowered, const dms_
     for (uint32_t c = 0; c < lowered->n_calls; c++) {
         const int32_t by = grid_operand(&t, &lowered->call[c]);
         const dms_tile_plan *plan = by < 0 ? NULL : &t.plan[lowered->call[c].operand[by].tensor];
-        n_steps += plan == NULL ? 1 : (uint64_t)(plan->packing.stored.dim[0] / plan->cell_len) + 1;
+        n_steps += plan == NULL
+                       ? 1
+                       : (uint64_t)(plan->packing.stored.dim[plan->cell_axis] / plan->cell_len) + 1;
     }
     for (t.n_hash = 64; t.n_hash < 2 * n_steps; t.n_hash *= 2)
         ;

@@ -11,7 +11,8 @@ typedef struct dms_tile_plan {
     uint32_t first_use, n_uses; /* in dms_tiling.use */
     bool is_packed;             /* weights: `packing` replaces the plain layout */
     dms_packing packing;
-    int64_t cell_len; /* entries of axis 0 of the stored layout in a cell; 0 = one cell */
+    uint32_t cell_axis; /* of the stored layout; 0 where it is packed */
+    int64_t cell_len;   /* entries of that axis in a cell; 0 = one cell */
 } dms_tile_plan;
 
 /* One use of a storage: operand `operand` of lowered call `call`. */

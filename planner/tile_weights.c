@@ -67,10 +67,10 @@ static bool agree_on_plain(const dms_tiling *t, const dms_tile_plan *plan, int64
     return plan->n_uses > 0;
 }
 
-/* The use can be cut along axis 0 of the stored weight, and what it writes is stored whole.
- * Raises *granule to what the kernel asks for, in entries of axis 0. */
+/* The use can be cut along an axis of the stored weight, *axis, and what it writes is stored whole.
+ * Raises *granule to what the kernel asks for, in entries of that axis. */
 static bool use_can_be_cut(const dms_tiling *t, dms_tile_use use, const dms_packing *packing,
-                           bool is_packed, int64_t *granule) {
+                           bool is_packed, int32_t *axis, int64_t *granule) {
     const dms_lowered_call *low = &t->lowered->call[use.call];
     dms_view view[DMS_MAX_OPERANDS];
     dms_call call = low->call;
@@ -84,8 +84,9 @@ static bool use_can_be_cut(const dms_tiling *t, dms_tile_use use, const dms_pack
     }
     call.view = view;
     dms_cut cut;
-    if (!dms_call_cut(&call, &cut) || cut.axis[use.operand] != 0)
+    if (!dms_call_cut(&call, &cut) || cut.axis[use.operand] < 0)
         return false;
+    *axis = cut.axis[use.operand];
     for (uint32_t k = call.n_in; k < call.n_in + call.n_out; k++) {
         const uint32_t storage = low->operand[k].tensor;
         int64_t count = 1;
@@ -111,10 +112,12 @@ static bool has_rival(const dms_tiling *t, dms_tile_use use) {
     return false;
 }
 
-/* Entries of axis 0 in a cell; 0 = the weight stays whole. Equal cells but for the last one: as
- * many as the target asks for, then rounded up to the granule of every kernel that reads them. */
+/* Entries of *out_axis in a cell; 0 = the weight stays whole. Equal cells but for the last one: as
+ * many as the target asks for, then rounded up to the granule of every kernel that reads them. A
+ * plain matrix [k, n] is cut by columns: a cell lies in the file row by row, and in every arena as
+ * one dense block. */
 static int64_t choose_cell(const dms_tiling *t, const dms_tile_plan *plan,
-                           const dms_packing *packing, bool is_packed) {
+                           const dms_packing *packing, bool is_packed, uint32_t *out_axis) {
     const uint64_t bytes = dms_view_bytes(&packing->stored);
     const uint64_t n_cells = (bytes + t->target_cell_bytes - 1) / t->target_cell_bytes;
     if (n_cells <= 1 || packing->stored.rank == 0)
@@ -122,10 +125,13 @@ static int64_t choose_cell(const dms_tiling *t, const dms_tile_plan *plan,
     int64_t granule = 1;
     for (uint32_t u = 0; u < plan->n_uses; u++) {
         const dms_tile_use use = t->use[plan->first_use + u];
-        if (has_rival(t, use) || !use_can_be_cut(t, use, packing, is_packed, &granule))
+        int32_t axis;
+        if (has_rival(t, use) || !use_can_be_cut(t, use, packing, is_packed, &axis, &granule) ||
+            (u > 0 && (uint32_t)axis != *out_axis))
             return 0;
+        *out_axis = (uint32_t)axis;
     }
-    const int64_t entries = packing->stored.dim[0];
+    const int64_t entries = packing->stored.dim[*out_axis];
     int64_t length = (entries + (int64_t)n_cells - 1) / (int64_t)n_cells;
     length = (length + granule - 1) / granule * granule;
     return length >= entries ? 0 : length;
@@ -148,7 +154,7 @@ dms_code dms_tile_weights(dms_tiling *t, dms_status *st) {
             continue;
         plan->is_packed = is_packed;
         plan->packing = packing;
-        plan->cell_len = choose_cell(t, plan, &packing, is_packed);
+        plan->cell_len = choose_cell(t, plan, &packing, is_packed, &plan->cell_axis);
     }
     return DMS_OK;
 }
@@ -201,10 +207,11 @@ static dms_source cell_source(const dms_step_tensor *tensor, const dms_packing *
                               uint32_t cell, uint32_t n_cells) {
     dms_source source = {.file = DMS_NONE, .view = packing->source};
     if (tensor->plan.cell_len != 0) {
+        const uint32_t axis = tensor->plan.cell_axis;
         const int64_t first = (int64_t)cell * tensor->plan.cell_len;
-        const int64_t rest = packing->stored.dim[0] - first;
-        source.view.dim[0] = rest < tensor->plan.cell_len ? rest : tensor->plan.cell_len;
-        source.view.offset += first * source.view.pitch[0];
+        const int64_t rest = packing->stored.dim[axis] - first;
+        source.view.dim[axis] = rest < tensor->plan.cell_len ? rest : tensor->plan.cell_len;
+        source.view.offset += first * source.view.pitch[axis];
     }
     source.valid_last = cell + 1 == n_cells ? packing->valid_last : 0;
     return source;

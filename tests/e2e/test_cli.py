@@ -16,6 +16,10 @@ from onnx import helper, numpy_helper
 
 from programs import Failure, Programs, floor_named, input_words, need
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'models'))
+import hollow  # noqa: E402
+from decoder import Shape  # noqa: E402
+
 TESTS = []
 ENCODER = ('--dim', 'batch=1', '--dim', 'seq=9')
 MLP = ('--dim', 'rows=5')
@@ -355,6 +359,49 @@ def the_problem_is_dumped_as_numbers(b):
     path = b.scratch / 'problem.json'
     b.dmsc(b.encoder, *ENCODER, '--dump-problem', path)
     need(json.loads(path.read_text())['steps'], 'the problem has no steps')
+
+
+@test
+def a_matrix_of_integers_is_cut_by_columns_and_gives_the_same(b):
+    random = np.random.default_rng(5)
+    weight = random.integers(-9, 9, (96, 5000), dtype=np.int32)  # 1.8 MiB, cells of 64 KiB
+    x = random.integers(-9, 9, (3, 96), dtype=np.int32)
+    graph = helper.make_graph(
+        [helper.make_node('MatMul', ['x', 'w'], ['y'])], 'integers',
+        [helper.make_tensor_value_info('x', onnx.TensorProto.INT32, [3, 96])],
+        [helper.make_tensor_value_info('y', onnx.TensorProto.INT32, [3, 5000])],
+        [numpy_helper.from_array(weight, 'w')])
+    folder = b.scratch / 'integers'
+    folder.mkdir()
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)]),
+              folder / 'model.onnx')
+    np.save(folder / 'input_0.npy', x)
+    np.save(folder / 'output_0.npy', x @ weight)
+    for budget in ('floor', '50%', '300%'):
+        _, report = b.compile(folder / 'model.onnx', folder / 'a.plan', '--device-mem', budget)
+        need(report['steps'] > 20, f'{report["steps"]} steps: the matrix is whole')
+        b.dmsrun(folder / 'a.plan', '--compare', folder, '--iterations', '3', '--poison')
+
+
+@test
+def a_cut_of_llama2_7b_runs_on_made_up_weights(b):
+    """Two layers in bf16, 0.8 GB of weights that are not there; a smaller table of words."""
+    folder, plan = b.scratch / 'cut', b.scratch / 'cut' / 'a.plan'
+    weights = hollow.hollow_decoder(folder, Shape(layers=2, width=4096, heads=32, groups=32,
+                                                  inner=11008, vocab=1000))
+    need(weights > 800_000_000, f'{weights} bytes of weights')
+    digests = {}
+    for case, budget, seed in (('prefill', '50%', 7), ('prefill', 'floor', 7),
+                               ('prefill', 'floor', 8), ('decode', '25%', 7)):
+        dims = {'prefill': (16, 0), 'decode': (1, 15)}[case]
+        b.dmsc(folder / 'model.onnx', '-o', plan, '-q', '--dim', 'batch=1', '--dim',
+               f'seq={dims[0]}', '--dim', f'past={dims[1]}', '--device-mem', budget,
+               '--host-mem', '2GiB')
+        run = b.run(plan, '--random-weights', seed, '--threads', 2 if seed == 7 else 1)
+        digests.setdefault((case, seed), set()).add(run['digest'])
+    need(all(len(found) == 1 for found in digests.values()), f'budgets differ: {digests}')
+    need(len(set.union(*digests.values())) == 3, f'seeds and cases are alike: {digests}')
+    b.refused('dmsrun', plan, code=4, names=[hollow.MISSING])
 
 
 @test

@@ -86,10 +86,11 @@ def layer(g, x, s, angles, mask, past):
     return g.node('Add', x, g.node('MatMul', y, g.weight('down', s.inner, s.width))), k, v
 
 
-def decoder(opset=17, s=None, cached=False, tied=False):
-    """The graph of a decoder; tied: the table of words, transposed, is the last product too."""
+def decoder(opset=17, s=None, cached=False, tied=False, graph=None):
+    """The graph of a decoder; tied: the table of words, transposed, is the last product too; graph:
+    the builder to use."""
     s = s or Shape()
-    g = Graph(opset)
+    g = graph or Graph(opset)
     ids = g.input('ids', ['batch', 'seq'], np.int64)
     past = []
     if cached:

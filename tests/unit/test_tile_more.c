@@ -224,6 +224,56 @@ static void on_cuda_a_cell_has_at_least_16_mib_and_weights_stay_plain(void **sta
     graph_end(&c.g);
 }
 
+/* 1,024 x 16,448 f32, 64 MiB and a little: five cells of 3,328 columns, the last one of 3,136. */
+static void on_cuda_a_plain_matrix_is_cut_by_columns(void **state) {
+    (void)state;
+    product_case c;
+    product_begin(&c, 1024, 16448);
+    c.g.profile.device_kind = DMS_DEVICE_CUDA;
+    const dms_steps s = tiled(&c.g);
+    const dms_plan_tensor *w = &find(&s, c.w)->plan;
+    assert_int_equal(s.n_steps, 5);
+    assert_int_equal(w->stored.rank, 2);
+    assert_true(w->is_split);
+    assert_int_equal(w->cell_axis, 1);
+    assert_int_equal(w->cell_len, 3328);
+    for (uint32_t k = 0; k < 5; k++) {
+        const int64_t columns = k == 4 ? 3136 : 3328;
+        const dms_source *source = &s.source[w->first_source + k];
+        assert_int_equal(source->view.dim[0], 1024);
+        assert_int_equal(source->view.dim[1], columns);
+        assert_int_equal(source->view.pitch[0], 16448); /* rows of the file */
+        assert_int_equal(source->view.offset, k * 3328);
+        assert_int_equal(dms_plan_buffer_bytes(w, k), (uint64_t)(1024 * columns * 4));
+        const dms_view *b = &s.call[s.step[k].call].view[1];
+        assert_int_equal(b->dim[1], columns);
+        assert_int_equal(b->pitch[0], columns); /* dense by itself */
+        assert_int_equal(b->offset, 0);
+    }
+    assert_int_equal(s.step[0].call, s.step[3].call); /* equal cells share one call */
+    assert_true(s.step[4].call != s.step[0].call);
+    graph_end(&c.g);
+}
+
+/* The columns of a plain matrix that is bytes of dmsc lie in PLAN.consts as they do in a file. */
+static void every_column_of_a_plain_matrix_is_in_one_cell(void **state) {
+    (void)state;
+    product_case c;
+    product_begin(&c, 1024, 16448);
+    c.g.profile.device_kind = DMS_DEVICE_CUDA;
+    const dms_steps s = tiled(&c.g);
+    const dms_plan_tensor *w = &find(&s, c.w)->plan;
+    int64_t next = 0;
+    for (uint32_t k = 0; k < dms_plan_cells(w); k++) {
+        const dms_view *v = &s.source[w->first_source + k].view;
+        assert_int_equal(v->offset, next);
+        next += v->dim[1];
+        assert_int_equal(dms_view_end(v), 1023 * 16448 + next); /* its last row ends here */
+    }
+    assert_int_equal(next, 16448);
+    graph_end(&c.g);
+}
+
 static void two_products_with_one_weight_share_its_cells(void **state) {
     (void)state;
     product_case c;
@@ -415,6 +465,8 @@ int main(void) {
         cmocka_unit_test(the_columns_of_the_cells_add_up),
         cmocka_unit_test(only_the_last_panel_of_the_last_cell_is_partial),
         cmocka_unit_test(on_cuda_a_cell_has_at_least_16_mib_and_weights_stay_plain),
+        cmocka_unit_test(on_cuda_a_plain_matrix_is_cut_by_columns),
+        cmocka_unit_test(every_column_of_a_plain_matrix_is_in_one_cell),
         cmocka_unit_test(two_products_with_one_weight_share_its_cells),
         cmocka_unit_test(a_large_weight_that_is_also_added_stays_plain_and_whole),
         cmocka_unit_test(large_constants_of_dmsc_lie_one_behind_the_other_aligned),
