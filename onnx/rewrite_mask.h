@@ -52,9 +52,9 @@ typedef struct dms_triangle {
 DMS_CHECKED dms_code dms_split_mask(dms_rewriter *rw, uint32_t mask, int64_t diagonal,
                                     uint32_t like, dms_triangle *out, dms_status *st);
 
-/* Where(keep, scores, fill) whose `keep` is the triangle itself; then, if `added` is a tensor, it is
- * added, to the fill as well where `fill_is_inner`. *out_found: `keep` is that, and `added` the same
- * for all queries. */
+/* Where(keep, scores, fill) whose `keep` is the triangle itself; then, if `added` is a tensor, it
+ * is added, to the fill as well where `fill_is_inner`. *out_found: `keep` is that, and `added` the
+ * same for all queries. */
 DMS_CHECKED dms_code dms_split_keep(dms_rewriter *rw, uint32_t keep, uint32_t fill, uint32_t added,
                                     bool fill_is_inner, int64_t diagonal, uint32_t like,
                                     bool *out_found, dms_triangle *out, dms_status *st);

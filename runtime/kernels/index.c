@@ -38,6 +38,14 @@ static dms_code check_gather(const dms_call *call, dms_status *st) {
     return want_entries(call, 1, st);
 }
 
+/* By the elements of a row: each cell of the table gives its part of every row. */
+static bool cut_gather(const dms_call *call, dms_cut *out) {
+    dms_cut_init(out);
+    out->extent = call->view[0].dim[2];
+    out->axis[0] = out->axis[2] = 2;
+    return out->extent > 1;
+}
+
 /* Dims of operand `inner` are at most those of operand 0, except along `axis`. */
 static dms_code want_within(const dms_call *call, uint32_t inner, uint32_t axis, dms_status *st) {
     const dms_view *x = &call->view[0], *in = &call->view[inner];
@@ -149,6 +157,7 @@ const dms_kernel_row dms_row_gather = {.id = DMS_K_GATHER,
                                        .has_index_data = true,
                                        .check = check_gather,
                                        .flops = no_flops,
+                                       .cut = cut_gather,
                                        .cpu_dtypes = DMS_DTYPES_ALL};
 
 /* x[...], idx[d...] -> y[d...]: each element picks its own entry along one axis. */

@@ -362,28 +362,6 @@ def the_problem_is_dumped_as_numbers(b):
 
 
 @test
-def a_matrix_of_integers_is_cut_by_columns_and_gives_the_same(b):
-    random = np.random.default_rng(5)
-    weight = random.integers(-9, 9, (96, 5000), dtype=np.int32)  # 1.8 MiB, cells of 64 KiB
-    x = random.integers(-9, 9, (3, 96), dtype=np.int32)
-    graph = helper.make_graph(
-        [helper.make_node('MatMul', ['x', 'w'], ['y'])], 'integers',
-        [helper.make_tensor_value_info('x', onnx.TensorProto.INT32, [3, 96])],
-        [helper.make_tensor_value_info('y', onnx.TensorProto.INT32, [3, 5000])],
-        [numpy_helper.from_array(weight, 'w')])
-    folder = b.scratch / 'integers'
-    folder.mkdir()
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)]),
-              folder / 'model.onnx')
-    np.save(folder / 'input_0.npy', x)
-    np.save(folder / 'output_0.npy', x @ weight)
-    for budget in ('floor', '50%', '300%'):
-        _, report = b.compile(folder / 'model.onnx', folder / 'a.plan', '--device-mem', budget)
-        need(report['steps'] > 20, f'{report["steps"]} steps: the matrix is whole')
-        b.dmsrun(folder / 'a.plan', '--compare', folder, '--iterations', '3', '--poison')
-
-
-@test
 def a_cut_of_llama2_7b_runs_on_made_up_weights(b):
     """Two layers in bf16, 0.8 GB of weights that are not there; a smaller table of words."""
     folder, plan = b.scratch / 'cut', b.scratch / 'cut' / 'a.plan'

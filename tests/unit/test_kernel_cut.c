@@ -159,6 +159,25 @@ static void convolutions_in_panels_are_cut_at_panels(void **state) {
     }
 }
 
+/* A table of words: each piece of the table gives its columns of every row that is looked up. */
+static void gathers_are_cut_along_the_elements_of_a_row(void **state) {
+    (void)state;
+    static const dms_dtype types[] = {DMS_DTYPE_F32, DMS_DTYPE_BF16, DMS_DTYPE_I64};
+    for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
+        call_case c;
+        const int64_t table[3] = {2, 7, 40}, idx[1] = {5}, y[3] = {2, 5, 40};
+        call_begin(&c, DMS_K_GATHER, 3);
+        call_in(&c, types[k], 3, table);
+        call_in(&c, DMS_DTYPE_I64, 1, idx);
+        call_out(&c, types[k], 3, y);
+        call_params(&c, 0, NULL, 0, NULL);
+        for (int64_t j = 0; j < 5; j++)
+            ((int64_t *)c.data[1])[j] = j * 3 % 7 - 7 * (j == 4); /* one counts from the end */
+        every_width_gives_the_whole(&c);
+        call_free(&c);
+    }
+}
+
 /* A cut that starts inside a panel, ends beyond the extent or is empty is no cut. */
 static void pieces_outside_the_extent_are_refused(void **state) {
     (void)state;
@@ -189,6 +208,7 @@ int main(void) {
         cmocka_unit_test(products_are_cut_along_columns),
         cmocka_unit_test(products_of_every_float_type_are_cut),
         cmocka_unit_test(products_in_panels_are_cut_at_panels),
+        cmocka_unit_test(gathers_are_cut_along_the_elements_of_a_row),
         cmocka_unit_test(convolutions_are_cut_along_output_channels),
         cmocka_unit_test(convolutions_in_panels_are_cut_at_panels),
         cmocka_unit_test(pieces_outside_the_extent_are_refused),

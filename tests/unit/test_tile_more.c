@@ -274,6 +274,24 @@ static void every_column_of_a_plain_matrix_is_in_one_cell(void **state) {
     graph_end(&c.g);
 }
 
+/* Elsewhere a cell of columns would be a few hundred bytes of every row of the file. */
+static void on_the_cpu_a_plain_matrix_stays_whole(void **state) {
+    (void)state;
+    product_case c;
+    product_begin(&c, 128, 512);
+    for (uint32_t k = 0; k < c.g.graph.n_tensors; k++) { /* integers have no panels */
+        c.g.graph.tensor[k].dtype = c.g.graph.tensor[k].view.dtype = DMS_DTYPE_I32;
+    }
+    for (uint32_t k = 0; k < 3; k++) {
+        dms_view *view = (dms_view *)(uintptr_t)&c.g.lowered.call[0].call.view[k];
+        view->dtype = DMS_DTYPE_I32;
+    }
+    const dms_steps s = tiled(&c.g);
+    assert_int_equal(s.n_steps, 1);
+    assert_int_equal(find(&s, c.w)->plan.cell_len, 0);
+    graph_end(&c.g);
+}
+
 static void two_products_with_one_weight_share_its_cells(void **state) {
     (void)state;
     product_case c;
@@ -467,6 +485,7 @@ int main(void) {
         cmocka_unit_test(on_cuda_a_cell_has_at_least_16_mib_and_weights_stay_plain),
         cmocka_unit_test(on_cuda_a_plain_matrix_is_cut_by_columns),
         cmocka_unit_test(every_column_of_a_plain_matrix_is_in_one_cell),
+        cmocka_unit_test(on_the_cpu_a_plain_matrix_stays_whole),
         cmocka_unit_test(two_products_with_one_weight_share_its_cells),
         cmocka_unit_test(a_large_weight_that_is_also_added_stays_plain_and_whole),
         cmocka_unit_test(large_constants_of_dmsc_lie_one_behind_the_other_aligned),
