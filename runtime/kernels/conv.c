@@ -149,6 +149,12 @@ static bool conv_pack(const dms_call *call, uint32_t operand, dms_device_kind ki
     return true;
 }
 
+/* Sums wait in scratch until they are final, so y may lie over what the chain reads. */
+static dms_epilogue conv_epilogue(const dms_call *call) {
+    (void)call;
+    return DMS_EPILOGUE_OVER;
+}
+
 static const char *const conv_i[] = {"group",      "stride_h", "stride_w", "dilation_h",
                                      "dilation_w", "pad_top",  "pad_left"};
 
@@ -165,6 +171,7 @@ const dms_kernel_row dms_row_conv = {
     .flops = conv_flops,
     .cut = conv_cut,
     .pack = conv_pack,
+    .epilogue = conv_epilogue,
     .cpu_dtypes = DTYPES,
 };
 

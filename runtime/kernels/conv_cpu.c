@@ -19,6 +19,7 @@ enum {
 /* A call as the parts see it. A 1 x 1 convolution over dense images is one long row; an image of
  * one column is turned into one row. */
 typedef struct geometry {
+    const dms_call *call;             /* without its chain */
     dms_image x, y;                   /* of batch entry 0 */
     int64_t batch, group, c, m, taps; /* c and m per group */
     int64_t step_h, step_w;
@@ -79,10 +80,12 @@ static int64_t gap_of(const dms_call *call, bool is_turned) {
     return divide_up(reach, call->i[DMS_CONV_STEP + axis]);
 }
 
-static geometry geometry_of(const dms_call *call, void *const *operand) {
+/* `call` is without chain; `x` and `y` are where its operands lie. */
+static geometry geometry_of(const dms_call *call, void *at_x, void *at_y) {
     const dms_view *w = &call->view[1], *y = &call->view[call->n_in];
-    geometry g = {.x = image_of(&call->view[0], operand == NULL ? NULL : operand[0]),
-                  .y = image_of(y, operand == NULL ? NULL : operand[call->n_in]),
+    geometry g = {.call = call,
+                  .x = image_of(&call->view[0], at_x),
+                  .y = image_of(y, at_y),
                   .batch = y->dim[0],
                   .group = call->i[DMS_CONV_GROUP],
                   .c = w->dim[1],
@@ -124,14 +127,18 @@ static uint64_t parts_of(const geometry *g) {
 }
 
 static uint64_t conv_parts(const dms_call *call) {
-    const geometry g = geometry_of(call, NULL);
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    if (!dms_chain_detach(call, view, &own))
+        return 0; /* never: the call was checked */
+    const geometry g = geometry_of(&own, NULL, NULL);
     return parts_of(&g);
 }
 
 /* Weights and bias of output channel m of a group. */
 static void set_weights(const dms_cpu_job *job, const geometry *g, int64_t group, int64_t m,
                         dms_taps *t) {
-    const dms_call *call = job->call;
+    const dms_call *call = g->call;
     const dms_view *w = &call->view[1];
     const int64_t channel = group * g->m + m;
     t->w = (const char *)job->operand[1] +
@@ -162,10 +169,12 @@ static void run_part(const dms_cpu_job *job, const geometry *g, dms_taps t, int6
     t.groups = g->group - group < g->groups ? g->group - group : g->groups;
     t.x = g->x;
     t.y = g->y;
-    t.x.at += batch * job->call->view[0].pitch[0] * t.size;
-    t.y.at += (batch * job->call->view[job->call->n_in].pitch[0] + t.row0 * t.y.pitch_h +
-               t.column0 * t.y.pitch_w) *
-              t.size;
+    const dms_view *y = &g->call->view[g->call->n_in];
+    t.x.at += batch * g->call->view[0].pitch[0] * t.size;
+    t.y.at += (batch * y->pitch[0] + t.row0 * t.y.pitch_h + t.column0 * t.y.pitch_w) * t.size;
+    t.plane = t.y.h * t.y.w;
+    t.width = t.y.w;
+    t.first = (batch * y->dim[1] + group * g->m + m) * t.plane + t.row0 * t.width + t.column0;
     t.y.h = t.y.h - t.row0 < g->rows ? t.y.h - t.row0 : g->rows;
     t.y.w = t.y.w - t.column0 < g->columns ? t.y.w - t.column0 : g->columns;
     take_channels(&t.x, group * g->c, g->c, t.size);
@@ -174,19 +183,39 @@ static void run_part(const dms_cpu_job *job, const geometry *g, dms_taps t, int6
     DMS_ISA(dms_taps_run)(&t, job->scratch);
 }
 
-static void conv_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
-    const dms_view *w = &job->call->view[1];
-    const int64_t *i = job->call->i;
-    const geometry g = geometry_of(job->call, job->operand);
-    dms_tap_table *table = dms_tap_table_in(job->scratch);
-    for (int64_t k = 0; k < g.taps; k++) {
+/* One channel in and one out per group, f32, taps side by side. */
+static bool is_depthwise(const dms_call *call) {
+    const dms_view *w = &call->view[1];
+    return w->rank == 4 && w->dim[1] == 1 && w->dim[0] == call->i[DMS_CONV_GROUP] &&
+           w->dtype == DMS_DTYPE_F32 && w->pitch[3] == 1 && w->pitch[2] == w->dim[3];
+}
+
+static void set_taps(const geometry *g, dms_tap_table *table) {
+    const dms_view *w = &g->call->view[1];
+    const int64_t *i = g->call->i;
+    for (int64_t k = 0; k < g->taps; k++) {
         const int64_t ky = k / w->dim[3], kx = k % w->dim[3];
         table->dy[k] = ky * i[DMS_CONV_DILATION] - i[DMS_CONV_PAD];
         table->dx[k] = kx * i[DMS_CONV_DILATION + 1] - i[DMS_CONV_PAD + 1];
         table->w_at[k] = ky * w->pitch[2] + kx * w->pitch[3];
     }
-    const dms_taps t = {.dtype = job->call->view[0].dtype,
-                        .size = dms_dtype_bytes(job->call->view[0].dtype),
+}
+
+static void conv_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    if (!dms_chain_detach(job->call, view, &own))
+        return; /* never: the call was checked */
+    const geometry g = geometry_of(&own, job->operand[0], job->operand[job->call->n_in]);
+    dms_tap_table *table = dms_tap_table_in(job->scratch);
+    set_taps(&g, table);
+    dms_chain_runner *chain = NULL;
+    if (dms_chain_is_in(job->call)) {
+        chain = dms_taps_chain_in(job->scratch);
+        DMS_ISA(dms_chain_open)(job, chain);
+    }
+    const dms_taps t = {.dtype = own.view[0].dtype,
+                        .size = dms_dtype_bytes(own.view[0].dtype),
                         .step_h = g.step_h,
                         .step_w = g.step_w,
                         .n = g.taps,
@@ -194,7 +223,9 @@ static void conv_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
                         .dx = g.is_turned ? table->dy : table->dx,
                         .w_at = table->w_at,
                         .is_panels = g.is_panels,
-                        .is_points = g.is_points};
+                        .chain = chain,
+                        .is_points = g.is_points,
+                        .is_depthwise = is_depthwise(&own)};
     for (uint64_t part = first; part < end; part++)
         run_part(job, &g, t, (int64_t)part);
 }

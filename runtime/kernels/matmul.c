@@ -127,6 +127,13 @@ static bool matmul_pack(const dms_call *call, uint32_t operand, dms_device_kind 
     return true;
 }
 
+/* Rows wait in scratch until they are final, so y may lie over what the chain reads. */
+static dms_epilogue matmul_epilogue(const dms_call *call) {
+    const dms_dtype dtype = call->view[0].dtype;
+    return dms_dtype_is_float(dtype) && dtype != DMS_DTYPE_F64 ? DMS_EPILOGUE_OVER
+                                                               : DMS_EPILOGUE_NONE;
+}
+
 static const char *const matmul_i[] = {"b_layout", "n"};
 static const char *const matmul_f[] = {"alpha", "beta"};
 
@@ -145,5 +152,6 @@ const dms_kernel_row dms_row_matmul = {
     .flops = matmul_flops,
     .cut = matmul_cut,
     .pack = matmul_pack,
+    .epilogue = matmul_epilogue,
     .cpu_dtypes = DTYPES,
 };

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/chain_run.h"
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
@@ -23,11 +24,16 @@ enum {
     ROWS = DMS_TILE_ROWS,
     PART_ROWS = 384,    /* multiple of ROWS */
     PART_COLUMNS = 256, /* multiple of 4 WIDTH */
+    DENSE = 4096,       /* results that a chain takes at a time */
     BLOCK_ROWS = 96,    /* rows of a copied at a time: 96 KiB, stays in the second-level cache */
 };
 
 /* Shape of a call and of one part of it; pitches in elements. */
 typedef struct product {
+    const dms_call *call;    /* without its chain */
+    void *y_at;              /* element 0 of y */
+    dms_chain_runner *chain; /* what becomes of finished rows; NULL = nothing */
+    int64_t first;           /* of the batch entry in row-major order of y */
     int64_t m, n, k;
     int64_t a_m, a_k, b_k, b_n, y_m, y_n;
     int64_t row0, rows, column0, columns;
@@ -63,7 +69,7 @@ static uint64_t matmul_parts(const dms_call *call) {
 static product part_of(const dms_call *call, uint64_t part) {
     const dms_view *a = &call->view[0], *b = &call->view[1], *y = &call->view[call->n_in];
     const uint32_t i = y->rank - 2, j = y->rank - 1;
-    product p = {.m = y->dim[i], .n = y->dim[j], .k = a->dim[j]};
+    product p = {.call = call, .m = y->dim[i], .n = y->dim[j], .k = a->dim[j]};
     const int64_t down = blocks_of(p.m, PART_ROWS), across = blocks_of(p.n, PART_COLUMNS);
     const int64_t at = (int64_t)part % (down * across), batch = (int64_t)part / (down * across);
     p.row0 = at % down * PART_ROWS;
@@ -76,6 +82,7 @@ static product part_of(const dms_call *call, uint64_t part) {
     p.a_k = a->pitch[j];
     p.y_m = y->pitch[i];
     p.y_n = y->pitch[j];
+    p.first = batch * p.m * p.n;
     p.a = batch_offset(a, y, batch);
     p.y = batch_offset(y, y, batch);
     if (call->i[0] == 0) {
@@ -98,6 +105,9 @@ typedef struct product_scratch {
     float a[BLOCK_ROWS * SEGMENT];   /* rows of one segment */
     float sum[PART_ROWS * PART_COLUMNS];
     float row[PART_COLUMNS], c[PART_COLUMNS]; /* one row of y, of c */
+    float dense[DENSE];                       /* rows on their way through the chain */
+    uint16_t narrow[DENSE];
+    dms_chain_runner chain;
 } product_scratch;
 _Static_assert(sizeof(product_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
 
@@ -241,10 +251,10 @@ static void single_row_plain(const product *p, int64_t k, const float *a, const 
 
 /* row = alpha row (+ beta c), row i of the part. */
 static void scale_row(const dms_cpu_job *job, const product *p, int64_t i, float *c, float *row) {
-    const float alpha = (float)job->call->f[0], beta = (float)job->call->f[1];
+    const float alpha = (float)p->call->f[0], beta = (float)p->call->f[1];
     for (int64_t j = 0; j < p->columns && alpha != 1.0f; j++)
         row[j] = alpha * row[j];
-    if (job->call->n_in < 3)
+    if (p->call->n_in < 3)
         return;
     const int64_t at = p->c + (p->row0 + i) * p->c_m + p->column0 * p->c_n;
     widen(p, job->operand[2], at, p->c_n, p->columns, c);
@@ -252,20 +262,51 @@ static void scale_row(const dms_cpu_job *job, const product *p, int64_t i, float
         row[j] = row[j] + beta * c[j];
 }
 
+/* Sums of row i of the part, side by side. */
+static void gather_row(const product *p, const sums *sum, int64_t i, float *row) {
+    const float *from = sum->at + i * sum->pitch;
+    for (int64_t j = 0; j < p->columns; j += WIDTH)
+        memcpy(row + j, from + j / WIDTH * sum->step, WIDTH * sizeof *row);
+}
+
+/* n finished elements of rows from i on go through the chain, rounded first to narrow types. */
+static void run_chain(const product *p, int64_t i, int64_t n, product_scratch *s) {
+    const void *result = s->dense;
+    if (p->dtype != DMS_DTYPE_F32) {
+        DMS_ISA(dms_strip_store)(p->dtype, s->dense, s->narrow, 1, n);
+        result = s->narrow;
+    }
+    DMS_ISA(dms_chain_run)
+    (p->chain, p->first + (p->row0 + i) * p->n + p->column0, n, result);
+}
+
+/* y = chain(alpha sum (+ beta c)). Where the part has whole rows, many pass through the chain
+ * together: it takes as long for a few elements as for hundreds. */
+static void finish_by_chain(const dms_cpu_job *job, const product *p, const sums *sum) {
+    product_scratch *s = job->scratch;
+    const int64_t together = p->columns == p->n ? DENSE / p->columns : 1;
+    for (int64_t i = 0; i < p->rows; i += together) {
+        const int64_t some = p->rows - i < together ? p->rows - i : together;
+        for (int64_t r = 0; r < some; r++) {
+            gather_row(p, sum, i + r, s->row);
+            scale_row(job, p, i + r, s->c, s->row);
+            memcpy(s->dense + r * p->columns, s->row, (size_t)p->columns * sizeof *s->row);
+        }
+        run_chain(p, i, some * p->columns, s);
+    }
+}
+
 /* y = alpha sum (+ beta c), rounded once more to narrow types. */
 static void finish(const dms_cpu_job *job, const product *p, const sums *sum) {
     product_scratch *s = job->scratch;
-    const bool is_plain = job->call->f[0] == 1.0 && job->call->n_in < 3;
-    const int64_t wide = (p->columns + WIDTH - 1) / WIDTH;
-    char *y = (char *)job->operand[job->call->n_in] +
-              (p->y + p->row0 * p->y_m + p->column0 * p->y_n) * p->size;
+    const bool is_plain = p->call->f[0] == 1.0 && p->call->n_in < 3;
+    char *y = (char *)p->y_at + (p->y + p->row0 * p->y_m + p->column0 * p->y_n) * p->size;
     if (sum->is_direct && is_plain)
         return;
     for (int64_t i = 0; i < p->rows; i++, y += p->y_m * p->size) {
-        float *row = sum->at + i * sum->pitch;
-        for (int64_t j = 0; j < wide && !sum->is_direct; j++)
-            memcpy(s->row + j * WIDTH, row + j * sum->step, WIDTH * sizeof *row);
-        row = sum->is_direct ? row : s->row;
+        float *row = sum->is_direct ? sum->at + i * sum->pitch : s->row;
+        if (!sum->is_direct)
+            gather_row(p, sum, i, row);
         scale_row(job, p, i, s->c, row);
         if (!sum->is_direct)
             DMS_ISA(dms_strip_store)(p->dtype, row, y, p->y_n, p->columns);
@@ -275,8 +316,9 @@ static void finish(const dms_cpu_job *job, const product *p, const sums *sum) {
 /* Sums of one segment lie in y where they can; those of more segments always in scratch. */
 static sums place_sums(const dms_cpu_job *job, const product *p) {
     product_scratch *s = job->scratch;
-    float *y = (float *)job->operand[job->call->n_in] + p->y + p->row0 * p->y_m + p->column0;
-    if (p->dtype == DMS_DTYPE_F32 && p->y_n == 1 && p->k <= SEGMENT && p->rows > 1)
+    float *y = (float *)p->y_at + p->y + p->row0 * p->y_m + p->column0;
+    if (p->dtype == DMS_DTYPE_F32 && p->chain == NULL && p->y_n == 1 && p->k <= SEGMENT &&
+        p->rows > 1)
         return (sums){y, p->y_m, WIDTH, true};
     return (sums){s->sum, WIDTH, p->rows * WIDTH, false};
 }
@@ -285,7 +327,7 @@ static void product_float(const dms_cpu_job *job, const product *p) {
     product_scratch *s = job->scratch;
     const void *a = job->operand[0], *b = job->operand[1];
     const sums sum = place_sums(job, p);
-    const bool is_packed = job->call->i[0] == 1;
+    const bool is_packed = p->call->i[0] == 1;
     const bool is_plain_row =
         p->rows == 1 && !is_packed && p->b_n == 1 && p->dtype == DMS_DTYPE_F32;
     for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += SEGMENT) {
@@ -308,7 +350,10 @@ static void product_float(const dms_cpu_job *job, const product *p) {
                 block_of_rows(p, i, rows, k, s->a, panels, pitch_panel, &sum, mode);
         }
     }
-    finish(job, p, &sum);
+    if (p->chain != NULL)
+        finish_by_chain(job, p, &sum);
+    else
+        finish(job, p, &sum);
 }
 
 /* The same sums for other types, element by element. T holds the result, W the sums; integers wrap
@@ -316,9 +361,9 @@ static void product_float(const dms_cpu_job *job, const product *p) {
 #define PRODUCT(NAME, T, W, CHAIN, FACTOR)                                                         \
     static void NAME(const dms_cpu_job *job, const product *p) {                                   \
         const T *a = (const T *)job->operand[0] + p->a, *b = (const T *)job->operand[1] + p->b;    \
-        const T *c = job->call->n_in == 3 ? (const T *)job->operand[2] + p->c : NULL;              \
-        T *y = (T *)job->operand[job->call->n_in] + p->y;                                          \
-        const W alpha = (W)(FACTOR)job->call->f[0], beta = (W)(FACTOR)job->call->f[1];             \
+        const T *c = p->call->n_in == 3 ? (const T *)job->operand[2] + p->c : NULL;                \
+        T *y = (T *)p->y_at + p->y;                                                                \
+        const W alpha = (W)(FACTOR)p->call->f[0], beta = (W)(FACTOR)p->call->f[1];                 \
         for (int64_t i = p->row0; i < p->row0 + p->rows; i++)                                      \
             for (int64_t j = p->column0; j < p->column0 + p->columns; j++) {                       \
                 W sum = 0;                                                                         \
@@ -364,8 +409,19 @@ static product_fn *product_of(dms_dtype dtype) {
 
 static void matmul_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     product_fn *const run = product_of(job->call->view[0].dtype);
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    if (!dms_chain_detach(job->call, view, &own))
+        return; /* never: the call was checked */
+    dms_chain_runner *chain = NULL;
+    if (dms_chain_is_in(job->call)) {
+        chain = &((product_scratch *)job->scratch)->chain;
+        DMS_ISA(dms_chain_open)(job, chain);
+    }
     for (uint64_t part = first; part < end; part++) {
-        const product p = part_of(job->call, part);
+        product p = part_of(&own, part);
+        p.chain = chain;
+        p.y_at = job->operand[job->call->n_in];
         run(job, &p);
     }
 }

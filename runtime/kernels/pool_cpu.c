@@ -198,9 +198,10 @@ static void run_strip(const window *w, const dms_cpu_job *job, int64_t y_at, int
     if (call->i[DMS_POOL_FN] == DMS_POOL_MAX)
         fill_lowest(x->dtype, w->n, &s->sum);
     else
-        memset(&s->sum, 0, sizeof s->sum);
-    memset(s->taps, 0, sizeof s->taps);
-    memset(s->index, 0xff, sizeof s->index);
+        memset(&s->sum, 0, (size_t)w->n * dms_class_bytes(dms_class_of(x->dtype)));
+    memset(s->taps, 0, (size_t)w->n * sizeof *s->taps);
+    if (call->n_out == 2)
+        memset(s->index, 0xff, (size_t)w->n * sizeof *s->index);
     for (int64_t ky = 0; ky < call->i[DMS_POOL_WINDOW]; ky++)
         for (int64_t kx = 0; kx < call->i[DMS_POOL_WINDOW + 1]; kx++)
             take_tap(w, ky, kx, s);
@@ -230,12 +231,53 @@ static uint64_t pool_parts(const dms_call *call) {
     return (uint64_t)(divide_up(y->dim[0] * y->dim[1], planes) * divide_up(y->dim[2], rows));
 }
 
+/* A row of one output, f32, without indices (global pools): the same chains without strips. */
+static float single_f32(const window *w) {
+    const dms_view *x = &w->call->view[0];
+    const int64_t *i = w->call->i;
+    const bool is_max = i[DMS_POOL_FN] == DMS_POOL_MAX;
+    const float *from = (const float *)(const void *)w->x;
+    float sum = is_max ? -INFINITY : 0.0f;
+    int64_t taps = 0;
+    for (int64_t ky = 0; ky < i[DMS_POOL_WINDOW]; ky++) {
+        const int64_t row = w->row * i[DMS_POOL_STEP] + ky * i[DMS_POOL_DILATION] - i[DMS_POOL_PAD];
+        int64_t first, end;
+        range_inside(-i[DMS_POOL_PAD + 1], i[DMS_POOL_DILATION + 1], x->dim[3],
+                     i[DMS_POOL_WINDOW + 1], &first, &end);
+        if (row < 0 || row >= x->dim[2])
+            continue;
+        taps += end - first;
+        const float *at = from + row * x->pitch[2] - i[DMS_POOL_PAD + 1] * x->pitch[3];
+        const int64_t pitch = i[DMS_POOL_DILATION + 1] * x->pitch[3];
+        for (int64_t kx = first; kx < end; kx++) {
+            const float v = at[kx * pitch];
+            sum = is_max ? (v > sum || v != v ? v : sum) : sum + v;
+        }
+    }
+    if (is_max)
+        return sum;
+    if (i[DMS_POOL_COUNT_PADS] != 0)
+        taps = taps_counted(w->call, 0, w->row) * taps_counted(w->call, 1, 0);
+    return sum / (float)taps;
+}
+
+/* Whether single_f32 says it all. */
+static bool is_single(const dms_call *call) {
+    return call->view[1].dim[3] == 1 && call->view[0].dtype == DMS_DTYPE_F32 && call->n_out == 1 &&
+           call->i[DMS_POOL_FN] != DMS_POOL_LP;
+}
+
 static void run_row(const dms_cpu_job *job, int64_t plane, int64_t row) {
     const dms_view *x = &job->call->view[0], *y = &job->call->view[1], *z = &job->call->view[2];
     const int64_t b = plane / y->dim[1], c = plane % y->dim[1];
     window w = {.call = job->call, .plane = plane, .row = row};
     w.x = (const char *)job->operand[0] +
           (b * x->pitch[0] + c * x->pitch[1]) * dms_dtype_bytes(x->dtype);
+    if (is_single(job->call)) {
+        float *to = job->operand[1];
+        to[b * y->pitch[0] + c * y->pitch[1] + row * y->pitch[2]] = single_f32(&w);
+        return;
+    }
     for (; w.column < y->dim[3]; w.column += DMS_STRIP) {
         w.n = y->dim[3] - w.column < DMS_STRIP ? y->dim[3] - w.column : DMS_STRIP;
         const int64_t y_at =

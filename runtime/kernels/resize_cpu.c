@@ -366,8 +366,9 @@ static void run_strip(const dms_cpu_job *job, const strip *z, int64_t y_at, resi
         int64_t at = 0;
         for (uint32_t k = 0; k < last; k++)
             at += s->outer[k].at[0] * x->pitch[k];
-        gather(size, base + at * size, x->pitch[last], s->at, z->n, s->raw);
-        for (int64_t j = 0; j < z->n; j++)
+        const bool is_dense = y->pitch[last] == 1;
+        gather(size, base + at * size, x->pitch[last], s->at, z->n, is_dense ? (void *)to : s->raw);
+        for (int64_t j = 0; j < z->n && !is_dense; j++)
             memcpy(to + j * y->pitch[last] * size, (const char *)s->raw + j * size, size);
         return;
     }

@@ -87,7 +87,80 @@ void DMS_ISA(dms_run_sums)(const dms_run *t) {
         }
 }
 
+/* The same with an image and weights per channel; N M is 8 where there are as many, since a chain
+ * waits four cycles for each of its terms. */
+#define APART(M, N)                                                                                \
+    static DMS_NOINLINE void apart_##M##_##N(const dms_run *t, int64_t c, int64_t j) {             \
+        dms_vec sum[M][N];                                                                         \
+        const float *const x = t->x + c * t->pitch_x + j, *const w = t->w + c * t->pitch_w;        \
+        const int64_t pitch_x = t->pitch_x, pitch_w = t->pitch_w;                                  \
+        DMS_UNROLL                                                                                 \
+        for (int r = 0; r < (M); r++)                                                              \
+            DMS_UNROLL                                                                             \
+        for (int v = 0; v < (N); v++)                                                              \
+            sum[r][v] = DMS_VSPREAD(t->bias + c + r);                                              \
+        for (int64_t p = 0; p < t->k; p++) {                                                       \
+            const float *const at = x + t->offset[p];                                              \
+            DMS_UNROLL                                                                             \
+            for (int r = 0; r < (M); r++) {                                                        \
+                const dms_vec weight = DMS_VSPREAD(w + r * pitch_w + p);                           \
+                DMS_UNROLL                                                                         \
+                for (int v = 0; v < (N); v++)                                                      \
+                    sum[r][v] =                                                                    \
+                        DMS_VFMA(DMS_VLOAD(at + r * pitch_x + v * DMS_V), weight, sum[r][v]);      \
+            }                                                                                      \
+        }                                                                                          \
+        DMS_UNROLL                                                                                 \
+        for (int r = 0; r < (M); r++)                                                              \
+            DMS_UNROLL                                                                             \
+        for (int v = 0; v < (N); v++)                                                              \
+            DMS_VSTORE(t->to + (c + r) * t->pitch_to + j + v * DMS_V, sum[r][v]);                  \
+    }
+
+APART(1, 1)
+APART(2, 1)
+APART(4, 1)
+APART(8, 1)
+APART(1, 2)
+APART(2, 2)
+APART(4, 2)
+APART(1, 4)
+APART(2, 4)
+APART(1, 8)
+
+typedef void apart_fn(const dms_run *t, int64_t c, int64_t j);
+/* [log2 of vectors][log2 of channels] */
+static apart_fn *const aparts[4][4] = {{apart_1_1, apart_2_1, apart_4_1, apart_8_1},
+                                       {apart_1_2, apart_2_2, apart_4_2, NULL},
+                                       {apart_1_4, apart_2_4, NULL, NULL},
+                                       {apart_1_8, NULL, NULL, NULL}};
+
+void DMS_ISA(dms_run_apart)(const dms_run *t) {
+    int64_t left = (t->n + DMS_V - 1) / DMS_V, j = 0;
+    for (int size = 3; size >= 0; size--)
+        for (; left >= 1 << size; left -= 1 << size) {
+            int64_t c = 0;
+            for (int high = 3; high >= 0; high--)
+                for (; aparts[size][high] != NULL && t->rows - c >= 1 << high; c += 1 << high)
+                    aparts[size][high](t, c, j);
+            j += DMS_V << size;
+        }
+}
+
 #else
+
+void DMS_ISA(dms_run_apart)(const dms_run *t) {
+    for (int r = 0; r < t->rows; r++) {
+        dms_run one = *t;
+        one.rows = 1;
+        one.x += r * t->pitch_x;
+        one.w += r * t->pitch_w;
+        one.w_step = 1;
+        one.bias += r;
+        one.to += r * t->pitch_to;
+        DMS_ISA(dms_run_sums)(&one);
+    }
+}
 
 void DMS_ISA(dms_run_sums)(const dms_run *t) {
     const int64_t n = (t->n + DMS_V - 1) / DMS_V * DMS_V;

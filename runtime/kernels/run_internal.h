@@ -29,9 +29,14 @@ typedef struct dms_run {
     const float *from;
     float *to;
     int64_t pitch_from, pitch_to; /* from one channel to the next */
+    int64_t pitch_x, pitch_w;     /* of dms_run_apart */
 } dms_run;
 
 /* Runs all positions. */
 void DMS_ISA(dms_run_sums)(const dms_run *t);
+
+/* The same for any number of channels that have an image and weights each (depthwise): channel r
+ * reads x[r * pitch_x + offset[p] + j] and w[r * pitch_w + p]. Chains start from the bias. */
+void DMS_ISA(dms_run_apart)(const dms_run *t);
 
 #endif

@@ -50,6 +50,11 @@ DMS_FN float float_of_brain(uint16_t brain) {
                 const TM x = from[0];                                                              \
                 to[i] = (TT)(LOAD);                                                                \
             }                                                                                      \
+        else if (pitch == 2)                                                                       \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const TM x = from[i * 2];                                                          \
+                to[i] = (TT)(LOAD);                                                                \
+            }                                                                                      \
         else                                                                                       \
             for (int64_t i = 0; i < n; i++) {                                                      \
                 const TM x = from[i * pitch];                                                      \

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "runtime/kernels/run_internal.h"
-#include "runtime/kernels/strip.h"
 #include "runtime/kernels/taps_internal.h"
 #include "runtime/kernels/tile_internal.h"
 
@@ -75,33 +74,6 @@ static void load_bias(const dms_taps *t, int64_t m, float *out) {
              out);
 }
 
-/* n sums, `pitch` apart, into one run of y. */
-static void store_run(const dms_taps *t, const float *sum, int64_t pitch, int64_t n, char *y) {
-    float strip[DMS_STRIP];
-    for (int64_t p = 0; p < n; p += DMS_STRIP) {
-        const int64_t count = min64(n - p, DMS_STRIP);
-        for (int64_t j = 0; j < count; j++)
-            strip[j] = sum[(p + j) * pitch];
-        DMS_ISA(dms_strip_store)
-        (t->dtype, strip, y + p * t->y.pitch_w * t->size, t->y.pitch_w, count);
-    }
-}
-
-/* Sums [pixel][16] of one panel into y, a row of pixels at a time. */
-static void store_panel(const dms_taps *t, int64_t m, const float *sum) {
-    const int64_t wide = min64(t->y.c - m, PANEL);
-    const bool is_one_run = t->y.pitch_h == t->y.w * t->y.pitch_w;
-    const int64_t runs = is_one_run ? 1 : t->y.h, length = is_one_run ? t->y.h * t->y.w : t->y.w;
-    for (int64_t r = 0; r < runs; r++, sum += length * PANEL) {
-        char *y = t->y.at + (m * t->y.pitch_c + r * t->y.pitch_h) * t->size;
-        if (t->y.pitch_w == 1 && t->dtype == DMS_DTYPE_F32)
-            DMS_ISA(dms_tile_transpose)(length, wide, sum, PANEL, (float *)(void *)y, t->y.pitch_c);
-        else
-            for (int64_t j = 0; j < wide; j++)
-                store_run(t, sum + j, PANEL, length, y + j * t->y.pitch_c * t->size);
-    }
-}
-
 /* All pixels of one or two panels, in tiles of equal height as far as possible: a tile of one pixel
  * takes as long as one of four. */
 static void tile_points(int64_t pixels, dms_tile t, const scratch *s) {
@@ -111,6 +83,19 @@ static void tile_points(int64_t pixels, dms_tile t, const scratch *s) {
         DMS_ISA(dms_tile_taps)(&t, s->base + p, s->offset);
         t.c += t.rows * PANEL;
         p += t.rows;
+    }
+}
+
+/* Sums [panel][pixel][16] become [channel][pixel], as many panels at a time as fit, and then y. */
+static void store_points(const dms_taps *t, int64_t pixels, scratch *s) {
+    const int64_t together = DMS_TAPS_IMAGE / (pixels * PANEL) * PANEL;
+    for (int64_t m = 0; m < t->y.c; m += together) {
+        const int64_t n = min64(t->y.c - m, together);
+        for (int64_t r = 0; r < n; r += PANEL)
+            DMS_ISA(dms_tile_transpose)
+        (pixels, min64(n - r, PANEL), s->sum + (m + r) * POINTS, PANEL, s->image + r * pixels,
+         pixels);
+        DMS_ISA(dms_taps_store)(t, m, n, (dms_taps_sums){s->image, pixels, t->y.w}, s);
     }
 }
 
@@ -141,19 +126,7 @@ static void run_points(const dms_taps *t, scratch *s) {
             tile_points(pixels, tile, s);
         }
     }
-    for (int64_t m = 0; m < t->y.c; m += PANEL)
-        store_panel(t, m, s->sum + m * POINTS);
-}
-
-/* Sums of channel m into y, without the gaps between rows. */
-static void store_rows(const dms_taps *t, int64_t m, const float *sum, int64_t pitch) {
-    const int64_t w = t->y.w;
-    char *y = t->y.at + m * t->y.pitch_c * t->size;
-    for (int64_t r = 0; r < t->y.h; r++, sum += pitch, y += t->y.pitch_h * t->size)
-        if (t->dtype != DMS_DTYPE_F32 || t->y.pitch_w != 1)
-            store_run(t, sum, 1, w, y);
-        else
-            memcpy(y, sum, (size_t)w * sizeof *sum);
+    store_points(t, pixels, s);
 }
 
 /* The run of one group: sums of channel m begin at m * pitch. */
@@ -164,7 +137,7 @@ typedef struct run_part {
 
 /* Where y itself takes the sums: rows of y without gaps, like those of the run. */
 static bool is_direct(const dms_taps *t, const dms_window *b) {
-    return t->dtype == DMS_DTYPE_F32 && t->y.pitch_w == 1 &&
+    return t->chain == NULL && t->dtype == DMS_DTYPE_F32 && t->y.pitch_w == 1 &&
            (t->y.h == 1 || (b->pitch_h == t->y.w && t->y.pitch_h == t->y.w));
 }
 
@@ -189,11 +162,8 @@ static void run_channels(const dms_taps *t, const run_part *p, dms_run run, int6
     run.n = p->positions - whole;
     if (run.n > 0)
         DMS_ISA(dms_run_sums)(&run);
-    for (int r = 0; r < run.rows && p->is_last; r++)
-        if (goes_to_y)
-            memcpy(y + r * t->y.pitch_c + whole, run.to + r * p->pitch, (size_t)run.n * sizeof *y);
-        else
-            store_rows(t, m + r, s->sum + (m + r) * p->pitch, s->window.pitch_h);
+    for (int r = 0; r < run.rows && goes_to_y; r++)
+        dms_copy_exact(y + r * t->y.pitch_c + whole, run.to + r * p->pitch, run.n);
 }
 
 /* All channels through one block of terms, in tiles of equal height as far as possible. */
@@ -235,12 +205,18 @@ static void run_runs(const dms_taps *t, scratch *s) {
         p.is_first = false;
         more = DMS_ISA(dms_window_next)(t, b, s->offset);
     }
+    if (!is_direct(t, b))
+        DMS_ISA(dms_taps_store)(t, 0, t->y.c, (dms_taps_sums){s->sum, p.pitch, b->pitch_h}, s);
 }
 
 void DMS_ISA(dms_taps_run)(const dms_taps *taps, void *scratch_of_thread) {
     scratch *s = scratch_of_thread;
     dms_taps t = *taps;
     DMS_ISA(dms_window_plan)(&t, &s->window);
+    if (t.is_depthwise && !s->window.is_columns && t.n <= TERMS) {
+        DMS_ISA(dms_depthwise_run)(&t, s);
+        return;
+    }
     for (int64_t g = 0; g < t.groups; g++) {
         if (t.is_points)
             run_points(&t, s);
@@ -248,6 +224,7 @@ void DMS_ISA(dms_taps_run)(const dms_taps *taps, void *scratch_of_thread) {
             run_runs(&t, s);
         t.x.at += t.x.c * t.x.pitch_c * t.size;
         t.y.at += t.y.c * t.y.pitch_c * t.size;
+        t.first += t.y.c * t.plane;
         t.w += (t.is_panels ? t.y.c / PANEL : t.y.c) * t.w_m * t.size;
         if (t.bias != NULL)
             t.bias += t.y.c * t.bias_pitch * t.size;

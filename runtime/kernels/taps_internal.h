@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/kernels/chain_run.h"
 #include "runtime/kernels/conv_internal.h"
 #include "runtime/kernels/dialect.h"
 #include "schema/dtype.h"
@@ -28,7 +29,8 @@ enum {
     DMS_TAPS_IMAGE = 192 * 1024, /* elements of a copied block */
     DMS_TAPS_PLANES = 64,        /* phases of a window at most */
     DMS_TAPS_PANEL = 16,
-    DMS_TAPS_SLACK = 32, /* vectors may read and write this far past image and sums */
+    DMS_TAPS_SLACK = 32,        /* vectors may read and write this far past image and sums */
+    DMS_TAPS_DENSE = 32 * 1024, /* results that a chain takes at a time, a whole part's channel */
     DMS_TAPS_SCRATCH_BYTES = 2 << 20,
 };
 
@@ -48,12 +50,16 @@ typedef struct dms_taps {
     int64_t row0, column0, step_h, step_w;
     int64_t n; /* taps */
     const int64_t *dy, *dx;
-    const int64_t *w_at; /* element offset of each tap in plain weights */
-    const char *w;       /* weights of the part's first output channel */
-    int64_t w_m, w_c;    /* pitches of output and input channel */
-    bool is_panels;      /* w is [m / 16][c][n][16], and y.c begins at a panel */
-    bool is_points;      /* by points instead of runs */
-    const char *bias;    /* of the first output channel; NULL = 0 */
+    const int64_t *w_at;     /* element offset of each tap in plain weights */
+    const char *w;           /* weights of the part's first output channel */
+    int64_t w_m, w_c;        /* pitches of output and input channel */
+    bool is_panels;          /* w is [m / 16][c][n][16], and y.c begins at a panel */
+    dms_chain_runner *chain; /* what becomes of the sums before they are stored; NULL = nothing */
+    int64_t first;           /* of the part's first output, in row-major order of the call's y */
+    int64_t plane, width;    /* elements from one channel, one row to the next in that order */
+    bool is_points;          /* by points instead of runs */
+    bool is_depthwise;       /* one channel in and one out per group, f32, weights [group][tap] */
+    const char *bias;        /* of the first output channel; NULL = 0 */
     int64_t bias_pitch;
 } dms_taps;
 
@@ -69,6 +75,7 @@ typedef struct dms_window {
     int64_t dy, dx; /* smallest tap, in steps */
     int64_t n_planes, rows, columns, pitch_h, plane, pitch_c;
     int64_t phase_y[DMS_TAPS_PLANES], phase_x[DMS_TAPS_PLANES];
+    int64_t low[DMS_TAPS_PLANES], high[DMS_TAPS_PLANES]; /* columns of a window inside the image */
     int64_t c0, nc, t0, nt; /* the block: channels [c0, c0 + nc) with taps [t0, t0 + nt) */
     bool is_begun;          /* a chain has begun: the next block is not its first */
 } dms_window;
@@ -80,6 +87,8 @@ typedef struct dms_taps_scratch {
     float weight[DMS_TAPS_TERMS * DMS_TAPS_PANEL];
     int32_t offset[DMS_TAPS_TERMS]; /* of each term */
     int32_t base[DMS_TAPS_POINTS];  /* of each pixel */
+    float dense[DMS_TAPS_DENSE + DMS_TAPS_SLACK];
+    uint16_t narrow[DMS_TAPS_DENSE]; /* the same in f16 or bf16 */
     dms_window window;
 } dms_taps_scratch;
 _Static_assert(sizeof(dms_taps_scratch) <= DMS_TAPS_SCRATCH_BYTES, "scratch of a part");
@@ -94,6 +103,14 @@ static inline dms_tap_table *dms_tap_table_in(void *scratch) {
     return (dms_tap_table *)((char *)scratch + DMS_TAPS_SCRATCH_BYTES);
 }
 
+/* Room for a chain in the scratch of a thread, behind the table. */
+static inline dms_chain_runner *dms_taps_chain_in(void *scratch) {
+    return (dms_chain_runner *)(void *)(dms_tap_table_in(scratch) + 1);
+}
+_Static_assert(DMS_TAPS_SCRATCH_BYTES + sizeof(dms_tap_table) + sizeof(dms_chain_runner) <=
+                   DMS_CPU_SCRATCH_BYTES,
+               "scratch of a thread");
+
 /* Chooses the form of a part's image. No chain has begun. */
 void DMS_ISA(dms_window_plan)(const dms_taps *t, dms_window *b);
 
@@ -107,6 +124,19 @@ void DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, float *ima
 /* n elements of the part's dtype as f32. */
 void DMS_ISA(dms_taps_load)(const dms_taps *t, const char *from, int64_t pitch, int64_t n,
                             float *out);
+
+/* Runs a part of which is_depthwise holds, whose image is a window, all groups of it. */
+void DMS_ISA(dms_depthwise_run)(const dms_taps *t, void *scratch);
+
+/* Sums as a part has them: channel r, row i, column j at at[r * pitch_c + i * pitch_h + j]. */
+typedef struct dms_taps_sums {
+    const float *at;
+    int64_t pitch_c, pitch_h;
+} dms_taps_sums;
+
+/* Sums of n channels from m on (of y.c, or of all groups) into y, by way of the chain. */
+void DMS_ISA(dms_taps_store)(const dms_taps *t, int64_t m, int64_t n, dms_taps_sums sums,
+                             dms_taps_scratch *s);
 
 /* Runs one part: at most DMS_TAPS_CHANNELS channels of a group, and pixels as said above. Uses
  * DMS_TAPS_SCRATCH_BYTES. */

@@ -4,6 +4,7 @@
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/taps_internal.h"
 #include "runtime/kernels/tile_internal.h"
+#include "runtime/kernels/vector_internal.h"
 
 static int64_t min64(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -29,9 +30,6 @@ void DMS_ISA(dms_taps_load)(const dms_taps *t, const char *from, int64_t pitch, 
         DMS_ISA(dms_strip_load)(t->dtype, from, pitch, n, out);
     else if (pitch == 1)
         memcpy(out, from, (size_t)n * sizeof *out);
-    else if (pitch == 2)
-        for (int64_t j = 0; j < n; j++)
-            out[j] = x[j * 2];
     else
         for (int64_t j = 0; j < n; j++)
             out[j] = x[j * pitch];
@@ -91,6 +89,8 @@ static bool plan_window(const dms_taps *t, dms_window *b) {
     int64_t shared = b->columns - t->y.w; /* zeros between rows that two rows have in common */
     for (int64_t k = 0; k < b->n_planes; k++) {
         const span s = span_of(t, column_of(t, b, k), b->columns);
+        b->low[k] = s.low;
+        b->high[k] = s.high;
         shared = min64(shared, min64(s.low, b->columns - s.high));
     }
     b->pitch_h = b->columns - shared;
@@ -156,27 +156,36 @@ bool DMS_ISA(dms_window_next)(const dms_taps *t, dms_window *b, int32_t *offset)
     return true;
 }
 
-/* One row of a plane of one channel. */
-static void load_row(const dms_taps *t, const span *s, const char *row, int64_t columns,
-                     float *out) {
-    for (int64_t j = 0; j < s->low; j++)
+static void set_zeros(float *out, int64_t n) {
+    for (int64_t j = 0; j < n; j++)
         out[j] = 0.0f;
-    DMS_ISA(dms_taps_load)
-    (t, row + s->first * t->x.pitch_w * t->size, t->step_w * t->x.pitch_w, s->high - s->low,
-     out + s->low);
-    for (int64_t j = s->high; j < columns; j++)
-        out[j] = 0.0f;
+}
+
+/* Rows of a plane of one channel that exist, `pitch_h` apart in the image; what lies behind a row is
+ * written later. */
+static void load_rows(const dms_taps *t, const dms_window *b, const span *s, const char *row,
+                      int64_t rows, float *out) {
+    const int64_t pitch = t->step_w * t->x.pitch_w, n = s->high - s->low;
+    const int64_t next = t->step_h * t->x.pitch_h * t->size, tail = b->columns - s->high;
+    const char *from = row + s->first * t->x.pitch_w * t->size;
+    for (int64_t r = 0; r < rows; r++, from += next, out += b->pitch_h) {
+        dms_zeros_over(out, s->low);
+        if (t->dtype == DMS_DTYPE_F32 && pitch == 1)
+            dms_copy_over(out + s->low, (const float *)(const void *)from, n);
+        else if (t->dtype == DMS_DTYPE_F32 && pitch == 2)
+            dms_copy_every2(out + s->low, (const float *)(const void *)from, n);
+        else
+            DMS_ISA(dms_taps_load)(t, from, pitch, n, out + s->low);
+        dms_zeros_over(out + s->high, tail);
+    }
 }
 
 /* One row of a plane of all channels, which are neighbours in memory. */
 static void turn_row(const dms_taps *t, const dms_window *b, const span *s, const char *row,
                      float *out) {
     for (int64_t c = 0; c < b->nc; c++) {
-        float *to = out + c * b->pitch_c;
-        for (int64_t j = 0; j < s->low; j++)
-            to[j] = 0.0f;
-        for (int64_t j = s->high; j < b->columns; j++)
-            to[j] = 0.0f;
+        set_zeros(out + c * b->pitch_c, s->low);
+        set_zeros(out + c * b->pitch_c + s->high, b->columns - s->high);
     }
     DMS_ISA(dms_tile_transpose)
     (s->high - s->low, b->nc,
@@ -184,27 +193,40 @@ static void turn_row(const dms_taps *t, const dms_window *b, const span *s, cons
      t->step_w * t->x.pitch_w, out + s->low, b->pitch_c);
 }
 
+/* Rows of plane k of channels [c, c + together). */
+static void load_plane(const dms_taps *t, const dms_window *b, int64_t k, int64_t c,
+                       int64_t together, float *out) {
+    const int64_t first = row_of(t, b, k), column = column_of(t, b, k);
+    span s;
+    if (b->is_columns)
+        s = span_of(t, column, b->columns);
+    else
+        s = (span){b->low[k], b->high[k], column + b->low[k] * t->step_w};
+    /* rows [above, below) of the plane lie in the image */
+    int64_t above = first >= 0 ? 0 : divide_up(-first, t->step_h);
+    int64_t below = first >= t->x.h ? 0 : divide_up(t->x.h - first, t->step_h);
+    above = min64(above, b->rows);
+    below = s.high > s.low ? max64(above, min64(below, b->rows)) : above;
+    const char *x = t->x.at + (b->c0 + c) * t->x.pitch_c * t->size +
+                    (first + above * t->step_h) * t->x.pitch_h * t->size;
+    for (int64_t i = 0; i < together; i++)
+        set_zeros(out + i * b->pitch_c, above * b->pitch_h);
+    if (together == 1)
+        load_rows(t, b, &s, x, below - above, out + above * b->pitch_h);
+    for (int64_t r = above; r < below && together > 1; r++)
+        turn_row(t, b, &s, x + (r - above) * t->step_h * t->x.pitch_h * t->size,
+                 out + r * b->pitch_h);
+    for (int64_t i = 0; i < together; i++)
+        set_zeros(out + i * b->pitch_c + below * b->pitch_h, b->plane - below * b->pitch_h);
+}
+
+/* In the order of addresses, because a row may spill zeros behind its end. */
 void DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, float *image) {
+    const bool is_single = t->x.h == 1 && t->x.w == 1;
     const bool is_turned =
-        t->x.pitch_c == 1 && t->x.pitch_w != 1 && b->nc > 1 && t->dtype == DMS_DTYPE_F32;
+        t->x.pitch_c == 1 && (t->x.pitch_w != 1 || is_single) && t->dtype == DMS_DTYPE_F32;
     const int64_t together = is_turned ? b->nc : 1;
-    for (int64_t k = 0; k < b->n_planes; k++) {
-        const int64_t first = row_of(t, b, k);
-        const span s = span_of(t, column_of(t, b, k), b->columns);
-        for (int64_t c = 0; c < b->nc; c += together) {
-            const char *x = t->x.at + (b->c0 + c) * t->x.pitch_c * t->size;
-            float *out = image + c * b->pitch_c + k * b->plane;
-            for (int64_t r = 0; r < b->rows; r++, out += b->pitch_h) {
-                const int64_t row = first + r * t->step_h;
-                const char *at = x + row * t->x.pitch_h * t->size;
-                const bool exists = row >= 0 && row < t->x.h && s.high > s.low;
-                for (int64_t i = 0; i < together && !exists; i++)
-                    memset(out + i * b->pitch_c, 0, (size_t)b->columns * sizeof *out);
-                if (exists && is_turned)
-                    turn_row(t, b, &s, at, out);
-                else if (exists)
-                    load_row(t, &s, at, b->columns, out);
-            }
-        }
-    }
+    for (int64_t c = 0; c < b->nc; c += together)
+        for (int64_t k = 0; k < b->n_planes; k++)
+            load_plane(t, b, k, c, together, image + c * b->pitch_c + k * b->plane);
 }

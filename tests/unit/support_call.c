@@ -211,8 +211,7 @@ void call_runs_alike(call_case *c) {
 void call_cuts_alike(call_case *c, int64_t width) {
     void *copy[CALL_OPERANDS];
     dms_cut cut;
-    const dms_kernel_row *row = dms_kernel_row_find(c->call.kernel);
-    assert_true(row->cut != NULL && row->cut(&c->call, &cut));
+    assert_true(dms_call_cut(&c->call, &cut));
     width = (width + cut.granule - 1) / cut.granule * cut.granule;
     save(c, copy);
     spoil(c);
@@ -256,8 +255,7 @@ static void walk(const dms_packing *p, const uint8_t *from, uint8_t *to) {
 void call_packs_alike(call_case *c, uint32_t k) {
     dms_packing packing;
     void *copy[CALL_OPERANDS];
-    const dms_kernel_row *row = dms_kernel_row_find(c->call.kernel);
-    assert_true(row->pack(&c->call, k, DMS_DEVICE_CPU, &packing));
+    assert_true(dms_call_pack(&c->call, k, DMS_DEVICE_CPU, &packing));
     assert_true(dms_view_is_dense(&packing.stored));
     void *packed = new_buffer(c, dms_view_bytes(&packing.stored));
     walk(&packing, c->data[k], packed);
