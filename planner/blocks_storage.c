@@ -23,6 +23,8 @@ uint64_t dms_blocks_storage_bytes(const dms_source *source) {
     const dms_view *view = &source->view;
     if (source->file == DMS_NONE)
         return 0;
+    if (source->is_packed)
+        return (dms_view_bytes(view) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     for (uint32_t k = view->rank; k-- > 0;) {
         pitch[k] = dense;
         dense *= view->dim[k];

@@ -28,6 +28,8 @@ static dms_code read_model(const dms_compile_options *options, dms_arena *arena,
     DMS_TRY(dms_tile(&c->graph, &c->lowered, &c->profile, arena, &c->steps, st));
     if (c->steps.n_steps == 0)
         return dms_fail(st, DMS_EUNSUPPORTED, "model '%s' computes nothing", options->model);
+    for (uint32_t k = 0; options->pack != NULL && k < c->steps.n_sources; k++)
+        c->steps.source[k].is_packed = c->steps.source[k].file != DMS_NONE; /* it will be: pack.c */
     return dms_blocks_make(&c->graph, &c->steps, &c->profile, arena, &c->blocks, st);
 }
 

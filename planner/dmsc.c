@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "planner/dmsc.h"
-#include "planner/machine.h"
+#include "schema/machine.h"
 #include "planner/profile_read.h"
 #include "planner/views.h"
 #include "runtime/check/check.h"

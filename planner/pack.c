@@ -340,6 +340,8 @@ dms_code dms_pack_weights(const dms_compile_options *options, dms_arena *arena, 
     dms_plan_file file;
     bool is_reused = false;
     DMS_TRY(list_blocks(&p));
+    for (uint32_t k = 0; k < c->plan.n_sources; k++)
+        c->plan.source[k].is_packed = false; /* until it is */
     if (p.n_blocks == 0)
         return DMS_OK; /* all constants lie in the plan */
     DMS_TRY(place_blocks(&p));

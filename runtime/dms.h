@@ -77,7 +77,8 @@ typedef struct dms_stats {
 
 /* Reads a plan, proves it safe, takes its memory. No file of the model is opened yet.
  * Owner    *out_session is the caller's, until dms_close; nothing of the arguments is kept.
- * Errors   DMS_EIO, DMS_EPLAN: the plan; DMS_EDEVICE: cannot run here; DMS_EUSAGE: options. */
+ * Errors   DMS_EIO, DMS_EPLAN: the plan; DMS_EDEVICE: cannot run here, too little memory;
+ *          DMS_EBUDGET: too little for its host arena; DMS_EUSAGE: options. */
 DMS_CHECKED dms_code dms_open(const char *plan_path, const dms_options *options,
                               dms_session **out_session, dms_status *st);
 

@@ -16,6 +16,7 @@
 #include "runtime/dms.h"
 #include "runtime/storage.h"
 #include "runtime/timeline.h"
+#include "schema/machine.h"
 #include "schema/trace.h"
 
 /* Turns whose step times are remembered. */
@@ -90,6 +91,13 @@ DMS_CHECKED dms_code dms_session_make(dms_session **out_session, dms_status *st)
  * Errors   of dms_open. */
 DMS_CHECKED dms_code dms_session_fill(dms_session *session, const char *folder,
                                       const dms_options *options, dms_status *st);
+
+/* Compares what a session will take (both arenas, `outside_bytes` beside them) with the memory
+ * that is there.
+ * Errors   DMS_EBUDGET: the host arena alone is too large, DMS_EDEVICE: both together are; the
+ *          message has the numbers and the option that helps. */
+DMS_CHECKED dms_code dms_room_check(const dms_plan *plan, uint64_t outside_bytes,
+                                    const dms_machine *machine, dms_status *st);
 
 /* Starts a thread for every queue that has commands; they wait at the gate. */
 DMS_CHECKED dms_code dms_engine_start(dms_session *session, dms_status *st);

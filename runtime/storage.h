@@ -46,10 +46,10 @@ DMS_CHECKED dms_code dms_storage_open(const dms_plan *plan, const dms_storage_op
 DMS_CHECKED dms_code dms_storage_load(dms_storage *storage, uint32_t source, const int64_t *pitch,
                                       void *to, uint64_t *out_bytes, dms_status *st);
 
-/* Gives back what the page cache holds of large files: after the prologue, and by itself where the
- * cells of another weight are read.
+/* Says that the prologue is over: cells no longer come with their neighbours, so what they share is
+ * read past the page cache too; what the cache holds of large files is given back.
  * Threads  not beside dms_storage_load. */
-void dms_storage_drop_cached(dms_storage *storage);
+void dms_storage_settle(dms_storage *storage);
 
 /* What was read, and how. NULL gives zeros.
  * Threads  any, while the storage is open. */

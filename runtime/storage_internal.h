@@ -57,6 +57,7 @@ struct dms_storage {
     uint8_t *staging;     /* DMS_READ_SLOTS x DMS_SLOT_BYTES, aligned */
     uint32_t cached_file; /* large file read through the page cache, what of it; or DMS_NONE */
     uint64_t cached_from, cached_end;
+    bool is_settled; /* cells come one by one, no neighbours behind them */
     _Atomic uint64_t direct_bytes, buffered_bytes;
 };
 
@@ -69,5 +70,8 @@ DMS_CHECKED dms_code dms_reader_open_pread(dms_arena *arena, dms_reader **out_re
  * Errors   DMS_EINTERNAL: no memory. */
 DMS_CHECKED dms_code dms_reader_open_uring(dms_arena *arena, uint8_t *staging,
                                            dms_reader **out_reader, dms_status *st);
+
+/* Drops what was read through the page cache and is not wanted any more. */
+void dms_storage_drop_cached(dms_storage *storage);
 
 #endif

@@ -245,6 +245,11 @@ static void read_dense(load *l, dms_gather_piece piece) {
     }
 }
 
+void dms_storage_settle(dms_storage *s) {
+    s->is_settled = true;
+    dms_storage_drop_cached(s);
+}
+
 void dms_storage_drop_cached(dms_storage *s) {
     if (s->cached_file == DMS_NONE)
         return;
@@ -274,7 +279,8 @@ static dms_code load_from_file(load *l) {
     dms_gather_piece piece;
     uint64_t from = UINT64_MAX, end = 0;
     l->file = &s->file[l->source->file];
-    l->is_direct = l->file->takes_direct && !l->walk.is_sparse;
+    const bool is_shared = l->walk.is_wasteful && !s->is_settled;
+    l->is_direct = l->file->takes_direct && !l->walk.is_short && !is_shared;
     l->reader = l->is_direct ? s->direct : s->buffered;
     while (l->code == DMS_OK && dms_gather_next(&l->walk, &piece)) {
         from = piece.offset < from ? piece.offset : from;

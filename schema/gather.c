@@ -62,8 +62,8 @@ static void choose_span(dms_gather *g, const dms_gather_box *b) {
     const int64_t entries = g->part == 0 ? 1 : g->part;
     const int64_t rows = g->part == 0 ? 0 : (g->part - 1) * b->axis[g->n_outer].from;
     const int64_t reach = g->elements + rows;
-    const bool is_short = (uint64_t)reach * g->element_bytes < LONG_RUN_BYTES && g->n_outer > 0;
-    g->is_sparse |= is_short || reach / SHARE_ALONE > used * entries;
+    g->is_short |= g->n_outer > 0 && (uint64_t)reach * g->element_bytes < LONG_RUN_BYTES;
+    g->is_wasteful |= reach / SHARE_ALONE > used * entries;
 }
 
 /* Decides how the next box is cut, and goes to its first piece. */

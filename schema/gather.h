@@ -34,15 +34,15 @@ typedef struct dms_gather_box {
     dms_gather_axis axis[DMS_MAX_RANK];
 } dms_gather_box;
 
-/* A walk under way. Only `is_sparse` is for readers. */
+/* A walk under way. Only `is_short` and `is_wasteful` are for readers. */
 typedef struct dms_gather {
     uint64_t element_bytes, piece_bytes;
     uint32_t n_boxes, n_done;
     dms_gather_box box[2], pad; /* a cell that is padded at its end is two boxes and zeros */
-    bool
-        is_sparse; /* short pieces, or with gaps that other cells will want: the page cache helps */
-    uint32_t n_outer, n_inner; /* axes outside of a piece and inside; one between may be cut */
-    int64_t part, elements;    /* entries of the cut axis in a piece; elements of the inner axes */
+    bool is_short;              /* many pieces, each too short for a read of its own */
+    bool is_wasteful;           /* of its pieces other cells want more than this one does */
+    uint32_t n_outer, n_inner;  /* axes outside of a piece and inside; one between may be cut */
+    int64_t part, elements;     /* entries of the cut axis in a piece; elements of the inner axes */
     int64_t index[DMS_MAX_RANK], from, to, cut; /* the next piece */
 } dms_gather;
 

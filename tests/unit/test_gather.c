@@ -32,7 +32,7 @@ static void a_dense_cell_is_one_piece_that_needs_no_scattering(void **state) {
     assert_int_equal(piece.bytes, 4 * 20000); /* longer than 64: it can be cut anywhere */
     assert_int_equal(piece.to, 0);
     assert_int_equal(piece.n, 0);
-    assert_false(g.is_sparse);
+    assert_false(g.is_short || g.is_wasteful);
     assert_false(dms_gather_next(&g, &piece));
     assert_false(dms_gather_next(&g, &piece));
 }
@@ -77,17 +77,18 @@ static void gaps_decide_how_it_is_read(void **state) {
     (void)state;
     static const struct {
         int64_t pitch;
-        bool is_sparse;
+        bool is_wasteful, is_short;
         uint32_t n_pieces;
-    } gap[] = {{20000, false, 1},
-               {60000, false, 1},
-               {60002, true, 1},
-               {140000, true, 1},
-               {140004, true, 2}};
+    } gap[] = {{20000, false, false, 1},
+               {60000, false, false, 1},
+               {60002, true, false, 1},
+               {140000, true, false, 1},
+               {140004, false, true, 2}};
     for (size_t i = 0; i < sizeof gap / sizeof *gap; i++) {
         const dms_view view = {DMS_DTYPE_U8, 2, 0, {2, 20000}, {gap[i].pitch, 1}};
         dms_gather g = begin(&view, (int64_t[]){30000, 1}, 0, 1u << 20);
-        assert_int_equal(g.is_sparse, gap[i].is_sparse);
+        assert_int_equal(g.is_wasteful, gap[i].is_wasteful);
+        assert_int_equal(g.is_short, gap[i].is_short);
         dms_gather_piece piece;
         uint32_t n = 0;
         while (dms_gather_next(&g, &piece))

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "planner/machine.h"
+#include "schema/machine.h"
 
 #define LARGE ((size_t)96 << 20)
 #define SLACK ((uint64_t)8 << 20) /* the system counts pages in batches per processor */

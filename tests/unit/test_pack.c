@@ -184,6 +184,28 @@ static void packed_and_unpacked_plans_mean_and_give_the_same(void **state) {
     }
 }
 
+/* The planner knows that a packed block is read in whole pages, once. */
+static void a_packed_block_costs_its_own_pages(void **state) {
+    (void)state;
+    for (int packed = 0; packed < 2; packed++) {
+        pack_case t;
+        begin(&t);
+        must_compile(&t, packed != 0 ? t.dir : NULL);
+        const dms_problem *problem = &t.c.blocks.problem;
+        uint64_t sum = 0, bytes = 0;
+        for (uint32_t i = 0; i < problem->n_tensors; i++) {
+            const dms_problem_tensor *b = &problem->tensors[i];
+            if (b->kind != DMS_PROBLEM_WEIGHT)
+                continue;
+            assert_true(packed == 0 || b->storage_bytes == (b->bytes + 4095) / 4096 * 4096);
+            sum += b->storage_bytes;
+            bytes += b->bytes;
+        }
+        assert_true(packed != 0 ? sum < bytes * 11 / 10 : sum > bytes);
+        end(&t);
+    }
+}
+
 static void cells_lie_in_the_order_of_their_use_as_the_kernels_read_them(void **state) {
     (void)state;
     pack_case t;
@@ -528,6 +550,7 @@ static void a_cell_larger_than_the_slab_is_packed_in_parts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packed_and_unpacked_plans_mean_and_give_the_same),
+        cmocka_unit_test(a_packed_block_costs_its_own_pages),
         cmocka_unit_test(cells_lie_in_the_order_of_their_use_as_the_kernels_read_them),
         cmocka_unit_test(every_cell_is_what_the_model_holds),
         cmocka_unit_test(the_same_model_packs_to_the_same_bytes_and_is_packed_once),

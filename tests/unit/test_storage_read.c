@@ -173,6 +173,33 @@ static void cells_of_one_matrix_share_the_page_cache_until_another_begins(void *
     storage_remove(&c);
 }
 
+/* Three cells side by side: in the prologue the cache reads what they share once, in a turn each
+ * comes alone. Cells of short rows are never read directly. */
+static void what_cells_share_is_read_directly_once_the_prologue_is_over(void **state) {
+    (void)state;
+    storage_case c;
+    storage_make(&c, STORAGE_LARGE_NUMBERS);
+    assert_int_equal(storage_open(&c), DMS_OK);
+    if (!c.storage->file[0].takes_direct) {
+        storage_remove(&c);
+        skip();
+    }
+    const dms_view third = {DMS_DTYPE_U32, 2, 0, {500, 960}, {2900, 1}};
+    const dms_view narrow = {DMS_DTYPE_U32, 2, 0, {300, 16}, {4000, 1}};
+    const int64_t pitch[2] = {960, 1};
+    storage_check(&c, &third, 0, 0, pitch, 500 * 960, 0);
+    assert_int_equal(dms_storage_stats_of(c.storage).direct_bytes, 0);
+    const uint64_t cached = dms_storage_stats_of(c.storage).buffered_bytes;
+    assert_true(cached > 2 * 4 * 500 * 960);
+    dms_storage_settle(c.storage);
+    storage_check(&c, &third, 0, 0, pitch, 500 * 960, 0);
+    assert_int_equal(dms_storage_stats_of(c.storage).direct_bytes, cached);
+    storage_check(&c, &narrow, 0, 0, (int64_t[]){16, 1}, 300 * 16, 0);
+    assert_int_equal(dms_storage_stats_of(c.storage).direct_bytes, cached);
+    assert_int_equal(dms_storage_stats_of(c.storage).buffered_bytes, cached + 300 * 64);
+    storage_remove(&c);
+}
+
 static void a_small_file_is_read_through_the_page_cache(void **state) {
     (void)state;
     storage_case c;
@@ -341,6 +368,7 @@ int main(void) {
         cmocka_unit_test(strided_boxes_equal_the_plain_loop),
         cmocka_unit_test(a_large_file_leaves_nothing_in_the_page_cache),
         cmocka_unit_test(cells_of_one_matrix_share_the_page_cache_until_another_begins),
+        cmocka_unit_test(what_cells_share_is_read_directly_once_the_prologue_is_over),
         cmocka_unit_test(a_small_file_is_read_through_the_page_cache),
         cmocka_unit_test(whichever_read_fails_is_named_and_none_stays_under_way),
         cmocka_unit_test(short_reads_interrupts_and_any_order_change_no_byte),

@@ -1,0 +1,42 @@
+/* room.c - is there memory for the arenas? Asked before anything is loaded: arenas are taken page
+ * by page as they are written, and who runs out of memory then is killed without a word. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "runtime/session.h"
+
+/* "the container's limit of N bytes leaves M", or what the machine has. */
+static void name_reason(const dms_machine *machine, uint64_t free_bytes, char out[160]) {
+    if (machine->limit_bytes != UINT64_MAX && machine->left_bytes == free_bytes)
+        (void)snprintf(out, 160,
+                       "the container's limit of %" PRIu64 " bytes leaves %" PRIu64 " bytes",
+                       machine->limit_bytes, free_bytes);
+    else
+        (void)snprintf(out, 160, "this machine has %" PRIu64 " bytes free", free_bytes);
+}
+
+dms_code dms_room_check(const dms_plan *plan, uint64_t outside_bytes, const dms_machine *machine,
+                        dms_status *st) {
+    const uint64_t all = machine->available_bytes + machine->swap_bytes;
+    const uint64_t free_bytes = machine->left_bytes < all ? machine->left_bytes : all;
+    const uint64_t left = free_bytes > outside_bytes ? free_bytes - outside_bytes : 0;
+    char reason[160];
+    if (all == 0 || (plan->host_arena <= left && plan->device_arena <= left - plan->host_arena))
+        return DMS_OK; /* or a system that does not tell */
+    name_reason(machine, free_bytes, reason);
+    if (plan->host_arena > left)
+        return dms_fail(st, DMS_EBUDGET,
+                        "the plan's host arena takes %" PRIu64 " bytes, but %s: compile with "
+                        "--host-mem %" PRIu64,
+                        plan->host_arena, reason,
+                        left > plan->device_arena ? left - plan->device_arena : 0);
+    const uint64_t fits = left - plan->host_arena;
+    const bool is_below = fits < plan->floor_bytes;
+    return dms_fail(st, DMS_EDEVICE,
+                    "device arena %" PRIu64 ", host arena %" PRIu64 " and %" PRIu64
+                    " bytes beside them do not fit: %s%s%" PRIu64,
+                    plan->device_arena, plan->host_arena, outside_bytes, reason,
+                    is_below ? ", less than at the model's floor, --device-mem "
+                             : ": compile with --device-mem ",
+                    is_below ? plan->floor_bytes : fits);
+}
