@@ -8,6 +8,7 @@
 
 #include "runtime/cpu/cpu_device.h"
 #include "runtime/kernels/cpu_kernel.h"
+#include "schema/checked.h"
 
 #define MAX_THREADS 1024u
 
@@ -103,11 +104,12 @@ static dms_code keep_options(dms_session *s, const dms_options *options, const c
  * what the library itself is made of. */
 static uint64_t outside_bytes(const dms_session *s) {
     uint64_t bytes = LIBRARY_BYTES + (uint64_t)s->options.threads * DMS_CPU_SCRATCH_BYTES;
+    bool is_finite = true;
     for (uint32_t i = 0; i < s->plan->n_inputs; i++)
-        bytes += dms_view_bytes(&s->plan->input[i].view);
+        is_finite &= dms_add(bytes, dms_view_bytes(&s->plan->input[i].view), &bytes);
     for (uint32_t i = 0; i < s->plan->n_outputs; i++)
-        bytes += dms_view_bytes(&s->plan->output[i].view);
-    return bytes;
+        is_finite &= dms_add(bytes, dms_view_bytes(&s->plan->output[i].view), &bytes);
+    return is_finite ? bytes : UINT64_MAX;
 }
 
 /* Everything of a session that can fail after it exists. */

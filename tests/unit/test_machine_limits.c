@@ -1,5 +1,5 @@
-/* test_machine_limits.c - how much memory a process may take, by the files of a system made up here; and
- * what a session says that wants more. */
+/* test_machine_limits.c - how much memory a process may take, by the files of a system made up here;
+ * and what a session says that wants more. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -170,19 +170,17 @@ static void a_plan_that_does_not_fit_names_the_budget_that_would(void **state) {
     assert_int_equal(dms_room_check(&plan, 1000, &swap, NULL), DMS_OK);
     const dms_machine unknown = {0, 0, UINT64_MAX, UINT64_MAX};
     assert_int_equal(dms_room_check(&plan, 1000, &unknown, NULL), DMS_OK);
-    refuses(&plan, (dms_machine){8999, 0, UINT64_MAX, UINT64_MAX}, DMS_EDEVICE,
-            "the plan takes 9000 bytes (device arena 5000, host arena 3000, beside them 1000), but "
-            "this "
-            "machine has 8999 bytes free: compile with --device-mem 4999");
     refuses(
-        &plan, (dms_machine){90000, 0, 10000, 7000}, DMS_EDEVICE,
-        "the plan takes 9000 bytes (device arena 5000, host arena 3000, beside them 1000), but the "
-        "container's limit of 10000 bytes leaves 7000 bytes: compile with --device-mem 3000");
-    refuses(
-        &plan, (dms_machine){90000, 0, 6000, 5999}, DMS_EDEVICE,
-        "the plan takes 9000 bytes (device arena 5000, host arena 3000, beside them 1000), but the "
-        "container's limit of 6000 bytes leaves 5999 bytes: less than the floor of the model, "
-        "--device-mem 2000");
+        &plan, (dms_machine){8999, 0, UINT64_MAX, UINT64_MAX}, DMS_EDEVICE,
+        "device arena 5000, host arena 3000 and 1000 bytes beside them do not fit: this machine "
+        "has 8999 bytes free: compile with --device-mem 4999");
+    refuses(&plan, (dms_machine){90000, 0, 10000, 7000}, DMS_EDEVICE,
+            "device arena 5000, host arena 3000 and 1000 bytes beside them do not fit: the "
+            "container's limit of 10000 bytes leaves 7000 bytes: compile with --device-mem 3000");
+    refuses(&plan, (dms_machine){90000, 0, 6000, 5999}, DMS_EDEVICE,
+            "device arena 5000, host arena 3000 and 1000 bytes beside them do not fit: the "
+            "container's limit of 6000 bytes leaves 5999 bytes, less than at the model's floor, "
+            "--device-mem 2000");
     refuses(
         &plan, (dms_machine){90000, 0, 6000, 3999}, DMS_EBUDGET,
         "the plan's host arena takes 3000 bytes, but the container's limit of 6000 bytes leaves "
