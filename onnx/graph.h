@@ -104,11 +104,19 @@ typedef struct dms_graph {
     const char **warning; /* sentences for the user: missing external data */
 } dms_graph;
 
+/* The dims of one input, as a tensor for it has them. */
+typedef struct dms_input_dims {
+    uint32_t rank;
+    int64_t dim[DMS_MAX_RANK];
+} dms_input_dims;
+
 /* What the user fixes before reading. `dim` gives symbolic dims by name, and nameless ones as
- * "INPUT[AXIS]". */
+ * "INPUT[AXIS]"; `input` gives those of the first inputs by example. */
 typedef struct dms_read_options {
     const dms_plan_dim *dim;
     uint32_t n_dims;
+    const dms_input_dims *input;
+    uint32_t n_inputs;
 } dms_read_options;
 
 /* Reads a model file into a graph, ready to lower.

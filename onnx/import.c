@@ -172,6 +172,52 @@ static dms_code size_input(dms_importer *im, const Onnx__ValueInfoProto *from, u
     return dms_dtype_bytes(t->dtype) == 0 ? DMS_OK : dms_tensor_bytes(t, &t->bytes, st);
 }
 
+/* Compares the dims of an example with those of an input, and adds the symbolic ones to `all`. */
+static dms_code add_example(dms_importer *im, const Onnx__ValueInfoProto *from, uint32_t k,
+                            dms_plan_dim *all, uint32_t *n, dms_status *st) {
+    const dms_input_dims *example = &im->options->input[k];
+    const Onnx__TensorShapeProto *shape = from->type->tensor_type->shape;
+    const char *name = dms_import_plain(from->name);
+    if (example->rank != shape->n_dim)
+        return dms_fail(st, DMS_EUSAGE,
+                        "input %" PRIu32 " '%.120s' has %zu dims, its example has %" PRIu32, k,
+                        name, shape->n_dim, example->rank);
+    for (uint32_t axis = 0; axis < example->rank; axis++) {
+        const int64_t wanted = shape->dim[axis]->dim_value, given = example->dim[axis];
+        if (is_fixed(shape->dim[axis]) && given != wanted)
+            return dms_fail(st, DMS_EUSAGE,
+                            "input %" PRIu32 " '%.120s' has %" PRId64 " on axis %" PRIu32
+                            ", its example has %" PRId64,
+                            k, name, wanted, axis, given);
+        if (is_fixed(shape->dim[axis]))
+            continue;
+        all[*n] = (dms_plan_dim){dim_text(im, from, axis), given};
+        if (all[(*n)++].name == NULL)
+            return dms_fail(st, DMS_EINTERNAL, "out of memory: a dim");
+    }
+    return DMS_OK;
+}
+
+/* Sizes by name and by example; the two must agree. */
+static dms_code resolve_dims(dms_importer *im, const Onnx__ValueInfoProto *const *port,
+                             dms_status *st) {
+    const dms_read_options *given = im->options;
+    if (given == NULL || given->n_inputs == 0)
+        return dms_dims_resolve(&im->dims, im->graph, given, st);
+    const uint32_t n_examples =
+        given->n_inputs < im->graph->n_inputs ? given->n_inputs : im->graph->n_inputs;
+    dms_plan_dim *all;
+    uint32_t n = given->n_dims;
+    DMS_TRY(dms_alloc_st(im->scratch, n + (uint64_t)n_examples * DMS_MAX_RANK, sizeof *all, "dims",
+                         &all, st));
+    for (uint32_t k = 0; k < n; k++)
+        all[k] = given->dim[k];
+    for (uint32_t k = 0; k < n_examples; k++)
+        DMS_TRY(add_example(im, port[k], k, all, &n, st));
+    const dms_read_options both = {.dim = all, .n_dims = n};
+    return dms_dims_resolve(&im->dims, im->graph, &both, st);
+}
+
 /* Inputs of the model that are no initializers, with their sizes. */
 static dms_code import_inputs(dms_importer *im, dms_scope *scope, dms_status *st) {
     const Onnx__GraphProto *from = im->model->graph;
@@ -190,7 +236,7 @@ static dms_code import_inputs(dms_importer *im, dms_scope *scope, dms_status *st
         if (from->output[k]->type != NULL &&
             from->output[k]->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
             DMS_TRY(note_dims(im, from->output[k], false, st));
-    DMS_TRY(dms_dims_resolve(&im->dims, graph, im->options, st));
+    DMS_TRY(resolve_dims(im, port, st));
     for (uint32_t k = 0; k < graph->n_inputs; k++)
         DMS_TRY(size_input(im, port[k], graph->input[k], st));
     return DMS_OK;

@@ -18,7 +18,8 @@ static void report(const dms_compile_options *options, const char *stage) {
 /* Model and profile become steps and the problem they pose. */
 static dms_code read_model(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
                            dms_status *st) {
-    const dms_read_options read = {options->dim, options->n_dims};
+    const dms_read_options read = {options->dim, options->n_dims, options->input,
+                                   options->n_inputs};
     report(options, "read");
     DMS_TRY(dms_profile_load(options->profile, &c->profile, st));
     DMS_TRY(dms_model_read(options->model, &read, arena, &c->graph, st));
@@ -52,6 +53,15 @@ static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena
     DMS_TRY(dms_floor(&c->blocks.problem, &place, arena, &c->floor, st));
     c->device_budget = c->floor.device_bytes;
     return DMS_OK;
+}
+
+dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget, dms_arena *arena,
+                           dms_decision *out, dms_status *st) {
+    const dms_place_options how = {.device_budget = device_budget,
+                                   .host_budget = c->host_budget,
+                                   .ring_blocks = ring_blocks(c)};
+    dms_place_floor ignored;
+    return dms_place(&c->blocks.problem, &how, arena, out, &ignored, st);
 }
 
 static dms_code place(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,

@@ -12,6 +12,7 @@ typedef struct dms_size dms_size;           /* dmsc.h */
 typedef struct dms_graph dms_graph;         /* onnx/graph.h */
 typedef struct dms_plan_file dms_plan_file; /* schema/plan.h */
 typedef struct dms_arena dms_arena;         /* schema/arena.h */
+typedef struct dms_decision dms_decision;   /* place.h */
 
 /* Bytes that a size means; `otherwise` for the default and the floor. */
 uint64_t dms_size_bytes(struct dms_size size, uint64_t weights_bytes, uint64_t otherwise,
@@ -22,6 +23,11 @@ const char *dms_bytes_text(uint64_t bytes, char out[32]);
 
 /* "428.5 ms": three digits, four from 100 ms on. Returns `out`. */
 const char *dms_time_text(int64_t ns, bool utf8, char out[32]);
+
+/* Places the steps of a compile once more, at another device budget.
+ * Errors   of dms_place. */
+DMS_CHECKED dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget,
+                                       dms_arena *arena, dms_decision *out, dms_status *st);
 
 /* The DMS_EBUDGET message of a compile whose `floor` says which budget is short. */
 dms_code dms_budget_refuse(const dms_compiled *c, dms_status *st);

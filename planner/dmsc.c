@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "planner/dims_from.h"
 #include "planner/dmsc.h"
 #include "schema/machine.h"
 #include "planner/profile_read.h"
@@ -30,7 +31,7 @@ typedef struct request {
     console to;
     dms_compile_options compile;
     dms_plan_dim dim[MOST_DIMS];
-    const char *json, *dot, *problem, *trace, *explain;
+    const char *json, *dot, *problem, *trace, *curve, *explain, *dims_from;
     const char *dump, *verify;
     bool list_ops, list_profiles, quiet, verbose;
 } request;
@@ -47,10 +48,12 @@ static const char USAGE[] =
     "  --host-mem SIZE      host budget; auto asks this machine\n"
     "  --profile NAME|FILE  hardware profile (default cpu)\n"
     "  --dim NAME=N         value of a symbolic dim; INPUT[AXIS] for a nameless one\n"
+    "  --dims-from DIR      dims of input_0, input_1, ... (.npy or .pb) in a folder\n"
     "  --exact              solve the full ILP, whatever its size\n"
     "  --pack DIR           write the weights once more, as they are read, into DIR/MODEL.dmspack\n"
     "  --dot FILE           picture of the placements for graphviz\n"
     "  --trace FILE         when everything is to run in the first three turns, for Perfetto\n"
+    "  --curve FILE.csv     period and bound at other device budgets\n"
     "  --explain TENSOR     instead of the summary: where a tensor lives, when it moves, why\n"
     "  --json FILE          all figures\n"
     "  --dump-problem FILE  the placement problem as JSON\n"
@@ -62,10 +65,12 @@ enum option_id {
     OPT_HOST_MEM,
     OPT_PROFILE,
     OPT_DIM,
+    OPT_DIMS_FROM,
     OPT_EXACT,
     OPT_PACK,
     OPT_DOT,
     OPT_TRACE,
+    OPT_CURVE,
     OPT_EXPLAIN,
     OPT_JSON,
     OPT_PROBLEM,
@@ -82,10 +87,12 @@ static const struct option OPTIONS[] = {
     {"host-mem", required_argument, NULL, OPT_HOST_MEM},
     {"profile", required_argument, NULL, OPT_PROFILE},
     {"dim", required_argument, NULL, OPT_DIM},
+    {"dims-from", required_argument, NULL, OPT_DIMS_FROM},
     {"exact", no_argument, NULL, OPT_EXACT},
     {"pack", required_argument, NULL, OPT_PACK},
     {"dot", required_argument, NULL, OPT_DOT},
     {"trace", required_argument, NULL, OPT_TRACE},
+    {"curve", required_argument, NULL, OPT_CURVE},
     {"explain", required_argument, NULL, OPT_EXPLAIN},
     {"json", required_argument, NULL, OPT_JSON},
     {"dump-problem", required_argument, NULL, OPT_PROBLEM},
@@ -148,6 +155,9 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
         return DMS_OK;
     case OPT_DIM:
         return parse_dim(r, value, st);
+    case OPT_DIMS_FROM:
+        r->dims_from = value;
+        return DMS_OK;
     case OPT_EXACT:
         r->compile.exact = true;
         return DMS_OK;
@@ -159,6 +169,9 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
         return DMS_OK;
     case OPT_TRACE:
         r->trace = value;
+        return DMS_OK;
+    case OPT_CURVE:
+        r->curve = value;
         return DMS_OK;
     case OPT_EXPLAIN:
         r->explain = value;
@@ -326,6 +339,10 @@ static dms_code view_trace(const view_input *in, FILE *out, dms_status *st) {
     return dms_view_trace(in->c, in->scratch, out, st);
 }
 
+static dms_code view_curve(const view_input *in, FILE *out, dms_status *st) {
+    return dms_view_curve(in->c, in->scratch, out, st);
+}
+
 static dms_code view_problem(const view_input *in, FILE *out, dms_status *st) {
     return dms_problem_write(&in->c->blocks.problem, out, st);
 }
@@ -334,6 +351,7 @@ static dms_code write_views(const request *r, const view_input *in, dms_status *
     DMS_TRY(write_view(r->json, view_json, in, st));
     DMS_TRY(write_view(r->dot, view_dot, in, st));
     DMS_TRY(write_view(r->trace, view_trace, in, st));
+    DMS_TRY(write_view(r->curve, view_curve, in, st));
     return write_view(r->problem, view_problem, in, st);
 }
 
@@ -342,6 +360,11 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
         .err = r->to.err, .began_ns = now_ns(), .is_on = !r->quiet && isatty(STDERR_FILENO)};
     dms_compiled *c;
     DMS_TRY(dms_alloc_st(arena, 1, sizeof *c, "compile", &c, st));
+    if (r->dims_from != NULL) {
+        dms_input_dims *input;
+        DMS_TRY(dms_dims_from(r->dims_from, arena, &input, &r->compile.n_inputs, st));
+        r->compile.input = input;
+    }
     if (r->compile.host_mem.kind == DMS_SIZE_AUTO)
         r->compile.auto_host_bytes = dms_machine_free_bytes();
     r->compile.progress = show_stage;

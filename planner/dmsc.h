@@ -40,6 +40,8 @@ typedef struct dms_compile_options {
     dms_size device_mem, host_mem;
     const dms_plan_dim *dim;
     uint32_t n_dims;
+    const dms_input_dims *input; /* dims of the first inputs, by example */
+    uint32_t n_inputs;
     bool exact;
     const char *pack; /* folder for the packed weights (pack.h); NULL = weights stay as they are */
     uint64_t auto_host_bytes; /* what DMS_SIZE_AUTO means; the caller asks the machine */

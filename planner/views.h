@@ -46,6 +46,13 @@ void dms_view_dot(const dms_compiled *c, const dms_view_facts *facts, FILE *out)
 DMS_CHECKED dms_code dms_view_explain(const dms_compiled *c, const char *tensor, bool utf8,
                                       FILE *out, dms_status *st);
 
+/* Period, bound and floor at up to twelve device budgets, from the floor to where everything stays,
+ * as CSV with a head line; times in ns.
+ * Cost     a placement per budget.
+ * Errors   DMS_EINTERNAL: out of memory. */
+DMS_CHECKED dms_code dms_view_curve(const dms_compiled *c, dms_arena *scratch, FILE *out,
+                                    dms_status *st);
+
 /* When every command of the first turns is to run, as Chrome trace JSON (schema/trace.h).
  * Errors   DMS_EINTERNAL: out of memory. */
 DMS_CHECKED dms_code dms_view_trace(const dms_compiled *c, dms_arena *scratch, FILE *out,

@@ -49,9 +49,9 @@ static void path_of(const cli_case *c, const char *name, char out[200]) {
 }
 
 static void cli_end(cli_case *c) {
-    static const char *const MADE[] = {"p.plan",     "p.plan.consts", "q.plan",
-                                       "out.json",   "out.dot",       "in.json",
-                                       "stdout.txt", "stderr.txt",    "trace.json"};
+    static const char *const MADE[] = {"p.plan",     "p.plan.consts", "q.plan",     "out.json",
+                                       "out.dot",    "in.json",       "stdout.txt", "stderr.txt",
+                                       "trace.json", "curve.csv"};
     char path[200];
     for (size_t i = 0; i < sizeof MADE / sizeof MADE[0]; i++) {
         path_of(c, MADE[i], path);
@@ -181,9 +181,10 @@ static void help_and_version_win_over_everything_behind_them(void **state) {
 static void the_help_names_every_option(void **state) {
     (void)state;
     static const char *const OPTION[] = {
-        "-o PLAN",   "--device-mem",   "--host-mem", "--profile", "--dim",      "--exact",
-        "--dot",     "--json",         "--dump",     "--verify",  "--list-ops", "--list-profiles",
-        "--version", "--dump-problem", "--help",     "-q, -v",    "--trace",    "--explain"};
+        "-o PLAN",    "--device-mem",    "--host-mem", "--profile",      "--dim",
+        "--exact",    "--dot",           "--json",     "--dump",         "--verify",
+        "--list-ops", "--list-profiles", "--version",  "--dump-problem", "--help",
+        "-q, -v",     "--trace",         "--explain",  "--curve",        "--dims-from"};
     cli_case it, *c = &it;
     cli_begin(c);
     succeeds(c, "--help");
@@ -428,6 +429,46 @@ static void explain_takes_the_place_of_the_summary(void **state) {
     cli_end(c);
 }
 
+static void the_curve_is_a_table_with_a_head(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "-q M --dim rows=8 --device-mem floor --curve curve.csv");
+    (void)slurp(c, "curve.csv", c->out, sizeof c->out);
+    assert_ptr_equal(strstr(c->out, "device_budget_bytes,device_arena_bytes,period_ns,"), c->out);
+    size_t lines = 0;
+    for (const char *p = c->out; *p != 0; p++)
+        lines += *p == '\n';
+    assert_in_range(lines, 3, 13);
+    refuses(c, "M --dim rows=8 --curve nosuch/c.csv", DMS_EIO, "nosuch/c.csv");
+    cli_end(c);
+}
+
+/* A .npy header of [8, 128] stands for --dim rows=8. */
+static void dims_may_come_from_a_folder_of_inputs(void **state) {
+    (void)state;
+    static const char header[] = "\x93NUMPY\1\0\x48\0{'descr': '<f4', 'fortran_order': False, "
+                                 "'shape': (8, 128), }            \n";
+    cli_case it, *c = &it;
+    char path[200];
+    cli_begin(c);
+    path_of(c, "input_0.npy", path);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(header, 1, sizeof header - 1, f), sizeof header - 1);
+    assert_int_equal(fclose(f), 0);
+    succeeds(c, "-q M --dims-from . -o p.plan");
+    succeeds(c, "-q M --dim rows=8 -o q.plan");
+    char *p = c->out, *q = c->err;
+    const size_t n = slurp(c, "p.plan", p, sizeof c->out);
+    assert_int_equal(slurp(c, "q.plan", q, sizeof c->err), n);
+    assert_memory_equal(p, q, n);
+    refuses(c, "M --dims-from . --dim rows=9", DMS_EUSAGE, "rows: given as 9 and as 8");
+    refuses(c, "M --dims-from nosuch", DMS_EIO, "nosuch");
+    assert_int_equal(unlink(path), 0);
+    cli_end(c);
+}
+
 static void a_full_standard_output_is_an_error(void **state) {
     (void)state;
     if (access("/dev/full", W_OK) != 0)
@@ -478,6 +519,8 @@ int main(void) {
         cmocka_unit_test(lists_have_a_head_and_one_line_per_entry),
         cmocka_unit_test(the_views_are_written_beside_each_other),
         cmocka_unit_test(explain_takes_the_place_of_the_summary),
+        cmocka_unit_test(the_curve_is_a_table_with_a_head),
+        cmocka_unit_test(dims_may_come_from_a_folder_of_inputs),
         cmocka_unit_test(a_full_standard_output_is_an_error),
         cmocka_unit_test(exact_reaches_a_plan_that_is_no_slower),
     };

@@ -1,0 +1,155 @@
+/* test_view_curve.c - the curve of budgets: its ends, its order, its promises. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "planner/dmsc.h"
+#include "planner/views.h"
+#include "support_graph.h"
+
+#define AMPLE (1ull << 40)
+#define MOST_LINES 16u
+
+typedef struct line {
+    unsigned long long budget, arena, floor;
+    long long period, bound, compute;
+} line;
+
+/* `n` products of 16 KiB each behind a slow link, planned at a third of the way. */
+static void make(graph_case *g, uint32_t n, dms_compiled *c) {
+    graph_begin(g);
+    uint32_t x = graph_input(g, "x", 16, 64);
+    for (uint32_t k = 0; k < n; k++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "w%u", (unsigned)k);
+        const uint32_t w = graph_weight(g, name, 64, 64, k), a = graph_result(g, name, 16, 64);
+        graph_matmul(g, x, w, a);
+        x = a;
+    }
+    graph_output(g, x);
+    g->profile.in.bytes_per_s /= 20;
+    dms_status st;
+    assert_int_equal(graph_plan(g, AMPLE, AMPLE, c, &st), DMS_OK);
+    const uint64_t budget = (2 * c->floor.device_bytes + c->plan.device_arena) / 3;
+    c->host_budget = AMPLE;
+    assert_int_equal(graph_plan(g, budget, AMPLE, c, &st), DMS_OK);
+    c->host_budget = AMPLE;
+}
+
+/* The lines behind the head; returns how many. */
+static uint32_t read_curve(graph_case *g, const dms_compiled *c, line *out) {
+    char text[200];
+    uint32_t n = 0;
+    dms_status st = {.msg = ""};
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    if (dms_view_curve(c, &g->arena, file, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    rewind(file);
+    assert_non_null(fgets(text, sizeof text, file));
+    assert_string_equal(text, "device_budget_bytes,device_arena_bytes,period_ns,bound_ns,"
+                              "compute_ns,floor_bytes\n");
+    while (fgets(text, sizeof text, file) != NULL) {
+        assert_true(n < MOST_LINES);
+        line *l = &out[n++];
+        assert_int_equal(sscanf(text, "%llu,%llu,%lld,%lld,%lld,%llu\n", &l->budget, &l->arena,
+                                &l->period, &l->bound, &l->compute, &l->floor),
+                         6);
+    }
+    assert_int_equal(fclose(file), 0);
+    return n;
+}
+
+static void it_goes_from_the_floor_to_where_everything_stays(void **state) {
+    (void)state;
+    graph_case g;
+    dms_compiled c, all;
+    line l[MOST_LINES];
+    make(&g, 12, &c);
+    assert_int_equal(graph_plan(&g, AMPLE, AMPLE, &all, NULL), DMS_OK);
+    const uint32_t n = read_curve(&g, &c, l);
+    assert_int_equal(n, 12);
+    assert_int_equal(l[0].budget, c.floor.device_bytes);
+    assert_int_equal(l[0].arena, c.floor.device_bytes);
+    assert_int_equal(l[n - 1].budget, all.plan.device_arena);
+    assert_int_equal(l[n - 1].period, all.decision.period_ns);
+    graph_end(&g);
+}
+
+static void every_line_keeps_its_budget_and_its_certificate(void **state) {
+    (void)state;
+    graph_case g;
+    dms_compiled c;
+    line l[MOST_LINES];
+    make(&g, 12, &c);
+    const uint32_t n = read_curve(&g, &c, l);
+    for (uint32_t i = 0; i < n; i++) {
+        assert_true(l[i].arena <= l[i].budget);
+        assert_true(l[i].compute <= l[i].bound && l[i].bound <= l[i].period);
+        assert_int_equal(l[i].compute, c.decision.compute_ns);
+        assert_int_equal(l[i].floor, c.floor.device_bytes);
+        assert_true(i == 0 || l[i].budget > l[i - 1].budget);
+        assert_true(i == 0 || l[i].bound <= l[i - 1].bound); /* more room binds less */
+    }
+    assert_true(l[n - 1].period < l[0].period);
+    graph_end(&g);
+}
+
+static void a_line_is_what_a_compile_at_its_budget_finds(void **state) {
+    (void)state;
+    graph_case g;
+    dms_compiled c, one;
+    line l[MOST_LINES];
+    make(&g, 8, &c);
+    const uint32_t n = read_curve(&g, &c, l);
+    for (uint32_t i = 0; i < n; i += 3) {
+        assert_int_equal(graph_plan(&g, l[i].budget, AMPLE, &one, NULL), DMS_OK);
+        assert_int_equal(one.decision.period_ns, l[i].period);
+        assert_int_equal(one.plan.device_arena, l[i].arena);
+    }
+    graph_end(&g);
+}
+
+static void where_the_floor_is_all_there_is_one_line(void **state) {
+    (void)state;
+    graph_case g;
+    dms_compiled c;
+    line l[MOST_LINES];
+    make(&g, 1, &c);
+    const uint32_t n = read_curve(&g, &c, l);
+    assert_true(n >= 1 && n <= 2);
+    assert_int_equal(l[0].budget, c.floor.device_bytes);
+    graph_end(&g);
+}
+
+static void the_compile_it_is_made_from_stays_as_it_is(void **state) {
+    (void)state;
+    graph_case g;
+    dms_compiled c;
+    line l[MOST_LINES];
+    make(&g, 6, &c);
+    const int64_t period = c.decision.period_ns;
+    const uint32_t n_loads = c.decision.n_loads;
+    const dms_place_load first = c.decision.loads[0];
+    (void)read_curve(&g, &c, l);
+    assert_int_equal(c.decision.period_ns, period);
+    assert_int_equal(c.decision.n_loads, n_loads);
+    assert_memory_equal(&c.decision.loads[0], &first, sizeof first);
+    graph_end(&g);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_goes_from_the_floor_to_where_everything_stays),
+        cmocka_unit_test(every_line_keeps_its_budget_and_its_certificate),
+        cmocka_unit_test(a_line_is_what_a_compile_at_its_budget_finds),
+        cmocka_unit_test(where_the_floor_is_all_there_is_one_line),
+        cmocka_unit_test(the_compile_it_is_made_from_stays_as_it_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
