@@ -23,7 +23,7 @@ const char *dms_time_text(int64_t ns, bool utf8, char out[32]) {
     return out;
 }
 
-/* The width for printf that puts a text into `columns`: it counts bytes, and a letter may have two. */
+/* The width for printf that puts a text into `columns`: printf counts bytes, and µ has two. */
 static int width_for(const char *text, int columns) {
     for (; *text != 0; text++)
         columns += ((unsigned char)*text & 0xc0) == 0x80;

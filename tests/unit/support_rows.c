@@ -137,7 +137,7 @@ void row_lay(row_case *c, row_layout layout) {
     }
 }
 
-/* ---- memory that ends at a wall --------------------------------------------------------------- */
+/* ---- memory that ends at a wall -------------------------------------------------------------- */
 
 /* A buffer of whole pages with a forbidden page on one side. */
 typedef struct walled {

@@ -68,8 +68,8 @@ void run_wait(run_case *c, dms_cmd *cmd, dms_queue queue, uint32_t k, uint8_t ba
 /* Fills the submission orders; call it last. */
 void run_finish(run_case *c);
 
-/* Checks a finished plan and opens a session on it, on one thread where options name none; fails the
- * test where either is refused. Close it with dms_close. */
+/* Checks a finished plan and opens a session on it, on one thread where options name none; fails
+ * the test where either is refused. Close it with dms_close. */
 dms_session *run_open(const run_case *c, dms_options options);
 
 /* A dense tensor [rows, 1] of f32 in memory of the test. */

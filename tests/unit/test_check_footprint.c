@@ -1,5 +1,5 @@
-/* test_check_footprint.c - P8 against a list of all elements, and P7: a workspace as large as its row
- * says and not a byte less. */
+/* test_check_footprint.c - P8 against a list of all elements, and P7: a workspace as large as its
+ * row says and not a byte less. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "support_plan.h"
 #include "support_run.h"
 
-/* ---- P8: h is [4, 128] in two cells of 64 columns; fc1 writes one of them as [4, 64] ------------ */
+/* ---- P8: h is [4, 128] in two cells of 64 columns; fc1 writes one of them as [4, 64] --------- */
 
 #define H_ELEMENTS (4 * 128)
 #define H_CELL 64
@@ -120,7 +120,7 @@ static void p8_a_view_of_all_cells_may_cross_from_one_to_the_other(void **state)
     case_free(&c);
 }
 
-/* ---- P7: a recurrent layer, whose row asks for a workspace ------------------------------------- */
+/* ---- P7: a recurrent layer, whose row asks for a workspace ----------------------------------- */
 
 typedef struct work_case {
     run_case run;

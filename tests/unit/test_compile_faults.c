@@ -1,5 +1,5 @@
-/* test_compile_faults.c - a compile that fails anywhere leaves nothing behind and says why; one that
- * succeeds does so in stages, and alike every time. */
+/* test_compile_faults.c - a compile that fails anywhere leaves nothing behind and says why; one
+ * that succeeds does so in stages, and alike every time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -247,7 +247,7 @@ static void made_constants_are_the_last_file(void **state) {
     end(&t);
 }
 
-/* ---- whole or not at all ------------------------------------------------------------------------ */
+/* ---- whole or not at all --------------------------------------------------------------------- */
 
 static void a_file_is_written_whole(void **state) {
     (void)state;

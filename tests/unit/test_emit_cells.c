@@ -176,7 +176,7 @@ static void a_cell_without_residency_is_refused_by_the_name_of_its_weight(void *
     graph_end(&c.e.g);
 }
 
-/* ---- workspaces ------------------------------------------------------------------------------- */
+/* ---- workspaces ------------------------------------------------------------------------------ */
 
 /* The case with workspaces at these steps, behind everything else. */
 static void with_workspaces(cells_case *c, uint64_t at_step_1, uint64_t at_step_4) {

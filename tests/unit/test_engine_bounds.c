@@ -14,7 +14,7 @@
 
 #define TURNS 3
 
-/* ---- a device that cancels -------------------------------------------------------------------- */
+/* ---- a device that cancels ------------------------------------------------------------------- */
 
 /* Stands before the device of a session, and cancels the session during its `at`-th operation. */
 typedef struct canceller {
@@ -163,7 +163,7 @@ static void a_turn_on_one_thread_ends_behind_the_very_command(void **state) {
     }
 }
 
-/* ---- an index out of range -------------------------------------------------------------------- */
+/* ---- an index out of range ------------------------------------------------------------------- */
 
 #define ENTRIES 4
 #define PICKS 3

@@ -97,7 +97,7 @@ static char *small_problem(void) {
     return text;
 }
 
-/* ---- any value in any place ------------------------------------------------------------------- */
+/* ---- any value in any place ------------------------------------------------------------------ */
 
 static json_t *strange(uint32_t k) {
     switch (k) {
@@ -274,7 +274,7 @@ static void memory_that_runs_out_is_no_fault_of_the_file(void **state) {
     free(text);
 }
 
-/* ---- there and back --------------------------------------------------------------------------- */
+/* ---- there and back -------------------------------------------------------------------------- */
 
 static void a_problem_that_was_read_is_placed_alike(void **state) {
     (void)state;

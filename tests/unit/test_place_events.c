@@ -17,8 +17,10 @@
 typedef struct net {
     const dms_cycle *cycle;
     const dms_draft *draft;
-    int64_t *opens, *ends;  /* per step: when its slot opens, when it ends */
-    int64_t *arrives, *out; /* per load and per save: when it is done */
+    int64_t *opens, *ends;     /* per step: when its slot opens, when it ends */
+    int64_t *arrives, *out;    /* per load and per save: when it is done */
+    int64_t *read;             /* per load: when its bytes are on the host */
+    const int32_t *read_after; /* of the workbench: the ring is placed by ring.c */
     bool moved;
 } net;
 
@@ -44,7 +46,23 @@ static void place_slot(net *n, int64_t slot) {
                 at_least(n, &n->opens[slot], n->out[turn * n->draft->n_saves + q]);
 }
 
-/* "A copy begins behind the one before it in its queue, and when its slot is open." */
+/* "A reading begins behind the one before it, when the copy out of its place in the ring is done";
+ * what waits for nothing of this run was read in the prologue. */
+static void place_readings(net *n, int64_t turn) {
+    for (uint32_t q = 0; q < n->draft->n_loads; q++) {
+        const int64_t at = turn * n->draft->n_loads + q;
+        const uint32_t id = n->cycle->gap[n->draft->load[q]].tensor;
+        const int64_t ns = n->cycle->read_ns[id];
+        const int64_t freed = turn * n->draft->n_loads + n->read_after[q];
+        if (!n->draft->is_read[id] || freed < 0)
+            continue;
+        at_least(n, &n->read[at], n->arrives[freed] + ns);
+        for (int64_t before = 0; before < at; before++)
+            at_least(n, &n->read[at], n->read[before] + ns);
+    }
+}
+
+/* "A copy begins behind the one before it in its queue, when its slot is open, when it was read." */
 static void place_copies(net *n, int64_t turn) {
     const int64_t first = turn * n->cycle->n_steps;
     for (uint32_t q = 0; q < n->draft->n_loads; q++) {
@@ -53,6 +71,7 @@ static void place_copies(net *n, int64_t turn) {
         if (turn > 0 || q > 0)
             at_least(n, done, done[-1] + ns);
         at_least(n, done, opening(n, first + n->draft->after[q] + 1) + ns);
+        at_least(n, done, n->read[turn * n->draft->n_loads + q] + ns);
     }
     for (uint32_t q = 0; q < n->draft->n_saves; q++) {
         int64_t *done = &n->out[turn * n->draft->n_saves + q];
@@ -76,17 +95,22 @@ static void place_step(net *n, int64_t turn, int32_t step) {
 /* Places all events. False where that never ends. */
 static bool settle(net *n, const draft_case *d, dms_arena *arena) {
     const uint64_t steps = TURNS * (uint64_t)d->cycle.n_steps;
-    *n = (net){.cycle = &d->cycle, .draft = &d->draft, .moved = true};
+    *n = (net){
+        .cycle = &d->cycle, .draft = &d->draft, .read_after = d->work.read_after, .moved = true};
+    n->read = DMS_NEW(arena, int64_t, TURNS * (uint64_t)d->draft.n_loads + 1);
     n->opens = DMS_NEW(arena, int64_t, steps);
     n->ends = DMS_NEW(arena, int64_t, steps);
     n->arrives = DMS_NEW(arena, int64_t, TURNS * (uint64_t)d->draft.n_loads + 1);
     n->out = DMS_NEW(arena, int64_t, TURNS * (uint64_t)d->draft.n_saves + 1);
-    const uint64_t n_events = 2 * steps + TURNS * (uint64_t)(d->draft.n_loads + d->draft.n_saves);
+    const uint64_t n_events =
+        2 * steps + TURNS * (uint64_t)(2 * d->draft.n_loads + d->draft.n_saves);
     for (uint64_t round = 0; n->moved; round++) {
         if (round > n_events)
             return false;
         n->moved = false;
         for (int64_t turn = 0; turn < TURNS; turn++) {
+            if (d->draft.n_read > 0)
+                place_readings(n, turn);
             place_copies(n, turn);
             for (int32_t t = 0; t < d->cycle.n_steps; t++) {
                 place_slot(n, turn * d->cycle.n_steps + t);
@@ -126,8 +150,8 @@ static void last_turn_is_that_of(const net *n, const draft_case *d) {
 static bool both_agree(draft_case *d) {
     dms_arena arena = {0};
     net n;
-    const bool runs = settle(&n, d, &arena);
-    assert_int_equal(dms_simulate(&d->cycle, &d->work, TURNS, &d->draft), runs);
+    const bool runs = dms_simulate(&d->cycle, &d->work, TURNS, &d->draft);
+    assert_int_equal(settle(&n, d, &arena), runs);
     if (runs)
         last_turn_is_that_of(&n, d);
     else
@@ -207,6 +231,43 @@ static void queues_in_any_order_run_or_wait_as_the_net_says(void **state) {
     assert_true(n_run > 100 && n_waiting > 30);
 }
 
+/* Weights in files on a slow storage, and a host that has room for some of their homes. */
+static bool draw_reads(draft_case *d, uint64_t seed) {
+    problem_random(&d->c, seed, 4 + (uint32_t)seed % 13);
+    d->c.problem.load = (dms_link){UNIT * 400000000ll, (int64_t)problem_draw(&d->c, 30)};
+    for (uint32_t i = 0; i < d->c.problem.n_tensors; i++)
+        if (d->c.problem.tensors[i].kind == DMS_PROBLEM_WEIGHT)
+            d->c.problem.tensors[i].storage_bytes = d->c.problem.tensors[i].bytes;
+    draft_begin(d);
+    for (uint32_t g = 0; g < d->cycle.n_gaps; g++)
+        d->draft.keep[g] = d->cycle.gap[g].rule == DMS_GAP_KEPT || d->cycle.gap[g].is_saved;
+    d->cycle.host_units = 128 + (int64_t)problem_draw(&d->c, 200);
+    d->draft.ring_blocks = DMS_LEAST_RING + problem_draw(&d->c, 4);
+    const int64_t budget = draft_peak(&d->cycle, d->draft.keep) + problem_draw(&d->c, 120);
+    return dms_homes_choose(&d->cycle, &d->work, &d->draft) &&
+           dms_slots(&d->cycle, &d->work, budget, DMS_SLOT_EARLY, &d->draft);
+}
+
+static void readings_wait_for_their_place_and_copies_for_their_reading(void **state) {
+    (void)state;
+    uint32_t n_read = 0, n_slower = 0;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        draft_case d;
+        if (draw_reads(&d, seed) && d.draft.n_read > 0) {
+            assert_true(both_agree(&d));
+            const int64_t with = d.draft.period_ns;
+            d.draft.n_read = 0; /* the same queue, as if all bytes were on the host */
+            memset(d.draft.is_read, 0, d.cycle.n_tensors);
+            assert_true(both_agree(&d));
+            assert_true(d.draft.period_ns <= with);
+            n_slower += d.draft.period_ns < with;
+            n_read++;
+        }
+        problem_end(&d.c);
+    }
+    assert_true(n_read > 60 && n_slower > 20);
+}
+
 /* Where nothing is copied, turns follow each other without a break. */
 static void a_draft_without_copies_has_the_period_of_its_steps(void **state) {
     (void)state;
@@ -239,6 +300,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drafts_of_every_mode_run_as_the_net_says),
         cmocka_unit_test(queues_in_any_order_run_or_wait_as_the_net_says),
+        cmocka_unit_test(readings_wait_for_their_place_and_copies_for_their_reading),
         cmocka_unit_test(a_draft_without_copies_has_the_period_of_its_steps),
         cmocka_unit_test(a_link_without_pause_sets_the_period_of_the_net),
     };

@@ -1,6 +1,6 @@
 /* test_place_rules.c - the rules that people place by, worked out again by the slowest means. Each
- * rule is told by whom it keeps; slots and simulator turn that into a period (test_place_slots.c and
- * test_place_events.c say whether they are right), and the scored candidate must be as fast. */
+ * rule is told by whom it keeps; slots and simulator turn that into a period (test_place_slots.c,
+ * test_place_events.c: whether they are right), and the scored candidate must be as fast. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -13,7 +13,7 @@
 #define TURNS 12
 #define MOST_PIECES 8
 
-/* ---- all plans of a problem, addresses apart -------------------------------------------------- */
+/* ---- all plans of a problem, addresses apart ------------------------------------------------- */
 
 /* A walk over all plans. */
 typedef struct search {
@@ -208,7 +208,7 @@ static void the_integer_program_is_the_best_plan_whose_activations_stay(void **s
     assert_true(n_equal >= n_solved * 3 / 4);
 }
 
-/* ---- all orders of packing -------------------------------------------------------------------- */
+/* ---- all orders of packing ------------------------------------------------------------------- */
 
 /* Pieces over slots need..end of a cycle, each to be given an offset. */
 typedef struct packing {
@@ -244,7 +244,7 @@ static int64_t lowest(const packing *p, uint32_t id, uint32_t at) {
     return offset;
 }
 
-/* Any packing pushed down is one of these: taken in order of offset, each piece as low as it goes. */
+/* Any packing pushed down is one of these: in order of offset, each piece as low as it goes. */
 static void pack_all(packing *p, uint32_t at, int64_t top) {
     if (top >= p->best)
         return;

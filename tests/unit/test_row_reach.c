@@ -89,7 +89,7 @@ static void a_wall_on_either_side_is_never_touched(void **state) {
     }
 }
 
-/* ---- what a view says of itself, against a walk over its indices ------------------------------ */
+/* ---- what a view says of itself, against a walk over its indices ----------------------------- */
 
 /* Marks every element that an odometer over the indices meets; returns how many differ, and one
  * past the last. */
@@ -152,7 +152,7 @@ static void an_output_whose_elements_meet_is_refused(void **state) {
     }
 }
 
-/* ---- calls drawn at random: refused, or harmless ---------------------------------------------- */
+/* ---- calls drawn at random: refused, or harmless --------------------------------------------- */
 
 typedef struct mutant {
     uint64_t random;

@@ -141,7 +141,7 @@ static void flops_of_huge_calls_stop_at_the_largest_number(void **state) {
     assert_true(dms_call_cost(&c.call).flops == UINT64_MAX);
 }
 
-/* ---- in place --------------------------------------------------------------------------------- */
+/* ---- in place -------------------------------------------------------------------------------- */
 
 /* Output `out` over input `in` of one call, against outputs of their own. Returns whether the row
  * allows it. */

@@ -114,7 +114,7 @@ static void an_empty_operand_of_a_step_is_refused_by_name(void **state) {
     graph_end(&g);
 }
 
-/* ---- what always holds ------------------------------------------------------------------------ */
+/* ---- what always holds ----------------------------------------------------------------------- */
 
 /* Tensors are made before they are read, by steps that cover each of their cells once; only weights
  * and inputs are there from the beginning. */

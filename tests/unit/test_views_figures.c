@@ -1,5 +1,5 @@
-/* test_views_figures.c - every figure of summary, --json and the large picture, worked out again from
- * what the compile found. */
+/* test_views_figures.c - every figure of summary, --json and the large picture, worked out again
+ * from what the compile found. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "planner/compile_internal.h"
 #include "support_views.h"
 
-/* ---- the summary ------------------------------------------------------------------------------ */
+/* ---- the summary ----------------------------------------------------------------------------- */
 
 /* The number behind `mark` in a text that must have it. */
 static double number_behind(const char *text, const char *mark) {
@@ -210,7 +210,7 @@ static void break_even_is_where_the_steps_take_as_long_as_the_link(void **state)
     graph_end(&s.g);
 }
 
-/* ---- --json ----------------------------------------------------------------------------------- */
+/* ---- --json ---------------------------------------------------------------------------------- */
 
 static json_int_t figure(const json_t *root, const char *key) {
     const json_t *value = json_object_get(root, key);
@@ -301,10 +301,10 @@ static void a_graph_without_weights_has_no_break_even(void **state) {
     graph_end(&g);
 }
 
-/* ---- the large picture ------------------------------------------------------------------------ */
+/* ---- the large picture ----------------------------------------------------------------------- */
 
-/* Checks that the boxes of a picture cover the steps from 0 on without a gap, in chain order; returns
- * how many there are. */
+/* Checks that the boxes of a picture cover the steps from 0 on without a gap, in chain order;
+ * returns how many there are. */
 static uint32_t boxes_of(Agraph_t *graph, uint32_t n_steps) {
     uint32_t at = 0, n = 0;
     while (at < n_steps) {
