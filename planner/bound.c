@@ -65,7 +65,8 @@ struct dms_bound {
     double max_stall;
     bool has_saves;
     bool has_homes;    /* the host may be too small: there are columns n */
-    double home_bytes; /* of all classes */
+    double home_bytes; /* of all classes, activations included */
+    double save_bytes; /* of activations */
     uint32_t host_row;
     dms_lp lp;
     bool has_rows;
@@ -74,7 +75,7 @@ struct dms_bound {
 /* The columns in memory, N groups and V classes:
  *
  *   0        N        2N       3N       4N       5N         5N + V     5N + 2V
- *   | w      | P      | K      | U      | Q      | x         | n         |
+ *   | w      | P      | K      | U      | Q      | x         | n         | z |
  */
 static uint32_t col_w(uint32_t g) {
     return g;
@@ -95,6 +96,9 @@ static uint32_t col_x(const dms_bound *b, uint32_t v) {
     return 5 * b->n_groups + v;
 }
 
+static uint32_t col_z(const dms_bound *b) {
+    return 5 * b->n_groups + 2 * b->n_classes;
+}
 static uint32_t col_n(const dms_bound *b, uint32_t v) {
     return 5 * b->n_groups + b->n_classes + v;
 }
@@ -385,8 +389,8 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     sum_loads(b);
     sum_releases(b);
     sum_steps(b, per_step);
-    DMS_TRY(
-        dms_lp_open(arena, 5 * b->n_groups + (b->has_homes ? 2 : 1) * b->n_classes, &b->lp, st));
+    DMS_TRY(dms_lp_open(
+        arena, 5 * b->n_groups + (b->has_homes ? 2 * b->n_classes + 1 : b->n_classes), &b->lp, st));
     *out_bound = b;
     return DMS_OK;
 }
@@ -514,11 +518,14 @@ static dms_code add_total_row(dms_bound *b, dms_status *st) {
 
 /* homes: what is neither kept nor read has its home on the host,
  *
- *   x + n <= 1    for each class;     sum of bytes / gaps of its tensor x (1 - x - n) <= H
+ *   x + n <= 1    for each class;     sum of bytes / gaps of its tensor x (1 - x - n)
+ *                                   + sum of bytes of activations that leave - z <= H
+ *   z <= sum of bytes of activations that leave
  *
  * and storage: all readings of a cycle fit into the period, sum of w + d >= sum of time x n.
  * Take any schedule, and of each gap the share n' that is read, the share h of its home on the
- * host: n' >= 1 - x - h. Then n = max(0, 1 - x - h) <= n' meets all three rows. */
+ * host: n' >= 1 - x - h. Then n = max(0, 1 - x - h) <= n' meets all three rows. In the bound z makes
+ * room for every activation, for these could share their places; emit gives each one of its own. */
 static dms_code add_home_rows(dms_bound *b, dms_status *st) {
     double time = 0, homes = 0;
     for (uint32_t v = 0; v < b->n_classes; v++) {
@@ -537,29 +544,41 @@ static dms_code add_home_rows(dms_bound *b, dms_status *st) {
             dms_lp_put(&b->lp, col_n(b, v), -b->class[v].read_per_byte * b->class[v].bytes);
     DMS_TRY(dms_lp_row(&b->lp, -time, DMS_LP_FREE, st));
     for (uint32_t v = 0; v < b->n_classes; v++) {
-        if (b->class[v].sharers == 0)
+        const gap_class *class = b->class + v;
+        const bool is_weight = class->sharers > 0;
+        if (!is_weight && !class->opens)
             continue;
-        const double bytes = b->class[v].bytes / b->class[v].sharers;
+        const double bytes = is_weight ? class->bytes / class->sharers : class->bytes;
         homes += bytes;
+        b->save_bytes += is_weight ? 0 : bytes;
         dms_lp_put(&b->lp, col_x(b, v), -bytes);
-        dms_lp_put(&b->lp, col_n(b, v), -bytes);
+        if (is_weight)
+            dms_lp_put(&b->lp, col_n(b, v), -bytes);
     }
+    dms_lp_put(&b->lp, col_z(b), -1);
     b->home_bytes = homes;
     b->host_row = b->lp.n_rows;
-    return dms_lp_row(&b->lp, -DMS_LP_FREE, 0, st);
+    DMS_TRY(dms_lp_row(&b->lp, -DMS_LP_FREE, 0, st));
+    for (uint32_t v = 0; v < b->n_classes; v++)
+        if (b->class[v].opens)
+            dms_lp_put(&b->lp, col_x(b, v), b->class[v].bytes);
+    dms_lp_put(&b->lp, col_z(b), 1);
+    return dms_lp_row(&b->lp, -DMS_LP_FREE, b->save_bytes, st);
 }
 
 /* Boxes are finite everywhere: the certificate needs them. The price on the stock, shared among the
  * groups, picks among the many optima one that loads late: without it vertex solutions hoard stock
  * and rounded plans were at 1.150 instead of 1.018 of the bound (7b prefill at 50 %, PLACEMENT.md
  * section 5.1). */
-static void set_columns(dms_bound *b, double bytes, double host_bytes, double stock_price) {
+static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim) {
+    const double host = (double)(b->cycle->host_units + 1 - aim->host_reserve) * DMS_ALIGN;
+    const double price = aim->stock_price / b->n_groups;
     for (uint32_t g = 0; g < b->n_groups; g++) {
         double room = bytes / b->byte - b->group[g].footprint;
         if (room < 0)
             room = 0;
         dms_lp_column(&b->lp, col_w(g), 0, b->max_stall, 1);
-        dms_lp_column(&b->lp, col_p(b, g), 0, room, stock_price / b->n_groups);
+        dms_lp_column(&b->lp, col_p(b, g), 0, room, price);
         dms_lp_column(&b->lp, col_k(b, g), 0, room, 0);
         dms_lp_column(&b->lp, col_u(b, g), 0, b->has_saves ? room : 0, 0);
         dms_lp_column(&b->lp, col_q(b, g), 0, b->link_time, 0);
@@ -574,7 +593,8 @@ static void set_columns(dms_bound *b, double bytes, double host_bytes, double st
         const bool may_be_read = b->class[v].sharers > 0 && b->class[v].read_per_byte > 0;
         dms_lp_column(&b->lp, col_n(b, v), 0, may_be_read ? 1 : 0, 0);
     }
-    dms_lp_set_high(&b->lp, b->host_row, host_bytes / b->byte - b->home_bytes);
+    dms_lp_column(&b->lp, col_z(b), 0, aim->host_reserve == 0 ? b->save_bytes : 0, 0);
+    dms_lp_set_high(&b->lp, b->host_row, (host > 0 ? host : 0) / b->byte - b->home_bytes);
 }
 
 /* Once per cycle: another budget or price changes boxes, costs and sides only, and the solver goes
@@ -627,8 +647,7 @@ dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, const dms_bound_aim *
         DMS_TRY(add_rows(bound, st));
     /* 1 to 4 iterations per row are usual; beyond that the solver has begun to cycle */
     const uint64_t limit = 10000 + 4 * (uint64_t)bound->lp.n_rows;
-    const double host = (double)(cycle->host_units + 1 - aim->host_reserve) * DMS_ALIGN;
-    set_columns(bound, (double)bytes, host > 0 ? host : 0, aim->stock_price);
+    set_columns(bound, (double)bytes, aim);
     DMS_TRY(dms_lp_solve(&bound->lp, DMS_LP_RECIPE, limit, &result, st));
     if (!result.is_solved)
         DMS_TRY(dms_lp_solve(&bound->lp, DMS_LP_RECIPE_BACKUP, limit, &result, st));

@@ -33,7 +33,8 @@ void dms_bound_close(dms_bound *bound);
 /* What a solve is for. All zero: the bound. */
 typedef struct dms_bound_aim {
     double stock_price;   /* > 0 asks, among equal optima, for little stock: that rounds better */
-    int64_t host_reserve; /* units of the host budget that homes shall leave, for the ring */
+    int64_t host_reserve; /* units of the host budget that homes leave to the ring; with it every
+                             activation that leaves is charged with a place of its own */
 } dms_bound_aim;
 
 /* Solves for a budget of `bytes`, which must hold every footprint. With another aim than the bound

@@ -43,7 +43,7 @@ static bool is_kept(const dms_emitter *e, uint32_t residency) {
            e->in->blocks->problem.tensors[r->tensor].kind == DMS_PROBLEM_WEIGHT;
 }
 
-/* Puts the ring behind the homes. */
+/* The size of a place for kept weights. */
 static dms_code place_ring(dms_emitter *e, prologue *p, dms_status *st) {
     const dms_decision *d = e->in->decision;
     uint64_t largest = 0, total;
@@ -86,40 +86,47 @@ static void copy_place(dms_emitter *e, prologue *p, uint32_t place, uint32_t to)
 
 /* One kept weight through the ring. */
 static dms_code add_through_ring(dms_emitter *e, prologue *p, uint32_t block, uint32_t to,
-                                 uint64_t ring, dms_status *st) {
+                                 dms_status *st) {
     const uint32_t place = p->n_through++ % DMS_RING_BLOCKS;
     dms_buffer buffer = e->plan->buffer[to];
     uint32_t from;
     buffer.arena = DMS_TIER_HOST;
-    buffer.offset = ring + place * p->place_bytes;
+    buffer.offset = place * p->place_bytes;
     DMS_TRY(dms_emit_add_buffer(e, buffer, &from, st));
     load_place(e, p, block, from);
     copy_place(e, p, from, to);
     return DMS_OK;
 }
 
-/* Kept weights go to their device buffer, streamed ones to their home, if that is the host. */
+/* Kept weights go to their device buffer. Where the host cannot write that, they pass through the
+ * bottom of the host arena, before anything else has come to lie there. */
+static dms_code load_kept(dms_emitter *e, prologue *p, uint32_t r, dms_status *st) {
+    const uint32_t b = e->in->decision->residencies[r].tensor;
+    if (e->device_kind != DMS_DEVICE_CPU)
+        return add_through_ring(e, p, b, e->residency_buffer[r], st);
+    p->load[p->n_load++] =
+        prologue_cmd(DMS_CMD_LOAD, dms_emit_source_of(e, b), e->residency_buffer[r]);
+    return DMS_OK;
+}
+
+/* Kept weights first, then streamed ones to their home, if that is the host. */
 static dms_code load_weights(dms_emitter *e, prologue *p, dms_status *st) {
     const dms_decision *d = e->in->decision;
-    const bool needs_ring = e->device_kind != DMS_DEVICE_CPU;
-    const uint64_t ring = e->n_reads > 0 ? 0 : e->plan->host_arena;
     DMS_TRY(place_ring(e, p, st));
+    for (uint32_t r = 0; r < d->n_residencies; r++)
+        if (is_kept(e, r))
+            DMS_TRY(load_kept(e, p, r, st));
     for (uint32_t r = 0; r < d->n_residencies; r++) {
         const uint32_t b = d->residencies[r].tensor;
-        if (e->in->blocks->problem.tensors[b].kind != DMS_PROBLEM_WEIGHT ||
-            p->load_of[b] != DMS_NONE || (!is_kept(e, r) && d->n_read > 0 && d->is_read[b]))
+        if (e->host_buffer[b] == DMS_NONE || p->load_of[b] != DMS_NONE ||
+            e->in->blocks->problem.tensors[b].kind != DMS_PROBLEM_WEIGHT)
             continue;
-        if (is_kept(e, r) && needs_ring) {
-            DMS_TRY(add_through_ring(e, p, b, e->residency_buffer[r], ring, st));
-            continue;
-        }
-        const uint32_t to = is_kept(e, r) ? e->residency_buffer[r] : e->host_buffer[b];
         p->load_of[b] = p->n_load;
-        p->load[p->n_load++] = prologue_cmd(DMS_CMD_LOAD, dms_emit_source_of(e, b), to);
+        load_place(e, p, b, e->host_buffer[b]);
     }
-    if (p->n_through > 0 && e->n_reads == 0 &&
-        !dms_add(ring, DMS_RING_BLOCKS * p->place_bytes, &e->plan->host_arena))
-        return dms_fail(st, DMS_EBUDGET, "the host arena exceeds 64 bits");
+    const uint64_t through = DMS_RING_BLOCKS * p->place_bytes; /* checked by place_ring */
+    if (p->n_through > 0 && e->plan->host_arena < through)
+        e->plan->host_arena = through;
     return DMS_OK;
 }
 

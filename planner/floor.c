@@ -80,53 +80,47 @@ static void pack_tightest(const dms_cycle *cycle, dms_work *work, dms_addresses 
 
 /* Host units for the weights of rank k and more, for every k down from the last one: those of the
  * front have their homes there until one sets the size of the ring that the rest is read through.
- * `ring` is what the prologue needs in any case. Returns the figure of rank 0.
  *
  *   by rank   8 8 1 1 1     least(k) = min(two places of k, size of k + least(k + 1))
- *   least     18 10 2 2 1   so two homes and a ring of 2 for all, one home for the last alone
+ *   least     16 10 2 2 1   so two places for the large ones, or homes and two small ones
  */
-static int64_t sum_hosts(const dms_cycle *cycle, const dms_floor_plan *plan, int64_t ring,
-                         int64_t *out_units) {
-    int64_t least = ring, fixed = 0;
+static void sum_hosts(const dms_cycle *cycle, const dms_floor_plan *plan, int64_t *out_units) {
+    int64_t least = 0, fixed = 0;
     for (uint32_t i = 0; i < cycle->n_tensors; i++) {
         bool leaves = false;
         for (uint32_t g = cycle->first_gap[i]; g < cycle->first_gap[i + 1]; g++)
             leaves = leaves || (cycle->gap[g].is_saved && !plan->layout.draft.keep[g]);
         fixed += leaves ? cycle->units[i] : 0;
     }
-    out_units[plan->n_by_size] = fixed + least;
+    out_units[plan->n_by_size] = fixed;
     for (uint32_t k = plan->n_by_size; k-- > 0;) {
         const uint32_t id = plan->by_size[k];
-        if (cycle->read_ns[id] == 0) {
+        const int64_t places = DMS_LEAST_RING * cycle->place_units[id];
+        if (cycle->read_ns[id] == 0)
             fixed += cycle->units[id];
-        } else {
-            int64_t places = DMS_LEAST_RING * cycle->place_units[id];
-            const int64_t pages = (ring + DMS_PAGE_UNITS - 1) / DMS_PAGE_UNITS * DMS_PAGE_UNITS;
-            if (places < pages)
-                places = pages;
+        else
             least = places < least + cycle->units[id] ? places : least + cycle->units[id];
-        }
         out_units[k] = fixed + least;
     }
-    return out_units[0];
 }
 
-/* The same in bytes, per number of kept weights. The first of these is the largest and sets the
- * prologue's ring, where it needs one. */
+/* The same in bytes, per number of kept weights; and room for what the prologue takes kept ones
+ * through. The first of these is the largest. */
 static void fill_hosts(const dms_cycle *cycle, const dms_place_options *options,
                        dms_floor_plan *plan) {
-    int64_t *units = (int64_t *)plan->host_bytes, base = 0;
+    int64_t *units = (int64_t *)plan->host_bytes, kept = 0;
     for (uint32_t i = 0; i < cycle->n_tensors; i++)
-        if (plan->layout.kept_offset[i] >= 0 && cycle->units[i] > base &&
+        if (plan->layout.kept_offset[i] >= 0 && cycle->units[i] > kept &&
             cycle->problem->tensors[i].kind == DMS_PROBLEM_WEIGHT)
-            base = cycle->units[i];
-    const int64_t none = sum_hosts(cycle, plan, options->ring_blocks * base, units);
-    if (plan->n_by_size > 0 && cycle->units[plan->by_size[0]] > base)
-        base = cycle->units[plan->by_size[0]];
-    (void)sum_hosts(cycle, plan, options->ring_blocks * base, units);
-    units[0] = none;
-    for (uint32_t k = 0; k <= plan->n_by_size; k++)
+            kept = cycle->units[i];
+    sum_hosts(cycle, plan, units);
+    for (uint32_t k = 0; k <= plan->n_by_size; k++) {
+        if (k == 1 && cycle->units[plan->by_size[0]] > kept)
+            kept = cycle->units[plan->by_size[0]];
+        if (units[k] < options->ring_blocks * kept)
+            units[k] = options->ring_blocks * kept;
         plan->host_bytes[k] = (uint64_t)units[k] * DMS_ALIGN;
+    }
 }
 
 /* What keeping the first k weights needs, for every k: their sum at the bottom, above it what was

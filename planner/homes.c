@@ -2,7 +2,8 @@
  *
  * The host holds the homes, the activations that come back, and, where something is read from
  * storage in every turn, the ring that it passes through. Homes are spread over the cycle like the
- * keeps, so that the storage has work at all times.
+ * keeps, so that the storage has work at all times. In the prologue kept weights pass through the
+ * host before the homes are filled, so all that they ask is an arena of a few of them.
  */
 #include <math.h>
 #include <string.h>
@@ -20,13 +21,9 @@ typedef struct tally {
     dms_draft *draft;
     int64_t fixed;    /* activations that come back, weights that cannot be read again */
     int64_t streamed; /* weights that may be read again */
-    int64_t prologue; /* the ring that kept weights need in the prologue */
+    int64_t prologue; /* what kept weights pass through in the prologue */
     int64_t ring, left;
 } tally;
-
-static int64_t max64(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
 
 static bool may_be_read(const dms_cycle *cycle, uint32_t id) {
     return cycle->read_ns[id] > 0;
@@ -58,19 +55,14 @@ static void count(tally *t) {
     t->prologue = cycle->prologue_ring * largest_kept;
 }
 
-/* The prologue's ring lies in the ring of the body, in whole pages; without one it has no pages. */
-static int64_t in_pages(int64_t units) {
-    return (units + DMS_PAGE_UNITS - 1) / DMS_PAGE_UNITS * DMS_PAGE_UNITS;
-}
-
 /* The ring for `places` of the largest block that is read. Where that is too much, or another size
  * class is far smaller, the largest blocks get their homes first:
  *
  *   by size    8 8 | 1 1 1 1 1 1        budget 20, two places: ring 16, homes 4
  *   forced     8 8 | ring 2             or homes 16 + 2, ring 2
  *
- * A smaller ring may cost up to half of the budget in forced homes: beyond, what is left would not
- * be spread. Returns false where no ring fits. */
+ * A smaller ring may cost up to half of the budget in forced homes, for beyond that what is left
+ * would not be spread; or all of it, where the draft says so. Returns false where no ring fits. */
 static bool choose_ring(tally *t, uint32_t places, uint32_t *out_forced) {
     const dms_cycle *cycle = t->cycle;
     const int64_t budget = cycle->host_units - t->fixed;
@@ -80,9 +72,10 @@ static bool choose_ring(tally *t, uint32_t places, uint32_t *out_forced) {
         const uint32_t id = cycle->by_size[k];
         if (t->draft->is_read[id] != UNDECIDED)
             continue;
-        const int64_t ring = max64(places * cycle->place_units[id], in_pages(t->prologue));
+        const int64_t ring = places * cycle->place_units[id];
         const bool is_first = t->ring < 0, is_smaller = 4 * ring <= 3 * t->ring;
-        if (forced + ring <= budget && (is_first || (is_smaller && 2 * forced <= budget))) {
+        const bool is_cheap = 2 * forced <= budget || t->draft->forces_homes;
+        if (forced + ring <= budget && (is_first || (is_smaller && is_cheap))) {
             t->ring = ring;
             last = forced;
             *out_forced = k;
@@ -154,7 +147,15 @@ static void fill_up(tally *t) {
             t->draft->home_units += cycle->units[id];
     }
     t->ring += t->left / DMS_PAGE_UNITS * DMS_PAGE_UNITS;
-    t->draft->ring_units = max64(t->ring < all ? t->ring : all, in_pages(t->prologue));
+    t->draft->ring_units = t->ring < all ? t->ring : all;
+}
+
+/* An arena that the prologue can work with. */
+static bool widen(tally *t) {
+    const int64_t lacks = t->prologue - t->draft->home_units - t->draft->ring_units;
+    if (lacks > 0)
+        t->draft->ring_units += lacks;
+    return true;
 }
 
 bool dms_homes_choose(const dms_cycle *cycle, dms_work *work, dms_draft *draft) {
@@ -164,11 +165,12 @@ bool dms_homes_choose(const dms_cycle *cycle, dms_work *work, dms_draft *draft) 
     draft->n_read = 0;
     draft->ring_units = 0;
     draft->home_units = t.fixed;
-    if (t.fixed + t.streamed + t.prologue <= cycle->host_units) {
+    if (t.prologue > cycle->host_units)
+        return false;
+    if (t.fixed + t.streamed <= cycle->host_units) {
         memset(draft->is_read, 0, cycle->n_tensors);
-        draft->ring_units = t.prologue;
         draft->home_units += t.streamed;
-        return true;
+        return widen(&t);
     }
     uint32_t places = draft->ring_blocks;
     while (!choose_ring(&t, places, &forced) && places > DMS_LEAST_RING)
@@ -179,7 +181,7 @@ bool dms_homes_choose(const dms_cycle *cycle, dms_work *work, dms_draft *draft) 
         draft->is_read[cycle->by_size[k]] = 0;
     spread(&t);
     fill_up(&t);
-    return true;
+    return widen(&t);
 }
 
 uint64_t dms_homes_bytes(const dms_cycle *cycle, const dms_draft *draft) {

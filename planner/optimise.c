@@ -22,6 +22,7 @@
 typedef struct keep_set {
     uint8_t *keep;
     uint32_t ring_blocks;
+    bool forces_homes;
     int64_t period_ns;
     uint32_t id;
 } keep_set;
@@ -42,10 +43,11 @@ typedef struct optimiser {
  * storage, with several sizes of the ring: a larger one lets readings run ahead, a smaller one
  * leaves more to homes. */
 static void consider(optimiser *o) {
-    const uint32_t rings[] = {DMS_LEAST_RING, 3, 4, 6, 9, 14};
+    const uint32_t rings[] = {DMS_LEAST_RING, 3, 4, 6, 9, 14, DMS_LEAST_RING, 4};
     dms_placer *p = o->placer;
     for (uint32_t i = 0; i < sizeof rings / sizeof *rings; i++) {
         o->trial.ring_blocks = rings[i];
+        o->trial.forces_homes = i >= 6;
         if (!dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &o->trial))
             return;
         if (dms_simulate(o->cycle, &p->work, 6, &o->trial) && dms_draft_better(&o->trial, &o->best))
@@ -57,6 +59,78 @@ static void consider(optimiser *o) {
 
 static bool is_near(const optimiser *o) {
     return (double)o->best.period_ns <= (double)o->placer->target_ns * 1.0002;
+}
+
+/* Shares as they are; then with what still fits. */
+static void round_plain(optimiser *o, int64_t reserve, const double *x) {
+    dms_placer *p = o->placer;
+    dms_rounding how = {.budget = p->budget};
+    dms_round(o->cycle, &p->work, &how, x, o->trial.keep);
+    consider(o);
+    how.fill = true;
+    how.reserve = reserve;
+    dms_round(o->cycle, &p->work, &how, x, o->trial.keep);
+    consider(o);
+}
+
+/* The largest blocks kept where the relaxation keeps a good part of them. A share of one half says
+ * that all or nothing is as good to it; but what is dropped is in the way of all others while it is
+ * in use, and nothing as large fits into the room it leaves. Where storage sets the pace, filled
+ * with what the relaxation drops as well. */
+static void round_lifted(optimiser *o, int64_t reserve, const double *x) {
+    dms_placer *p = o->placer;
+    dms_rounding how = {.budget = p->budget, .fill = true, .reserve = reserve};
+    bool is_lifted = false;
+    for (uint32_t round = 0; round < 2; round++) {
+        double *lifted = (double *)p->work.load_done; /* free until the simulation */
+        for (uint32_t g = 0; g < o->cycle->n_gaps; g++) {
+            const bool lifts = round == 0 && 2 * o->cycle->gap[g].units >= o->cycle->largest &&
+                               o->cycle->gap[g].rule == DMS_GAP_FREE && x[g] > 0.2 && x[g] < 1;
+            is_lifted |= lifts;
+            lifted[g] = lifts ? 1 : x[g];
+        }
+        how.fill_all = o->trial.n_read > 0;
+        if (!is_lifted && !how.fill_all)
+            return;
+        dms_round(o->cycle, &p->work, &how, lifted, o->trial.keep);
+        consider(o);
+    }
+}
+
+/* Units of all gaps of a tensor. */
+static double gaps_units(const dms_cycle *cycle, uint32_t tensor) {
+    return (double)cycle->units[tensor] * (cycle->first_gap[tensor + 1] - cycle->first_gap[tensor]);
+}
+
+/* What the relaxation keeps of the weights, given to the largest first; those of a size in equal
+ * shares. With large blocks on the device, or with their homes on the host, the ring is small. */
+static void round_by_size(optimiser *o, int64_t reserve, const double *x) {
+    const dms_cycle *cycle = o->cycle;
+    dms_placer *p = o->placer;
+    const dms_rounding how = {
+        .budget = p->budget, .fill = true, .fill_all = true, .reserve = reserve};
+    double *sized = (double *)p->work.load_done; /* free until the simulation */
+    double kept = 0;
+    for (uint32_t g = 0; g < cycle->n_gaps; g++) {
+        sized[g] = x[g];
+        if (cycle->problem->tensors[cycle->gap[g].tensor].kind == DMS_PROBLEM_WEIGHT)
+            kept += x[g] * (double)cycle->gap[g].units;
+    }
+    for (uint32_t k = 0, end; k < cycle->n_weights; k = end) {
+        double all = 0;
+        for (end = k; end < cycle->n_weights &&
+                      4 * cycle->units[cycle->by_size[end]] >= 3 * cycle->units[cycle->by_size[k]];
+             end++)
+            all += gaps_units(cycle, cycle->by_size[end]);
+        const double share = all <= kept ? 1 : kept / all;
+        kept -= all <= kept ? all : kept;
+        for (uint32_t i = k; i < end; i++)
+            for (uint32_t g = cycle->first_gap[cycle->by_size[i]];
+                 g < cycle->first_gap[cycle->by_size[i] + 1]; g++)
+                sized[g] = share;
+    }
+    dms_round(cycle, &p->work, &how, sized, o->trial.keep);
+    consider(o);
 }
 
 /* One solve at budget - reserve; keeps its shares for the portfolio. The times that the program
@@ -72,13 +146,10 @@ static dms_code solve(optimiser *o, int64_t reserve, const dms_bound_aim *aim,
     o->reserve[o->n_solutions++] = reserve;
     memcpy(p->work.nominal_end, out_shares->nominal_end,
            (size_t)o->cycle->n_steps * sizeof *p->work.nominal_end);
-    dms_rounding how = {.budget = p->budget};
-    dms_round(o->cycle, &p->work, &how, out_shares->x, o->trial.keep);
-    consider(o);
-    how.fill = true;
-    how.reserve = reserve;
-    dms_round(o->cycle, &p->work, &how, out_shares->x, o->trial.keep);
-    consider(o);
+    round_plain(o, reserve, out_shares->x);
+    round_lifted(o, reserve, out_shares->x);
+    if (o->trial.n_read > 0)
+        round_by_size(o, reserve, out_shares->x);
     return DMS_OK;
 }
 
@@ -149,12 +220,14 @@ static dms_code add_set(optimiser *o, dms_status *st) {
     for (uint32_t i = 0; i < o->n_sets; i++)
         if (o->set[i].period_ns == o->trial.period_ns &&
             o->set[i].ring_blocks == o->trial.ring_blocks &&
+            o->set[i].forces_homes == o->trial.forces_homes &&
             memcmp(o->set[i].keep, o->trial.keep, n) == 0)
             return DMS_OK;
     keep_set *set = o->set + o->n_sets;
     DMS_TRY(dms_alloc_st(p->arena, n, 1, "placement", &set->keep, st));
     memcpy(set->keep, o->trial.keep, n);
     set->ring_blocks = o->trial.ring_blocks;
+    set->forces_homes = o->trial.forces_homes;
     set->period_ns = o->trial.period_ns;
     set->id = o->n_sets++;
     return DMS_OK;
@@ -174,6 +247,7 @@ static dms_code gather_sets(optimiser *o, dms_status *st) {
     dms_placer *p = o->placer;
     const int64_t tile = o->cycle->largest, room = p->budget - o->cycle->peak - tile;
     o->trial.ring_blocks = o->best.ring_blocks;
+    o->trial.forces_homes = o->best.forces_homes;
     for (uint32_t i = 0; i < sizeof quarters / sizeof *quarters; i++) {
         const int64_t reserve = quarters[i] * tile / 4;
         if (i > 0 && reserve > room)
@@ -234,6 +308,7 @@ static void pass_sets(optimiser *o) {
                 return;
             memcpy(p->trial.keep, o->set[z].keep, o->cycle->n_gaps);
             p->trial.ring_blocks = o->set[z].ring_blocks;
+            p->trial.forces_homes = o->set[z].forces_homes;
             if (!dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &p->trial) ||
                 !dms_simulate(o->cycle, &p->work, 6, &p->trial))
                 break;

@@ -80,10 +80,12 @@ typedef struct dms_draft {
     uint32_t *load; /* gap ids in queue order */
     int32_t *after; /* per place in the queue */
     uint32_t n_saves;
-    uint32_t *save;   /* tensor ids in queue order */
-    int32_t *before;  /* per tensor; 0 = no save */
-    uint8_t *is_read; /* per tensor: 1 = its home is its file, every load begins with a reading */
-    uint32_t n_read;  /* tensors with is_read */
+    uint32_t *save;    /* tensor ids in queue order */
+    int32_t *before;   /* per tensor; 0 = no save */
+    uint8_t *is_read;  /* per tensor: 1 = its home is its file, every load begins with a reading */
+    uint32_t n_read;   /* tensors with is_read */
+    bool forces_homes; /* wanted: large blocks on the host, whatever it takes, so that the ring is
+                             small */
     uint32_t ring_blocks; /* wanted: places of the ring, in largest blocks that are read; >= 2 */
     int64_t ring_units;   /* of the ring; 0 = nothing is read */
     int64_t home_units;   /* saved activations that come back, and homes on the host */
@@ -214,6 +216,7 @@ typedef struct dms_rounding {
     int64_t budget;  /* units */
     int64_t reserve; /* units that filling leaves free in every slot */
     bool fill;       /* afterwards keep what still fits, largest share first */
+    bool fill_all;   /* and what the relaxation drops: where storage sets the pace, less is read */
 } dms_rounding;
 
 /* Rounds shares x (per gap, 0..1) to keeps that hold the budget in every slot.

@@ -87,7 +87,7 @@ static void fill_rest(const dms_cycle *cycle, dms_work *work, const dms_rounding
     while (n-- > 0) {
         const uint32_t id = work->order[n];
         const dms_gap *gap = cycle->gap + id;
-        if (x[id] <= 0 && 2 * (gap->b - gap->a) > cycle->n_steps)
+        if (!how->fill_all && x[id] <= 0 && 2 * (gap->b - gap->a) > cycle->n_steps)
             continue;
         if (dms_room_least(&work->room, gap->a, gap->b) < gap->units + how->reserve)
             continue;

@@ -211,6 +211,7 @@ dms_code dms_search_drafts(dms_placer *placer, uint64_t count, dms_status *st) {
     dms_draft_copy(s.cycle, best, &state);
     for (; s.at < count && (double)best->period_ns > goal; s.at++) {
         next.ring_blocks = move_ring(&s, &state);
+        next.forces_homes = state.forces_homes;
         if (!move(&s, &state, next.keep) ||
             !dms_slots(s.cycle, &placer->work, placer->budget, DMS_SLOT_EARLY, &next) ||
             !dms_simulate(s.cycle, &placer->work, 6, &next))
@@ -249,6 +250,7 @@ dms_code dms_search_layouts(dms_placer *placer, uint64_t count, dms_status *st) 
          s.at++) {
         tried = fit;
         placer->trial.ring_blocks = move_ring(&s, &state);
+        placer->trial.forces_homes = state.forces_homes;
         if (draw(&s, 14) < 3) {
             memcpy(placer->trial.keep, state.keep, s.cycle->n_gaps);
             move_fit(&s, &tried);

@@ -1,7 +1,7 @@
-/* placement.c - the placement code on stored instances: placement FILE.json... [--budget N]
- * [--host N] [--plan OUT.json] [--evaluations N] [--exact]. Without --budget, every budget of the
- * instance; without --host, its own host budget.
- * Prints a table; times are of this process, one run each. */
+/* placement.c - the placement code on stored instances: placement FILE.json... [--budget N | --shares]
+ * [--host N|N%] [--ring N] [--plan OUT.json] [--evaluations N] [--exact] [--candidates]. Without
+ * --budget, every budget of the instance; --shares: 50, 25, 12.5 and 6.25 % of its weights; without
+ * --host, its own host budget. Prints a table; times are of this process, one run each. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +14,21 @@
 typedef struct bench {
     dms_place_options options;
     const char *plan_path;
-    bool has_budget, has_host, lists;
+    const char *host; /* a size or a share of the weights; NULL: the instance's own */
+    bool has_budget, has_shares, lists;
 } bench;
 
 static double seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Bytes, or with a % at its end a share of the weights. */
+static uint64_t size_of(const char *text, const dms_problem *problem) {
+    char *end;
+    const double value = strtod(text, &end);
+    return (uint64_t)(*end == '%' ? value * 0.01 * (double)problem->weight_bytes : value);
 }
 
 static int fail(const dms_status *st) {
@@ -61,7 +69,7 @@ static int place_one(const bench *b, const dms_problem *problem, uint64_t budget
     dms_place_options options = b->options;
     int code = 0;
     options.device_budget = budget;
-    options.host_budget = b->has_host ? b->options.host_budget : problem->host_mem;
+    options.host_budget = b->host == NULL ? problem->host_mem : size_of(b->host, problem);
     const double start = seconds();
     const dms_code placed = dms_place(problem, &options, &arena, &decision, &floor, &st);
     const double spent = seconds() - start;
@@ -88,6 +96,9 @@ static int place_file(const bench *b, const char *path) {
         code = fail(&st);
     else if (b->has_budget)
         code = place_one(b, &problem, b->options.device_budget);
+    else if (b->has_shares)
+        for (uint32_t i = 2; i <= 16 && code == 0; i *= 2)
+            code = place_one(b, &problem, problem.weight_bytes / i);
     else
         for (uint32_t i = 0; i < problem.n_budgets && code == 0; i++)
             code = place_one(b, &problem, problem.budgets[i]);
@@ -104,8 +115,11 @@ int main(int n_args, char **args) {
             b.options.device_budget = strtoull(args[++i], NULL, 10);
             b.has_budget = true;
         } else if (strcmp(args[i], "--host") == 0 && has_next) {
-            b.options.host_budget = strtoull(args[++i], NULL, 10);
-            b.has_host = true;
+            b.host = args[++i];
+        } else if (strcmp(args[i], "--ring") == 0 && has_next) {
+            b.options.ring_blocks = (uint32_t)strtoul(args[++i], NULL, 10);
+        } else if (strcmp(args[i], "--shares") == 0) {
+            b.has_shares = true;
         } else if (strcmp(args[i], "--plan") == 0 && has_next) {
             b.plan_path = args[++i];
         } else if (strcmp(args[i], "--evaluations") == 0 && has_next) {
@@ -125,7 +139,8 @@ int main(int n_args, char **args) {
            "compute ms", "bound ms", "period ms", "ratio", "s", "evals", "floor/bound");
     for (int i = first; i < n_args; i++) {
         if (args[i][0] == '-') {
-            i += strcmp(args[i], "--exact") != 0 && strcmp(args[i], "--candidates") != 0;
+            i += strcmp(args[i], "--exact") != 0 && strcmp(args[i], "--candidates") != 0 &&
+                 strcmp(args[i], "--shares") != 0;
             continue;
         }
         if (place_file(&b, args[i]) != 0)
