@@ -1,4 +1,4 @@
-/* support_array.h - files of arrays made byte by byte, good and bad, for the tests of their readers.
+/* support_array.h - files of arrays made byte by byte, good and bad, to test their readers with.
  *
  * Reads    nothing.
  * Returns  bytes of .npy, .npz and .pb files; what the reader says of them.
