@@ -16,10 +16,12 @@
  * number per group as [2, 3] with pitches [1, 0]; instance norm is 6 groups of one channel.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "onnx/graph.h"
 #include "onnx/ops/common.h"
+#include "runtime/kernels/chain.h"
 
 /* x as [batch, channels, positions] of input 0, and output 0 alike. */
 static dms_code channel_operands(dms_lowering *lo, const dms_node *node, dms_lowered_operand *x,
@@ -75,10 +77,89 @@ static dms_code batch_norm_infer(dms_graph *graph, dms_node *node, dms_status *s
     return dms_set_output_like(graph, node, 0, 0, st);
 }
 
-/* One DMS_K_BATCH_NORM. Where a convolution comes before, planning may fold it into that. */
+/* scale x + shift per channel, in f64: what constant statistics come to. False where one of the
+ * four is computed from data, or its file is not there. */
+static bool constant_moments(dms_lowering *lo, const dms_node *node, uint32_t n, double *scale,
+                             double *shift) {
+    const double *value[4];
+    dms_status ignored = {0};
+    for (uint32_t k = 0; k < 4; k++) {
+        uint32_t found;
+        if (dms_real_values(dms_lower_graph(lo), node, k + 1, &found, &value[k], &ignored) !=
+                DMS_OK ||
+            found != n)
+            return false;
+    }
+    const double epsilon = dms_node_float(node, "epsilon", 1e-5f);
+    for (uint32_t c = 0; c < n; c++) {
+        scale[c] = value[0][c] / sqrt(value[3][c] + epsilon);
+        shift[c] = value[1][c] - value[2][c] * scale[c];
+    }
+    return true;
+}
+
+/* A constant of one number per channel, walked under the dims of x. */
+static dms_code channel_constant(dms_lowering *lo, const dms_node *node, dms_dtype dtype,
+                                 const dms_view *x, const double *value, dms_lowered_operand *out,
+                                 dms_status *st) {
+    const int64_t n = x->dim[1], dim[2] = {n, 1};
+    float *single = NULL;
+    DMS_TRY(dms_alloc_st(dms_lower_graph(lo)->arena, (uint64_t)n, sizeof *single, "statistics",
+                         &single, st));
+    for (int64_t c = 0; c < n; c++)
+        single[c] = (float)value[c];
+    const void *data = dtype == DMS_DTYPE_F64 ? (const void *)value : single;
+    DMS_TRY(dms_lower_constant(lo, dtype, 1, &n, data, out, st));
+    DMS_TRY(dms_ops_view_as(node, out, 2, dim, st));
+    const dms_view once = out->view;
+    if (!dms_view_expand(&once, 3, x->dim, &out->view))
+        return dms_node_fail(node, st, "its statistics do not fit its channels");
+    return DMS_OK;
+}
+
+/* y = x scale + shift as a chain, which what stands before and behind may join. Narrow floats are
+ * widened in between, as the kernel does that computes the statistics. */
+static dms_code batch_norm_chain(dms_lowering *lo, const dms_node *node,
+                                 const dms_lowered_operand *x, const dms_lowered_operand *y,
+                                 const double *scale, const double *shift, dms_status *st) {
+    const dms_dtype dtype = x->view.dtype;
+    const bool is_narrow = dms_dtype_bytes(dtype) < 4;
+    const dms_dtype in = is_narrow ? DMS_DTYPE_F32 : dtype;
+    dms_lowered_operand operand[4] = {*x, *x, *x, *y};
+    DMS_TRY(channel_constant(lo, node, in, &x->view, scale, &operand[1], st));
+    DMS_TRY(channel_constant(lo, node, in, &x->view, shift, &operand[2], st));
+    dms_chain chain = {.n_in = 3};
+    uint8_t value = 0;
+    if (is_narrow) {
+        chain.op[chain.n_ops++] = (dms_chain_op){.kind = DMS_CHAIN_CAST, .dtype = in};
+        value = (uint8_t)(2 + chain.n_ops);
+    }
+    chain.op[chain.n_ops++] =
+        (dms_chain_op){.kind = DMS_CHAIN_BINARY, .fn = DMS_FN_MUL, .src = {value, 1}};
+    chain.op[chain.n_ops] = (dms_chain_op){
+        .kind = DMS_CHAIN_BINARY, .fn = DMS_FN_ADD, .src = {(uint8_t)(2 + chain.n_ops), 2}};
+    chain.n_ops++;
+    if (is_narrow) {
+        chain.op[chain.n_ops] = (dms_chain_op){
+            .kind = DMS_CHAIN_CAST, .dtype = dtype, .src = {(uint8_t)(2 + chain.n_ops)}};
+        chain.n_ops++;
+    }
+    int64_t i[1 + 4];
+    dms_chain_write(&chain, i, NULL);
+    return dms_lower_call(lo, node, DMS_K_CHAIN, 3, 1, operand, 1 + chain.n_ops, i, 0, NULL, st);
+}
+
+/* Constant statistics are one product and one sum per element; others are computed with by a
+ * kernel of their own. */
 static dms_code batch_norm_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     dms_lowered_operand operand[6];
+    double *scale, *shift;
     DMS_TRY(channel_operands(lo, node, &operand[0], &operand[5], st));
+    const uint64_t n = (uint64_t)operand[0].view.dim[1];
+    DMS_TRY(dms_alloc_st(dms_lower_graph(lo)->arena, n, sizeof *scale, "statistics", &scale, st));
+    DMS_TRY(dms_alloc_st(dms_lower_graph(lo)->arena, n, sizeof *shift, "statistics", &shift, st));
+    if (n <= UINT32_MAX && constant_moments(lo, node, (uint32_t)n, scale, shift))
+        return batch_norm_chain(lo, node, &operand[0], &operand[5], scale, shift, st);
     for (uint32_t k = 1; k <= 4; k++)
         DMS_TRY(in_dtype(lo, node, k, operand[0].view.dtype, &operand[k], st));
     const double f[1] = {dms_node_float(node, "epsilon", 1e-5f)};

@@ -21,6 +21,7 @@
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/elementary.h"
+#include "runtime/kernels/short_row.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
 
@@ -229,17 +230,29 @@ static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, attention
         score[j] = -INFINITY;
 }
 
+/* The largest of n scores, rounded up to whole panels; a NaN is none. */
+static float highest(int64_t n, const float *score) {
+    const float none = -INFINITY;
+    dms_f32x4 lane[PANEL / 4];
+    for (int l = 0; l < PANEL / 4; l++)
+        lane[l] = (dms_f32x4){none, none, none, none};
+    for (int64_t j = 0; j < n; j += PANEL)
+        for (int l = 0; l < PANEL / 4; l++) {
+            const dms_f32x4 x = dms_short_get(score + j + 4 * l);
+            const dms_i32x4 takes = x > lane[l];
+            lane[l] = (dms_f32x4)((takes & (dms_i32x4)x) | (~takes & (dms_i32x4)lane[l]));
+        }
+    float top = none;
+    for (int l = 0; l < PANEL; l++)
+        top = lane[l / 4][l % 4] > top ? lane[l / 4][l % 4] : top;
+    return top;
+}
+
 /* Scores of a row become weights exp(s - m'); returns exp(m - m'), by which older sums shrink.
  * A NaN is no maximum; it reaches the sum as a weight. */
 static float weigh_row(int64_t n, float *score, float *high, float *sum) {
-    float lane[PANEL], top = *high;
-    for (int j = 0; j < PANEL; j++)
-        lane[j] = -INFINITY;
-    for (int64_t j = 0; j < n; j += PANEL)
-        for (int l = 0; l < PANEL; l++)
-            lane[l] = score[j + l] > lane[l] ? score[j + l] : lane[l];
-    for (int l = 0; l < PANEL; l++)
-        top = lane[l] > top ? lane[l] : top;
+    float lane[PANEL], top = highest(n, score);
+    top = top > *high ? top : *high;
     const float from = top == -INFINITY ? 0.0f : top; /* all masked so far: weights are 0 */
     for (int l = 0; l < PANEL; l++)
         lane[l] = 0.0f;

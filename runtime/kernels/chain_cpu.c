@@ -108,6 +108,30 @@ static void open_constant(dms_chain_runner *r, uint32_t j) {
     r->value[r->chain.n_in + j] = reg;
 }
 
+/* The period of operand k of the walk, and whether it is flat within. */
+static dms_chain_lie lie_of(const dms_walk *w, uint32_t k) {
+    dms_chain_lie lie = {1, w->pitch[k][w->rank - 1], true};
+    uint32_t first = 0; /* the outermost axis that it does not repeat along */
+    while (first < w->rank && w->pitch[k][first] == 0)
+        first++;
+    for (uint32_t axis = w->rank; axis-- > first;) {
+        lie.is_flat = lie.is_flat && w->pitch[k][axis] == lie.pitch * lie.period;
+        lie.period *= w->dim[axis];
+    }
+    return lie;
+}
+
+/* Lies of all operands, and the period that strips are whole multiples of. */
+static void open_lies(dms_chain_runner *r) {
+    r->short_period = 1;
+    for (uint32_t k = 0; k < r->n_walk; k++) {
+        r->lie[k] = lie_of(&r->walk, k);
+        const int64_t period = r->lie[k].period;
+        if (period <= DMS_STRIP && period > r->short_period)
+            r->short_period = period;
+    }
+}
+
 void DMS_ISA(dms_chain_open)(const dms_cpu_job *job, dms_chain_runner *out) {
     const dms_call *call = job->call;
     dms_status ignored;
@@ -123,6 +147,7 @@ void DMS_ISA(dms_chain_open)(const dms_cpu_job *job, dms_chain_runner *out) {
         out->held[k] = -1;
     }
     dms_walk_init(&out->walk, view, out->n_walk);
+    open_lies(out);
     for (uint32_t j = 0; j < out->chain.n_ops; j++)
         if (out->chain.op[j].kind == DMS_CHAIN_REAL)
             open_constant(out, j);
@@ -144,39 +169,92 @@ static int64_t pitch_of(const dms_chain_runner *r, uint32_t k) {
     return r->walk.pitch[k][r->walk.rank - 1];
 }
 
-/* The next n elements of operand k, run after run, between memory and a strip of its class. */
-static void move_runs(const dms_chain_runner *r, const dms_walk_at *from, uint32_t k, int64_t n,
-                      void *strip, bool is_store) {
-    const dms_dtype dtype = r->job->call->view[r->n_own + k].dtype;
-    const int64_t size = dms_class_bytes(dms_class_of(dtype)), pitch = pitch_of(r, k);
-    dms_walk_at at = *from;
-    for (int64_t i = 0, run; i < n; i += run) {
-        const int64_t left = dms_walk_run(&r->walk, &at);
-        run = left < n - i ? left : n - i;
-        char *place = (char *)strip + i * size;
-        void *memory = element(r, k, at.element[k]);
-        if (is_store)
-            DMS_ISA(dms_strip_store)(dtype, place, memory, pitch, run);
-        else
-            DMS_ISA(dms_strip_load)(dtype, memory, pitch, run, place);
-        dms_walk_next(&r->walk, &at, run);
+/* A place of one operand: coordinates, and its element there. */
+typedef struct place {
+    int64_t coord[DMS_MAX_RANK];
+    int64_t element;
+} place;
+
+/* Goes on by `run` elements within the innermost axis, and over its end. */
+static void go_on(const dms_walk *w, uint32_t k, int64_t run, place *p) {
+    uint32_t axis = w->rank - 1;
+    p->coord[axis] += run;
+    p->element += run * w->pitch[k][axis];
+    while (p->coord[axis] == w->dim[axis] && axis > 0) {
+        p->coord[axis] = 0;
+        p->element += w->pitch[k][axis - 1] - w->dim[axis] * w->pitch[k][axis];
+        p->coord[--axis]++;
     }
 }
 
-/* Operand k as a dense strip of n elements: memory itself, the strip of an element repeated over
- * runs longer than a strip, or a copy. */
-static const void *bring(dms_chain_runner *r, const dms_walk_at *at, uint32_t k, int64_t n) {
+/* One run between memory and a strip of its class. Short runs of whole f32 are loops right here. */
+static void move_run(dms_dtype dtype, void *memory, int64_t pitch, int64_t n, void *strip,
+                     bool is_store) {
+    if (dtype == DMS_DTYPE_F32 && pitch == 1) {
+        const float *from = is_store ? strip : memory;
+        float *to = is_store ? memory : strip;
+        DMS_INDEPENDENT
+        for (int64_t i = 0; i < n; i++)
+            to[i] = from[i];
+    } else if (is_store) {
+        DMS_ISA(dms_strip_store)(dtype, strip, memory, pitch, n);
+    } else {
+        DMS_ISA(dms_strip_load)(dtype, memory, pitch, n, strip);
+    }
+}
+
+/* The next n elements of operand k between memory and a strip of its class: at once where they lie
+ * flat, else run after run. */
+static void move_runs(const dms_chain_runner *r, const dms_walk_at *at, uint32_t k, int64_t index,
+                      int64_t n, void *strip, bool is_store) {
+    const dms_walk *w = &r->walk;
     const dms_dtype dtype = r->job->call->view[r->n_own + k].dtype;
-    const bool is_one_run = n <= dms_walk_run(&r->walk, at);
-    const int64_t pitch = pitch_of(r, k), index = at->element[k];
-    if (is_one_run && pitch == 1 && dms_class_is_storage(dtype))
-        return element(r, k, index);
-    const bool is_repeated = is_one_run && pitch == 0;
-    if (is_repeated && r->held[k] == index && r->n_held[k] >= n)
+    const int64_t size = dms_class_bytes(dms_class_of(dtype)), pitch = pitch_of(r, k);
+    const dms_chain_lie *lie = &r->lie[k];
+    if (lie->is_flat && n <= lie->period - index % lie->period) {
+        void *memory = element(r, k, index % lie->period * lie->pitch);
+        move_run(dtype, memory, lie->pitch, n, strip, is_store);
+        return;
+    }
+    place p = {.element = at->element[k]};
+    memcpy(p.coord, at->coord, w->rank * sizeof *p.coord);
+    for (int64_t i = 0, run; i < n; i += run) {
+        const int64_t left = w->dim[w->rank - 1] - p.coord[w->rank - 1];
+        run = left < n - i ? left : n - i;
+        move_run(dtype, element(r, k, p.element), pitch, run, (char *)strip + i * size, is_store);
+        go_on(w, k, run, &p);
+    }
+}
+
+/* Where n elements of operand k lie as a strip of their class, or NULL. */
+static void *strip_in_memory(const dms_chain_runner *r, const dms_walk_at *at, uint32_t k,
+                             int64_t index, int64_t n) {
+    const dms_chain_lie *lie = &r->lie[k];
+    if (lie->is_flat && lie->pitch == 1 && n <= lie->period - index % lie->period)
+        return element(r, k, index % lie->period);
+    if (pitch_of(r, k) == 1 && n <= dms_walk_run(&r->walk, at))
+        return element(r, k, at->element[k]);
+    return NULL;
+}
+
+/* Operand k as a dense strip of n elements: memory itself; what fills its strip already, for it
+ * repeats; or a copy. */
+static const void *bring(dms_chain_runner *r, const dms_walk_at *at, uint32_t k, int64_t index,
+                         int64_t n) {
+    const dms_dtype dtype = r->job->call->view[r->n_own + k].dtype;
+    const void *memory = dms_class_is_storage(dtype) ? strip_in_memory(r, at, k, index, n) : NULL;
+    if (memory != NULL)
+        return memory;
+    int64_t key = -1;
+    if (r->lie[k].period <= DMS_STRIP)
+        key = index % r->lie[k].period;
+    else if (pitch_of(r, k) == 0 && n <= dms_walk_run(&r->walk, at))
+        key = at->element[k];
+    if (key >= 0 && r->held[k] == key && r->n_held[k] >= n)
         return &r->in[k];
-    r->held[k] = is_repeated ? index : -1;
+    r->held[k] = key;
     r->n_held[k] = n;
-    move_runs(r, at, k, n, &r->in[k], false);
+    move_runs(r, at, k, index, n, &r->in[k], false);
     return &r->in[k];
 }
 
@@ -218,49 +296,52 @@ static void run_op(dms_chain_runner *r, uint32_t j, int64_t n, void *out) {
         memcpy(out, made, (size_t)n * dms_class_bytes(dms_class_of(op->dtype)));
 }
 
-/* All instructions over n elements from `at` on. */
-static void run_strip(dms_chain_runner *r, const dms_walk_at *at, int64_t n, const void *result) {
+/* All instructions over the n elements from `index` on. */
+static void run_strip(dms_chain_runner *r, const dms_walk_at *at, int64_t index, int64_t n,
+                      const void *result) {
     const dms_chain *chain = &r->chain;
     const uint32_t y = r->n_walk - 1, n_in = chain->n_in, lead = n_in - y;
-    const dms_dtype dtype = chain->dtype[n_in + chain->n_ops - 1];
+    const uint32_t last = chain->n_ops - 1;
     if (chain->has_result)
         r->value[0] = bring_result(r, result, n);
     for (uint32_t k = 0; k < y; k++)
-        r->value[lead + k] = bring(r, at, k, n);
-    const bool is_direct = n <= dms_walk_run(&r->walk, at) && pitch_of(r, y) == 1 && is_full(dtype);
+        r->value[lead + k] = bring(r, at, k, index, n);
+    void *direct = is_full(chain->op[last].dtype) ? strip_in_memory(r, at, y, index, n) : NULL;
     for (uint32_t j = 0; j < chain->n_ops; j++) {
         const dms_chain_op *op = &chain->op[j];
         if (op->kind == DMS_CHAIN_REAL)
             continue;
-        const bool is_last = j + 1 == chain->n_ops;
-        void *out = is_last && is_direct ? element(r, y, at->element[y]) : (void *)&r->reg[op->reg];
+        void *out = j == last && direct != NULL ? direct : (void *)&r->reg[op->reg];
         run_op(r, j, n, out);
         r->value[n_in + j] = out;
     }
-    if (!is_direct || chain->op[chain->n_ops - 1].kind == DMS_CHAIN_REAL)
-        move_runs(r, at, y, n, (void *)(uintptr_t)r->value[n_in + chain->n_ops - 1], true);
+    if (direct == NULL || chain->op[last].kind == DMS_CHAIN_REAL)
+        move_runs(r, at, y, index, n, (void *)(uintptr_t)r->value[n_in + last], true);
+}
+
+/* How many elements from `index` on make a good strip. Long runs are taken as they lie; short ones
+ * are brought several at a time, in whole periods of what repeats. */
+static int64_t strip_length(const dms_chain_runner *r, const dms_walk_at *at, int64_t index,
+                            int64_t left) {
+    const int64_t run = dms_walk_run(&r->walk, at);
+    int64_t n = DMS_STRIP;
+    if (run >= SHORT_RUN)
+        n = run < n ? run : n;
+    else
+        n -= (index + DMS_STRIP) % r->short_period;
+    return n < left ? n : left;
 }
 
 void DMS_ISA(dms_chain_run)(dms_chain_runner *runner, int64_t first, int64_t n,
                             const void *result) {
     const dms_walk *walk = &runner->walk;
     const uint32_t size = runner->chain.has_result ? dms_dtype_bytes(runner->chain.dtype[0]) : 0;
-    dms_walk_at at;
-    if (n > 0)
-        dms_walk_seek(walk, first, &at);
-    for (int64_t done = 0; done < n;) {
-        const int64_t run = dms_walk_run(walk, &at), left = n - done;
-        int64_t some = run < SHORT_RUN || run > left ? left : run;
-        some = some < DMS_STRIP ? some : DMS_STRIP;
-        run_strip(runner, &at, some,
+    for (int64_t done = 0, some; done < n; done += some) {
+        dms_walk_at at;
+        dms_walk_seek(walk, first + done, &at);
+        some = strip_length(runner, &at, first + done, n - done);
+        run_strip(runner, &at, first + done, some,
                   result == NULL ? NULL : (const char *)result + done * (int64_t)size);
-        done += some;
-        for (int64_t gone = 0; gone < some && done < n;) {
-            const int64_t whole = dms_walk_run(walk, &at);
-            const int64_t step = whole < some - gone ? whole : some - gone;
-            dms_walk_next(walk, &at, step);
-            gone += step;
-        }
     }
 }
 

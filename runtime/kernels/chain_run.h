@@ -21,17 +21,26 @@
 #include "runtime/kernels/map_internal.h"
 #include "runtime/kernels/walk.h"
 
+/* How an operand lies along the linear order of y: it repeats after `period` elements, and where
+ * `is_flat`, element i of a period lies at i `pitch`. A bias over rows of 64 has a period of 64. */
+typedef struct dms_chain_lie {
+    int64_t period, pitch;
+    bool is_flat;
+} dms_chain_lie;
+
 /* A chain made ready for one call, and the registers of one thread. */
 typedef struct dms_chain_runner {
     const dms_cpu_job *job;
     dms_chain chain;
-    dms_walk walk;   /* the chain's operands in order, then y */
-    uint32_t n_own;  /* inputs of the call before those of the chain */
-    uint32_t n_walk; /* operands of the walk */
+    dms_walk walk;        /* the chain's operands in order, then y */
+    uint32_t n_own;       /* inputs of the call before those of the chain */
+    uint32_t n_walk;      /* operands of the walk */
+    int64_t short_period; /* the longest period of any operand that fits a strip; 1 = none */
+    dms_chain_lie lie[DMS_CHAIN_OPERANDS + 1]; /* per operand of the walk */
     dms_map_task task[DMS_CHAIN_OPS];
     bool is_rounded[DMS_CHAIN_OPS];       /* the result must pass through its memory type */
     const void *value[DMS_CHAIN_VALUES];  /* the strip of each value at hand */
-    int64_t held[DMS_CHAIN_OPERANDS + 1]; /* the element that fills an operand's strip, or -1 */
+    int64_t held[DMS_CHAIN_OPERANDS + 1]; /* the place that fills an operand's strip, or -1 */
     int64_t n_held[DMS_CHAIN_OPERANDS + 1];
     dms_strip in[DMS_CHAIN_OPERANDS + 1], reg[DMS_CHAIN_REGISTERS], spare[3];
 } dms_chain_runner;

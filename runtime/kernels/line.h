@@ -38,15 +38,17 @@ DMS_FN void dms_line_open(dms_line *line, const dms_view *view, uint32_t axis, v
     line->operand = line->row = operand;
 }
 
+/* Begins the row at hand again. No seek: its divisions cost more than a short row. */
+DMS_FN void dms_line_restart(dms_line *line) {
+    line->at.element[0] = 0;
+    for (uint32_t axis = 0; axis < line->walk.rank; axis++)
+        line->at.coord[axis] = 0;
+}
+
 /* Begins the row whose first element is `element` of the operand. Rows hold at least one. */
 DMS_FN void dms_line_start(dms_line *line, int64_t element) {
     line->row = line->operand + element * line->bytes;
-    dms_walk_seek(&line->walk, 0, &line->at);
-}
-
-/* Begins the row at hand again. */
-DMS_FN void dms_line_restart(dms_line *line) {
-    dms_walk_seek(&line->walk, 0, &line->at);
+    dms_line_restart(line);
 }
 
 /* Whether the whole row lies in memory as a strip of its class. */
@@ -93,8 +95,8 @@ DMS_FN void dms_line_put(dms_line *line, int64_t n, const void *strip) {
 DMS_FN void dms_line_rows(const dms_view *const *view, uint32_t n, uint32_t axis, dms_walk *out) {
     dms_view head[DMS_WALK_OPERANDS];
     const dms_view *at[DMS_WALK_OPERANDS];
-    for (uint32_t k = 0; k < DMS_WALK_OPERANDS; k++) {
-        head[k] = *view[k < n ? k : 0];
+    for (uint32_t k = 0; k < n; k++) {
+        head[k] = *view[k];
         head[k].rank = axis;
         at[k] = &head[k];
     }

@@ -157,10 +157,34 @@ static int64_t pad_row(const pad_job *p, int64_t index, int64_t *out_y) {
     return at;
 }
 
+/* The call without trailing axes of one entry that gets no border, so that rows are long. `view`
+ * gives storage for two. */
+static dms_call without_units(const dms_call *call, dms_view *view) {
+    dms_call out = *call;
+    view[0] = call->view[0];
+    view[1] = call->view[1];
+    while (view[1].rank > 1 && view[1].dim[view[1].rank - 1] == 1 &&
+           view[0].dim[view[0].rank - 1] == 1 && call->i[2 + view[1].rank - 1] == 0) {
+        view[0].rank--;
+        view[1].rank--;
+    }
+    out.view = view;
+    return out;
+}
+
+static uint64_t parts_pad(const dms_call *call) {
+    dms_view view[2];
+    const dms_call whole = without_units(call, view);
+    return parts_of_rows(&whole);
+}
+
 /* A row of y is a left side, a stretch of one row of x, and a right side; or all constant,
  * where one of its outer places falls outside of x. */
-static void run_pad(const dms_cpu_job *job, uint64_t first, uint64_t end) {
-    const dms_call *call = job->call;
+static void run_pad(const dms_cpu_job *whole, uint64_t first, uint64_t end) {
+    dms_view squeezed[2];
+    const dms_call rows_call = without_units(whole->call, squeezed), *const call = &rows_call;
+    dms_cpu_job rows_job = *whole, *const job = &rows_job;
+    rows_job.call = call;
     const dms_view *x = &call->view[0], *y = &call->view[1];
     const uint32_t last = y->rank == 0 ? 0 : y->rank - 1;
     if (first >= end)
@@ -252,5 +276,5 @@ static void run_trilu(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_cpu_kernel DMS_ISA(dms_cpu_##name) = {ID, PARTS, run_##name};
 KERNEL(copy, DMS_K_COPY, parts_copy)
 KERNEL(concat, DMS_K_CONCAT, parts_concat)
-KERNEL(pad, DMS_K_PAD, parts_of_rows)
+KERNEL(pad, DMS_K_PAD, parts_pad)
 KERNEL(trilu, DMS_K_TRILU, parts_of_rows)

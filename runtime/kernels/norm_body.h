@@ -1,13 +1,46 @@
 /* norm_body.h - SOFTMAX, LAYER_NORM, GROUP_NORM, BATCH_NORM and LRN in one float type.
  *
  * Reads    T (float or double), NAME(x) (x with the type's suffix), FOLD_CLASS, MEMBER (of
- *          dms_strip), EXP, LOG, SQRT, POW, FMA, QUIET: norm_cpu.c sets them and includes this file
- *          twice.
+ *          dms_strip), EXP, LOG, SQRT, POW, FMA, QUIET, HAS_SHORT_ROWS (0 or 1): norm_cpu.c sets
+ *          them and includes this file twice.
  * Returns  static functions NAME(softmax), ... that compute rows [first, end).
  * Cost     two or three passes over a row, which lies in the cache after the first.
  * Source   ONNX; the mean and the variance are two passes, as in ONNX Runtime.
  * Not here parts and types (norm_cpu.c).
  */
+
+#if HAS_SHORT_ROWS
+/* Whether the row is memory of f32 and short enough for short_row.h. */
+static bool is_short(const dms_line *x) {
+    return x->walk.count <= DMS_STRIP && dms_line_is_strip(x);
+}
+
+/* The sum of squares of x - mean (of x itself: mean 0), and the mean where it is wanted. */
+static float short_moments(const float *a, int64_t n, bool is_rms, float *mean) {
+    float padded[DMS_STRIP];
+    dms_short_load(a, n, 0.0f, padded);
+    *mean = is_rms ? 0.0f : dms_short_sum(padded, n, 0) / (float)n;
+    const float shift = *mean;
+    for (int64_t k = 0; k < n && !is_rms; k++)
+        padded[k] -= shift;
+    return dms_short_sum(padded, n, 1);
+}
+
+/* exp(x - largest) times the reciprocal of the sum. What pads a row becomes 0, or a NaN where all
+ * of the row does. */
+static void short_softmax(const float *a, int64_t n, float *y) {
+    float e[DMS_STRIP];
+    dms_short_load(a, n, -INFINITY, e);
+    const float largest = dms_short_max(e, n);
+    const int64_t padded = dms_short_padded(n);
+    for (int64_t k = 0; k < padded; k++)
+        e[k] = dms_expf(e[k] - largest);
+    const float inverse = 1.0f / dms_short_sum(e, n, 0);
+    for (int64_t k = 0; k < padded; k++)
+        e[k] = dms_quietf(e[k] * inverse);
+    memcpy(y, e, (size_t)n * sizeof *y);
+}
+#endif
 
 /* The row, folded. */
 static T NAME(fold_line)(dms_line *x, dms_fold_kind kind) {
@@ -52,6 +85,14 @@ typedef struct NAME(moments) {
 /* rms: the mean stays 0 and the square is not centred. */
 static NAME(moments) NAME(moments_of)(dms_line *x, bool is_rms, T epsilon) {
     const T n = (T)x->walk.count;
+#if HAS_SHORT_ROWS
+    if (is_short(x)) {
+        float short_mean;
+        const float sum = short_moments((const float *)(const void *)x->row, x->walk.count, is_rms,
+                                        &short_mean);
+        return (NAME(moments)){short_mean, 1.0f / sqrtf(sum / n + epsilon)};
+    }
+#endif
     const T mean = is_rms ? (T)0 : NAME(fold_line)(x, DMS_FOLD_SUM) / n;
     const T square =
         is_rms ? NAME(fold_line)(x, DMS_FOLD_SUM_SQUARE) : NAME(fold_variance)(x, mean);
@@ -63,6 +104,13 @@ static NAME(moments) NAME(moments_of)(dms_line *x, bool is_rms, T epsilon) {
 
 /* Three passes: the largest, the powers and their sum, the scaling. */
 static void NAME(softmax_row)(dms_line *x, dms_line *y, bool is_log) {
+#if HAS_SHORT_ROWS
+    if (!is_log && is_short(x) && dms_line_is_strip(y)) {
+        short_softmax((const float *)(const void *)x->row, x->walk.count,
+                      (float *)(void *)y->row);
+        return;
+    }
+#endif
     const T largest = NAME(fold_line)(x, DMS_FOLD_MAX);
     const dms_fold *sum = DMS_ISA(dms_fold_find)(DMS_FOLD_SUM, FOLD_CLASS);
     const int64_t count = x->walk.count;
@@ -82,7 +130,7 @@ static void NAME(softmax_row)(dms_line *x, dms_line *y, bool is_log) {
         sum->along(&lanes, e, n);
     }
     DMS_ISA(dms_fold_join)(sum, FOLD_CLASS, 1, &lanes);
-    const T total = lanes.MEMBER[0], inverse = (T)1 / total, log_total = LOG(total);
+    const T total = lanes.MEMBER[0], inverse = (T)1 / total, log_total = is_log ? LOG(total) : (T)0;
     dms_line_restart(x);
     dms_line_restart(y);
     for (int64_t i = 0; i < count; i += DMS_STRIP) {

@@ -9,6 +9,7 @@
 #include "runtime/kernels/fold.h"
 #include "runtime/kernels/line.h"
 #include "runtime/kernels/map_internal.h"
+#include "runtime/kernels/short_row.h"
 
 #define T float
 #define NAME(x) x##_f32
@@ -20,6 +21,7 @@
 #define POW dms_powf
 #define FMA fmaf
 #define QUIET dms_quietf
+#define HAS_SHORT_ROWS 1
 #include "runtime/kernels/norm_body.h"
 #undef T
 #undef NAME
@@ -31,6 +33,7 @@
 #undef POW
 #undef FMA
 #undef QUIET
+#undef HAS_SHORT_ROWS
 
 /* One NaN for all, as in dms_quietf. */
 DMS_FN double quiet(double x) {
@@ -47,6 +50,7 @@ DMS_FN double quiet(double x) {
 #define POW pow
 #define FMA fma
 #define QUIET quiet
+#define HAS_SHORT_ROWS 0
 #include "runtime/kernels/norm_body.h"
 
 /* How a kernel counts its rows: over which leading axes, and how long they are. */

@@ -16,7 +16,10 @@
 
 enum { WORTH = 16384 }; /* output pixels of a part, about */
 
+enum { COLUMNS = 4096 }; /* inputs that a strip of maxima may reach over */
+
 typedef struct pool_scratch {
+    float column[COLUMNS]; /* maxima of the rows of a window, per column of the input */
     dms_strip sum, x;
     int64_t index[DMS_STRIP];
     int64_t taps[DMS_STRIP]; /* counted by the average */
@@ -144,20 +147,22 @@ static void take_tap(const window *w, int64_t ky, int64_t kx, pool_scratch *s) {
 /* The lowest value of a type, in its class: what a maximum starts from. */
 static void fill_lowest(dms_dtype dtype, int64_t n, dms_strip *out) {
     const uint32_t bits = dms_dtype_bytes(dtype) * 8;
-    for (int64_t j = 0; j < n; j++)
-        switch ((int)dms_class_of(dtype)) {
-        case DMS_CLASS_F32:
+    switch ((int)dms_class_of(dtype)) {
+    case DMS_CLASS_F32:
+        for (int64_t j = 0; j < n; j++)
             out->f32[j] = -INFINITY;
-            break;
-        case DMS_CLASS_F64:
+        break;
+    case DMS_CLASS_F64:
+        for (int64_t j = 0; j < n; j++)
             out->f64[j] = -INFINITY;
-            break;
-        case DMS_CLASS_I64:
+        break;
+    case DMS_CLASS_I64:
+        for (int64_t j = 0; j < n; j++)
             out->i64[j] = INT64_MIN >> (64 - bits);
-            break;
-        default:
-            out->u64[j] = 0;
-        }
+        break;
+    default:
+        memset(out, 0, (size_t)n * sizeof out->u64[0]);
+    }
 }
 
 /* Taps of one axis inside the padded image, for the average that counts pads. */
@@ -191,18 +196,79 @@ static void finish_sums(const window *w, pool_scratch *s) {
     }
 }
 
+/* Maxima of f32 without indices, in two steps: of the rows of the window, for every column of the
+ * input that it reaches, then of these columns. kh + kw comparisons instead of kh kw, and the first
+ * kh of them side by side in memory. */
+static bool is_separable(const window *w, int64_t *first, int64_t *end) {
+    const dms_call *call = w->call;
+    const dms_view *x = &call->view[0];
+    const int64_t *i = call->i;
+    if (i[DMS_POOL_FN] != DMS_POOL_MAX || call->n_out != 1 || x->dtype != DMS_DTYPE_F32 ||
+        x->pitch[3] != 1)
+        return false;
+    int64_t reach, low; /* of the columns that windows of this strip cover */
+    const int64_t at = w->column * i[DMS_POOL_STEP + 1] - i[DMS_POOL_PAD + 1];
+    if (__builtin_mul_overflow(w->n - 1, i[DMS_POOL_STEP + 1], &low) ||
+        __builtin_mul_overflow(i[DMS_POOL_WINDOW + 1] - 1, i[DMS_POOL_DILATION + 1], &reach) ||
+        __builtin_add_overflow(low, reach, &reach) || reach >= COLUMNS)
+        return false;
+    *first = at < 0 ? 0 : at;
+    *end = at + reach + 1 < x->dim[3] ? at + reach + 1 : x->dim[3];
+    return true;
+}
+
+/* r = the greater of r and every `step`th x. */
+static void take_every(int64_t n, const float *x, int64_t step, float *r) {
+    if (step == 1)
+        max_f32(n, x, r, NULL, 0, 0);
+    else if (step == 2)
+        for (int64_t j = 0; j < n; j++)
+            r[j] = x[2 * j] > r[j] || x[2 * j] != x[2 * j] ? x[2 * j] : r[j];
+    else
+        for (int64_t j = 0; j < n; j++)
+            r[j] = x[step * j] > r[j] || x[step * j] != x[step * j] ? x[step * j] : r[j];
+}
+
+/* The strip's maxima in s->sum; inputs [first, end) of the rows are what its windows reach. */
+static void take_maxima(const window *w, int64_t first, int64_t end, pool_scratch *s) {
+    const dms_view *x = &w->call->view[0];
+    const int64_t *i = w->call->i;
+    const int64_t step = i[DMS_POOL_STEP + 1];
+    for (int64_t k = first; k < end; k++)
+        s->column[k - first] = -INFINITY;
+    for (int64_t ky = 0; ky < i[DMS_POOL_WINDOW] && first < end; ky++) {
+        const int64_t row = w->row * i[DMS_POOL_STEP] + ky * i[DMS_POOL_DILATION] - i[DMS_POOL_PAD];
+        if (row >= 0 && row < x->dim[2])
+            max_f32(end - first, (const float *)(const void *)w->x + row * x->pitch[2] + first,
+                    s->column, NULL, 0, 0);
+    }
+    for (int64_t kx = 0; kx < i[DMS_POOL_WINDOW + 1]; kx++) {
+        const int64_t at = w->column * step + kx * i[DMS_POOL_DILATION + 1] - i[DMS_POOL_PAD + 1];
+        int64_t low, high;
+        range_inside(at, step, x->dim[3], w->n, &low, &high);
+        if (low < high)
+            take_every(high - low, s->column + at + low * step - first, step, s->sum.f32 + low);
+    }
+}
+
 static void run_strip(const window *w, const dms_cpu_job *job, int64_t y_at, int64_t index_at,
                       pool_scratch *s) {
     const dms_call *call = w->call;
     const dms_view *x = &call->view[0], *y = &call->view[1];
-    if (call->i[DMS_POOL_FN] == DMS_POOL_MAX)
+    const size_t n = (size_t)w->n;
+    if (call->i[DMS_POOL_FN] == DMS_POOL_MAX) {
         fill_lowest(x->dtype, w->n, &s->sum);
-    else
-        memset(&s->sum, 0, (size_t)w->n * dms_class_bytes(dms_class_of(x->dtype)));
-    memset(s->taps, 0, (size_t)w->n * sizeof *s->taps);
+    } else {
+        memset(&s->sum, 0, n * sizeof s->sum.f64[0]); /* the widest class */
+        memset(s->taps, 0, n * sizeof s->taps[0]);
+    }
     if (call->n_out == 2)
-        memset(s->index, 0xff, (size_t)w->n * sizeof *s->index);
-    for (int64_t ky = 0; ky < call->i[DMS_POOL_WINDOW]; ky++)
+        memset(s->index, 0xff, n * sizeof s->index[0]);
+    int64_t first, end;
+    const bool is_done = is_separable(w, &first, &end);
+    if (is_done)
+        take_maxima(w, first, end, s);
+    for (int64_t ky = 0; ky < call->i[DMS_POOL_WINDOW] && !is_done; ky++)
         for (int64_t kx = 0; kx < call->i[DMS_POOL_WINDOW + 1]; kx++)
             take_tap(w, ky, kx, s);
     if (call->i[DMS_POOL_FN] != DMS_POOL_MAX)

@@ -17,6 +17,7 @@
 #include "runtime/kernels/families.h"
 #include "runtime/kernels/fold.h"
 #include "runtime/kernels/line.h"
+#include "runtime/kernels/short_row.h"
 
 /* Columns folded together: 32 lanes of them are a quarter of the L1 cache. */
 #define COLUMNS 64
@@ -176,6 +177,24 @@ static void fold_row(reduction *r, const dms_fold *fold, const dms_scalar *shift
     DMS_ISA(dms_fold_join)(fold, r->class, 1, lanes);
 }
 
+/* Sums and maxima of short rows of f32 without the calls of a fold; false for others. */
+static bool fold_short(const reduction *r, dms_lanes *lanes) {
+    const float *a = (const float *)(const void *)r->x.row;
+    const dms_fold_kind kind = kinds[r->fn];
+    if (r->x.dtype != DMS_DTYPE_F32 || r->n == 0 || r->n > DMS_STRIP ||
+        (kind != DMS_FOLD_SUM && kind != DMS_FOLD_MAX) || !dms_line_is_strip(&r->x))
+        return false;
+    if (kind == DMS_FOLD_SUM && r->n <= 8) {
+        lanes->f32[0] = dms_short_sum8(a, r->n);
+        return true;
+    }
+    float padded[DMS_STRIP];
+    dms_short_load(a, r->n, kind == DMS_FOLD_SUM ? 0.0f : -INFINITY, padded);
+    lanes->f32[0] =
+        kind == DMS_FOLD_SUM ? dms_short_sum(padded, r->n, 0) : dms_short_max(padded, r->n);
+    return true;
+}
+
 /* One result. */
 static void run_row(reduction *r, const dms_walk_at *at) {
     dms_lanes lanes;
@@ -186,7 +205,7 @@ static void run_row(reduction *r, const dms_walk_at *at) {
         memcpy(&shift, &lanes, sizeof shift);
         clean_shift(r->class, 1, &shift);
         fold_row(r, r->fold, &shift, &lanes);
-    } else {
+    } else if (!fold_short(r, &lanes)) {
         fold_row(r, r->fold, NULL, &lanes);
     }
     finish(r, 1, &lanes, &shift, at->element[1], 1);

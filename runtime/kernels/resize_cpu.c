@@ -25,6 +25,7 @@ enum {
     MAX_TAPS = 4 * DMS_RESIZE_MAX_SHRINK + 4, /* of one position */
     TABLE = 65536,                            /* taps of all positions of a strip */
     WORTH = 16384,                            /* outputs of a part, about */
+    KNOWN = 4,                                /* rows of inputs that neighbouring outputs share */
 };
 _Static_assert(MAX_TAPS <= TABLE, "one position fits");
 
@@ -45,6 +46,10 @@ typedef struct resize_scratch {
     dms_strip x, inner, sum;
     double level[DMS_RESIZE_MAX_RANK][DMS_STRIP]; /* rounded after axis k and those behind it */
     uint64_t raw[DMS_STRIP];
+    const char *known[KNOWN]; /* rows of inputs whose taps are summed in `rows` */
+    uint32_t oldest;
+    float rows[KNOWN][DMS_STRIP];
+    const char *moved; /* the row of inputs whose elements `raw` holds, of the columns at hand */
 } resize_scratch;
 _Static_assert(sizeof(resize_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
 
@@ -243,27 +248,49 @@ static void load_tap(const dms_view *x, const char *row, const strip *z, int64_t
     to_f64(dms_class_of(x->dtype), z->n, &s->x);
 }
 
+/* The taps of the last axis over one row of inputs, for all columns. Enlarged images use a row for
+ * several rows of outputs: it stays until KNOWN others have come. */
+static const float *sum_taps(const dms_view *x, const char *row, const strip *z,
+                             resize_scratch *s) {
+    for (uint32_t k = 0; k < KNOWN; k++)
+        if (s->known[k] == row)
+            return s->rows[k];
+    float *inner = s->rows[s->oldest];
+    s->known[s->oldest] = row;
+    s->oldest = (s->oldest + 1) % KNOWN;
+    memset(inner, 0, (size_t)z->n * sizeof *inner);
+    for (int64_t k = 0; k < z->taps; k++) {
+        const float *w = s->weight + k * z->n;
+        const float *a = s->x.f32;
+        if (x->dtype == DMS_DTYPE_F32)
+            gather_4((const uint32_t *)(const void *)row, x->pitch[x->rank - 1], s->at + k * z->n,
+                     z->n, (uint32_t *)(void *)s->x.f32);
+        else
+            load_tap(x, row, z, k, s);
+        for (int64_t j = 0; j < z->n; j++)
+            inner[j] = fmaf(w[j], a[j], inner[j]);
+    }
+    return inner;
+}
+
 /* sum += weight * inner, inner = the taps of the last axis over one row of inputs. */
 static void add_row(const dms_view *x, const char *row, const strip *z, float weight,
                     resize_scratch *s) {
-    const dms_class class = dms_class_of(x->dtype);
-    memset(&s->inner, 0, sizeof s->inner);
+    if (dms_class_of(x->dtype) == DMS_CLASS_F32) {
+        const float *inner = sum_taps(x, row, z, s);
+        for (int64_t j = 0; j < z->n; j++)
+            s->sum.f32[j] = fmaf(weight, inner[j], s->sum.f32[j]);
+        return;
+    }
+    memset(s->inner.f64, 0, (size_t)z->n * sizeof s->inner.f64[0]);
     for (int64_t k = 0; k < z->taps; k++) {
         const float *w = s->weight + k * z->n;
         load_tap(x, row, z, k, s);
-        if (class == DMS_CLASS_F32)
-            for (int64_t j = 0; j < z->n; j++)
-                s->inner.f32[j] = fmaf(w[j], s->x.f32[j], s->inner.f32[j]);
-        else
-            for (int64_t j = 0; j < z->n; j++)
-                s->inner.f64[j] = fma((double)w[j], s->x.f64[j], s->inner.f64[j]);
+        for (int64_t j = 0; j < z->n; j++)
+            s->inner.f64[j] = fma((double)w[j], s->x.f64[j], s->inner.f64[j]);
     }
-    if (class == DMS_CLASS_F32)
-        for (int64_t j = 0; j < z->n; j++)
-            s->sum.f32[j] = fmaf(weight, s->inner.f32[j], s->sum.f32[j]);
-    else
-        for (int64_t j = 0; j < z->n; j++)
-            s->sum.f64[j] = fma((double)weight, s->inner.f64[j], s->sum.f64[j]);
+    for (int64_t j = 0; j < z->n; j++)
+        s->sum.f64[j] = fma((double)weight, s->inner.f64[j], s->sum.f64[j]);
 }
 
 /* ---- integers, antialiased: rounded after every axis ---------------------------------------- */
@@ -288,7 +315,7 @@ static void round_level(dms_dtype dtype, int64_t n, double *v) {
 static void sum_level(const dms_view *x, const char *base, const strip *z, uint32_t k,
                       resize_scratch *s) {
     double *sum = s->level[k];
-    memset(sum, 0, sizeof s->level[k]);
+    memset(sum, 0, (size_t)z->n * sizeof *sum);
     if (k + 1 == x->rank || k + 1 == DMS_RESIZE_MAX_RANK) /* the second says it to the compiler */
         for (int64_t tap = 0; tap < z->taps; tap++) {
             load_tap(x, base, z, tap, s);
@@ -311,7 +338,7 @@ static void sum_level(const dms_view *x, const char *base, const strip *z, uint3
 static void sum_rows(const dms_view *x, const char *base, const strip *z, resize_scratch *s) {
     const uint32_t outer = x->rank - 1;
     int64_t digit[DMS_RESIZE_MAX_RANK] = {0};
-    memset(&s->sum, 0, sizeof s->sum);
+    memset(&s->sum, 0, (size_t)z->n * sizeof s->sum.f64[0]);
     for (uint32_t k = 0; k < outer; k++)
         if (s->outer[k].n == 0)
             return;
@@ -352,6 +379,22 @@ static bool is_move(const dms_call *call) {
            call->i[DMS_RESIZE_COORDINATES] != DMS_TF_CROP;
 }
 
+/* Elements at[j] of a row of inputs. A row that the strip before came from is not gathered again:
+ * twice as many rows as before are pairs of equal ones. */
+static void move_row(const dms_view *y, const strip *z, const char *from, int64_t pitch, char *to,
+                     resize_scratch *s) {
+    const uint32_t size = dms_dtype_bytes(y->dtype);
+    const int64_t step = y->pitch[y->rank - 1];
+    if (from != s->moved)
+        gather(size, from, pitch, s->at, z->n, s->raw);
+    s->moved = from;
+    if (step == 1)
+        memcpy(to, s->raw, (size_t)z->n * size);
+    else
+        for (int64_t j = 0; j < z->n; j++)
+            memcpy(to + j * step * size, (const char *)s->raw + j * size, size);
+}
+
 /* One strip of one row of outputs, whose outer taps are in scratch. */
 static void run_strip(const dms_cpu_job *job, const strip *z, int64_t y_at, resize_scratch *s) {
     const dms_call *call = job->call;
@@ -366,10 +409,7 @@ static void run_strip(const dms_cpu_job *job, const strip *z, int64_t y_at, resi
         int64_t at = 0;
         for (uint32_t k = 0; k < last; k++)
             at += s->outer[k].at[0] * x->pitch[k];
-        const bool is_dense = y->pitch[last] == 1;
-        gather(size, base + at * size, x->pitch[last], s->at, z->n, is_dense ? (void *)to : s->raw);
-        for (int64_t j = 0; j < z->n && !is_dense; j++)
-            memcpy(to + j * y->pitch[last] * size, (const char *)s->raw + j * size, size);
+        move_row(y, z, base + at * size, x->pitch[last], to, s);
         return;
     }
     if (call->i[DMS_RESIZE_ANTIALIAS] != 0 && !dms_dtype_is_float(x->dtype)) {
@@ -421,6 +461,9 @@ static void resize_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const axis last = axis_of(job->call, y->rank - 1);
     for (int64_t column = 0; column < last.out;) {
         const strip z = load_strip(&last, column, s);
+        s->moved = NULL;
+        memset(s->known, 0, sizeof s->known);
+        s->oldest = 0;
         for (int64_t row = (int64_t)first * rows; row < (int64_t)end * rows && row < all; row++) {
             const int64_t at = load_row(job->call, row, s);
             run_strip(job, &z, at, s);

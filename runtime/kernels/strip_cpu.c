@@ -50,9 +50,9 @@ DMS_FN float float_of_brain(uint16_t brain) {
                 const TM x = from[0];                                                              \
                 to[i] = (TT)(LOAD);                                                                \
             }                                                                                      \
-        else if (pitch == 2)                                                                       \
+        else if (pitch == 2) /* every other one: strides of windows; shuffles, not gathers */      \
             for (int64_t i = 0; i < n; i++) {                                                      \
-                const TM x = from[i * 2];                                                          \
+                const TM x = from[2 * i];                                                          \
                 to[i] = (TT)(LOAD);                                                                \
             }                                                                                      \
         else                                                                                       \

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/chain.h"
 #include "runtime/kernels/cpu_kernel.h"
 
 #define ROUNDS 9
@@ -22,8 +23,8 @@ typedef struct bench {
     const char *name;
     dms_call call;
     dms_view view[MAX_OPERANDS];
-    int64_t i[2 + DMS_MAX_RANK];
-    double f[3];
+    int64_t i[DMS_MAX_PARAMS];
+    double f[DMS_MAX_PARAMS];
 } bench;
 
 static double now_s(void) {
@@ -75,8 +76,8 @@ static void run(bench *b) {
     }
     const double bytes = (double)dms_call_cost(&b->call).bytes;
     const double n = (double)dms_view_count(&b->view[0]);
-    (void)printf("%-34s %8.2f GB/s %8.3f ns/element %6.0f parts\n", b->name, bytes / best * 1e-9,
-                 best / n * 1e9, (double)parts);
+    (void)printf("%-34s %8.2f GB/s %8.3f ns/element %8.1f us\n", b->name, bytes / best * 1e-9,
+                 best / n * 1e9, best * 1e6);
 }
 
 static dms_view dense(dms_dtype dtype, uint32_t rank, const int64_t *dim) {
@@ -200,8 +201,8 @@ static void rows(void) {
     one_to_one("largest of 4096", DMS_K_REDUCE, DMS_FN_REDUCE_MAX, 1, 2, 0, F32(64, 4096), F32(64));
     one_to_one("argmax of 4096", DMS_K_ARG, 0, 0, 2, 0, F32(64, 4096), I64(64));
     one_to_one("cumsum of 4096", DMS_K_CUMSUM, 0, 0, 2, 0, F32(64, 4096), F32(64, 4096));
-    const int64_t width[] = {64, 768, 4096};
-    for (int k = 0; k < 3; k++) {
+    const int64_t width[] = {24, 64, 768, 4096};
+    for (int k = 0; k < 4; k++) {
         char name[64];
         (void)snprintf(name, sizeof name, "layer_norm of %ld", (long)width[k]);
         const dms_view x = F32(262144 / width[k], width[k]), v = F32(width[k]);
@@ -225,6 +226,83 @@ static void rows(void) {
     run(&lrn);
 }
 
+/* x cos + turned sin over runs of 32, as rotary embeddings have them; the same over long runs; and
+ * bytes of three channels scaled. */
+static void chains(void) {
+    dms_chain rotary = {.n_in = 4, .n_ops = 3};
+    rotary.op[0] = (dms_chain_op){DMS_CHAIN_BINARY, DMS_FN_MUL, 0, {0, 1}, 0, 0};
+    rotary.op[1] = (dms_chain_op){DMS_CHAIN_BINARY, DMS_FN_MUL, 0, {2, 3}, 0, 0};
+    rotary.op[2] = (dms_chain_op){DMS_CHAIN_BINARY, DMS_FN_ADD, 0, {4, 5}, 0, 0};
+    const dms_view x = F32(8, 128, 32);
+    dms_view heads = swap(F32(128, 8, 32), 0, 1), angle = x;
+    angle.pitch[0] = 0;
+    bench b = {.name = "chain of 3, runs of 32", .call = {DMS_K_CHAIN, 4, 1, 4, 0, 0, 0, 0}};
+    dms_chain_write(&rotary, b.i, b.f);
+    b.view[0] = heads;
+    b.view[1] = b.view[3] = angle;
+    b.view[2] = b.view[4] = x;
+    run(&b);
+    b.name = "chain of 3, dense";
+    for (int k = 0; k < 5; k++)
+        b.view[k] = F32(64, 4096);
+    run(&b);
+    dms_chain bytes = {.n_in = 2, .n_ops = 2};
+    bytes.op[0] = (dms_chain_op){DMS_CHAIN_CAST, 0, DMS_DTYPE_F32, {0}, 0, 0};
+    bytes.op[1] = (dms_chain_op){DMS_CHAIN_BINARY, DMS_FN_MUL, 0, {2, 1}, 0, 0};
+    bench c = {.name = "chain of u8, runs of 3", .call = {DMS_K_CHAIN, 2, 1, 3, 0, 0, 0, 0}};
+    dms_chain_write(&bytes, c.i, c.f);
+    c.view[0] = dense(DMS_DTYPE_U8, DIMS(224, 224, 3));
+    c.view[1] = c.view[2] = F32(224, 224, 3);
+    c.view[1].pitch[0] = c.view[1].pitch[1] = 0;
+    run(&c);
+}
+
+static void windows(void) {
+    bench b = {.name = "max pool 3 x 3, 64 x 112 x 112 by 2",
+               .call = {DMS_K_POOL, 1, 1, 13, 0, 0, 0, 0},
+               .i = {0, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 0, 2}};
+    b.view[0] = F32(1, 64, 112, 112);
+    b.view[1] = F32(1, 64, 56, 56);
+    run(&b);
+    b.name = "average pool 2 x 2 by 2";
+    const int64_t average[13] = {1, 2, 2, 2, 2, 1, 1, 0, 0, 0, 0, 0, 2};
+    memcpy(b.i, average, sizeof average);
+    run(&b);
+    bench r = {.name = "resize nearest, 96 x 20 x 28 by 2",
+               .call = {DMS_K_RESIZE, 1, 1, 5, 14, 0, 0, 0},
+               .i = {0, 3, 2, 0, 0},
+               .f = {-0.75, 0, 1, 0, 1, 1, 0, 1, 2, 0, 1, 2, 0, 1}};
+    r.view[0] = F32(1, 96, 20, 28);
+    r.view[1] = F32(1, 96, 40, 56);
+    run(&r);
+    r.name = "resize linear, 96 x 20 x 28 by 2";
+    r.i[0] = 1;
+    r.i[1] = 0;
+    run(&r);
+    bench pad = {.name = "pad 172 x 216 x 1 at the end", .call = {DMS_K_PAD, 1, 1, 6, 0, 0, 0, 0}};
+    pad.view[0] = F32(1, 172, 216, 1);
+    pad.view[0].pitch[1] = 309;
+    pad.view[1] = F32(1, 172, 309, 1);
+    run(&pad);
+    one_to_one("sum of pairs", DMS_K_REDUCE, DMS_FN_SUM, 3, 2, 0, F32(1, 309, 172, 2),
+               F32(1, 309, 172));
+}
+
+/* Queries, keys and values of h heads. */
+static void attend(const char *name, int64_t h, int64_t q, int64_t k, int64_t d) {
+    bench b = {.name = name, .call = {DMS_K_ATTENTION, 3, 1, 3, 2, 0, 0, 0}, .f = {0.125, 0}};
+    b.view[0] = b.view[3] = F32(1, h, q, d);
+    b.view[1] = b.view[2] = F32(1, h, k, d);
+    run(&b);
+}
+
+static void attentions(void) {
+    attend("attention 8 x 256 x 3", 8, 256, 256, 3);
+    attend("attention 8 x 78 x 32", 8, 78, 78, 32);
+    attend("attention 12 x 128 x 64", 12, 128, 128, 64);
+    attend("attention 8 x 1 of 512 x 64", 8, 1, 512, 64);
+}
+
 int main(void) {
     const double start = now_s();
     for (int k = 0; k < 100; k++)
@@ -234,5 +312,8 @@ int main(void) {
     maps();
     moves();
     rows();
+    chains();
+    windows();
+    attentions();
     return 0;
 }

@@ -248,6 +248,53 @@ static void casts_and_selections_are_joined(void **state) {
     onnx_end(&c);
 }
 
+/* A batch norm of two channels over x [1, 2, 4]: scale, bias, mean, variance. */
+static void add_batch_norm(onnx_case *c, int dtype, const void *const *constant) {
+    static const char *const name[4] = {"scale", "bias", "mean", "var"};
+    onnx_input(c, "x", dtype, "1,2,4");
+    for (uint32_t k = 0; k < 4; k++)
+        (void)onnx_initializer(c, c->graph, name[k], dtype, "2", constant[k]);
+    Onnx__NodeProto *norm =
+        onnx_node(c, c->graph, "BatchNormalization", "x,scale,bias,mean,var", "n");
+    onnx_float(c, norm, "epsilon", 0.25f);
+    (void)onnx_node(c, c->graph, "Relu", "n", "y");
+    onnx_output(c, c->graph, "y", dtype, "1,2,4");
+}
+
+/* Channel 0: 4 / sqrt(3.75 + 0.25) = 2, 3 - 1 x 2 = 1.  Channel 1: 1 / sqrt(0.75 + 0.25) = 1, 0. */
+static void constant_statistics_are_one_product_and_one_sum(void **state) {
+    (void)state;
+    const float scale[2] = {4, 1}, bias[2] = {3, -5}, mean[2] = {1, -5}, var[2] = {3.75f, 0.75f};
+    const void *const constant[4] = {scale, bias, mean, var};
+    onnx_case c;
+    onnx_begin(&c, 17);
+    add_batch_norm(&c, F32, constant);
+    (void)onnx_node(&c, c.graph, "Concat", "x,x,x", "wide"); /* the largest step is another one */
+    onnx_int(&c, c.graph->node[c.graph->n_node - 1], "axis", 0);
+    onnx_output(&c, c.graph, "wide", F32, "3,2,4");
+    const float *const input[1] = {numbers};
+    float y[8];
+    fuses_alike(&c, input, y, 8);
+    expect_program(&c, 0, "v3 = mul(v0, v1); v4 = add(v3, v2); v5 = relu(v4)");
+    const float wanted[8] = {0, 0, 0, 1, 0.25f, 1, 2, 5};
+    assert_memory_equal(y, wanted, sizeof y);
+    onnx_end(&c);
+}
+
+/* f16 is widened to f32 in between, so that the statistics keep their bits. */
+static void narrow_statistics_are_applied_in_f32(void **state) {
+    (void)state;
+    const uint16_t one[2] = {0x3C00, 0x3C00}, quarters[2] = {0x3A00, 0x3A00}; /* 1 and 0.75 */
+    const void *const constant[4] = {one, one, one, quarters};
+    onnx_case c;
+    onnx_begin(&c, 17);
+    add_batch_norm(&c, DMS_DTYPE_F16, constant);
+    assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
+    expect_program(&c, 0, "v3 = f32(v0); v4 = mul(v3, v1); v5 = add(v4, v2); v6 = f16(v5)");
+    assert_int_equal(c.lowered.call[0].operand[1].view.dtype, F32);
+    onnx_end(&c);
+}
+
 /* The same model twice: equal calls. */
 static void joining_is_deterministic(void **state) {
     (void)state;
@@ -287,6 +334,8 @@ int main(void) {
         cmocka_unit_test(a_join_that_would_raise_the_floor_is_not_made),
         cmocka_unit_test(a_long_sequence_becomes_few_calls),
         cmocka_unit_test(casts_and_selections_are_joined),
+        cmocka_unit_test(constant_statistics_are_one_product_and_one_sum),
+        cmocka_unit_test(narrow_statistics_are_applied_in_f32),
         cmocka_unit_test(joining_is_deterministic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,21 @@ static void pads_follow_their_mode_on_every_side(void **state) {
             }
 }
 
+/* Axes of one entry at the end make no rows of one element; one that grows there does. */
+static void trailing_axes_of_one_entry_are_part_of_the_row(void **state) {
+    (void)state;
+    const int64_t x[4] = {2, 5, 1, 1}, y[4] = {3, 9, 1, 1}, grown[4] = {2, 7, 1, 3};
+    for (size_t s = 0; s < N(sizes); s++)
+        for (int64_t mode = 0; mode < 2; mode++) {
+            check_pad(case_dense(sizes[s], 4, x), case_dense(sizes[s], 4, y), mode,
+                      (int64_t[]){1, 2, 0, 0});
+            check_pad(case_strided(sizes[s], 4, x, 1), case_strided(sizes[s], 4, y, 2), mode,
+                      (int64_t[]){0, 4, 0, 0});
+            check_pad(case_dense(sizes[s], 4, x), case_dense(sizes[s], 4, grown), mode,
+                      (int64_t[]){0, 1, 0, 2});
+        }
+}
+
 static void scalars_and_single_entries_are_padded(void **state) {
     (void)state;
     check_pad(case_dense(DMS_DTYPE_F32, 0, NULL), case_dense(DMS_DTYPE_F32, 0, NULL), 0, NULL);
@@ -347,6 +362,7 @@ int main(void) {
         cmocka_unit_test(parts_of_several_inputs_are_found),
         cmocka_unit_test(inputs_that_do_not_fill_the_output_are_refused),
         cmocka_unit_test(pads_follow_their_mode_on_every_side),
+        cmocka_unit_test(trailing_axes_of_one_entry_are_part_of_the_row),
         cmocka_unit_test(scalars_and_single_entries_are_padded),
         cmocka_unit_test(pads_without_anything_to_repeat_are_refused),
         cmocka_unit_test(triangles_keep_one_side_of_any_diagonal),

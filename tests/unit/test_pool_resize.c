@@ -121,6 +121,34 @@ static void nan_is_the_greatest(void **state) {
     call_free(&c);
 }
 
+/* Without indices maxima are taken of rows first, then of columns: the same values, with NaN here
+ * and there, for windows that hang over every side. */
+static void maxima_are_the_same_with_and_without_indices(void **state) {
+    (void)state;
+    const shape shapes[] = {
+        {MAX, 9, 11, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 0, 2, 5, 6},
+        {MAX, 9, 11, 3, 2, 1, 3, 2, 2, 0, 1, 0, 1, 0, 2, 5, 4},
+        {MAX, 4, 700, 2, 3, 2, 1, 1, 1, 0, 1, 0, 1, 0, 2, 2, 700},
+        {MAX, 3, 3, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 0, 2, 3, 3},
+    };
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+        call_case with, without;
+        begin_pool(&with, &shapes[k], DMS_DTYPE_F32, true);
+        begin_pool(&without, &shapes[k], DMS_DTYPE_F32, false);
+        for (int64_t at = 3; at < shapes[k].h * shapes[k].w; at += 37)
+            ((float *)with.data[0])[at] = ((float *)without.data[0])[at] = NAN;
+        call_runs_alike(&with);
+        call_runs_alike(&without);
+        const int64_t n = dms_view_count(&with.view[1]);
+        for (int64_t at = 0; at < n; at++) {
+            const float a = ((float *)with.data[1])[at], b = ((float *)without.data[1])[at];
+            assert_true(a == b || (a != a && b != b));
+        }
+        call_free(&with);
+        call_free(&without);
+    }
+}
+
 static void wrong_pools_are_refused(void **state) {
     (void)state;
     call_case c;
@@ -280,6 +308,7 @@ int main(void) {
         cmocka_unit_test(every_window_is_pooled),
         cmocka_unit_test(bytes_keep_their_sign),
         cmocka_unit_test(nan_is_the_greatest),
+        cmocka_unit_test(maxima_are_the_same_with_and_without_indices),
         cmocka_unit_test(wrong_pools_are_refused),
         cmocka_unit_test(linear_examples_of_the_specification),
         cmocka_unit_test(cubic_examples_of_the_specification),

@@ -16,7 +16,8 @@
 #define F32 DMS_DTYPE_F32
 #define LONGEST 5000
 
-static const int64_t lengths[] = {1, 2, 5, 31, 32, 33, 64, 100, 511, 512, 513, 1000, 2048, 5000};
+static const int64_t lengths[] = {1,  2,  3,  5,   7,   8,   9,   10,   24,   31,  32,
+                                  33, 48, 64, 100, 511, 512, 513, 1000, 2048, 5000};
 #define N_LENGTHS (sizeof lengths / sizeof *lengths)
 
 /* Numbers whose sums round at almost every step. */
@@ -96,6 +97,32 @@ static void sums_are_those_of_the_tree(void **state) {
                 expect_bits(&c, 1, r, want[f]);
             }
             case_close(&c);
+        }
+}
+
+/* Rows along memory and rows with gaps are folded by different code. */
+static void a_row_with_gaps_has_the_bits_of_a_dense_one(void **state) {
+    (void)state;
+    const int fns[] = {DMS_FN_SUM, DMS_FN_MEAN, DMS_FN_REDUCE_MAX, DMS_FN_L2};
+    for (size_t k = 0; k < N_LENGTHS; k++)
+        for (size_t f = 0; f < sizeof fns / sizeof *fns; f++) {
+            kernel_case c[2];
+            for (int gaps = 0; gaps < 2; gaps++) {
+                const int64_t dim[2] = {3, lengths[k]};
+                case_open(&c[gaps], DMS_K_REDUCE);
+                case_i(&c[gaps], fns[f]);
+                case_i(&c[gaps], 1);
+                case_in(&c[gaps], gaps ? case_strided(F32, 2, dim, 2) : case_dense(F32, 2, dim));
+                awkward(&c[gaps], 0);
+                case_set(&c[gaps], 0, lengths[k] - 1, f == 2 ? NAN : -0.0); /* of the first row */
+                case_out(&c[gaps], case_dense(F32, 1, (int64_t[]){3}));
+                case_run(&c[gaps]);
+            }
+            for (int64_t r = 0; r < 3; r++)
+                expect_bits(&c[1], 1, r, *(const float *)case_at(&c[0], 1, r));
+            assert_true(f != 2 || isnan(*(const float *)case_at(&c[0], 1, 0)));
+            case_close(&c[0]);
+            case_close(&c[1]);
         }
 }
 
@@ -236,6 +263,7 @@ static void cumsum_is_one_chain(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_are_those_of_the_tree),
+        cmocka_unit_test(a_row_with_gaps_has_the_bits_of_a_dense_one),
         cmocka_unit_test(softmax_multiplies_by_the_reciprocal_of_the_tree),
         cmocka_unit_test(layer_norm_centres_before_it_squares),
         cmocka_unit_test(group_norm_folds_its_channels_as_one_row),
