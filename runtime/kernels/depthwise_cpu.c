@@ -36,7 +36,7 @@ void DMS_ISA(dms_depthwise_run)(const dms_taps *taps, void *scratch) {
         const int64_t n = t.groups - m < together ? t.groups - m : together;
         b->c0 = m;
         b->nc = n;
-        DMS_ISA(dms_window_load)(&t, b, s->image);
+        (void)DMS_ISA(dms_window_load)(&t, b, s->image);
         for (int64_t c = 0; c < n; c++)
             s->weight[c] = 0.0f;
         if (t.bias != NULL)

@@ -74,11 +74,23 @@ static void load_bias(const dms_taps *t, int64_t m, float *out) {
              out);
 }
 
+/* Asks for slice `slice` of `n` of what two panels need next: far away in memory, so the processor
+ * does not foresee it. */
+static void prefetch_slice(const dms_tile *t, int64_t slice, int64_t n) {
+    const int64_t first = t->k * slice / n, end = t->k * (slice + 1) / n;
+    for (int panel = 0; panel < t->panels; panel++)
+        for (int64_t k = first; k < end; k++)
+            __builtin_prefetch(t->b + (t->panels + panel) * t->pitch_b + k * PANEL, 0, 2);
+}
+
 /* All pixels of one or two panels, in tiles of equal height as far as possible: a tile of one pixel
  * takes as long as one of four. */
-static void tile_points(int64_t pixels, dms_tile t, const scratch *s) {
-    int64_t tiles = divide_up(pixels, DMS_TILE_ROWS);
+static void tile_points(int64_t pixels, bool is_last, dms_tile t, const scratch *s) {
+    const int64_t all = divide_up(pixels, DMS_TILE_ROWS);
+    int64_t tiles = all;
     for (int64_t p = 0; p < pixels; tiles--) {
+        if (!is_last)
+            prefetch_slice(&t, all - tiles, all);
         t.rows = (int)divide_up(pixels - p, tiles);
         DMS_ISA(dms_tile_taps)(&t, s->base + p, s->offset);
         t.c += t.rows * PANEL;
@@ -110,7 +122,7 @@ static void run_points(const dms_taps *t, scratch *s) {
     dms_window *b = &s->window;
     const bool is_pair = t->is_panels && t->dtype == DMS_DTYPE_F32;
     while (DMS_ISA(dms_window_next)(t, b, s->offset)) {
-        DMS_ISA(dms_window_load)(t, b, s->image);
+        (void)DMS_ISA(dms_window_load)(t, b, s->image);
         for (int64_t p = 0; p < pixels; p++)
             s->base[p] = (int32_t)(p / t->y.w * b->pitch_h + p % t->y.w);
         dms_tile tile = {.k = b->nc * b->nt,
@@ -123,7 +135,8 @@ static void run_points(const dms_taps *t, scratch *s) {
             tile.panels = is_pair && m + PANEL < t->y.c ? 2 : 1;
             tile.b = panel_of(t, b, m, s);
             tile.c = s->sum + m * POINTS;
-            tile_points(pixels, tile, s);
+            const bool is_last = !is_pair || m + 2 * tile.panels * PANEL > t->y.c;
+            tile_points(pixels, is_last, tile, s);
         }
     }
     store_points(t, pixels, s);
@@ -131,6 +144,7 @@ static void run_points(const dms_taps *t, scratch *s) {
 
 /* The run of one group: sums of channel m begin at m * pitch. */
 typedef struct run_part {
+    const float *image;
     int64_t positions, pitch;
     bool is_first, is_last; /* block of terms */
 } run_part;
@@ -169,7 +183,7 @@ static void run_channels(const dms_taps *t, const run_part *p, dms_run run, int6
 /* All channels through one block of terms, in tiles of equal height as far as possible. */
 static void run_block(const dms_taps *t, const run_part *p, scratch *s) {
     const dms_window *b = &s->window;
-    dms_run run = {.k = b->nc * b->nt, .x = s->image, .offset = s->offset, .w_step = PANEL};
+    dms_run run = {.k = b->nc * b->nt, .x = p->image, .offset = s->offset, .w_step = PANEL};
     for (int64_t m = 0; m < t->y.c; m += PANEL) {
         float bias[PANEL];
         if (p->is_first)
@@ -199,7 +213,7 @@ static void run_runs(const dms_taps *t, scratch *s) {
     if (!more)
         run_block(t, &p, s);
     while (more) {
-        DMS_ISA(dms_window_load)(t, b, s->image);
+        p.image = DMS_ISA(dms_window_load)(t, b, s->image);
         p.is_last = b->c0 + b->nc == t->x.c && b->t0 + b->nt == t->n;
         run_block(t, &p, s);
         p.is_first = false;
@@ -209,9 +223,28 @@ static void run_runs(const dms_taps *t, scratch *s) {
         DMS_ISA(dms_taps_store)(t, 0, t->y.c, (dms_taps_sums){s->sum, p.pitch, b->pitch_h}, s);
 }
 
+/* Columns [first, end) of a part. */
+static dms_taps columns_of(const dms_taps *t, int64_t first, int64_t end) {
+    dms_taps part = *t;
+    part.y.w = end - first;
+    part.y.at += first * t->y.pitch_w * t->size;
+    part.first += first;
+    part.column0 += first;
+    return part;
+}
+
 void DMS_ISA(dms_taps_run)(const dms_taps *taps, void *scratch_of_thread) {
     scratch *s = scratch_of_thread;
     dms_taps t = *taps;
+    const int64_t in_place = t.is_in_place ? 0 : DMS_ISA(dms_window_in_place)(&t);
+    if (in_place > 0) {
+        dms_taps part = columns_of(&t, 0, in_place);
+        part.is_in_place = true;
+        DMS_ISA(dms_taps_run)(&part, s);
+        if (in_place == t.y.w)
+            return;
+        t = columns_of(&t, in_place, t.y.w);
+    }
     DMS_ISA(dms_window_plan)(&t, &s->window);
     if (t.is_depthwise && !s->window.is_columns && t.n <= TERMS) {
         DMS_ISA(dms_depthwise_run)(&t, s);

@@ -58,6 +58,7 @@ typedef struct dms_taps {
     int64_t first;           /* of the part's first output, in row-major order of the call's y */
     int64_t plane, width;    /* elements from one channel, one row to the next in that order */
     bool is_points;          /* by points instead of runs */
+    bool is_in_place;        /* dms_window_in_place of all its columns */
     bool is_depthwise;       /* one channel in and one out per group, f32, weights [group][tap] */
     const char *bias;        /* of the first output channel; NULL = 0 */
     int64_t bias_pitch;
@@ -69,10 +70,12 @@ typedef struct dms_taps {
  *      window    a plane per pair (row, column) modulo steps that some tap reads. The zeros right of
  *                a row are those left of the next one; a run of pixels crosses them.
  *      columns   a plane per tap, without anything between its rows: where steps or dilations leave
- *                most of a window unused. */
+ *                most of a window unused
+ *      in place  the image itself, where one tap reads whole vectors of it. */
 typedef struct dms_window {
     bool is_columns;
-    int64_t dy, dx; /* smallest tap, in steps */
+    const float *in_place; /* not copied: channel 0 of the image itself, positions side by side */
+    int64_t dy, dx;        /* smallest tap, in steps */
     int64_t n_planes, rows, columns, pitch_h, plane, pitch_c;
     int64_t phase_y[DMS_TAPS_PLANES], phase_x[DMS_TAPS_PLANES];
     int64_t low[DMS_TAPS_PLANES], high[DMS_TAPS_PLANES]; /* columns of a window inside the image */
@@ -118,8 +121,11 @@ void DMS_ISA(dms_window_plan)(const dms_taps *t, dms_window *b);
  * the chain is done, after which another one begins. */
 bool DMS_ISA(dms_window_next)(const dms_taps *t, dms_window *b, int32_t *offset);
 
-/* Copies the block. */
-void DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, float *image);
+/* Copies the block, where it must be copied; returns where it lies. */
+const float *DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, float *image);
+
+/* How many of the part's columns, from its first on, can be read in place; 0 = none. */
+int64_t DMS_ISA(dms_window_in_place)(const dms_taps *t);
 
 /* n elements of the part's dtype as f32. */
 void DMS_ISA(dms_taps_load)(const dms_taps *t, const char *from, int64_t pitch, int64_t n,

@@ -6,6 +6,10 @@
 #include "runtime/kernels/tile_internal.h"
 #include "runtime/kernels/vector_internal.h"
 
+/* Above this many output channels each copied element is used often enough to pay for the copy,
+ * whose rows lie side by side in the cache. */
+enum { IN_PLACE_CHANNELS = 128 };
+
 static int64_t min64(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
@@ -103,10 +107,30 @@ static bool plan_window(const dms_taps *t, dms_window *b) {
            (t->is_points || positions <= DMS_TAPS_RUN);
 }
 
+int64_t DMS_ISA(dms_window_in_place)(const dms_taps *t) {
+    const bool is_pointwise = t->n == 1 && t->dy[0] == 0 && t->dx[0] == 0 && t->step_w == 1;
+    const bool is_row = t->x.h == 1 && t->y.h == 1 && t->x.pitch_w == 1 && t->groups == 1;
+    if (!is_pointwise || !is_row || t->is_points || t->dtype != DMS_DTYPE_F32 ||
+        t->y.c > IN_PLACE_CHANNELS || t->x.pitch_c < 0 ||
+        t->x.pitch_c > INT32_MAX / DMS_TAPS_TERMS || t->x.w < t->column0 + t->y.w)
+        return 0;
+    return t->y.w / DMS_V * DMS_V;
+}
+
 void DMS_ISA(dms_window_plan)(const dms_taps *t, dms_window *b) {
     b->n_planes = 0;
     b->nc = b->nt = 0;
     b->is_columns = b->is_begun = false;
+    b->in_place = NULL;
+    if (t->is_in_place) {
+        b->in_place = (const float *)(const void *)t->x.at + t->column0;
+        b->n_planes = 1;
+        b->rows = 1;
+        b->columns = b->pitch_h = b->plane = t->y.w;
+        b->pitch_c = t->x.pitch_c;
+        b->dy = b->dx = b->phase_y[0] = b->phase_x[0] = 0;
+        return;
+    }
     if (t->n == 0 || plan_window(t, b))
         return;
     b->is_columns = true;
@@ -149,7 +173,8 @@ bool DMS_ISA(dms_window_next)(const dms_taps *t, dms_window *b, int32_t *offset)
         b->n_planes = b->nt;
         b->pitch_c = b->nt * b->plane;
     }
-    b->nc = b->nt < t->n ? 1 : min64(DMS_TAPS_TERMS / b->nt, DMS_TAPS_IMAGE / b->pitch_c);
+    const int64_t fit = b->in_place != NULL ? DMS_TAPS_TERMS : DMS_TAPS_IMAGE / b->pitch_c;
+    b->nc = b->nt < t->n ? 1 : min64(DMS_TAPS_TERMS / b->nt, fit);
     b->nc = min64(b->nc, t->x.c - b->c0);
     if (nt != b->nt || nc != b->nc || b->nt < t->n)
         set_offsets(t, b, offset);
@@ -221,7 +246,9 @@ static void load_plane(const dms_taps *t, const dms_window *b, int64_t k, int64_
 }
 
 /* In the order of addresses, because a row may spill zeros behind its end. */
-void DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, float *image) {
+const float *DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, float *image) {
+    if (b->in_place != NULL)
+        return b->in_place + b->c0 * b->pitch_c;
     const bool is_single = t->x.h == 1 && t->x.w == 1;
     const bool is_turned =
         t->x.pitch_c == 1 && (t->x.pitch_w != 1 || is_single) && t->dtype == DMS_DTYPE_F32;
@@ -229,4 +256,5 @@ void DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, float *ima
     for (int64_t c = 0; c < b->nc; c += together)
         for (int64_t k = 0; k < b->n_planes; k++)
             load_plane(t, b, k, c, together, image + c * b->pitch_c + k * b->plane);
+    return image;
 }

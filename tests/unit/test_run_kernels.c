@@ -22,7 +22,7 @@
     void dms_run_sums_##isa(const dms_run *t);                                                     \
     void dms_window_plan_##isa(const dms_taps *t, dms_window *b);                                  \
     bool dms_window_next_##isa(const dms_taps *t, dms_window *b, int32_t *offset);                 \
-    void dms_window_load_##isa(const dms_taps *t, const dms_window *b, float *image);
+    const float *dms_window_load_##isa(const dms_taps *t, const dms_window *b, float *image);
 DECLARE(avx2)
 DECLARE(avx512)
 #undef DECLARE
@@ -32,7 +32,7 @@ typedef struct kernels {
     void (*sums)(const dms_run *);
     void (*plan)(const dms_taps *, dms_window *);
     bool (*next)(const dms_taps *, dms_window *, int32_t *);
-    void (*load)(const dms_taps *, const dms_window *, float *);
+    const float *(*load)(const dms_taps *, const dms_window *, float *);
 } kernels;
 
 #define SET(rows, vector, isa)                                                                     \
@@ -162,12 +162,12 @@ static int expect_every_term(window_case *c, int isa, int64_t rows, int64_t colu
         for (blocks = 0; sets[isa].next(&c->t, b, s->offset); blocks++) {
             for (int k = 0; k < DMS_TAPS_IMAGE; k++)
                 s->image[k] = -1.0f;
-            sets[isa].load(&c->t, b, s->image);
+            const float *image = sets[isa].load(&c->t, b, s->image);
             assert_true(b->nc * b->nt <= DMS_TAPS_TERMS);
             for (int64_t k = 0; k < b->nc * b->nt; k++)
                 for (int64_t p = 0; p < rows * columns; p++) {
                     const int64_t row = p / columns, column = p % columns;
-                    const float got = s->image[s->offset[k] + row * b->pitch_h + column];
+                    const float got = image[s->offset[k] + row * b->pitch_h + column];
                     assert_true(got == tap(c, b->c0 + k / b->nt, b->t0 + k % b->nt, row, column));
                 }
             terms += b->nc * b->nt;
