@@ -126,6 +126,7 @@ static dms_code check_saves(verifier *v) {
 /* Every gap is kept or loaded, and what was dropped was saved before it is loaded. */
 static dms_code check_tensor(const verifier *v, uint32_t id) {
     const dms_problem_tensor *t = v->problem->tensors + id;
+    uint32_t n_returns = 0;
     if (t->kind == DMS_PROBLEM_OUTPUT && v->save_of[id] == 0)
         return bad_tensor(v, id, "an output that is never saved");
     for (uint32_t g = 0; g < gap_count(t); g++) {
@@ -133,6 +134,7 @@ static dms_code check_tensor(const verifier *v, uint32_t id) {
             return bad_tensor(v, id, "a gap that is both kept and loaded, or neither");
         if (wraps(t) || !is_loaded(v, t, g))
             continue;
+        n_returns++;
         const uint32_t q = v->load_of[t->first_touch + g] - 1;
         if (v->save_of[id] == 0)
             return bad_load(v, q, "its tensor was never saved");
@@ -140,6 +142,9 @@ static dms_code check_tensor(const verifier *v, uint32_t id) {
         if (before > touch_at(v, t, g + 1) || v->d->loads[q].after + 1 < before)
             return bad_load(v, q, "it may begin before the save has ended");
     }
+    /* its place may be another's before the copy has ended */
+    if (t->kind == DMS_PROBLEM_ACTIVATION && v->save_of[id] != 0 && n_returns == 0)
+        return bad_tensor(v, id, "an activation that is saved and never comes back");
     return DMS_OK;
 }
 
@@ -164,8 +169,8 @@ static dms_code check_residency(verifier *v, const dms_place_residency *r) {
     const int64_t n = v->problem->n_steps;
     int64_t first, last;
     uint64_t bytes;
-    if (r->gap >= 0) {
-        if ((uint32_t)r->gap >= gap_count(t) || !is_loaded(v, t, (uint32_t)r->gap))
+    if (r->gap != DMS_PLACE_PRODUCED) {
+        if (r->gap < 0 || (uint32_t)r->gap >= gap_count(t) || !is_loaded(v, t, (uint32_t)r->gap))
             return bad_tensor(v, r->tensor, "a residency that nothing begins");
         const uint32_t q = v->load_of[t->first_touch + (uint32_t)r->gap] - 1;
         const int64_t shift = touch_at(v, t, (uint32_t)r->gap + 1) - v->d->loads[q].due;
