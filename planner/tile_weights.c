@@ -117,8 +117,8 @@ static bool has_rival(const dms_tiling *t, dms_tile_use use) {
 /* Entries of *out_axis in a cell; 0 = the weight stays whole. Equal cells but for the last one: as
  * many as the target asks for, then rounded up to the granule of every kernel that reads them. A
  * plain matrix [k, n] is cut by columns: a cell lies in the file row by row, and in every arena as
- * one dense block. Only on CUDA, where cells have megabytes: elsewhere the rows of a cell would be a
- * few hundred bytes of the file each. */
+ * one dense block. Only on CUDA, where cells have megabytes: elsewhere the rows of a cell would be
+ * a few hundred bytes of the file each. */
 static int64_t choose_cell(const dms_tiling *t, const dms_tile_plan *plan,
                            const dms_packing *packing, bool is_packed, uint32_t *out_axis) {
     const uint64_t bytes = dms_view_bytes(&packing->stored);

@@ -1,5 +1,5 @@
 /* view_curve.c - --curve: what the next GiB would buy. The steps are placed once more for a ladder
- * of device budgets, from the floor to where everything stays, at the host budget of the compile. */
+ * of device budgets, from the floor to where everything stays, at the same host budget. */
 #include <inttypes.h>
 #include <math.h>
 

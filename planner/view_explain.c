@@ -26,7 +26,7 @@ typedef struct subject {
 
 /* Bytes and times over all gaps of the subject. */
 typedef struct totals {
-    uint64_t kept_bytes, streamed_bytes, moved_bytes;
+    uint64_t kept_bytes, streamed_bytes, read_bytes, moved_bytes; /* read: home is the file */
     int64_t link_ns, stall_ns;
     uint32_t n_loads, n_choices;
     double shares; /* what the relaxation keeps of the choices, by bytes */
@@ -112,6 +112,7 @@ static totals sum_up(const subject *s) {
             sum.stall_ns += stall_of(s, load);
         }
         *(is_kept ? &sum.kept_bytes : &sum.streamed_bytes) += t->bytes;
+        sum.read_bytes += !is_kept && dms_is_on_nvme(s->c, b) ? t->bytes : 0;
     }
     return sum;
 }
@@ -139,9 +140,12 @@ static void print_head(const subject *s, const totals *sum) {
                   s->n == 1 ? "" : "s");
     if (t->kind == DMS_TENSOR_WEIGHT)
         (void)fprintf(s->out, ", home %s",
-                      sum->streamed_bytes == 0 ? "device"
-                      : sum->kept_bytes == 0   ? "host"
-                                               : "host for what is streamed, else device");
+                      sum->streamed_bytes == 0                 ? "device"
+                      : sum->read_bytes == 0                   ? "host"
+                      : sum->read_bytes == sum->streamed_bytes ? "nvme"
+                                                               : "host and nvme");
+    if (t->kind == DMS_TENSOR_WEIGHT && sum->streamed_bytes > 0 && sum->kept_bytes > 0)
+        (void)fprintf(s->out, " for what is streamed, else device");
     if (strcmp(s->name, t->name) != 0)
         (void)fprintf(s->out, "\n  a view of '%s', whose memory it shares", t->name);
     if (t->kind == DMS_TENSOR_INPUT)
@@ -161,6 +165,7 @@ static void print_gap(const subject *s, uint32_t block, uint32_t j) {
     const uint32_t next = touches_of(s, block)[(j + 1) % t->n_touches];
     const dms_decision *d = &s->c->decision;
     char bytes[32], when[32], share[16] = "-", slot[64] = "-", arrives[32] = "-", stall[32] = "-";
+    const char *state = load == NULL ? "kept" : load->is_read ? "read" : "streamed";
     if (d->share != NULL)
         (void)snprintf(share, sizeof share, "%.1f %%", 100 * d->share[t->first_touch + j]);
     if (load != NULL) {
@@ -170,11 +175,11 @@ static void print_gap(const subject *s, uint32_t block, uint32_t j) {
         if (stall_of(s, load) > 0)
             (void)dms_time_text(stall_of(s, load), s->utf8, stall);
     }
-    (void)fprintf(
-        s->out,
-        "  [%" PRIu32 "/%" PRIu32 "] %9s  %6" PRIu32 "  %-8s %8s  %6" PRIu32 "  %-22s %10s %9s\n",
-        block - s->first + 1, s->n, dms_bytes_text(t->bytes, bytes), gap_steps(s, block, j),
-        load == NULL ? "kept" : "streamed", share, next, slot, arrives, stall);
+    (void)fprintf(s->out,
+                  "  [%" PRIu32 "/%" PRIu32 "] %9s  %6" PRIu32 "  %-8s %8s  %6" PRIu32
+                  "  %-22s %10s %9s\n",
+                  block - s->first + 1, s->n, dms_bytes_text(t->bytes, bytes),
+                  gap_steps(s, block, j), state, share, next, slot, arrives, stall);
 }
 
 /* A line per gap with a choice. */
@@ -193,9 +198,9 @@ static void print_gaps(const subject *s, const totals *sum) {
         }
     if (shown > MOST_ROWS)
         (void)fprintf(s->out, "  ... and %" PRIu32 " more\n", shown - MOST_ROWS);
-    (void)fprintf(s->out,
-                  "  gap: steps from one use to the next; share: what the relaxation keeps of it;\n"
-                  "  used: the step that ends the gap and waits for the copy\n\n");
+    (void)fprintf(s->out, "  gap: steps from one use to the next; read: comes from its file;\n"
+                          "  share: what the relaxation keeps of the gap;\n"
+                          "  used: the step that ends the gap and waits for the copy\n\n");
 }
 
 /* First and last use, and what an activation that leaves does in between. */

@@ -5,6 +5,7 @@
  * the names that a measured trace has. A command begins when its queue is free and what it waits
  * for has ended; inputs are there at the begin and outputs are taken at once.
  */
+#include "planner/blocks_internal.h"
 #include "planner/dmsc.h"
 #include "planner/place_internal.h"
 #include "planner/views.h"
@@ -30,7 +31,7 @@ static int64_t predict(const dms_plan *plan, const dms_profile *profile, dms_que
     case DMS_CMD_TO_USER:
         return dms_copy_ns(LINK[queue], plan->buffer[cmd->from].bytes);
     case DMS_CMD_LOAD:
-        return dms_copy_ns(LINK[queue], dms_view_bytes(&plan->source[cmd->from].view));
+        return dms_copy_ns(LINK[queue], dms_blocks_storage_bytes(&plan->source[cmd->from]));
     case DMS_N_CMD_KINDS:
         break;
     }

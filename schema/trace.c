@@ -89,7 +89,7 @@ static void write_lanes(writer *w, const char *what) {
     }
 }
 
-/* "weight 'w' [2/8]" */
+/* "w [2/8]", or "w" where all cells are meant. */
 static void name_cell(const dms_plan *plan, const char *verb, uint32_t tensor, uint32_t cell,
                       char out[400]) {
     const dms_plan_tensor *t = &plan->tensor[tensor];
@@ -119,11 +119,13 @@ static uint64_t name_cmd(const dms_plan *plan, const dms_cmd *cmd, char out[400]
         name_cell(plan, "", buffer->tensor, cmd->from - tensor->first_source, out);
         return dms_view_bytes(&source->view);
     }
-    name_cell(plan,
-              cmd->kind == DMS_CMD_FROM_USER ? "user > "
-              : cmd->kind == DMS_CMD_TO_USER ? "user < "
-                                             : "",
-              buffer->tensor, buffer->cell, out);
+    const char *verb = cmd->kind == DMS_CMD_FROM_USER ? "user > "
+                       : cmd->kind == DMS_CMD_TO_USER ? "user < "
+                                                      : "";
+    if (plan->tensor[buffer->tensor].is_split)
+        name_cell(plan, verb, buffer->tensor, buffer->cell, out);
+    else
+        (void)snprintf(out, 400, "%s%.300s", verb, plan->tensor[buffer->tensor].name);
     return buffer->bytes;
 }
 

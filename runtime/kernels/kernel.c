@@ -133,6 +133,8 @@ dms_cost dms_call_cost(const dms_call *call) {
         return cost;
     if (row->flops != NULL)
         cost.flops = row->flops(&own);
+    if (row->bytes != NULL)
+        cost.bytes = row->bytes(&own);
     dms_chain chain;
     dms_status ignored = {0};
     if (own.n_i != call->n_i && dms_chain_read(call, &chain, &ignored) == DMS_OK)

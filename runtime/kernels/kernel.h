@@ -89,6 +89,8 @@ typedef struct dms_kernel_row {
     dms_code (*check)(const dms_call *call, dms_status *st);
     /* Flops of the call; NULL = one per output element. */
     uint64_t (*flops)(const dms_call *call);
+    /* Bytes read and written where not every operand is met whole; NULL = each element once. */
+    uint64_t (*bytes)(const dms_call *call);
     /* May output `out` lie exactly over input `in`? NULL = never. */
     bool (*in_place)(const dms_call *call, uint32_t in, uint32_t out);
     /* How the call is cut; NULL = not at all. */

@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     dms_status st = {0};
     dms_graph graph;
     dms_lowered lowered;
-    const dms_read_options none = {0}, some = {dims, sizeof dims / sizeof *dims};
+    const dms_read_options none = {0};
+    const dms_read_options some = {.dim = dims, .n_dims = sizeof dims / sizeof *dims};
     dms_arena_init(&arena, MEMORY_BYTES);
     if (dms_model_read(path, &some, &arena, &graph, &st) == DMS_OK)
         (void)!dms_graph_lower(&graph, &lowered, &st);

@@ -129,7 +129,8 @@ static void ends_and_costs_are_those_of_a_walk_over_all_elements(void **state) {
                 assert_int_equal(dms_view_end(&c.view[o]), end);
                 bytes += (uint64_t)distinct * dms_dtype_bytes(c.view[o].dtype);
             }
-            assert_int_equal(dms_call_cost(&c.call).bytes, bytes);
+            if (dms_kernel_row_find(c.call.kernel)->bytes == NULL) /* else test_row_work.c */
+                assert_int_equal(dms_call_cost(&c.call).bytes, bytes);
         }
 }
 

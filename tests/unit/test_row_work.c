@@ -92,6 +92,17 @@ static void attention_counts_both_products_of_the_pairs_that_meet(void **state) 
     assert_int_equal(flops_of("attention", token, "1,0,0", "1,0"), all / 6);
 }
 
+/* 3 rows of 5 f32 are read and written, and 3 indices; the other 4 rows of the table are not met. */
+static void a_gather_reads_what_is_looked_up(void **state) {
+    (void)state;
+    row_case c;
+    dms_status st;
+    const row_text text = {"gather", "f32[1,7,5] i64[3] -> f32[1,3,5]", NULL, NULL};
+    row_read(&c, &text);
+    assert_int_equal(dms_call_check(&c.call, &st), DMS_OK);
+    assert_int_equal(dms_call_cost(&c.call).bytes, 2 * 3 * 5 * 4 + 3 * 8);
+}
+
 static void what_only_moves_costs_no_flops(void **state) {
     (void)state;
     static const char *const MOVES[] = {"copy",   "concat",          "pad",       "trilu",
@@ -205,6 +216,7 @@ int main(void) {
         cmocka_unit_test(a_transposed_convolution_counts_from_its_input),
         cmocka_unit_test(a_pool_counts_its_window_for_every_output),
         cmocka_unit_test(attention_counts_both_products_of_the_pairs_that_meet),
+        cmocka_unit_test(a_gather_reads_what_is_looked_up),
         cmocka_unit_test(what_only_moves_costs_no_flops),
         cmocka_unit_test(a_scatter_counts_what_it_adds),
         cmocka_unit_test(rows_count_in_proportion_to_their_elements),
