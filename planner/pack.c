@@ -313,12 +313,9 @@ static dms_code use_file(packer *p, dms_plan_file *file) {
     dms_plan *plan = p->plan;
     dms_plan_file *grown;
     int fd;
-    uint64_t bytes, left = DMS_FILE_DIGEST_ALL_BYTES;
+    uint64_t bytes, left = DMS_FILE_DIGEST_ALL_BYTES; /* beside what the model's own files take */
     DMS_TRY(dms_alloc_st(p->arena, plan->n_files + 1ull, sizeof *grown, "files", &grown, p->st));
     memcpy(grown, plan->file, plan->n_files * sizeof *grown);
-    for (uint32_t i = 0; i < plan->n_files; i++)
-        if ((grown[i].digest_all.lo | grown[i].digest_all.hi) != 0)
-            left -= grown[i].bytes;
     DMS_TRY(dms_regular_open(p->path, &fd, &bytes, p->st));
     const dms_code code = dms_compile_digest(fd, file, &left, p->st);
     (void)close(fd);

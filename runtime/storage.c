@@ -87,6 +87,9 @@ static void open_direct(dms_storage_file *file, uint64_t bytes) {
 }
 
 static void close_file(dms_storage_file *file) {
+    if (file->was_cached)
+        (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
+    file->was_cached = false;
     if (file->fd >= 0)
         (void)close(file->fd);
     if (file->direct >= 0)

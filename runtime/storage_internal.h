@@ -47,6 +47,7 @@ typedef struct dms_storage_file {
     uint64_t align;    /* of offset, memory and length of direct reads */
     bool takes_direct; /* and has not refused them */
     bool is_large;     /* what was read through the page cache is dropped again */
+    bool was_cached;   /* some was; what the system was still reading ahead is dropped at the end */
 } dms_storage_file;
 
 struct dms_storage {

@@ -260,6 +260,7 @@ void dms_storage_drop_cached(dms_storage *s) {
 /* What was read ahead for the cells of one weight is dropped when another weight begins. */
 static void note_cached(load *l, uint64_t from, uint64_t end) {
     dms_storage *s = l->storage;
+    l->file->was_cached = true;
     const bool overlaps =
         s->cached_file == l->source->file && from < s->cached_end && end > s->cached_from;
     if (!overlaps) {

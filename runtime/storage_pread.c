@@ -1,4 +1,6 @@
-/* storage_pread.c - the reader that every system allows: pread, in the order of submission. */
+/* storage_pread.c - the reader for the page cache, and for direct reads where io_uring is not
+ * allowed: pread, in the order of submission. A thread for the reads was slower beside busy cores:
+ * each block ends with two hand-overs (docs/decisions.md). */
 #include <errno.h>
 #include <unistd.h>
 

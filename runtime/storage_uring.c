@@ -1,7 +1,7 @@
 /* storage_uring.c - the reader that keeps several reads under way without a thread: io_uring.
  *
  * Containers often forbid it; then the other reader does the work, with the same results.
- * Source   MACHINE-FACTS 4: as fast as pread at 4 MiB, at a third of its time on the processor. */
+ * Source   MACHINE-FACTS 4: as fast as pread at 4 MiB, at less time on the processor. */
 #include "runtime/storage_internal.h"
 
 #ifdef DMS_HAS_URING

@@ -21,7 +21,8 @@
 /* Weights of at least this size make a large range of their file. */
 #define DMS_FILE_DIGEST_LARGE_BYTES (256u * 1024u)
 
-/* dmsc also stores the digest of all bytes of files that together have at most this size. */
+/* dmsc also stores the digest of all bytes of the model's files that together have at most this
+ * size, and of a packed file of at most this size. */
 #define DMS_FILE_DIGEST_ALL_BYTES (1u << 30)
 
 /* The large ranges of one file, ascending and without overlap. */

@@ -1,4 +1,4 @@
-/* test_machine_limits.c - how much memory a process may take, by the files of a system made up here;
+/* test_machine_limits.c - how much memory a process may take, by files of a system made up here;
  * and what a session says that wants more. */
 #include <setjmp.h>
 #include <stdarg.h>
