@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -58,6 +59,101 @@ static void percentages_of_huge_models_do_not_overflow(void **state) {
     assert_int_equal(bytes_of("200%", UINT64_MAX), UINT64_MAX);
 }
 
+__extension__ typedef unsigned __int128 wide;
+
+static uint64_t draw(uint64_t *random) {
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    return *random >> 33;
+}
+
+/* Any whole number with up to five decimals and any unit: exact where the bytes are whole and fit
+ * 64 bits, else refused. */
+static void sizes_are_exact_or_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *suffix;
+        uint64_t bytes;
+    } UNIT[] = {{"", 1},
+                {"B", 1},
+                {"K", 1024},
+                {"KiB", 1024},
+                {"KB", 1000},
+                {"M", 1048576},
+                {"MB", 1000000},
+                {"GiB", 1073741824},
+                {"GB", 1000000000},
+                {"T", 1099511627776},
+                {"TB", 1000000000000}};
+    uint64_t random = 11, n_taken = 0, n_refused = 0;
+    for (uint32_t round = 0; round < 4000; round++) {
+        const uint64_t unit = draw(&random) % (sizeof UNIT / sizeof *UNIT), whole = draw(&random);
+        const uint32_t decimals = (uint32_t)(draw(&random) % 6);
+        uint64_t scale = 1;
+        for (uint32_t k = 0; k < decimals; k++)
+            scale *= 10;
+        const uint64_t part = draw(&random) % scale;
+        char text[64];
+        if (decimals == 0)
+            (void)snprintf(text, sizeof text, "%llu%s", (unsigned long long)whole,
+                           UNIT[unit].suffix);
+        else
+            (void)snprintf(text, sizeof text, "%llu.%0*llu%s", (unsigned long long)whole,
+                           (int)decimals, (unsigned long long)part, UNIT[unit].suffix);
+        const wide scaled = ((wide)whole * scale + part) * UNIT[unit].bytes;
+        const bool is_size = scaled % scale == 0 && scaled <= UINT64_MAX;
+        dms_size size;
+        dms_status st;
+        const dms_code code = dms_size_parse(text, &size, &st);
+        if (code == DMS_OK) {
+            assert_true(scaled % scale == 0);
+            assert_int_equal(size.kind, DMS_SIZE_BYTES);
+            assert_true(size.value == (uint64_t)(scaled / scale));
+            n_taken++;
+        } else if (is_size) {
+            fail_msg("'%s' is refused", text);
+        } else {
+            n_refused++;
+        }
+    }
+    assert_true(n_taken > 500 && n_refused > 500);
+}
+
+/* A share of a share is never more than it: floor(w p / 100) in 128 bits. */
+static void percentages_are_exact_in_128_bits(void **state) {
+    (void)state;
+    uint64_t random = 5;
+    for (uint32_t round = 0; round < 2000; round++) {
+        const uint64_t weights = (draw(&random) << 31 | draw(&random)) >> (draw(&random) % 50);
+        const uint64_t whole = draw(&random) % 300, part = draw(&random) % 10000;
+        char text[64];
+        (void)snprintf(text, sizeof text, "%llu.%04llu%%", (unsigned long long)whole,
+                       (unsigned long long)part);
+        const wide wanted = (wide)weights * (whole * 10000 + part) / 1000000;
+        assert_true(bytes_of(text, weights) ==
+                    (wanted > UINT64_MAX ? UINT64_MAX : (uint64_t)wanted));
+    }
+}
+
+/* Three digits are at most half of the last one wrong, and larger sizes never look smaller. */
+static void a_size_in_words_is_near_the_size(void **state) {
+    (void)state;
+    static const char *const NAME[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    uint64_t random = 3;
+    for (uint32_t round = 0; round < 3000; round++) {
+        const uint64_t bytes = (draw(&random) << 31 | draw(&random)) >> (draw(&random) % 62);
+        char text[32], name[8] = "";
+        double value = 0, unit = 1;
+        (void)dms_bytes_text(bytes, text);
+        assert_int_equal(sscanf(text, "%lf %7s", &value, name), 2);
+        for (size_t k = 0; strcmp(NAME[k], name) != 0; k++)
+            unit *= 1024;
+        const double error = value * unit - (double)bytes;
+        assert_true((error < 0 ? -error : error) <= 0.0051 * (double)bytes + 0.5);
+        assert_true(unit * 1024 > (double)bytes || unit > 1e15);
+        assert_true(strlen(text) <= 8);
+    }
+}
+
 static void words_stand_for_what_the_caller_knows(void **state) {
     (void)state;
     assert_int_equal(bytes_of("floor", 0), 7);
@@ -109,6 +205,9 @@ int main(void) {
         cmocka_unit_test(binary_and_decimal_units_differ),
         cmocka_unit_test(percentages_are_of_the_weights_and_round_down),
         cmocka_unit_test(percentages_of_huge_models_do_not_overflow),
+        cmocka_unit_test(sizes_are_exact_or_refused),
+        cmocka_unit_test(percentages_are_exact_in_128_bits),
+        cmocka_unit_test(a_size_in_words_is_near_the_size),
         cmocka_unit_test(words_stand_for_what_the_caller_knows),
         cmocka_unit_test(what_is_no_size_is_refused_with_its_text),
         cmocka_unit_test(bytes_are_printed_with_three_digits),
