@@ -221,9 +221,70 @@ static void random_masks_mean_what_their_parts_mean(void **state) {
     assert_true(found > ROUNDS / 2); /* most of them are attention */
 }
 
+/* ---- masks too large to be constants ------------------------------------------------------- */
+
+enum { LONG = 1100 }; /* 1.2 million truths: more than reading folds */
+
+static void begin_long(onnx_case *c, int64_t opset) {
+    int64_t place[LONG + 1];
+    for (int k = 0; k <= LONG; k++)
+        place[k] = k;
+    onnx_begin(c, opset);
+    onnx_input(c, "q", F32, "1,1,1100,2");
+    onnx_input(c, "k", F32, "1,1,1100,2");
+    onnx_input(c, "v", F32, "1,1,1100,2");
+    onnx_output(c, c->graph, "y", F32, "");
+    (void)onnx_initializer(c, c->graph, "keys", I64, "1100", place);
+    (void)onnx_initializer(c, c->graph, "later_keys", I64, "1,1,1100", place + 1);
+    (void)onnx_initializer(c, c->graph, "queries", I64, "1100,1", place);
+    (void)onnx_initializer(c, c->graph, "later_queries", I64, "1,1100,1", place + 1);
+    put_number(c, "zero", 0);
+    put_number(c, "never", -INFINITY);
+}
+
+/* Which of two numbers is smaller is asked in eight ways; those that come to t <= s are the
+ * kernel's own triangle and no mask is left, the others compute the same with one. */
+static void comparisons_that_are_not_folded_are_followed(void **state) {
+    (void)state;
+    static const struct {
+        const char *op, *in;
+        bool is_negative, is_triangle;
+    } one[] = {{"LessOrEqual", "keys,queries", false, true},
+               {"LessOrEqual", "later_keys,queries", false, false},
+               {"LessOrEqual", "later_keys,later_queries", false, true},
+               {"LessOrEqual", "later_queries,keys", true, true},
+               {"Less", "keys,queries", false, false},
+               {"Less", "keys,later_queries", false, true},
+               {"Less", "queries,keys", true, true},
+               {"Less", "later_queries,keys", true, false},
+               {"Greater", "queries,keys", false, false},
+               {"Greater", "later_queries,keys", false, true},
+               {"Greater", "keys,queries", true, true},
+               {"GreaterOrEqual", "queries,keys", false, true},
+               {"GreaterOrEqual", "queries,later_keys", false, false},
+               {"GreaterOrEqual", "keys,later_queries", true, true}};
+    for (uint32_t k = 0; k < sizeof one / sizeof *one; k++) {
+        onnx_case c;
+        char text[300];
+        (void)snprintf(text, sizeof text,
+                       "Transpose k kt perm=[0,1,3,2]; MatMul q,kt s; %s %s c; Where c,%s m; "
+                       "Add s,m a; Softmax a p axis=-1; MatMul p,v y",
+                       one[k].op, one[k].in, one[k].is_negative ? "never,zero" : "zero,never");
+        assert_int_equal(onnx_pattern(begin_long, 17, text, "Attention"), 1);
+        begin_long(&c, 17);
+        onnx_text(&c, text);
+        assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
+        if (onnx_count(&c, one[k].op) != !one[k].is_triangle)
+            fail_msg("%s %s: %u comparisons are left", one[k].op, one[k].in,
+                     onnx_count(&c, one[k].op));
+        onnx_end(&c);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_masks_mean_what_their_parts_mean),
+        cmocka_unit_test(comparisons_that_are_not_folded_are_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
