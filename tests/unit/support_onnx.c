@@ -528,6 +528,11 @@ static const float *run_on_noise(onnx_case *c, const char *text, uint64_t *n) {
 
 uint32_t onnx_pattern(void (*begin)(onnx_case *c, int64_t opset), int64_t opset, const char *text,
                       const char *op) {
+    return onnx_pattern_within(begin, opset, text, op, 1e-5f);
+}
+
+uint32_t onnx_pattern_within(void (*begin)(onnx_case *c, int64_t opset), int64_t opset,
+                             const char *text, const char *op, float tolerance) {
     onnx_case whole, parts;
     uint64_t n, n_parts;
     begin(&whole, opset);
@@ -541,7 +546,7 @@ uint32_t onnx_pattern(void (*begin)(onnx_case *c, int64_t opset), int64_t opset,
     assert_int_equal(n, n_parts);
     assert_int_equal(onnx_count(&parts, op), 0);
     for (uint64_t k = 0; k < n; k++)
-        if (isnan(wanted[k]) ? !isnan(got[k]) : !(fabsf(got[k] - wanted[k]) <= 1e-5f))
+        if (isnan(wanted[k]) ? !isnan(got[k]) : !(fabsf(got[k] - wanted[k]) <= tolerance))
             fail_msg("'%s': element %llu is %g, its parts make %g", text, (unsigned long long)k,
                      (double)got[k], (double)wanted[k]);
     onnx_end(&whole);

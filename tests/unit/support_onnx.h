@@ -99,6 +99,10 @@ void onnx_expose(onnx_case *c);
 uint32_t onnx_pattern(void (*begin)(onnx_case *c, int64_t opset), int64_t opset, const char *text,
                       const char *op);
 
+/* The same where results may differ by `tolerance`: models in f16 and bf16, whose parts round. */
+uint32_t onnx_pattern_within(void (*begin)(onnx_case *c, int64_t opset), int64_t opset,
+                             const char *text, const char *op, float tolerance);
+
 /* Numbers in -1 .. 1 without pattern, the same for the same seed. */
 void onnx_noise(float *data, uint64_t n, uint32_t seed);
 
