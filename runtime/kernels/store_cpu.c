@@ -10,6 +10,8 @@
 static void store_run(const dms_taps *t, const float *sum, int64_t n, char *y) {
     if (t->dtype == DMS_DTYPE_F32 && t->y.pitch_w == 1)
         dms_copy_exact((float *)(void *)y, sum, n);
+    else if (t->dtype == DMS_DTYPE_F32 && t->y.pitch_w == 2) /* transposed: one phase of two */
+        dms_copy_apart2((float *)(void *)y, sum, n);
     else
         DMS_ISA(dms_strip_store)(t->dtype, sum, y, t->y.pitch_w, n);
 }
@@ -45,10 +47,9 @@ static void store_by_chain(const dms_taps *t, int64_t m, int64_t n, dms_taps_sum
     const int64_t together = is_whole ? DMS_TAPS_DENSE / pixels : 1;
     for (int64_t c = 0; c < n; c += together) {
         const int64_t some = n - c < together ? n - c : together;
+        const dms_copy_shape rows = {t->y.h, w, 0, 0, sums.pitch_h, w};
         for (int64_t r = 0; r < some; r++)
-            for (int64_t i = 0; i < t->y.h; i++)
-                dms_copy_over(s->dense + r * pixels + i * w,
-                              sums.at + (c + r) * sums.pitch_c + i * sums.pitch_h, w);
+            dms_copy_rows(s->dense + r * pixels, sums.at + (c + r) * sums.pitch_c, &rows);
         const int64_t first = t->first + (m + c) * t->plane;
         if (is_wide)
             run_chain(t, first, some * pixels, s->dense, s);

@@ -64,6 +64,12 @@ typedef struct dms_taps {
     int64_t bias_pitch;
 } dms_taps;
 
+/* What a plane takes of the image: rows [above, below) of its own and columns [low, high) exist, all
+ * else is zero; the first of them lies `from` elements behind the image's first. */
+typedef struct dms_plane {
+    int64_t above, below, low, high, from;
+} dms_plane;
+
 /* The copied image of a part, so that every step is 1. It has planes [channel][plane][row][column],
  * and a term is an offset:
  *
@@ -78,7 +84,7 @@ typedef struct dms_window {
     int64_t dy, dx;        /* smallest tap, in steps */
     int64_t n_planes, rows, columns, pitch_h, plane, pitch_c;
     int64_t phase_y[DMS_TAPS_PLANES], phase_x[DMS_TAPS_PLANES];
-    int64_t low[DMS_TAPS_PLANES], high[DMS_TAPS_PLANES]; /* columns of a window inside the image */
+    dms_plane planes[DMS_TAPS_PLANES]; /* of a window */
     int64_t c0, nc, t0, nt; /* the block: channels [c0, c0 + nc) with taps [t0, t0 + nt) */
     bool is_begun;          /* a chain has begun: the next block is not its first */
 } dms_window;

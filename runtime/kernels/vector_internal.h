@@ -1,8 +1,8 @@
 /* vector_internal.h - one vector of f32 of the instruction set that is being compiled.
  *
  * Reads    __AVX512F__ and __FMA__.
- * Returns  DMS_V elements; with FMA also the type dms_vec and what micro-kernels do with it; short
- *          copies.
+ * Returns  DMS_V elements; with FMA also the type dms_vec and what micro-kernels do with it; copies
+ *          of short rows.
  * Cost     one instruction each.
  * Source   none.
  * Not here the micro-kernels (tile_cpu.c, run_cpu.c).
@@ -41,26 +41,64 @@ typedef __m256 dms_vec;
 enum { DMS_V = 8 };
 #endif
 
-/* Copies for rows that are often shorter than a vector, where a call of memcpy costs more than the
- * row. The two _over may write up to DMS_V - 1 zeros behind `to + n`; dms_copy_exact does not. All
- * read nothing outside. dms_copy_every2 takes elements 0, 2, 4, ... and writes like _over. */
+/* Rows that are often shorter than a vector, where a call of memcpy costs more than the row: `low`
+ * zeros, n elements, `tail` zeros. Elements of a row lie side by side (dms_copy_rows) or two apart.
+ * Up to DMS_V - 1 zeros may be written behind a row, whose place must be written later; nothing is
+ * read outside. */
+typedef struct dms_copy_shape {
+    int64_t rows, n, low, tail;
+    int64_t pitch_from, pitch_to; /* from one row to the next */
+} dms_copy_shape;
+
 #ifdef __AVX512F__
 DMS_FN __mmask16 dms_mask(int64_t n) {
-    return (__mmask16)((1u << (n < 16 ? n : 16)) - 1u);
+    return (__mmask16)(n <= 0 ? 0u : (1u << (n < 16 ? n : 16)) - 1u);
 }
 
-DMS_FN void dms_copy_over(float *to, const float *from, int64_t n) {
-    for (; n >= 16; n -= 16, to += 16, from += 16)
-        DMS_VSTORE(to, DMS_VLOAD(from));
-    if (n > 0)
-        DMS_VSTORE(to, _mm512_maskz_loadu_ps(dms_mask(n), from));
-}
-
+/* n zeros, and up to 15 more. */
 DMS_FN void dms_zeros_over(float *to, int64_t n) {
-    for (; n > 0; n -= 16, to += 16)
+    if (n > 0)
         DMS_VSTORE(to, DMS_VZERO());
+    if (n > 16)
+        memset(to + 16, 0, (size_t)(n - 16) * sizeof *to);
 }
 
+DMS_FN void dms_copy_rows(float *to, const float *from, const dms_copy_shape *s) {
+    const int64_t whole = s->n / 16 * 16;
+    const __mmask16 rest = dms_mask(s->n - whole);
+    for (int64_t r = 0; r < s->rows; r++, from += s->pitch_from, to += s->pitch_to) {
+        float *const at = to + s->low;
+        dms_zeros_over(to, s->low);
+        for (int64_t j = 0; j < whole; j += 16)
+            DMS_VSTORE(at + j, DMS_VLOAD(from + j));
+        if (rest != 0)
+            DMS_VSTORE(at + whole, _mm512_maskz_loadu_ps(rest, from + whole));
+        dms_zeros_over(at + s->n, s->tail);
+    }
+}
+
+DMS_FN void dms_copy_rows_every2(float *to, const float *from, const dms_copy_shape *s) {
+    const __m512i even =
+        _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const int64_t reach = 2 * s->n - 1, whole = reach / 32 * 16; /* outputs of whole pairs */
+    const __mmask16 low = dms_mask(reach - 2 * whole), high = dms_mask(reach - 2 * whole - 16);
+    for (int64_t r = 0; r < s->rows; r++, from += s->pitch_from, to += s->pitch_to) {
+        float *const at = to + s->low;
+        dms_zeros_over(to, s->low);
+        for (int64_t j = 0; j < whole; j += 16)
+            DMS_VSTORE(at + j, _mm512_permutex2var_ps(DMS_VLOAD(from + 2 * j), even,
+                                                      DMS_VLOAD(from + 2 * j + 16)));
+        if (low != 0)
+            DMS_VSTORE(
+                at + whole,
+                _mm512_permutex2var_ps(
+                    _mm512_maskz_loadu_ps(low, from + 2 * whole), even,
+                    high == 0 ? DMS_VZERO() : _mm512_maskz_loadu_ps(high, from + 2 * whole + 16)));
+        dms_zeros_over(at + s->n, s->tail);
+    }
+}
+
+/* n elements, and nothing behind them. */
 DMS_FN void dms_copy_exact(float *to, const float *from, int64_t n) {
     for (; n >= 16; n -= 16, to += 16, from += 16)
         DMS_VSTORE(to, DMS_VLOAD(from));
@@ -68,14 +106,12 @@ DMS_FN void dms_copy_exact(float *to, const float *from, int64_t n) {
         _mm512_mask_storeu_ps(to, dms_mask(n), _mm512_maskz_loadu_ps(dms_mask(n), from));
 }
 
-DMS_FN void dms_copy_every2(float *to, const float *from, int64_t n) {
-    const __m512i even =
-        _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-    for (int64_t left = 2 * n - 1; left > 0; left -= 32, to += 16, from += 32) {
-        const __m512 low = _mm512_maskz_loadu_ps(dms_mask(left), from);
-        const __m512 high =
-            left > 16 ? _mm512_maskz_loadu_ps(dms_mask(left - 16), from + 16) : DMS_VZERO();
-        DMS_VSTORE(to, _mm512_permutex2var_ps(low, even, high));
+/* The same to every second place. */
+DMS_FN void dms_copy_apart2(float *to, const float *from, int64_t n) {
+    const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    for (; n > 0; n -= 8, to += 16, from += 8) {
+        const __m512 x = _mm512_maskz_loadu_ps(dms_mask(n < 8 ? n : 8), from);
+        _mm512_mask_storeu_ps(to, dms_mask(2 * n) & 0x5555, _mm512_permutexvar_ps(twice, x));
     }
 }
 #else
@@ -87,8 +123,9 @@ DMS_FN void dms_copy_exact(float *to, const float *from, int64_t n) {
             to[j] = from[j];
 }
 
-DMS_FN void dms_copy_over(float *to, const float *from, int64_t n) {
-    dms_copy_exact(to, from, n);
+DMS_FN void dms_copy_apart2(float *to, const float *from, int64_t n) {
+    for (int64_t j = 0; j < n; j++)
+        to[j * 2] = from[j];
 }
 
 DMS_FN void dms_zeros_over(float *to, int64_t n) {
@@ -96,9 +133,21 @@ DMS_FN void dms_zeros_over(float *to, int64_t n) {
         to[j] = 0.0f;
 }
 
-DMS_FN void dms_copy_every2(float *to, const float *from, int64_t n) {
-    for (int64_t j = 0; j < n; j++)
-        to[j] = from[j * 2];
+DMS_FN void dms_copy_rows(float *to, const float *from, const dms_copy_shape *s) {
+    for (int64_t r = 0; r < s->rows; r++, from += s->pitch_from, to += s->pitch_to) {
+        dms_zeros_over(to, s->low);
+        dms_copy_exact(to + s->low, from, s->n);
+        dms_zeros_over(to + s->low + s->n, s->tail);
+    }
+}
+
+DMS_FN void dms_copy_rows_every2(float *to, const float *from, const dms_copy_shape *s) {
+    for (int64_t r = 0; r < s->rows; r++, from += s->pitch_from, to += s->pitch_to) {
+        dms_zeros_over(to, s->low);
+        for (int64_t j = 0; j < s->n; j++)
+            to[s->low + j] = from[j * 2];
+        dms_zeros_over(to + s->low + s->n, s->tail);
+    }
 }
 #endif
 

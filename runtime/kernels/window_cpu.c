@@ -39,28 +39,24 @@ void DMS_ISA(dms_taps_load)(const dms_taps *t, const char *from, int64_t pitch, 
             out[j] = x[j * pitch];
 }
 
-/* Where the columns of a plane lie in the image: zeros, then elements, then zeros. */
-typedef struct span {
-    int64_t low, high; /* elements are [low, high) of [0, columns) */
-    int64_t first;     /* image column of element `low` */
-} span;
-
-static span span_of(const dms_taps *t, int64_t column, int64_t columns) {
-    const int64_t low = column >= 0 ? 0 : min64(columns, divide_up(-column, t->step_w));
-    const int64_t past =
-        column >= t->x.w ? 0 : min64(columns, divide_up(t->x.w - column, t->step_w));
-    return (span){low, max64(low, past), column + low * t->step_w};
+/* Positions j of n whose place at + j * step lies in [0, limit). */
+static void range_inside(int64_t at, int64_t step, int64_t limit, int64_t n, int64_t *first,
+                         int64_t *end) {
+    *first = at >= 0 ? 0 : min64(n, divide_up(-at, step));
+    *end = at >= limit ? 0 : min64(n, divide_up(limit - at, step));
+    *end = max64(*first, *end);
 }
 
-/* Image row and column of element (0, 0) of a plane. */
-static int64_t row_of(const dms_taps *t, const dms_window *b, int64_t plane) {
-    return b->is_columns ? t->row0 * t->step_h + t->dy[b->t0 + plane]
-                         : (t->row0 + b->dy) * t->step_h + b->phase_y[plane];
-}
-
-static int64_t column_of(const dms_taps *t, const dms_window *b, int64_t plane) {
-    return b->is_columns ? t->column0 * t->step_w + t->dx[b->t0 + plane]
-                         : (t->column0 + b->dx) * t->step_w + b->phase_x[plane];
+/* The plane whose element (0, 0) is image row `row`, column `column`. */
+static dms_plane plane_at(const dms_taps *t, const dms_window *b, int64_t row, int64_t column) {
+    dms_plane p;
+    range_inside(row, t->step_h, t->x.h, b->rows, &p.above, &p.below);
+    range_inside(column, t->step_w, t->x.w, b->columns, &p.low, &p.high);
+    if (p.low == p.high)
+        p.below = p.above;
+    p.from =
+        (row + p.above * t->step_h) * t->x.pitch_h + (column + p.low * t->step_w) * t->x.pitch_w;
+    return p;
 }
 
 /* The plane of a pair of phases; made when it is new. -1: there are too many. */
@@ -92,10 +88,9 @@ static bool plan_window(const dms_taps *t, dms_window *b) {
     b->columns = t->y.w + high_x - b->dx;
     int64_t shared = b->columns - t->y.w; /* zeros between rows that two rows have in common */
     for (int64_t k = 0; k < b->n_planes; k++) {
-        const span s = span_of(t, column_of(t, b, k), b->columns);
-        b->low[k] = s.low;
-        b->high[k] = s.high;
-        shared = min64(shared, min64(s.low, b->columns - s.high));
+        b->planes[k] = plane_at(t, b, (t->row0 + b->dy) * t->step_h + b->phase_y[k],
+                                (t->column0 + b->dx) * t->step_w + b->phase_x[k]);
+        shared = min64(shared, min64(b->planes[k].low, b->columns - b->planes[k].high));
     }
     b->pitch_h = b->columns - shared;
     if (__builtin_mul_overflow(b->rows, b->pitch_h, &b->plane))
@@ -186,63 +181,60 @@ static void set_zeros(float *out, int64_t n) {
         out[j] = 0.0f;
 }
 
-/* Rows of a plane of one channel that exist, `pitch_h` apart in the image; what lies behind a row is
- * written later. */
-static void load_rows(const dms_taps *t, const dms_window *b, const span *s, const char *row,
-                      int64_t rows, float *out) {
-    const int64_t pitch = t->step_w * t->x.pitch_w, n = s->high - s->low;
-    const int64_t next = t->step_h * t->x.pitch_h * t->size, tail = b->columns - s->high;
-    const char *from = row + s->first * t->x.pitch_w * t->size;
-    for (int64_t r = 0; r < rows; r++, from += next, out += b->pitch_h) {
-        dms_zeros_over(out, s->low);
-        if (t->dtype == DMS_DTYPE_F32 && pitch == 1)
-            dms_copy_over(out + s->low, (const float *)(const void *)from, n);
-        else if (t->dtype == DMS_DTYPE_F32 && pitch == 2)
-            dms_copy_every2(out + s->low, (const float *)(const void *)from, n);
+/* Rows of a plane of one channel that exist; what lies behind a row is written later. */
+static void load_rows(const dms_taps *t, const dms_window *b, const dms_plane *p, const char *from,
+                      float *out) {
+    const int64_t pitch = t->step_w * t->x.pitch_w, n = p->high - p->low;
+    const int64_t next = t->step_h * t->x.pitch_h, rows = p->below - p->above;
+    const float *x = (const float *)(const void *)from;
+    if (t->dtype == DMS_DTYPE_F32 && (pitch == 1 || pitch == 2)) {
+        const dms_copy_shape shape = {rows, n, p->low, b->columns - p->high, next, b->pitch_h};
+        if (pitch == 1)
+            dms_copy_rows(out, x, &shape);
         else
-            DMS_ISA(dms_taps_load)(t, from, pitch, n, out + s->low);
-        dms_zeros_over(out + s->high, tail);
+            dms_copy_rows_every2(out, x, &shape);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++, from += next * t->size, out += b->pitch_h) {
+        set_zeros(out, p->low);
+        DMS_ISA(dms_taps_load)(t, from, pitch, n, out + p->low);
+        set_zeros(out + p->high, b->columns - p->high);
     }
 }
 
-/* One row of a plane of all channels, which are neighbours in memory. */
-static void turn_row(const dms_taps *t, const dms_window *b, const span *s, const char *row,
-                     float *out) {
-    for (int64_t c = 0; c < b->nc; c++) {
-        set_zeros(out + c * b->pitch_c, s->low);
-        set_zeros(out + c * b->pitch_c + s->high, b->columns - s->high);
+/* The same of all channels of the block, which are neighbours in memory. */
+static void turn_rows(const dms_taps *t, const dms_window *b, const dms_plane *p, const float *from,
+                      float *out) {
+    for (int64_t r = p->above; r < p->below; r++) {
+        for (int64_t c = 0; c < b->nc; c++) {
+            set_zeros(out + c * b->pitch_c, p->low);
+            set_zeros(out + c * b->pitch_c + p->high, b->columns - p->high);
+        }
+        DMS_ISA(dms_tile_transpose)
+        (p->high - p->low, b->nc, from, t->step_w * t->x.pitch_w, out + p->low, b->pitch_c);
+        from += t->step_h * t->x.pitch_h;
+        out += b->pitch_h;
     }
-    DMS_ISA(dms_tile_transpose)
-    (s->high - s->low, b->nc,
-     (const float *)(const void *)(row + s->first * t->x.pitch_w * t->size),
-     t->step_w * t->x.pitch_w, out + s->low, b->pitch_c);
 }
 
-/* Rows of plane k of channels [c, c + together). */
-static void load_plane(const dms_taps *t, const dms_window *b, int64_t k, int64_t c,
+/* A plane of channels [c, c + together). */
+static void load_plane(const dms_taps *t, const dms_window *b, const dms_plane *p, int64_t c,
                        int64_t together, float *out) {
-    const int64_t first = row_of(t, b, k), column = column_of(t, b, k);
-    span s;
-    if (b->is_columns)
-        s = span_of(t, column, b->columns);
-    else
-        s = (span){b->low[k], b->high[k], column + b->low[k] * t->step_w};
-    /* rows [above, below) of the plane lie in the image */
-    int64_t above = first >= 0 ? 0 : divide_up(-first, t->step_h);
-    int64_t below = first >= t->x.h ? 0 : divide_up(t->x.h - first, t->step_h);
-    above = min64(above, b->rows);
-    below = s.high > s.low ? max64(above, min64(below, b->rows)) : above;
-    const char *x = t->x.at + (b->c0 + c) * t->x.pitch_c * t->size +
-                    (first + above * t->step_h) * t->x.pitch_h * t->size;
-    for (int64_t i = 0; i < together; i++)
-        set_zeros(out + i * b->pitch_c, above * b->pitch_h);
+    const char *from = t->x.at + ((b->c0 + c) * t->x.pitch_c + p->from) * t->size;
+    const int64_t head = p->above * b->pitch_h, body = p->below * b->pitch_h;
+    for (int64_t i = 0; i < together && head > 0; i++)
+        set_zeros(out + i * b->pitch_c, head);
     if (together == 1)
-        load_rows(t, b, &s, x, below - above, out + above * b->pitch_h);
-    for (int64_t r = above; r < below && together > 1; r++)
-        turn_row(t, b, &s, x + (r - above) * t->step_h * t->x.pitch_h * t->size,
-                 out + r * b->pitch_h);
-    for (int64_t i = 0; i < together; i++)
-        set_zeros(out + i * b->pitch_c + below * b->pitch_h, b->plane - below * b->pitch_h);
+        load_rows(t, b, p, from, out + head);
+    else
+        turn_rows(t, b, p, (const float *)(const void *)from, out + head);
+    for (int64_t i = 0; i < together && p->below < b->rows; i++)
+        set_zeros(out + i * b->pitch_c + body, b->plane - body);
+}
+
+/* Columns have a plane per tap. */
+static dms_plane plane_of_tap(const dms_taps *t, const dms_window *b, int64_t tap) {
+    return plane_at(t, b, t->row0 * t->step_h + t->dy[tap], t->column0 * t->step_w + t->dx[tap]);
 }
 
 /* In the order of addresses, because a row may spill zeros behind its end. */
@@ -254,7 +246,9 @@ const float *DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, fl
         t->x.pitch_c == 1 && (t->x.pitch_w != 1 || is_single) && t->dtype == DMS_DTYPE_F32;
     const int64_t together = is_turned ? b->nc : 1;
     for (int64_t c = 0; c < b->nc; c += together)
-        for (int64_t k = 0; k < b->n_planes; k++)
-            load_plane(t, b, k, c, together, image + c * b->pitch_c + k * b->plane);
+        for (int64_t k = 0; k < b->n_planes; k++) {
+            const dms_plane tap = b->is_columns ? plane_of_tap(t, b, b->t0 + k) : b->planes[k];
+            load_plane(t, b, &tap, c, together, image + c * b->pitch_c + k * b->plane);
+        }
     return image;
 }

@@ -1,35 +1,57 @@
 """usage: peers.py BUILD MODELS... [--threads 1,2] [--pairs 5] [--seconds 2]
 
-Prints a table: time of one inference of dmsrun with everything resident over that of ONNX Runtime's
-CPU provider with all optimisations. Both run in turns, pair after pair, in processes of their own;
-a cell holds the median of the pairs' ratios and the two medians in ms. Needs a quiet machine."""
+Prints a table: dmsrun with everything resident beside ONNX Runtime's CPU provider with all
+optimisations. Both run in turns, pair after pair, in processes of their own; a ratio is the median
+over the pairs, a time the median of the medians. MFLOP: work of one inference (a multiply-add is
+two). MiB: peak resident memory of dmsrun, of ONNX Runtime's process, and of that less what Python
+held before it made the session. Last lines: the goals, over models of at least 20 MFLOP and over
+the smaller ones. Models that cannot be compiled or run are listed with the reason. MODELS are
+folders with model.onnx and set0/. Needs a quiet machine."""
 import argparse
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
+from collections import namedtuple
+from math import exp, log
 from statistics import median
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'e2e'))
-from programs import Programs, dim_words, input_words, inputs_of, sets_of  # noqa: E402
+from programs import Failure, Programs, dim_words, input_words, inputs_of, sets_of  # noqa: E402
+
+MIB = 1 << 20
+LARGE_MFLOP = 20
+
+# One model at one number of threads; times in ms, memory in bytes.
+Cell = namedtuple('Cell', 'ratio ours theirs our_bytes their_bytes their_net_bytes')
 
 
 def iterations_for(seconds, one_ns):
     return max(3, min(200, round(seconds * 1e9 / max(one_ns, 1))))
 
 
+def resident_bytes(field):
+    """VmRSS or VmHWM of this process."""
+    for line in pathlib.Path('/proc/self/status').read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 def peer(model, folder, threads, iterations):
-    """Runs ONNX Runtime in this process; prints the median time of a run in ns."""
+    """Runs ONNX Runtime in this process; prints the median time of a run in ns, the peak of
+    resident memory and what was resident before the session was made."""
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    names = [name for name, _ in inputs_of(model)]
+    before = resident_bytes('VmRSS')
     session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
-    feed = {name: np.load(f'{folder}/input_{i}.npy')
-            for i, (name, _) in enumerate(inputs_of(model))}
+    feed = {name: np.load(f'{folder}/input_{i}.npy') for i, name in enumerate(names)}
     used = {i.name for i in session.get_inputs()}
     feed = {name: value for name, value in feed.items() if name in used}
     times = []
@@ -37,30 +59,72 @@ def peer(model, folder, threads, iterations):
         start = time.perf_counter_ns()
         session.run(None, feed)
         times.append(time.perf_counter_ns() - start)
-    print(round(median(times[2:])))
+    print(round(median(times[2:])), resident_bytes('VmHWM'), before)
 
 
-def peer_ns(model, folder, threads, iterations):
+def run_peer(model, folder, threads, iterations):
     words = [sys.executable, __file__, '--peer', model, folder, threads, iterations]
-    return int(subprocess.run([str(w) for w in words], capture_output=True, text=True,
-                              check=True).stdout)
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failure('ONNX Runtime: ' + (done.stderr.strip().splitlines() or ['?'])[-1])
+    return [int(word) for word in done.stdout.split()]
 
 
-def cell(programs, model, folder, threads, args):
-    """(ratio, our ms, their ms), each a median over the pairs."""
+def compile_resident(programs, model, folder):
+    """(plan, MFLOP of one inference)."""
     plan = programs.scratch / 'resident.plan'
-    programs.compile(model, plan, '--device-mem', '16GiB', '--host-mem', '8GiB',
-                     *dim_words(model, folder))
+    _, report = programs.compile(model, plan, '--device-mem', '16GiB', '--host-mem', '8GiB',
+                                 *dim_words(model, folder))
+    return plan, report['flops'] / 1e6
+
+
+def cell(programs, model, plan, folder, threads, args, field='median_ns'):
+    """`field` of dmsrun's report against the time of a run of ONNX Runtime."""
     inputs = input_words(model, folder)
 
     def ours(n):
         return programs.run(plan, '--model-dir', model.parent, *inputs, '--threads', threads,
-                            '--warmup', 2, '--iterations', n)['median_ns']
+                            '--warmup', 2, '--iterations', n)
 
-    n = iterations_for(args.seconds, ours(1))
-    pairs = [(ours(n), peer_ns(model, folder, threads, n)) for _ in range(args.pairs)]
-    return (median(a / b for a, b in pairs), median(a for a, _ in pairs) / 1e6,
-            median(b for _, b in pairs) / 1e6)
+    n = iterations_for(args.seconds, ours(1)['median_ns'])
+    pairs = [(ours(n), run_peer(model, folder, threads, n)) for _ in range(args.pairs)]
+    return Cell(median(a[field] / b[0] for a, b in pairs),
+                median(a[field] for a, _ in pairs) / 1e6, median(b[0] for _, b in pairs) / 1e6,
+                max(a['peak_rss_bytes'] for a, _ in pairs), max(b[1] for _, b in pairs),
+                max(b[1] - b[2] for _, b in pairs))
+
+
+def print_head(counts):
+    heads = (f'{f"x ORT, {t} thr.":>16}{"dmsrun ms":>11}{"ORT ms":>9}' for t in counts)
+    print(f'{"model":26}{"MFLOP":>8}' + ''.join(heads) +
+          f'{"dmsrun MiB":>12}{"ORT MiB":>9}{"net MiB":>9}')
+
+
+def print_row(name, mflop, cells):
+    times = ''.join(f'{c.ratio:16.2f}{c.ours:11.3f}{c.theirs:9.3f}' for c in cells)
+    memory = [max(getattr(c, field) for c in cells) / MIB
+              for field in ('our_bytes', 'their_bytes', 'their_net_bytes')]
+    print(f'{name:26}{mflop:8.1f}{times}{memory[0]:12.1f}{memory[1]:9.1f}{memory[2]:9.1f}',
+          flush=True)
+
+
+def print_goals(rows, counts):
+    """rows: (name, MFLOP, cells)."""
+    large = [row for row in rows if row[1] >= LARGE_MFLOP]
+    small = [row for row in rows if row[1] < LARGE_MFLOP]
+    for k, threads in enumerate(counts):
+        if large:
+            mean = exp(sum(log(cells[k].ratio) for _, _, cells in large) / len(large))
+            name, _, cells = max(large, key=lambda row: row[2][k].ratio)
+            print(f'{threads} thread(s), {len(large)} models of {LARGE_MFLOP} MFLOP and more: '
+                  f'geometric mean {mean:.2f}, largest {cells[k].ratio:.2f} ({name})')
+        if small:
+            name, _, cells = max(small, key=lambda row: row[2][k].ours - row[2][k].theirs)
+            print(f'{threads} thread(s), {len(small)} smaller models: at most '
+                  f'{cells[k].ours - cells[k].theirs:.3f} ms behind ({name})')
+    above = [name for name, _, cells in large
+             if any(c.our_bytes > c.their_bytes for c in cells)]
+    print('peak resident memory above that of ONNX Runtime: ' + (', '.join(above) or 'none'))
 
 
 def main():
@@ -75,15 +139,24 @@ def main():
     parser.add_argument('--seconds', type=float, default=2)
     args = parser.parse_args()
     counts = [int(t) for t in args.threads.split(',')]
-    heads = (f'{f"x ORT, {t} thr.":>16}{"dmsrun ms":>11}{"ORT ms":>9}' for t in counts)
-    print(f'{"model":22}' + ''.join(heads))
+    rows, refused = [], []
+    print_head(counts)
     with tempfile.TemporaryDirectory() as scratch:
         programs = Programs(args.build, scratch)
         for folder in args.models:
-            cells = (cell(programs, folder / 'model.onnx', sets_of(folder)[0], t, args)
-                     for t in counts)
-            print(f'{folder.name:22}' + ''.join(f'{r:16.2f}{a:11.2f}{b:9.2f}' for r, a, b in cells),
-                  flush=True)
+            model = folder / 'model.onnx'
+            try:
+                data = sets_of(folder)[0]
+                plan, mflop = compile_resident(programs, model, data)
+                cells = [cell(programs, model, plan, data, t, args) for t in counts]
+            except (Failure, IndexError, OSError) as failure:
+                refused.append(f'{folder.name}: {str(failure).strip().splitlines()[-1].strip()}')
+                continue
+            rows.append((folder.name, mflop, cells))
+            print_row(*rows[-1])
+    print_goals(rows, counts)
+    for line in refused:
+        print('left out: ' + line)
 
 
 if __name__ == '__main__':
