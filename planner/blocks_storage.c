@@ -21,8 +21,8 @@ static uint64_t useful_in(const dms_gather_piece *piece, uint64_t element_bytes)
 uint64_t dms_blocks_storage_bytes(const dms_source *source) {
     int64_t pitch[DMS_MAX_RANK], dense = 1;
     const dms_view *view = &source->view;
-    if (source->file == DMS_NONE)
-        return 0;
+    if (source->file == DMS_NONE) /* one repeated value may fill more than a home is worth */
+        return dms_view_bytes(view) > DMS_EMBEDDED_BYTES ? dms_view_bytes(view) : 0;
     if (source->is_packed)
         return (dms_view_bytes(view) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     for (uint32_t k = view->rank; k-- > 0;) {

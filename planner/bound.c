@@ -524,8 +524,8 @@ static dms_code add_total_row(dms_bound *b, dms_status *st) {
  *
  * and storage: all readings of a cycle fit into the period, sum of w + d >= sum of time x n.
  * Take any schedule, and of each gap the share n' that is read, the share h of its home on the
- * host: n' >= 1 - x - h. Then n = max(0, 1 - x - h) <= n' meets all three rows. In the bound z makes
- * room for every activation, for these could share their places; emit gives each one of its own. */
+ * host: n' >= 1 - x - h. Then n = max(0, 1 - x - h) <= n' meets all three rows. In the bound z
+ * makes room for every activation, for these could share their places; emit gives each its own. */
 static dms_code add_home_rows(dms_bound *b, dms_status *st) {
     double time = 0, homes = 0;
     for (uint32_t v = 0; v < b->n_classes; v++) {

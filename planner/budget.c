@@ -160,16 +160,19 @@ dms_code dms_budget_refuse(const dms_compiled *c, dms_status *st) {
                         "home there\n  give --host-mem %" PRIu64
                         " or more, or a larger --device-mem",
                         budget, have, floor, need, floor);
+    if (c->floor.host_bytes > 0)
+        return dms_fail(st, DMS_EBUDGET,
+                        "device budget of %" PRIu64 " bytes (%s) is below the floor of %" PRIu64
+                        " bytes (%s) at this host budget\n  weights that the host can neither hold "
+                        "nor read again must stay on the device\n  give --device-mem %" PRIu64
+                        " or more, or --host-mem %" PRIu64 " or more",
+                        budget, have, floor, need, floor, c->floor.host_bytes);
     const dms_node *node = &c->graph.node[c->steps.step[c->floor.step].node];
     (void)snprintf(label, sizeof label, "%.80s %.200s", node->op, node->name);
     list_tensors(c, tensors, sizeof tensors);
-    char host[80] = "";
-    if (c->floor.host_bytes > 0)
-        (void)snprintf(host, sizeof host, ", or --host-mem %" PRIu64 " or more",
-                       c->floor.host_bytes);
     return dms_fail(st, DMS_EBUDGET,
                     "device budget of %" PRIu64 " bytes (%s) is below the floor of %" PRIu64
                     " bytes (%s)\n  set by step %" PRIu32 ": %s, which needs at once%s\n"
-                    "  give --device-mem %" PRIu64 " or more, or --device-mem floor%s",
-                    budget, have, floor, need, c->floor.step, label, tensors, floor, host);
+                    "  give --device-mem %" PRIu64 " or more, or --device-mem floor",
+                    budget, have, floor, need, c->floor.step, label, tensors, floor);
 }

@@ -39,6 +39,17 @@ static uint32_t ring_blocks(const dms_compiled *c) {
     return c->profile.device_kind == DMS_DEVICE_CPU ? 0 : DMS_RING_BLOCKS;
 }
 
+/* Memory that the host part may have of what the machine has free: on the CPU device the arena of
+ * the device lies there as well, with at most the budget or all weights in it. */
+static uint64_t share_of_host(const dms_compiled *c) {
+    uint64_t device = c->device_budget;
+    if (c->profile.device_kind != DMS_DEVICE_CPU)
+        return c->host_budget;
+    if (device > c->steps.weights_bytes)
+        device = c->steps.weights_bytes;
+    return c->host_budget > device ? c->host_budget - device : 0;
+}
+
 /* Budgets in bytes; "floor" asks the placement first. */
 static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
                             dms_status *st) {
@@ -46,6 +57,8 @@ static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena
     c->host_budget =
         dms_size_bytes(options->host_mem, weights, c->profile.host_bytes, options->auto_host_bytes);
     c->device_budget = dms_size_bytes(options->device_mem, weights, c->profile.device_bytes, 0);
+    if (options->host_mem.kind == DMS_SIZE_AUTO)
+        c->host_budget = share_of_host(c);
     if (options->device_mem.kind != DMS_SIZE_FLOOR)
         return DMS_OK;
     const dms_place_options place = {

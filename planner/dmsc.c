@@ -14,10 +14,10 @@
 
 #include "planner/dims_from.h"
 #include "planner/dmsc.h"
-#include "schema/machine.h"
 #include "planner/profile_read.h"
 #include "planner/views.h"
 #include "runtime/check/check.h"
+#include "schema/machine.h"
 
 #define MOST_DIMS 256u
 
@@ -355,6 +355,19 @@ static dms_code write_views(const request *r, const view_input *in, dms_status *
     return write_view(r->problem, view_problem, in, st);
 }
 
+/* What `--host-mem auto` takes, and why. */
+static void ask_machine(request *r, char *note, size_t size) {
+    const dms_machine machine = dms_machine_read("");
+    r->compile.auto_host_bytes = dms_machine_free_bytes();
+    if (machine.left_bytes < machine.available_bytes)
+        (void)snprintf(note, size,
+                       "auto: the container's limit of %" PRIu64 " bytes leaves %" PRIu64 " bytes",
+                       machine.limit_bytes, machine.left_bytes);
+    else
+        (void)snprintf(note, size, "auto: this machine has %" PRIu64 " bytes available",
+                       machine.available_bytes);
+}
+
 static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
     progress p = {
         .err = r->to.err, .began_ns = now_ns(), .is_on = !r->quiet && isatty(STDERR_FILENO)};
@@ -365,8 +378,9 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
         DMS_TRY(dms_dims_from(r->dims_from, arena, &input, &r->compile.n_inputs, st));
         r->compile.input = input;
     }
+    char host_note[160] = "";
     if (r->compile.host_mem.kind == DMS_SIZE_AUTO)
-        r->compile.auto_host_bytes = dms_machine_free_bytes();
+        ask_machine(r, host_note, sizeof host_note);
     r->compile.progress = show_stage;
     r->compile.packing = show_packing;
     r->compile.progress_data = &p;
@@ -376,9 +390,12 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
     end_progress(&p);
     for (uint32_t i = 0; i < c->graph.n_warnings; i++)
         (void)fprintf(r->to.err, "dmsc: warning: %s\n", c->graph.warning[i]);
+    if (code == DMS_EBUDGET && host_note[0] != 0)
+        return dms_context(st, "--host-mem %s", host_note);
     if (code != DMS_OK)
         return code;
-    const dms_view_facts facts = {.compile_ms = (now_ns() - p.began_ns) / 1000000,
+    const dms_view_facts facts = {.host_note = host_note,
+                                  .compile_ms = (now_ns() - p.began_ns) / 1000000,
                                   .peak_rss_bytes = dms_machine_peak_rss(),
                                   .plan_path = r->compile.plan,
                                   .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};

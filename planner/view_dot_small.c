@@ -160,6 +160,7 @@ static void draw_load(picture *p, uint32_t load) {
     dms_text_add_name(&t, b->label);
     dms_text_add(&t, "<BR/>%s%s", dms_bytes_text(b->bytes, bytes),
                  is_input                        ? ""
+                 : l->is_read                    ? "  streamed, read from nvme"
                  : b->kind == DMS_PROBLEM_WEIGHT ? "  streamed, home host"
                                                  : "  comes back from the host");
     const bool is_late = row == l->due;

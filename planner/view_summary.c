@@ -37,14 +37,16 @@ static void print_bar(double share, int cells, bool utf8, FILE *out) {
         (void)fputs(i < full ? (utf8 ? "█" : "#") : (utf8 ? "·" : "."), out);
 }
 
-static void print_head(const dms_compiled *c, FILE *out) {
+static void print_head(const dms_compiled *c, const char *host_note, FILE *out) {
     char device[32], host[32], weights[32];
+    const bool has_note = host_note != NULL && host_note[0] != 0;
     (void)fprintf(out,
                   "profile %s (%s), device budget %" PRIu64 " bytes (%s), host budget %" PRIu64
-                  " bytes (%s)\n",
+                  " bytes (%s%s%s)\n",
                   c->profile.name, c->profile.device_kind == DMS_DEVICE_CPU ? "cpu" : "cuda",
                   c->device_budget, dms_bytes_text(c->device_budget, device), c->host_budget,
-                  dms_bytes_text(c->host_budget, host));
+                  dms_bytes_text(c->host_budget, host), has_note ? "; " : "",
+                  has_note ? host_note : "");
     (void)fprintf(out, "%s: %" PRIu32 " steps, %" PRIu32 " blocks, %s of weights\n\n",
                   c->graph.model_file, c->steps.n_steps, c->blocks.problem.n_tensors,
                   dms_bytes_text(c->steps.weights_bytes, weights));
@@ -153,7 +155,7 @@ static void print_candidates(const dms_compiled *c, bool utf8, FILE *out) {
 
 void dms_view_summary(const dms_compiled *c, const dms_view_facts *facts, FILE *out) {
     char text[32];
-    print_head(c, out);
+    print_head(c, facts->host_note, out);
     print_verdict(c, facts->utf8, out);
     print_queues(c, facts->utf8, out);
     print_candidates(c, facts->utf8, out);

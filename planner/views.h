@@ -27,6 +27,7 @@ typedef struct dms_view_facts {
     int64_t compile_ms;
     uint64_t peak_rss_bytes;
     const char *plan_path; /* NULL = none written */
+    const char *host_note; /* where the host budget comes from; NULL or "": given, or the profile */
     bool utf8;             /* the terminal shows more than ASCII */
 } dms_view_facts;
 

@@ -65,6 +65,17 @@ static void what_lies_in_the_plan_is_never_read(void **state) {
     assert_int_equal(dms_blocks_storage_bytes(&source), 0);
 }
 
+static void a_repeated_value_is_made_again_at_the_rate_of_storage(void **state) {
+    (void)state;
+    const float one = 1;
+    dms_source source = {
+        .file = DMS_NONE, .embedded = (const uint8_t *)&one, .n_embedded = sizeof one};
+    source.view.dtype = DMS_DTYPE_F32;
+    source.view.rank = 2; /* pitches of 0 */
+    source.view.dim[0] = source.view.dim[1] = 1024;
+    assert_int_equal(dms_blocks_storage_bytes(&source), 4 << 20);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_dense_cell_takes_its_pages),
@@ -73,6 +84,7 @@ int main(void) {
         cmocka_unit_test(far_short_runs_cost_a_page_each),
         cmocka_unit_test(walks_of_very_many_pieces_are_charged_like_their_beginning),
         cmocka_unit_test(what_lies_in_the_plan_is_never_read),
+        cmocka_unit_test(a_repeated_value_is_made_again_at_the_rate_of_storage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -296,7 +296,7 @@ static void at_the_host_floor_there_is_a_plan_and_below_it_none(void **state) {
 static void the_storage_sets_the_pace_where_it_is_slow(void **state) {
     (void)state;
     /* Six weights of 64 units, steps of 10 ns, 64 ns to read one and 64 to copy it. The device holds
-     * three, the host the two places of the ring: three or four are read in every turn. */
+     * three, the host two places of the ring: three or four are read in every turn. */
     problem_case c;
     weights(&c, 6, (const uint64_t[]){64, 64, 64, 64, 64, 64});
     const dms_place_options options = {.device_budget = 192 * UNIT, .host_budget = 128 * UNIT};
