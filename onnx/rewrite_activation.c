@@ -38,9 +38,10 @@ static void collect(const dms_rewriter *rw, uint32_t id, uint32_t depth, factors
     f->n++;
 }
 
-/* Exporters round constants to f32 or f16. */
-static bool is_near(double value, double wanted) {
-    return fabs(value - wanted) <= 1e-3 * fabs(wanted);
+/* Exporters round constants to the type of `like`: half a unit of a bf16 is 0.2 %. */
+static bool is_near(const dms_rewriter *rw, uint32_t like, double value, double wanted) {
+    const bool is_brain = rw->graph->tensor[like].dtype == DMS_DTYPE_BF16;
+    return fabs(value - wanted) <= (is_brain ? 2e-3 : 1e-3) * fabs(wanted);
 }
 
 /* What 1 is added to, else DMS_NONE. */
@@ -76,7 +77,7 @@ static bool is_scaled_cube(const dms_rewriter *rw, uint32_t id, uint32_t x) {
             return false;
         exponent += one;
     }
-    return f.n <= MOST_FACTORS && exponent == 3 && is_near(f.number, 0.044715);
+    return f.n <= MOST_FACTORS && exponent == 3 && is_near(rw, x, f.number, 0.044715);
 }
 
 /* `id` is x + 0.044715 x^3. */
@@ -96,11 +97,11 @@ static const char *gelu_of(const dms_rewriter *rw, uint32_t id, uint32_t x) {
     const dms_node *tanh_node = dms_made_by(rw, inner, "Tanh");
     double scale = 1;
     if (erf_node != NULL && dms_unscale(rw, erf_node->in[0], &scale) == x)
-        return is_near(scale, 0.70710678) ? "none" : NULL;
+        return is_near(rw, x, scale, 0.70710678) ? "none" : NULL;
     scale = 1;
     if (tanh_node == NULL || !is_cubic(rw, dms_unscale(rw, tanh_node->in[0], &scale), x))
         return NULL;
-    return is_near(scale, 0.79788456) ? "tanh" : NULL;
+    return is_near(rw, x, scale, 0.79788456) ? "tanh" : NULL;
 }
 
 /* Replaces a node by one with one input. */
@@ -128,7 +129,7 @@ dms_code dms_match_gelu(dms_rewriter *rw, uint32_t id, bool *out_done, dms_statu
     if (strcmp(node->op, "Mul") != 0 || node->is_gone)
         return DMS_OK;
     collect(rw, node->out[0], 0, &f);
-    if (f.n != 2 || !is_near(f.number, 0.5))
+    if (f.n != 2 || !is_near(rw, node->out[0], f.number, 0.5))
         return DMS_OK;
     for (uint32_t side = 0; side < 2; side++) {
         const uint32_t x = f.tensor[side];
