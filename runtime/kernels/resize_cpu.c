@@ -58,12 +58,13 @@ typedef struct axis {
     int64_t in, out;
     float scale, begin, end;
     const dms_call *call;
+    int64_t inner; /* of the last axis: columns that follow each of its positions, see `joined` */
 } axis;
 
 static axis axis_of(const dms_call *call, uint32_t k) {
     const double *f = call->f + DMS_RESIZE_AXES + 3 * k;
-    return (axis){call->view[0].dim[k], call->view[1].dim[k], (float)f[0],
-                  (float)f[1],          (float)f[2],          call};
+    return (axis){
+        call->view[0].dim[k], call->view[1].dim[k], (float)f[0], (float)f[1], (float)f[2], call, 1};
 }
 
 /* Where output `at` lies among the inputs:
@@ -175,14 +176,17 @@ typedef struct strip {
 /* Fills the tables of the last axis from `column` on, as many columns as fit. */
 static strip load_strip(const axis *a, int64_t column, resize_scratch *s) {
     strip z = {.column = column, .taps = 1};
-    for (int64_t j = 0; j < DMS_STRIP && column + j < a->out; j++) {
-        taps_of(a, column + j, &s->one);
+    const int64_t inner = a->inner, columns = a->out * inner;
+    for (int64_t j = 0; j < DMS_STRIP && column + j < columns; j++) {
+        taps_of(a, (column + j) / inner, &s->one);
         z.taps = s->one.n > z.taps ? s->one.n : z.taps;
     }
     const int64_t room = TABLE / z.taps < DMS_STRIP ? TABLE / z.taps : DMS_STRIP;
-    z.n = a->out - column < room ? a->out - column : room;
+    z.n = columns - column < room ? columns - column : room;
     for (int64_t j = 0; j < z.n; j++) {
-        taps_of(a, column + j, &s->one);
+        taps_of(a, (column + j) / inner, &s->one);
+        for (int64_t k = 0; k < s->one.n; k++)
+            s->one.at[k] = s->one.at[k] * inner + (column + j) % inner;
         s->is_outside[j] = s->one.is_outside;
         for (int64_t k = 0; k < z.taps; k++) {
             const bool exists = k < s->one.n;
@@ -432,10 +436,63 @@ static int64_t rows_of_part(const dms_view *y) {
     return y->dim[y->rank - 1] < WORTH ? WORTH / y->dim[y->rank - 1] : 1;
 }
 
+/* Channels that stand last and keep their number are part of the row: a picture [h, w, 3] is resized
+ * as rows of 3 w columns, of which three follow each position. */
+enum { MOST_CHANNELS = 64 };
+
+/* Whether every position of an axis is the input of the same number, and nothing else: cubic
+ * filters reach further, with weights of 0. */
+static bool is_kept(const axis *a) {
+    taps one;
+    if (a->in != a->out || a->in > MOST_CHANNELS)
+        return false;
+    for (int64_t at = 0; at < a->in; at++) {
+        taps_of(a, at, &one);
+        float weight = 0.0f;
+        for (int64_t k = 0; k < one.n; k++) {
+            if (one.at[k] != at && one.weight[k] != 0.0f)
+                return false;
+            weight += one.at[k] == at ? one.weight[k] : 0.0f;
+        }
+        if (weight != 1.0f || one.is_outside)
+            return false;
+    }
+    return true;
+}
+
+/* A call whose last axis is resized, and that axis. */
+typedef struct joined {
+    dms_call call;
+    dms_view view[2];
+    axis last;
+} joined;
+
+static void join_channels(const dms_call *call, joined *out) {
+    const dms_view *x = &call->view[0], *y = &call->view[1];
+    const uint32_t last = y->rank - 1;
+    out->call = *call;
+    out->last = axis_of(call, last);
+    if (last == 0 || x->pitch[last - 1] != x->dim[last] * x->pitch[last] ||
+        y->pitch[last - 1] != y->dim[last] * y->pitch[last] || !is_kept(&out->last))
+        return;
+    const int64_t inner = y->dim[last];
+    out->last = axis_of(call, last - 1);
+    out->last.inner = inner;
+    for (uint32_t k = 0; k < 2; k++) {
+        out->view[k] = call->view[k];
+        out->view[k].rank = last;
+        out->view[k].dim[last - 1] *= inner;
+        out->view[k].pitch[last - 1] = call->view[k].pitch[last];
+    }
+    out->call.view = out->view;
+}
+
 static uint64_t resize_parts(const dms_call *call) {
-    const dms_view *y = &call->view[1];
-    if (dms_view_count(y) == 0)
+    joined it;
+    if (dms_view_count(&call->view[1]) == 0)
         return 0;
+    join_channels(call, &it);
+    const dms_view *y = &it.call.view[1];
     const int64_t rows = rows_of_part(y);
     return (uint64_t)((rows_of(y) + rows - 1) / rows);
 }
@@ -452,21 +509,24 @@ static int64_t load_row(const dms_call *call, int64_t row, resize_scratch *s) {
     return at;
 }
 
-static void resize_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
-    const dms_view *y = &job->call->view[1];
-    resize_scratch *s = job->scratch;
+static void resize_run(const dms_cpu_job *whole, uint64_t first, uint64_t end) {
+    resize_scratch *s = whole->scratch;
+    dms_cpu_job job = *whole;
+    joined it;
     if (first == end)
         return;
+    join_channels(whole->call, &it);
+    job.call = &it.call;
+    const dms_view *y = &it.call.view[1];
     const int64_t rows = rows_of_part(y), all = rows_of(y);
-    const axis last = axis_of(job->call, y->rank - 1);
-    for (int64_t column = 0; column < last.out;) {
-        const strip z = load_strip(&last, column, s);
+    for (int64_t column = 0; column < it.last.out * it.last.inner;) {
+        const strip z = load_strip(&it.last, column, s);
         s->moved = NULL;
         memset(s->known, 0, sizeof s->known);
         s->oldest = 0;
         for (int64_t row = (int64_t)first * rows; row < (int64_t)end * rows && row < all; row++) {
-            const int64_t at = load_row(job->call, row, s);
-            run_strip(job, &z, at, s);
+            const int64_t at = load_row(&it.call, row, s);
+            run_strip(&job, &z, at, s);
         }
         column += z.n;
     }

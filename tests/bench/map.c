@@ -279,6 +279,13 @@ static void windows(void) {
     r.i[0] = 1;
     r.i[1] = 0;
     run(&r);
+    bench p = {.name = "resize linear, u8 240 x 250 x 3",
+               .call = {DMS_K_RESIZE, 1, 1, 5, 11, 0, 0, 0},
+               .i = {1, 0, 2, 0, 1},
+               .f = {-0.75, 0, 0.9333333, 0, 1, 0.9333333, 0, 1, 1, 0, 1}};
+    p.view[0] = dense(DMS_DTYPE_U8, DIMS(240, 250, 3));
+    p.view[1] = dense(DMS_DTYPE_U8, DIMS(224, 233, 3));
+    run(&p);
     bench pad = {.name = "pad 172 x 216 x 1 at the end", .call = {DMS_K_PAD, 1, 1, 6, 0, 0, 0, 0}};
     pad.view[0] = F32(1, 172, 216, 1);
     pad.view[0].pitch[1] = 309;

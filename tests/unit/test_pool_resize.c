@@ -286,6 +286,42 @@ static void large_resizes_split_into_equal_parts(void **state) {
         }
 }
 
+/* A picture of 7 x 11 pixels and 3 channels becomes 5 x 17: channels last (joined with the columns)
+ * or channels first (an outer axis), bytes or floats, every mode. */
+static void channels_are_resized_alike_wherever_they_stand(void **state) {
+    (void)state;
+    const int64_t modes[4][5] = {
+        {0, 3, 2, 0, 0}, {1, 0, 0, 0, 0}, {1, 0, 0, 0, 1}, {2, 0, 0, 0, 1}};
+    const dms_dtype types[2] = {DMS_DTYPE_F32, DMS_DTYPE_U8};
+    const int64_t x[2][3] = {{7, 11, 3}, {3, 7, 11}}, y[2][3] = {{5, 17, 3}, {3, 5, 17}};
+    const double size[3] = {5.0 / 7, 17.0 / 11, 1};
+    for (int k = 0; k < 8; k++) {
+        call_case c[2];
+        for (int first = 0; first < 2; first++) {
+            double f[11] = {-0.75, 0};
+            for (int axis = 0; axis < 3; axis++) {
+                f[2 + 3 * axis] = size[first ? (axis + 2) % 3 : axis];
+                f[4 + 3 * axis] = 1;
+            }
+            call_begin(&c[first], DMS_K_RESIZE, 7);
+            call_in(&c[first], types[k / 4], 3, x[first]);
+            call_out(&c[first], types[k / 4], 3, y[first]);
+            call_params(&c[first], 5, modes[k % 4], 11, f);
+        }
+        const uint32_t bytes = dms_dtype_bytes(types[k / 4]);
+        for (int64_t e = 0; e < 7 * 11 * 3; e++) /* the same picture */
+            memcpy((char *)c[1].data[0] + (e % 3 * 77 + e / 3) * bytes,
+                   (const char *)c[0].data[0] + e * bytes, bytes);
+        call_runs_alike(&c[0]);
+        call_runs_alike(&c[1]);
+        for (int64_t e = 0; e < 5 * 17 * 3; e++)
+            assert_memory_equal((const char *)c[1].data[1] + (e % 3 * 85 + e / 3) * bytes,
+                                (const char *)c[0].data[1] + e * bytes, bytes);
+        call_free(&c[0]);
+        call_free(&c[1]);
+    }
+}
+
 static void wrong_resizes_are_refused(void **state) {
     (void)state;
     call_case c;
@@ -316,6 +352,7 @@ int main(void) {
         cmocka_unit_test(a_crop_beyond_the_image_is_extrapolated),
         cmocka_unit_test(bytes_are_moved_or_cut_off),
         cmocka_unit_test(large_resizes_split_into_equal_parts),
+        cmocka_unit_test(channels_are_resized_alike_wherever_they_stand),
         cmocka_unit_test(wrong_resizes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
