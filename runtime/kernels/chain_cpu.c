@@ -1,4 +1,4 @@
-/* chain_cpu.c - runs chains strip by strip.
+/* chain_cpu.c - runs chains strip by strip; UNARY, BINARY and CAST are chains of one instruction.
  *
  *     memory      x x x x x x x x x x | x x x x        r r r r r r r r | ...
  *                 512 elements: a strip in L1, or the memory itself where it already is one
@@ -60,6 +60,19 @@ static bool is_full(dms_dtype dtype) {
     return dms_class_is_storage(dtype) || dtype == DMS_DTYPE_BOOL;
 }
 
+/* A power may have two types: it is computed in the base's, but in f64 where an integer base has a
+ * float exponent or the exponent is f64. */
+static dms_map_task power_task(dms_dtype base, dms_dtype exponent) {
+    const bool is_real =
+        exponent == DMS_DTYPE_F64 || (dms_dtype_is_integer(base) && dms_dtype_is_float(exponent));
+    const dms_dtype in = is_real ? DMS_DTYPE_F64 : base;
+    return (dms_map_task){
+        .n_in = 2,
+        .convert_in = {DMS_ISA(dms_map_cast)(base, in), DMS_ISA(dms_map_cast)(exponent, in)},
+        .apply = DMS_ISA(dms_map_binary)(DMS_FN_POW, dms_class_of(in)),
+        .convert_out = DMS_ISA(dms_map_cast)(in, base)};
+}
+
 /* The task of instruction j; the result of the last one is rounded by its store. */
 static void open_op(dms_chain_runner *r, uint32_t j) {
     const dms_chain_op *op = &r->chain.op[j];
@@ -71,7 +84,7 @@ static void open_op(dms_chain_runner *r, uint32_t j) {
         task.p[0] = op->real < r->chain.n_reals ? r->chain.real[op->real] : 0.0;
         task.p[1] = op->real + 1u < r->chain.n_reals ? r->chain.real[op->real + 1u] : 0.0;
     } else if (op->kind == DMS_CHAIN_BINARY && op->fn == DMS_FN_POW) {
-        task = DMS_ISA(dms_map_power)(dtype[op->src[0]], dtype[op->src[1]]);
+        task = power_task(dtype[op->src[0]], dtype[op->src[1]]);
     } else if (op->kind == DMS_CHAIN_BINARY) {
         task.n_in = 2;
         task.apply = DMS_ISA(dms_map_binary)(op->fn, class);
@@ -132,11 +145,26 @@ static void open_lies(dms_chain_runner *r) {
     }
 }
 
+/* One function over operands that all are dense strips: no registers, so no strips are needed. */
+static bool is_plain(const dms_chain_runner *r) {
+    const dms_map_task *task = &r->task[0];
+    bool is = r->chain.n_ops == 1 && !r->chain.has_result &&
+              r->chain.op[0].kind <= DMS_CHAIN_BINARY && task->convert_out == NULL &&
+              task->convert_in[0] == NULL && task->convert_in[1] == NULL;
+    for (uint32_t k = 0; k < r->n_walk && is; k++) {
+        const dms_dtype dtype = r->job->call->view[r->n_own + k].dtype;
+        is = r->lie[k].is_flat && r->lie[k].pitch == 1 && r->lie[k].period == r->walk.count &&
+             (dms_class_is_storage(dtype) || (dtype == DMS_DTYPE_BOOL && k + 1 == r->n_walk));
+    }
+    return is;
+}
+
 void DMS_ISA(dms_chain_open)(const dms_cpu_job *job, dms_chain_runner *out) {
     const dms_call *call = job->call;
     dms_status ignored;
     out->job = job;
-    if (dms_chain_read(call, &out->chain, &ignored) != DMS_OK)
+    if (!dms_chain_of_call(call, &out->chain) &&
+        dms_chain_read(call, &out->chain, &ignored) != DMS_OK)
         out->chain.n_ops = 0; /* never: the call was checked */
     const uint32_t n = out->chain.n_in - (out->chain.has_result ? 1 : 0);
     const dms_view *view[DMS_WALK_OPERANDS];
@@ -153,6 +181,7 @@ void DMS_ISA(dms_chain_open)(const dms_cpu_job *job, dms_chain_runner *out) {
             open_constant(out, j);
         else
             open_op(out, j);
+    out->is_plain = is_plain(out);
 }
 
 /* --- memory and strips */
@@ -325,6 +354,8 @@ static int64_t strip_length(const dms_chain_runner *r, const dms_walk_at *at, in
                             int64_t left) {
     const int64_t run = dms_walk_run(&r->walk, at);
     int64_t n = DMS_STRIP;
+    if (r->is_plain)
+        return left;
     if (run >= SHORT_RUN)
         n = run < n ? run : n;
     else
@@ -336,16 +367,23 @@ void DMS_ISA(dms_chain_run)(dms_chain_runner *runner, int64_t first, int64_t n,
                             const void *result) {
     const dms_walk *walk = &runner->walk;
     const uint32_t size = runner->chain.has_result ? dms_dtype_bytes(runner->chain.dtype[0]) : 0;
-    for (int64_t done = 0, some; done < n; done += some) {
-        dms_walk_at at;
-        dms_walk_seek(walk, first + done, &at);
-        some = strip_length(runner, &at, first + done, n - done);
+    dms_walk_at at;
+    if (n > 0)
+        dms_walk_seek(walk, first, &at);
+    for (int64_t done = 0; done < n;) {
+        const int64_t run = dms_walk_run(walk, &at);
+        const int64_t some = strip_length(runner, &at, first + done, n - done);
         run_strip(runner, &at, first + done, some,
                   result == NULL ? NULL : (const char *)result + done * (int64_t)size);
+        done += some;
+        if (some < run)
+            dms_walk_next(walk, &at, some);
+        else if (done < n)
+            dms_walk_seek(walk, first + done, &at);
     }
 }
 
-/* --- DMS_K_CHAIN */
+/* --- DMS_K_CHAIN, and the kernels that are chains of one instruction */
 
 static uint64_t chain_parts(const dms_call *call) {
     const int64_t count = dms_view_count(&call->view[call->n_in]);
@@ -361,4 +399,9 @@ static void run_chain(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     DMS_ISA(dms_chain_run)(&runner, start, (stop < count ? stop : count) - start, NULL);
 }
 
-const dms_cpu_kernel DMS_ISA(dms_cpu_chain) = {DMS_K_CHAIN, chain_parts, run_chain};
+#define KERNEL(name, ID)                                                                           \
+    const dms_cpu_kernel DMS_ISA(dms_cpu_##name) = {ID, chain_parts, run_chain};
+KERNEL(chain, DMS_K_CHAIN)
+KERNEL(unary, DMS_K_UNARY)
+KERNEL(binary, DMS_K_BINARY)
+KERNEL(cast, DMS_K_CAST)

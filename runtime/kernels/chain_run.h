@@ -37,6 +37,7 @@ typedef struct dms_chain_runner {
     uint32_t n_walk;      /* operands of the walk */
     int64_t short_period; /* the longest period of any operand that fits a strip; 1 = none */
     dms_chain_lie lie[DMS_CHAIN_OPERANDS + 1]; /* per operand of the walk */
+    bool is_plain; /* one function over dense strips: any number of elements at once */
     dms_map_task task[DMS_CHAIN_OPS];
     bool is_rounded[DMS_CHAIN_OPS];       /* the result must pass through its memory type */
     const void *value[DMS_CHAIN_VALUES];  /* the strip of each value at hand */

@@ -43,7 +43,4 @@ typedef struct dms_map_task {
     double p[2];
 } dms_map_task;
 
-/* The task of POW for these types of base and exponent. */
-dms_map_task DMS_ISA(dms_map_power)(dms_dtype base, dms_dtype exponent);
-
 #endif
