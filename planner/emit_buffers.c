@@ -89,7 +89,8 @@ static dms_code add_residency_buffers(dms_emitter *e, dms_status *st) {
         const dms_block *block = &blocks->block[res->tensor];
         const dms_problem_kind kind = blocks->problem.tensors[res->tensor].kind;
         const bool is_computed = kind == DMS_PROBLEM_ACTIVATION || kind == DMS_PROBLEM_OUTPUT;
-        if (is_computed && res->gap == DMS_PLACE_PRODUCED)
+        const bool is_split = e->plan->tensor[block->last].is_split;
+        if (is_computed && !is_split && res->gap == DMS_PLACE_PRODUCED)
             DMS_TRY(add_produced(e, block, res->offset, st));
         else
             DMS_TRY(add_device_buffer(e, block->last, block->cell, res->offset,

@@ -116,6 +116,13 @@ static dms_code make_in(dms_emitter *e, dms_status *st) {
     return DMS_OK;
 }
 
+/* The buffer that a block is produced in: of its newest version, or of its cell. */
+static uint32_t produced_buffer(const dms_emitter *e, uint32_t block) {
+    const dms_problem_tensor *t = &e->in->blocks->problem.tensors[block];
+    const uint32_t of_cell = e->residency_buffer[e->residency_of[t->first_touch]];
+    return of_cell != DMS_NONE ? of_cell : e->produced_buffer[e->in->blocks->block[block].last];
+}
+
 /* A save is a copy to the host where the block comes back, a copy to the user where it leaves, or
  * both, in this order. */
 static dms_code make_out(dms_emitter *e, dms_status *st) {
@@ -128,7 +135,7 @@ static dms_code make_out(dms_emitter *e, dms_status *st) {
     for (uint32_t s = 0; s < d->n_saves; s++) {
         const dms_place_save *save = &d->saves[s];
         const uint32_t last = e->in->blocks->block[save->tensor].last;
-        const uint32_t from = e->produced_buffer[last];
+        const uint32_t from = produced_buffer(e, save->tensor);
         const uint32_t port = port_of(e->plan->output, e->plan->n_outputs, last);
         if (e->host_buffer[save->tensor] != DMS_NONE) {
             cmd[n] = dms_emit_new_cmd(DMS_CMD_COPY);

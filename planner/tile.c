@@ -205,10 +205,27 @@ static int32_t grid_operand(const dms_tiling *t, const dms_lowered_call *low) {
     return -1;
 }
 
+/* Bytes of an output cell from which on it leaves by itself: below, a copy more costs as much as
+ * the memory of the whole is worth. */
+#define LEAVING_CELL_BYTES (1u << 20)
+
+/* A result that only the caller reads may leave cell by cell: then no more than a cell of it has to
+ * be on the device. */
+static bool leaves_by_cell(const dms_tiling *t, uint32_t storage, const dms_plan_tensor *plan) {
+    bool is_output = false;
+    for (uint32_t k = 0; k < t->graph->n_outputs; k++)
+        is_output = is_output || t->lowered->output[k] == storage;
+    dms_plan_tensor split = *plan;
+    split.is_split = true;
+    return is_output && t->plan[storage].n_uses == 1 && dms_plan_cells(plan) > 1 &&
+           dms_plan_buffer_bytes(&split, 0) >= LEAVING_CELL_BYTES;
+}
+
 /* Emits the steps of a call that is cut like the weight of operand `by`.
  *
  *   weight    | cell 0 | cell 1 | cell 2 |      one block each, loaded and dropped by itself
- *   output    | cell 0 | cell 1 | cell 2 |      cut alike: step c writes its cell c
+ *   output    | cell 0 | cell 1 | cell 2 |      cut alike: step c writes its cell c, a part of the
+ *                                               whole or a block that leaves by itself
  *   others    |        whole             |      read by every step
  *
  * `width` counts positions of the cut, of which a cell of operand k has width / unit[k] entries. */
@@ -226,6 +243,7 @@ static dms_code add_cells(dms_tiling *t, const dms_lowered_call *low, const dms_
         plan->stored = call->view[k];
         plan->cell_axis = (uint32_t)cut.axis[k];
         plan->cell_len = width / cut.unit[k];
+        plan->is_split = leaves_by_cell(t, low->operand[k].tensor, plan);
         from_cell[k] = true;
     }
     dms_view view[DMS_MAX_OPERANDS];
@@ -236,9 +254,11 @@ static dms_code add_cells(dms_tiling *t, const dms_lowered_call *low, const dms_
         dms_call part;
         if (!dms_call_slice(call, &cut, first, end, from_cell, view, param, &part))
             return dms_fail(st, DMS_EINTERNAL, "cell %" PRIu32 " cannot be cut", cell);
-        /* a cell is dense by itself, whatever the pitch of the whole weight */
-        if (!dms_view_dense(view[by].dtype, view[by].rank, view[by].dim, &view[by]))
-            return dms_fail(st, DMS_EINTERNAL, "cell %" PRIu32 " is too large", cell);
+        /* a cell that is a block is dense, whatever the pitch of the whole */
+        for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
+            if (t->out->tensor[operand[k].tensor].plan.is_split &&
+                !dms_view_dense(view[k].dtype, view[k].rank, view[k].dim, &view[k]))
+                return dms_fail(st, DMS_EINTERNAL, "cell %" PRIu32 " is too large", cell);
         for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
             if (from_cell[k]) {
                 operand[k].first = cell;
