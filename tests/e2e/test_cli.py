@@ -355,6 +355,26 @@ def predicted_and_measured_traces_have_the_same_lanes_and_names(b):
 
 
 @test
+def readings_from_storage_have_a_lane_beside_compute(b):
+    out = [b.scratch / 'p.json', b.scratch / 'm.json']
+    plan = b.mlp.parent / 'storage.plan'
+    _, report = b.compile(b.mlp, plan, *MLP, '--device-mem', '25%', '--host-mem', '25%',
+                          '--trace', out[0])
+    b.dmsrun(plan, '--iterations', '4', '--trace', out[1])
+    for trace in out:
+        lanes, events = lanes_of(trace)
+        need(len(lanes['load']) > 3 and len(lanes['in']) > 3, 'nothing was read from storage')
+        need(all(e['args']['bytes'] > 0 for e in lanes['load']), 'a reading of no bytes')
+    lanes, events = lanes_of(out[0])
+    seams = [e['ts'] * 1000 for e in events if e['ph'] == 'i']
+    need(abs(seams[2] - seams[1] - report['period_ns']) <= 0.02 * report['period_ns'],
+         f'period {report["period_ns"]}, seams at {seams}')
+    overlap = sum(max(0, min(a['ts'] + a['dur'], c['ts'] + c['dur']) - max(a['ts'], c['ts']))
+                  for a in lanes['load'] for c in lanes['compute'])
+    need(overlap > 0, 'no reading runs beside a step')
+
+
+@test
 def the_problem_is_dumped_as_numbers(b):
     path = b.scratch / 'problem.json'
     b.dmsc(b.encoder, *ENCODER, '--dump-problem', path)
