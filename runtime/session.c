@@ -229,7 +229,8 @@ static dms_code prologue(dms_session *s, dms_status *st) {
         .verify_weights = s->options.verify_weights,
         .random_weights = s->options.random_weights,
         .random_seed = s->options.random_seed,
-        .cancel = &s->cancel};
+        .cancel = &s->cancel,
+        .stop = &s->is_stopped};
     dms_status error;
     if (dms_storage_open(s->plan, &options, &s->arena, &s->storage, &error) != DMS_OK)
         return fail_session(s, &error, st);

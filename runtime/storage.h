@@ -23,7 +23,8 @@ typedef struct dms_storage_options {
     bool verify_weights;   /* every byte, not samples */
     bool random_weights;   /* make up what was missing when the plan was made */
     uint64_t random_seed;
-    const atomic_int *cancel; /* looked at between files; NULL: never */
+    const atomic_int *cancel; /* looked at between files and between reads; NULL: never */
+    const atomic_int *stop;   /* looked at between reads: nobody wants the block any more */
 } dms_storage_options;
 
 /* How bytes came from storage so far. */

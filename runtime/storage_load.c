@@ -122,8 +122,10 @@ static void submit(load *l, flight *f) {
 
 /* False where the load has failed, or somebody wants the run to end. */
 static bool may_go_on(load *l) {
-    const atomic_int *cancel = l->storage->options.cancel;
-    if (l->code == DMS_OK && cancel != NULL && atomic_load(cancel) != 0)
+    const dms_storage_options *o = &l->storage->options;
+    const bool is_over = (o->cancel != NULL && atomic_load(o->cancel) != 0) ||
+                         (o->stop != NULL && atomic_load(o->stop) != 0);
+    if (l->code == DMS_OK && is_over)
         l->code = dms_fail(l->st, DMS_ECANCELLED, "interrupted");
     return l->code == DMS_OK;
 }

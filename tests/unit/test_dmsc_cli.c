@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,9 +50,9 @@ static void path_of(const cli_case *c, const char *name, char out[200]) {
 }
 
 static void cli_end(cli_case *c) {
-    static const char *const MADE[] = {"p.plan",     "p.plan.consts", "q.plan",     "out.json",
-                                       "out.dot",    "in.json",       "stdout.txt", "stderr.txt",
-                                       "trace.json", "curve.csv"};
+    static const char *const MADE[] = {"p.plan",     "p.plan.consts", "q.plan",       "out.json",
+                                       "out.dot",    "in.json",       "stdout.txt",   "stderr.txt",
+                                       "trace.json", "curve.csv",     "model.dmspack"};
     char path[200];
     for (size_t i = 0; i < sizeof MADE / sizeof MADE[0]; i++) {
         path_of(c, MADE[i], path);
@@ -181,10 +182,10 @@ static void help_and_version_win_over_everything_behind_them(void **state) {
 static void the_help_names_every_option(void **state) {
     (void)state;
     static const char *const OPTION[] = {
-        "-o PLAN",    "--device-mem",    "--host-mem", "--profile",      "--dim",
-        "--exact",    "--dot",           "--json",     "--dump",         "--verify",
-        "--list-ops", "--list-profiles", "--version",  "--dump-problem", "--help",
-        "-q, -v",     "--trace",         "--explain",  "--curve",        "--dims-from"};
+        "-o PLAN",   "--device-mem",   "--host-mem", "--profile", "--dim",      "--exact",
+        "--dot",     "--json",         "--dump",     "--verify",  "--list-ops", "--list-profiles",
+        "--version", "--dump-problem", "--help",     "-q, -v",    "--trace",    "--explain",
+        "--curve",   "--dims-from",    "--pack DIR"};
     cli_case it, *c = &it;
     cli_begin(c);
     succeeds(c, "--help");
@@ -499,6 +500,46 @@ static void exact_reaches_a_plan_that_is_no_slower(void **state) {
     cli_end(c);
 }
 
+static void packed_weights_are_told_of_and_written_once(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    succeeds(c, "M --dim rows=8 -o p.plan --pack .");
+    says(c, "  ./model.dmspack written, 196 KiB\n"); /* 192 KiB of weights, the last page */
+    assert_true(exists(c, "model.dmspack"));
+    succeeds(c, "M --dim rows=8 -o q.plan --pack=./ --json out.json");
+    says(c, "  ./model.dmspack holds the packed weights already, 196 KiB\n");
+    char json[65536];
+    (void)slurp(c, "out.json", json, sizeof json);
+    json_t *root = json_loads(json, 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(root, "packed_bytes")), WEIGHTS + 4096);
+    json_decref(root);
+    succeeds(c, "--verify p.plan M");
+    succeeds(c, "--dump p.plan");
+    says(c, "packed in file 1 + 0");
+    says(c, "packed 'model.dmspack' 200704 bytes");
+    refuses(c, "M --dim rows=8 -o p.plan --pack nosuch", DMS_EIO, "nosuch/model.dmspack");
+    refuses(c, "M --dim rows=8 -o ./model.dmspack --pack .", DMS_EUSAGE, "cannot be the plan and");
+    cli_end(c);
+}
+
+/* The limit would end the program by a signal if it were not told otherwise. */
+static void a_packed_file_that_cannot_be_written_whole_is_not_there(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    struct rlimit before, small;
+    cli_begin(c);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){100000, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    refuses(c, "M --dim rows=8 -o p.plan --pack .", DMS_EIO,
+            "writing './model.dmspack' at byte 100000: File too large");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_false(exists(c, "model.dmspack"));
+    assert_false(exists(c, "p.plan"));
+    cli_end(c); /* whose folder must be empty now */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_options_are_usage_errors),
@@ -521,6 +562,8 @@ int main(void) {
         cmocka_unit_test(explain_takes_the_place_of_the_summary),
         cmocka_unit_test(the_curve_is_a_table_with_a_head),
         cmocka_unit_test(dims_may_come_from_a_folder_of_inputs),
+        cmocka_unit_test(packed_weights_are_told_of_and_written_once),
+        cmocka_unit_test(a_packed_file_that_cannot_be_written_whole_is_not_there),
         cmocka_unit_test(a_full_standard_output_is_an_error),
         cmocka_unit_test(exact_reaches_a_plan_that_is_no_slower),
     };

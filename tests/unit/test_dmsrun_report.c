@@ -141,6 +141,26 @@ static void stats_compare_with_what_the_plan_predicts(void **state) {
     free(c.text);
 }
 
+static void stats_say_which_way_the_weights_came(void **state) {
+    (void)state;
+    report_case c;
+    make_case(&c);
+    c.options.stats = true;
+    print_report(&c);
+    says(&c, "  storage  nothing read\n");
+    c.result.after.direct_reader = "io_uring";
+    c.result.after.direct_bytes = 3ull << 30;
+    print_report(&c);
+    says(&c, "  storage   3.00 GiB past the page cache (io_uring)\n");
+    c.result.after.buffered_bytes = 5u << 20;
+    print_report(&c);
+    says(&c, "  storage   3.00 GiB past the page cache (io_uring),   5.00 MiB through the page ");
+    c.result.after.direct_bytes = 0;
+    print_report(&c);
+    says(&c, "  storage   5.00 MiB through the page cache\n");
+    free(c.text);
+}
+
 static void a_comparison_says_how_far_each_output_is(void **state) {
     (void)state;
     report_case c;
@@ -190,6 +210,7 @@ int main(void) {
         cmocka_unit_test(percentiles_are_times_that_were_measured),
         cmocka_unit_test(a_plain_run_prints_what_ran_and_how_long_it_took),
         cmocka_unit_test(stats_compare_with_what_the_plan_predicts),
+        cmocka_unit_test(stats_say_which_way_the_weights_came),
         cmocka_unit_test(a_comparison_says_how_far_each_output_is),
         cmocka_unit_test(the_digest_sees_bytes_dims_and_type),
     };
