@@ -174,6 +174,7 @@ static void run_part(const dms_cpu_job *job, const geometry *g, dms_taps t, int6
     t.y.at += (batch * y->pitch[0] + t.row0 * t.y.pitch_h + t.column0 * t.y.pitch_w) * t.size;
     t.plane = t.y.h * t.y.w;
     t.width = t.y.w;
+    t.channel = group * g->m + m;
     t.first = (batch * y->dim[1] + group * g->m + m) * t.plane + t.row0 * t.width + t.column0;
     t.y.h = t.y.h - t.row0 < g->rows ? t.y.h - t.row0 : g->rows;
     t.y.w = t.y.w - t.column0 < g->columns ? t.y.w - t.column0 : g->columns;
@@ -210,9 +211,12 @@ static void conv_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     dms_tap_table *table = dms_tap_table_in(job->scratch);
     set_taps(&g, table);
     dms_chain_runner *chain = NULL;
+    dms_affine affine;
+    bool is_affine = false;
     if (dms_chain_is_in(job->call)) {
         chain = dms_taps_chain_in(job->scratch);
         DMS_ISA(dms_chain_open)(job, chain);
+        is_affine = !g.is_turned && DMS_ISA(dms_affine_open)(job->call, chain, &affine);
     }
     const dms_taps t = {.dtype = own.view[0].dtype,
                         .size = dms_dtype_bytes(own.view[0].dtype),
@@ -224,6 +228,7 @@ static void conv_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
                         .w_at = table->w_at,
                         .is_panels = g.is_panels,
                         .chain = chain,
+                        .affine = is_affine ? &affine : NULL,
                         .is_points = g.is_points,
                         .is_depthwise = is_depthwise(&own)};
     for (uint64_t part = first; part < end; part++)

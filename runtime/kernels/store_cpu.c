@@ -58,9 +58,34 @@ static void store_by_chain(const dms_taps *t, int64_t m, int64_t n, dms_taps_sum
     }
 }
 
+/* Rows of channels, one pass from sums to y; what follows over as much of y as lies together. */
+static void store_affine(const dms_taps *t, int64_t m, int64_t n, dms_taps_sums sums) {
+    const int64_t w = t->y.w, pixels = t->y.h * w;
+    const bool is_one_run = t->y.h == 1 || t->y.pitch_h == w;
+    const bool is_dense = is_one_run && t->y.pitch_c == pixels;
+    const bool is_flat = is_one_run && (t->y.h == 1 || sums.pitch_h == w);
+    float *const y = (float *)(void *)t->y.at + m * t->y.pitch_c;
+    for (int64_t c = 0; c < n; c++) {
+        const float *from = sums.at + c * sums.pitch_c;
+        float *to = y + c * t->y.pitch_c;
+        const int64_t rows = is_flat ? 1 : t->y.h, length = is_flat ? pixels : w;
+        for (int64_t i = 0; i < rows; i++)
+            DMS_ISA(dms_affine_row)
+        (t->affine, t->channel + m + c, from + i * sums.pitch_h, to + i * t->y.pitch_h, length);
+        for (int64_t i = 0; i < t->y.h && !is_one_run; i++)
+            DMS_ISA(dms_affine_end)(t->affine, to + i * t->y.pitch_h, w);
+        if (is_one_run && !is_dense)
+            DMS_ISA(dms_affine_end)(t->affine, to, pixels);
+    }
+    if (is_dense)
+        DMS_ISA(dms_affine_end)(t->affine, y, n * pixels);
+}
+
 void DMS_ISA(dms_taps_store)(const dms_taps *t, int64_t m, int64_t n, dms_taps_sums sums,
                              dms_taps_scratch *s) {
-    if (t->chain != NULL)
+    if (t->affine != NULL)
+        store_affine(t, m, n, sums);
+    else if (t->chain != NULL)
         store_by_chain(t, m, n, sums, s);
     else
         for (int64_t c = 0; c < n; c++)

@@ -258,6 +258,7 @@ void DMS_ISA(dms_taps_run)(const dms_taps *taps, void *scratch_of_thread) {
         t.x.at += t.x.c * t.x.pitch_c * t.size;
         t.y.at += t.y.c * t.y.pitch_c * t.size;
         t.first += t.y.c * t.plane;
+        t.channel += t.y.c;
         t.w += (t.is_panels ? t.y.c / PANEL : t.y.c) * t.w_m * t.size;
         if (t.bias != NULL)
             t.bias += t.y.c * t.bias_pitch * t.size;

@@ -41,6 +41,31 @@ typedef struct dms_image {
     int64_t pitch_c, pitch_h, pitch_w;
 } dms_image;
 
+/* A chain that begins like a batch norm, in f32, and goes on with functions of one operand:
+ *
+ *      y = f(... relu?((x * scale[m] + shift[m]) + residual))          each term may be missing
+ *
+ * It needs no strips: one pass from the sums to y, by the same roundings in the same order. */
+typedef struct dms_affine {
+    const float *scale, *shift; /* NULL = none */
+    int64_t scale_pitch, shift_pitch;
+    const float *residual; /* lies like y */
+    const float *y;        /* element 0 of y */
+    bool is_relu;
+    uint32_t first; /* of the chain's instructions that follow */
+    dms_chain_runner *chain;
+} dms_affine;
+
+/* Whether the opened chain of a call with a y [b, m, h, w] has this form. */
+bool DMS_ISA(dms_affine_open)(const dms_call *call, dms_chain_runner *chain, dms_affine *out);
+
+/* n elements of channel m: sums `from`, side by side, become y. */
+void DMS_ISA(dms_affine_row)(const dms_affine *a, int64_t m, const float *from, float *y,
+                             int64_t n);
+
+/* What follows, in place over n elements of y side by side. */
+void DMS_ISA(dms_affine_end)(const dms_affine *a, float *y, int64_t n);
+
 /* One part. Output (row, column) with tap t reads image row (row0 + row) * step_h + dy[t]. */
 typedef struct dms_taps {
     dms_dtype dtype; /* of all operands; sums are f32 */
@@ -50,17 +75,19 @@ typedef struct dms_taps {
     int64_t row0, column0, step_h, step_w;
     int64_t n; /* taps */
     const int64_t *dy, *dx;
-    const int64_t *w_at;     /* element offset of each tap in plain weights */
-    const char *w;           /* weights of the part's first output channel */
-    int64_t w_m, w_c;        /* pitches of output and input channel */
-    bool is_panels;          /* w is [m / 16][c][n][16], and y.c begins at a panel */
-    dms_chain_runner *chain; /* what becomes of the sums before they are stored; NULL = nothing */
-    int64_t first;           /* of the part's first output, in row-major order of the call's y */
-    int64_t plane, width;    /* elements from one channel, one row to the next in that order */
-    bool is_points;          /* by points instead of runs */
-    bool is_in_place;        /* dms_window_in_place of all its columns */
-    bool is_depthwise;       /* one channel in and one out per group, f32, weights [group][tap] */
-    const char *bias;        /* of the first output channel; NULL = 0 */
+    const int64_t *w_at;      /* element offset of each tap in plain weights */
+    const char *w;            /* weights of the part's first output channel */
+    int64_t w_m, w_c;         /* pitches of output and input channel */
+    bool is_panels;           /* w is [m / 16][c][n][16], and y.c begins at a panel */
+    dms_chain_runner *chain;  /* what becomes of the sums before they are stored; NULL = nothing */
+    const dms_affine *affine; /* the same chain where it has that form, else NULL */
+    int64_t channel;          /* number of the first channel among those of y */
+    int64_t first;            /* of the part's first output, in row-major order of the call's y */
+    int64_t plane, width;     /* elements from one channel, one row to the next in that order */
+    bool is_points;           /* by points instead of runs */
+    bool is_in_place;         /* dms_window_in_place of all its columns */
+    bool is_depthwise;        /* one channel in and one out per group, f32, weights [group][tap] */
+    const char *bias;         /* of the first output channel; NULL = 0 */
     int64_t bias_pitch;
 } dms_taps;
 

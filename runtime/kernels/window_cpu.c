@@ -105,7 +105,7 @@ static bool plan_window(const dms_taps *t, dms_window *b) {
 int64_t DMS_ISA(dms_window_in_place)(const dms_taps *t) {
     const bool is_pointwise = t->n == 1 && t->dy[0] == 0 && t->dx[0] == 0 && t->step_w == 1;
     const bool is_row = t->x.h == 1 && t->y.h == 1 && t->x.pitch_w == 1 && t->groups == 1;
-    if (!is_pointwise || !is_row || t->is_points || t->dtype != DMS_DTYPE_F32 ||
+    if (!is_pointwise || !is_row || t->is_points || t->is_depthwise || t->dtype != DMS_DTYPE_F32 ||
         t->y.c > IN_PLACE_CHANNELS || t->x.pitch_c < 0 ||
         t->x.pitch_c > INT32_MAX / DMS_TAPS_TERMS || t->x.w < t->column0 + t->y.w)
         return 0;

@@ -103,9 +103,11 @@ static const shape convolutions[] = {
     {1, 2, 22, 22, 2, 20, 20, 1, 1, 1, 1, 1, 1, 1, 5, 5},  /* the same along the width */
     {1, 2, 3, 3, 8, 3, 3, 1, 1, 1, 1, 1, -1, -1, 1, 1},    /* cropped */
     {1, 2, 2, 2, 8, 3, 3, 1, 2, 2, 3, 3, 20, 20, 18, 18},  /* windows wholly in the padding */
-    {1, 3, 30, 1, 20, 5, 1, 1, 2, 1, 1, 1, 2, 0, 15, 1},   /* one column: turned into a row */
-    {1, 2, 25, 1, 5, 3, 3, 1, 1, 1, 2, 1, 2, 1, 25, 1},    /* the same with taps beside it */
-    {1, 2, 20, 20, 9, 9, 9, 1, 9, 9, 1, 1, 3, 3, 3, 3},    /* 81 phases */
+    {1, 1, 4, 16, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 4, 16},    /* pointwise and depthwise at once */
+    {1, 70, 9, 9, 24, 1, 1, 1, 1, 1, 1, 1, 0, 0, 9, 9},  /* pointwise: 80 pixels in place, 1 not */
+    {1, 3, 30, 1, 20, 5, 1, 1, 2, 1, 1, 1, 2, 0, 15, 1}, /* one column: turned into a row */
+    {1, 2, 25, 1, 5, 3, 3, 1, 1, 1, 2, 1, 2, 1, 25, 1},  /* the same with taps beside it */
+    {1, 2, 20, 20, 9, 9, 9, 1, 9, 9, 1, 1, 3, 3, 3, 3},  /* 81 phases */
     {1, 3, 40, 30, 10, 4, 4, 1, 3, 2, 1, 1, 1, 1, 13, 15}, /* steps that differ */
 };
 

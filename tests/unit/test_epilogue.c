@@ -10,24 +10,44 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <math.h>
 
 #include "runtime/kernels/chain.h"
 #include "support_call.h"
 
-/* mul, add, add, relu of value 0 and three operands. */
-static dms_chain program(void) {
-    dms_chain chain = {.has_result = true, .n_in = 4, .n_ops = 4};
-    for (uint8_t k = 0; k < 3; k++)
-        chain.op[k] = (dms_chain_op){.kind = DMS_CHAIN_BINARY,
-                                     .fn = (uint8_t)(k == 0 ? DMS_FN_MUL : DMS_FN_ADD),
-                                     .src = {k == 0 ? 0 : (uint8_t)(3 + k), (uint8_t)(1 + k)}};
-    chain.op[3] = (dms_chain_op){.kind = DMS_CHAIN_UNARY, .fn = DMS_FN_RELU, .src = {6}};
+/* Which of the terms a program has, and what follows them. */
+typedef struct form {
+    bool scale, shift, residual;
+    int n_tail;
+    dms_unary_fn tail[2];
+} form;
+
+static const form whole = {true, true, true, 1, {DMS_FN_RELU}};
+
+/* Value 0 with operands 1 to 3; operands without a term are not read. */
+static dms_chain program(const form *f) {
+    const bool has[3] = {f->scale, f->shift, f->residual};
+    dms_chain chain = {.has_result = true, .n_in = 4};
+    uint8_t last = 0;
+    for (uint8_t k = 0; k < 3; k++) {
+        if (!has[k])
+            continue;
+        chain.op[chain.n_ops] = (dms_chain_op){.kind = DMS_CHAIN_BINARY,
+                                               .fn = (uint8_t)(k == 0 ? DMS_FN_MUL : DMS_FN_ADD),
+                                               .src = {last, (uint8_t)(1 + k)}};
+        last = (uint8_t)(4 + chain.n_ops++);
+    }
+    for (int k = 0; k < f->n_tail; k++) {
+        chain.op[chain.n_ops] =
+            (dms_chain_op){.kind = DMS_CHAIN_UNARY, .fn = (uint8_t)f->tail[k], .src = {last}};
+        last = (uint8_t)(4 + chain.n_ops++);
+    }
     return chain;
 }
 
 /* Adds scale, shift (repeated over all axes but `axis`), residual and y, then the parameters. */
-static void carry(call_case *c, dms_dtype dtype, uint32_t rank, const int64_t *dim, uint32_t axis,
-                  uint32_t n_i, const int64_t *i, uint32_t n_f, const double *f) {
+static void carry(call_case *c, const form *its, dms_dtype dtype, uint32_t rank, const int64_t *dim,
+                  uint32_t axis, uint32_t n_i, const int64_t *i, uint32_t n_f, const double *f) {
     const uint32_t repeats = ((1u << rank) - 1u) & ~(1u << axis);
     (void)call_in_strided(c, dtype, rank, dim, NULL, 0, repeats);
     (void)call_in_strided(c, dtype, rank, dim, NULL, 0, repeats);
@@ -35,7 +55,7 @@ static void carry(call_case *c, dms_dtype dtype, uint32_t rank, const int64_t *d
     (void)call_out(c, dtype, rank, dim);
     int64_t all_i[DMS_MAX_PARAMS];
     double all_f[DMS_MAX_PARAMS] = {0};
-    const dms_chain chain = program();
+    const dms_chain chain = program(its);
     if (n_i > 0)
         memcpy(all_i, i, n_i * sizeof *i);
     if (n_f > 0)
@@ -58,7 +78,7 @@ static void run(call_case *c, const dms_call *call, void *const *operand) {
 }
 
 /* The bytes of y by the two calls apart. */
-static const void *apart(call_case *c) {
+static const void *apart(call_case *c, const form *its) {
     const dms_call *call = &c->call;
     dms_view own_view[DMS_MAX_OPERANDS], view[5];
     dms_call own;
@@ -73,7 +93,7 @@ static const void *apart(call_case *c) {
                         want};
     view[0] = own_view[own.n_in];
     memcpy(view + 1, call->view + own.n_in, 4 * sizeof *view);
-    dms_chain chain = program();
+    dms_chain chain = program(its);
     chain.has_result = false;
     int64_t i[DMS_MAX_PARAMS];
     double f[DMS_MAX_PARAMS];
@@ -84,10 +104,10 @@ static const void *apart(call_case *c) {
 }
 
 /* All ways of running, and every set with y over the residual, give these bytes. */
-static void expect_apart(call_case *c) {
+static void expect_form(call_case *c, const form *its) {
     const uint32_t y = c->call.n_in;
     const uint64_t bytes = dms_view_bytes(&c->view[y]);
-    const void *want = apart(c);
+    const void *want = apart(c, its);
     call_runs_alike(c);
     assert_memory_equal(c->data[y], want, bytes);
     assert_true(dms_call_in_place(&c->call, y - 1, 0));
@@ -102,6 +122,10 @@ static void expect_apart(call_case *c) {
         c->data[y - 1] = kept;
         c->data[y] = own_y;
     }
+}
+
+static void expect_apart(call_case *c) {
+    expect_form(c, &whole);
 }
 
 /* c h w  m kh kw group  step pad  oh ow */
@@ -123,7 +147,8 @@ static const shape shapes[] = {
     {6, 8, 8, 12, 3, 3, 3, 1, 1, 8, 8},      /* groups */
 };
 
-static void begin_conv(call_case *c, const shape *s, dms_dtype dtype, int64_t batch) {
+static void begin_form(call_case *c, const shape *s, const form *its, dms_dtype dtype,
+                       int64_t batch) {
     const int64_t dx[4] = {batch, s->c, s->h, s->w}, dy[4] = {batch, s->m, s->oh, s->ow};
     const int64_t dw[4] = {s->m, s->c / s->group, s->kh, s->kw};
     const int64_t i[7] = {s->group, s->step, s->step, 1, 1, s->pad, s->pad};
@@ -131,7 +156,11 @@ static void begin_conv(call_case *c, const shape *s, dms_dtype dtype, int64_t ba
     (void)call_in(c, dtype, 4, dx);
     (void)call_in(c, dtype, 4, dw);
     (void)call_in(c, dtype, 1, &s->m);
-    carry(c, dtype, 4, dy, 1, 7, i, 0, NULL);
+    carry(c, its, dtype, 4, dy, 1, 7, i, 0, NULL);
+}
+
+static void begin_conv(call_case *c, const shape *s, dms_dtype dtype, int64_t batch) {
+    begin_form(c, s, &whole, dtype, batch);
 }
 
 static void a_convolution_carries_a_chain(void **state) {
@@ -142,6 +171,43 @@ static void a_convolution_carries_a_chain(void **state) {
         expect_apart(&c);
         call_free(&c);
     }
+}
+
+/* Scale, shift, residual and activations, each there or not. */
+static void every_form_of_a_batch_norm_gives_the_same_bits(void **state) {
+    (void)state;
+    static const dms_unary_fn tails[4][2] = {
+        {0}, {DMS_FN_RELU}, {DMS_FN_HARD_SWISH}, {DMS_FN_RELU, DMS_FN_NEG}};
+    static const int n_tails[4] = {0, 1, 1, 2};
+    for (unsigned terms = 0; terms < 8; terms++)
+        for (int tail = terms == 0 ? 1 : 0; tail < 4; tail++)
+            for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+                const form f = {(terms & 1) != 0,
+                                (terms & 2) != 0,
+                                (terms & 4) != 0,
+                                n_tails[tail],
+                                {tails[tail][0], tails[tail][1]}};
+                call_case c;
+                begin_form(&c, &shapes[k], &f, DMS_DTYPE_F32, 1);
+                expect_form(&c, &f);
+                call_free(&c);
+            }
+}
+
+/* 1 * x + 0 would lose the sign of a zero: what is not in the program is not computed. */
+static void a_missing_term_keeps_the_sign_of_zero(void **state) {
+    (void)state;
+    const shape s = {1, 1, 16, 1, 1, 1, 1, 1, 0, 1, 16};
+    const form f = {true, false, false, 0, {0}};
+    call_case c;
+    begin_form(&c, &s, &f, DMS_DTYPE_F32, 1);
+    for (int k = 0; k < 16; k++)
+        ((float *)c.data[0])[k] = 0.0f;
+    *(float *)c.data[2] = 0.0f;  /* bias */
+    *(float *)c.data[3] = -1.0f; /* scale */
+    expect_form(&c, &f);
+    assert_true(signbit(((float *)c.data[6])[15]));
+    call_free(&c);
 }
 
 static void cuts_and_panels_carry_it_too(void **state) {
@@ -185,7 +251,7 @@ static void begin_product(call_case *c, dms_dtype dtype, const int64_t dim[4], b
     (void)call_in(c, dtype, 3, db);
     if (has_c)
         (void)call_in_strided(c, dtype, 3, dy, NULL, 0, 3);
-    carry(c, dtype, 3, dy, 2, 2, i, 2, f);
+    carry(c, &whole, dtype, 3, dy, 2, 2, i, 2, f);
 }
 
 /* One row; rows of three columns; columns and rows of several parts; several segments. */
@@ -223,6 +289,8 @@ static void integer_products_carry_none(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_convolution_carries_a_chain),
+        cmocka_unit_test(every_form_of_a_batch_norm_gives_the_same_bits),
+        cmocka_unit_test(a_missing_term_keeps_the_sign_of_zero),
         cmocka_unit_test(cuts_and_panels_carry_it_too),
         cmocka_unit_test(narrow_convolutions_round_before_the_chain),
         cmocka_unit_test(a_product_carries_a_chain),
