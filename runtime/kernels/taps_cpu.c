@@ -105,7 +105,7 @@ static void store_points(const dms_taps *t, int64_t pixels, scratch *s) {
         const int64_t n = min64(t->y.c - m, together);
         for (int64_t r = 0; r < n; r += PANEL)
             DMS_ISA(dms_tile_transpose)
-        (pixels, min64(n - r, PANEL), s->sum + (m + r) * POINTS, PANEL, s->image + r * pixels,
+        (pixels, min64(n - r, PANEL), s->sum + (m + r) * pixels, PANEL, s->image + r * pixels,
          pixels);
         DMS_ISA(dms_taps_store)(t, m, n, (dms_taps_sums){s->image, pixels, t->y.w}, s);
     }
@@ -117,7 +117,7 @@ static void run_points(const dms_taps *t, scratch *s) {
         float bias[PANEL];
         load_bias(t, m, bias);
         for (int64_t p = 0; p < pixels; p++)
-            memcpy(s->sum + m * POINTS + p * PANEL, bias, sizeof bias);
+            memcpy(s->sum + m * pixels + p * PANEL, bias, sizeof bias);
     }
     dms_window *b = &s->window;
     const bool is_pair = t->is_panels && t->dtype == DMS_DTYPE_F32;
@@ -129,12 +129,19 @@ static void run_points(const dms_taps *t, scratch *s) {
                          .a = s->image,
                          .pitch_b = t->x.c * t->n * PANEL,
                          .pitch_c = PANEL,
-                         .step_c = POINTS * PANEL,
+                         .step_c = pixels * PANEL,
                          .mode = DMS_TILE_CONTINUE};
-        for (int64_t m = 0; m < t->y.c; m += tile.panels * PANEL) {
+        int64_t m = 0;
+        if (is_pair && pixels == 1 && t->n == 1 &&
+            b->pitch_c == 1) { /* terms side by side: a product of one row */
+            for (; m + 4 * PANEL <= t->y.c; m += 4 * PANEL)
+                DMS_ISA(dms_tile_row)
+            (tile.k, s->image, panel_of(t, b, m, s), tile.pitch_b, s->sum + m, DMS_TILE_CONTINUE);
+        }
+        for (; m < t->y.c; m += tile.panels * PANEL) {
             tile.panels = is_pair && m + PANEL < t->y.c ? 2 : 1;
             tile.b = panel_of(t, b, m, s);
-            tile.c = s->sum + m * POINTS;
+            tile.c = s->sum + m * pixels;
             const bool is_last = !is_pair || m + 2 * tile.panels * PANEL > t->y.c;
             tile_points(pixels, is_last, tile, s);
         }

@@ -151,6 +151,9 @@ static void cuts_and_panels_give_the_same_bits(void **state) {
         {1, 9, 30, 30, 133, 1, 1, 1, 1, 1, 1, 1, 0, 0, 30,
          30}, /* two blocks of channels, of pixels */
         {1, 60, 5, 5, 18, 3, 3, 1, 1, 1, 1, 1, 1, 1, 5, 5},
+        {2, 400, 1, 1, 150, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1}, /* one pixel: four panels at a time */
+        {1, 20, 7, 7, 50, 3, 3, 1, 1, 1, 1, 1, 1, 1, 7, 7},   /* by points */
+        {1, 90, 13, 14, 40, 3, 3, 1, 2, 2, 1, 1, 1, 1, 7, 7}, /* the same from planes */
         {1, 2, 20, 20, 300, 1, 1, 1, 1, 1, 1, 1, 0, 0, 20, 20}, /* more channels than one part */
     };
     for (size_t k = 0; k < sizeof s / sizeof *s; k++) {
