@@ -17,6 +17,7 @@
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
+#include "runtime/kernels/vector_internal.h"
 
 enum {
     SEGMENT = DMS_TILE_SEGMENT,
@@ -249,24 +250,45 @@ static void single_row_plain(const product *p, int64_t k, const float *a, const 
         sum[j] += segment[j];
 }
 
-/* row = alpha row (+ beta c), row i of the part. */
-static void scale_row(const dms_cpu_job *job, const product *p, int64_t i, float *c, float *row) {
-    const float alpha = (float)p->call->f[0], beta = (float)p->call->f[1];
-    for (int64_t j = 0; j < p->columns && alpha != 1.0f; j++)
-        row[j] = alpha * row[j];
-    if (p->call->n_in < 3)
-        return;
+/* Row i of c, f32; NULL where there is none. */
+static const float *c_row(const dms_cpu_job *job, const product *p, int64_t i, float *c) {
     const int64_t at = p->c + (p->row0 + i) * p->c_m + p->column0 * p->c_n;
-    widen(p, job->operand[2], at, p->c_n, p->columns, c);
-    for (int64_t j = 0; j < p->columns; j++)
-        row[j] = row[j] + beta * c[j];
+    if (p->call->n_in < 3)
+        return NULL;
+    if (p->dtype == DMS_DTYPE_F32 && p->c_n == 1)
+        return (const float *)job->operand[2] + at;
+    if (i == 0 || p->c_m != 0)
+        widen(p, job->operand[2], at, p->c_n, p->columns, c);
+    return c;
 }
 
-/* Sums of row i of the part, side by side. */
-static void gather_row(const product *p, const sums *sum, int64_t i, float *row) {
+/* to = alpha x (+ beta c), n of a panel's columns; `to` may be x. Each operation rounds. */
+static void finish_panel(const product *p, int64_t n, const float *x, const float *c, float *to) {
+    const float alpha = (float)p->call->f[0], beta = (float)p->call->f[1];
+#ifdef __AVX512F__
+    const __mmask16 m = dms_mask(n);
+    __m512 v = _mm512_maskz_loadu_ps(m, x);
+    v = alpha == 1.0f ? v : _mm512_mul_ps(_mm512_set1_ps(alpha), v);
+    if (c != NULL)
+        v = _mm512_add_ps(v, _mm512_mul_ps(_mm512_set1_ps(beta), _mm512_maskz_loadu_ps(m, c)));
+    _mm512_mask_storeu_ps(to, m, v);
+#else
+    for (int64_t j = 0; j < n; j++) {
+        const float v = alpha == 1.0f ? x[j] : alpha * x[j];
+        to[j] = c == NULL ? v : v + beta * c[j];
+    }
+#endif
+}
+
+/* Row i of the part, finished but not rounded to a narrow type. */
+static void finish_row(const dms_cpu_job *job, const product *p, const sums *sum, int64_t i,
+                       float *to) {
     const float *from = sum->at + i * sum->pitch;
-    for (int64_t j = 0; j < p->columns; j += WIDTH)
-        memcpy(row + j, from + j / WIDTH * sum->step, WIDTH * sizeof *row);
+    const float *c = c_row(job, p, i, ((product_scratch *)job->scratch)->c);
+    for (int64_t j = 0; j < p->columns; j += WIDTH, from += sum->step) {
+        const int64_t n = p->columns - j < WIDTH ? p->columns - j : WIDTH;
+        finish_panel(p, n, from, c == NULL ? NULL : c + j, to + j);
+    }
 }
 
 /* n finished elements of rows from i on go through the chain, rounded first to narrow types. */
@@ -287,11 +309,8 @@ static void finish_by_chain(const dms_cpu_job *job, const product *p, const sums
     const int64_t together = p->columns == p->n ? DENSE / p->columns : 1;
     for (int64_t i = 0; i < p->rows; i += together) {
         const int64_t some = p->rows - i < together ? p->rows - i : together;
-        for (int64_t r = 0; r < some; r++) {
-            gather_row(p, sum, i + r, s->row);
-            scale_row(job, p, i + r, s->c, s->row);
-            memcpy(s->dense + r * p->columns, s->row, (size_t)p->columns * sizeof *s->row);
-        }
+        for (int64_t r = 0; r < some; r++)
+            finish_row(job, p, sum, i + r, s->dense + r * p->columns);
         run_chain(p, i, some * p->columns, s);
     }
 }
@@ -304,12 +323,10 @@ static void finish(const dms_cpu_job *job, const product *p, const sums *sum) {
     if (sum->is_direct && is_plain)
         return;
     for (int64_t i = 0; i < p->rows; i++, y += p->y_m * p->size) {
-        float *row = sum->is_direct ? sum->at + i * sum->pitch : s->row;
-        if (!sum->is_direct)
-            gather_row(p, sum, i, row);
-        scale_row(job, p, i, s->c, row);
-        if (!sum->is_direct)
-            DMS_ISA(dms_strip_store)(p->dtype, row, y, p->y_n, p->columns);
+        const bool is_here = p->dtype == DMS_DTYPE_F32 && p->y_n == 1;
+        finish_row(job, p, sum, i, is_here ? (float *)(void *)y : s->row);
+        if (!is_here)
+            DMS_ISA(dms_strip_store)(p->dtype, s->row, y, p->y_n, p->columns);
     }
 }
 
