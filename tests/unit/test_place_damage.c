@@ -10,7 +10,7 @@
 
 #include "support_problem.h"
 
-/* ---- the second proof ------------------------------------------------------------------------- */
+/* ---- the second proof ------------------------------------------------------------------------ */
 
 /* What is wrong with a decision; NULL = nothing. */
 typedef const char *proof(const dms_problem *p, const dms_decision *d);
@@ -108,7 +108,7 @@ static const char *loads_are_in_their_gaps(const dms_problem *p, const dms_decis
     return NULL;
 }
 
-/* What a copy out reads stays where it is until its slot `before`; it is complete when it leaves. */
+/* What a copy out reads stays where it is until its slot `before`, and is complete by then. */
 static const char *saves_read_what_is_there(const dms_problem *p, const dms_decision *d) {
     for (uint32_t q = 0; q < d->n_saves; q++) {
         const dms_place_save *s = d->saves + q;
@@ -160,7 +160,7 @@ static const char *wrong_with(const dms_problem *p, const dms_decision *d) {
     return what;
 }
 
-/* ---- damage ------------------------------------------------------------------------------------- */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 /* A number near another one, or a far one. */
 static int32_t near_to(problem_case *c, int64_t value) {

@@ -62,7 +62,7 @@ static void place_readings(net *n, int64_t turn) {
     }
 }
 
-/* "A copy begins behind the one before it in its queue, when its slot is open, when it was read." */
+/* "A copy begins behind the one before it in its queue, its slot being open, its bytes read." */
 static void place_copies(net *n, int64_t turn) {
     const int64_t first = turn * n->cycle->n_steps;
     for (uint32_t q = 0; q < n->draft->n_loads; q++) {

@@ -1,5 +1,5 @@
 /* test_row_cuts.c - every call that its row can cut gives the bits of the whole at any width, its
- * pieces cost what the whole costs, and a packed operand holds each element of the plain one once. */
+ * pieces cost what the whole costs, a packed operand holds each element of the plain one once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

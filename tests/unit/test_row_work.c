@@ -92,7 +92,7 @@ static void attention_counts_both_products_of_the_pairs_that_meet(void **state) 
     assert_int_equal(flops_of("attention", token, "1,0,0", "1,0"), all / 6);
 }
 
-/* 3 rows of 5 f32 are read and written, and 3 indices; the other 4 rows of the table are not met. */
+/* 3 rows of 5 f32 are read and written, and 3 indices; the other 4 rows of the table are not. */
 static void a_gather_reads_what_is_looked_up(void **state) {
     (void)state;
     row_case c;
