@@ -1,5 +1,5 @@
-/* test_place_early.c - loads of equal size get early slots: there is no other way of giving slots, in
- * order of deadline, that begins one of them sooner and none later. By trying all ways. */
+/* test_place_early.c - loads of equal size get early slots: there is no other way of giving slots,
+ * in order of deadline, that begins one of them sooner and none later. By trying all ways. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
