@@ -7,7 +7,9 @@
  *     am[0]     . . . x x        query 0 may see keys 0 1 2, query 1 one more, query 2 all
  *     am[1]     x x x x x
  *
- * The oracle computes what the nodes say, in f32 as they do, for every pair of query and key. */
+ * At this size every part of a mask that the inputs do not decide is folded to a constant first.
+ * The large size, 1,100 new keys behind a past of 50, is beyond what is folded: there the nodes are
+ * followed. The oracle computes what the nodes say, in f32 as they do, for every pair. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,15 +25,24 @@
 #include "support_onnx.h"
 
 #define F32 DMS_DTYPE_F32
-enum { B = 2, H = 2, S = 3, T = 5, D = 4, PAST = 2 };
+enum { D = 4 };
 
 /* The score of a pair after the mask; `is_seen`: by the triangle; `am`: of the key. */
 typedef float masked_score(float score, bool is_seen, int64_t am);
 
+/* The sizes of a case. */
+typedef struct sizes {
+    uint32_t b, h, s, t, past, padding; /* padding: keys of batch entry 0 that are none */
+} sizes;
+
+static const sizes SMALL = {2, 2, 3, 5, 2, 3}, LARGE = {1, 1, 1100, 1150, 50, 70};
+
 typedef struct mask_case {
     onnx_case c;
-    float q[B * H * S * D], k[B * H * T * D], v[B * H * T * D];
-    int64_t am[B * T];
+    sizes z;
+    uint32_t n_q, n_kv; /* elements */
+    float *q, *k, *v;
+    int64_t *am;
 } mask_case;
 
 static float noise(uint32_t *state) {
@@ -51,36 +62,62 @@ static void index_scalar(mask_case *m, const char *name, int64_t value) {
     (void)onnx_initializer(&m->c, m->c.graph, name, DMS_DTYPE_I64, "", &value);
 }
 
-/* Inputs, their data, and what all forms use. */
-static void begin(mask_case *m, int64_t opset) {
-    static const int64_t am[B * T] = {0, 0, 0, 1, 1, 1, 1, 1, 1, 1};
+/* "a,b,c,d" in memory of the case. */
+static const char *shape(mask_case *m, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+    const char *text =
+        dms_format(&m->c.arena, "%u,%u,%u,%u", (unsigned)a, (unsigned)b, (unsigned)c, (unsigned)d);
+    assert_non_null(text);
+    return text;
+}
+
+static float *noise_of(mask_case *m, uint32_t n, uint32_t *state) {
+    float *data = DMS_NEW(&m->c.arena, float, n);
+    assert_non_null(data);
+    for (uint32_t k = 0; k < n; k++)
+        data[k] = noise(state);
+    return data;
+}
+
+static void begin_sized(mask_case *m, int64_t opset, const sizes *z) {
     uint32_t state = 11;
     memset(m, 0, sizeof *m);
-    for (uint32_t n = 0; n < B * H * S * D; n++)
-        m->q[n] = noise(&state);
-    for (uint32_t n = 0; n < B * H * T * D; n++) {
-        m->k[n] = noise(&state);
-        m->v[n] = noise(&state);
-    }
-    memcpy(m->am, am, sizeof am);
     onnx_begin(&m->c, opset);
-    onnx_input(&m->c, "q", F32, "2,2,3,4");
-    onnx_input(&m->c, "k", F32, "2,2,5,4");
-    onnx_input(&m->c, "v", F32, "2,2,5,4");
-    onnx_input(&m->c, "am", DMS_DTYPE_I64, "2,5");
-    onnx_output(&m->c, m->c.graph, "y", F32, "2,2,3,4");
+    m->z = *z;
+    m->n_q = z->b * z->h * z->s * D;
+    m->n_kv = z->b * z->h * z->t * D;
+    m->q = noise_of(m, m->n_q, &state);
+    m->k = noise_of(m, m->n_kv, &state);
+    m->v = noise_of(m, m->n_kv, &state);
+    m->am = DMS_NEW(&m->c.arena, int64_t, z->b * z->t);
+    assert_non_null(m->am);
+    for (uint32_t k = 0; k < z->b * z->t; k++)
+        m->am[k] = k >= z->padding;
+}
+
+/* Inputs, and what all forms use. */
+static void begin_at(mask_case *m, int64_t opset, const sizes *z) {
+    begin_sized(m, opset, z);
+    onnx_input(&m->c, "q", F32, shape(m, z->b, z->h, z->s, D));
+    onnx_input(&m->c, "k", F32, shape(m, z->b, z->h, z->t, D));
+    onnx_input(&m->c, "v", F32, shape(m, z->b, z->h, z->t, D));
+    onnx_input(&m->c, "am", DMS_DTYPE_I64, dms_format(&m->c.arena, "%u,%u", z->b, z->t));
+    onnx_output(&m->c, m->c.graph, "y", F32, shape(m, z->b, z->h, z->s, D));
     scalar(m, "zero", 0);
     scalar(m, "one", 1);
     scalar(m, "inf", -INFINITY);
     scalar(m, "lowest", -FLT_MAX);
     index_scalar(m, "i0", 0);
     index_scalar(m, "i1", 1);
-    index_scalar(m, "past", PAST);
-    index_scalar(m, "total", T);
+    index_scalar(m, "past", z->past);
+    index_scalar(m, "total", z->t);
     onnx_i64(&m->c, m->c.graph, "column", "-1,1");
-    onnx_i64(&m->c, m->c.graph, "batch", "2,1,1,1");
+    onnx_i64(&m->c, m->c.graph, "batch", shape(m, z->b, 1, 1, 1));
     onnx_i64(&m->c, m->c.graph, "front", "0,1");
     onnx_i64(&m->c, m->c.graph, "middle", "1,2");
+}
+
+static void begin(mask_case *m, int64_t opset) {
+    begin_at(m, opset, &SMALL);
 }
 
 /* q k -> s; the form makes `masked` from it; softmax and v -> y. */
@@ -113,43 +150,47 @@ static void causal_from_ranges(mask_case *m, const char *op) {
     (void)node(m, "Unsqueeze", "le2,front", "le");
 }
 
-/* One row of the oracle. `empty`: the result where the softmax is NaN. */
-static void attend_row(const float *score, const float *v, float empty, float *y) {
+/* One row of the oracle over `n` keys. `empty`: the result where the softmax is NaN. */
+static void attend_row(const float *score, uint32_t n, const float *v, float empty, float *y) {
     float top = -INFINITY;
-    double sum = 0;
-    for (uint32_t t = 0; t < T; t++)
+    double sum = 0, total[D] = {0};
+    for (uint32_t t = 0; t < n; t++)
         top = fmaxf(top, score[t]);
-    for (uint32_t t = 0; t < T; t++)
-        sum += exp((double)score[t] - (double)top);
-    for (uint32_t e = 0; e < D; e++) {
-        double total = 0;
-        for (uint32_t t = 0; t < T; t++)
-            total += exp((double)score[t] - (double)top) / sum * (double)v[t * D + e];
-        y[e] = isinf(top) ? empty : (float)total;
+    for (uint32_t t = 0; t < n; t++) {
+        const double p = exp((double)score[t] - (double)top);
+        sum += p;
+        for (uint32_t e = 0; e < D; e++)
+            total[e] += p * (double)v[t * D + e];
     }
+    for (uint32_t e = 0; e < D; e++)
+        y[e] = isinf(top) ? empty : (float)(total[e] / sum);
 }
 
-static void attend(const mask_case *m, masked_score *masked, float empty, float *y) {
-    for (uint32_t n = 0; n < B * H * S; n++) {
-        const uint32_t bh = n / S, b = bh / H, s = n % S;
-        float score[T];
-        for (uint32_t t = 0; t < T; t++) {
+/* All rows, in memory of the case. */
+static float *attend(mask_case *m, masked_score *masked, float empty) {
+    const sizes *z = &m->z;
+    float *y = DMS_NEW(&m->c.arena, float, m->n_q), *score = DMS_NEW(&m->c.arena, float, z->t);
+    assert_true(y != NULL && score != NULL);
+    for (uint32_t n = 0; n < z->b * z->h * z->s; n++) {
+        const uint32_t bh = n / z->s, b = bh / z->h, s = n % z->s;
+        for (uint32_t t = 0; t < z->t; t++) {
             double dot = 0;
             for (uint32_t e = 0; e < D; e++)
-                dot += (double)m->q[n * D + e] * (double)m->k[(bh * T + t) * D + e];
-            score[t] = masked((float)dot, t <= s + PAST, m->am[b * T + t]);
+                dot += (double)m->q[n * D + e] * (double)m->k[(bh * z->t + t) * D + e];
+            score[t] = masked((float)dot, t <= s + z->past, m->am[b * z->t + t]);
         }
-        attend_row(score, m->v + bh * T * D, empty, y + n * D);
+        attend_row(score, z->t, m->v + bh * z->t * D, empty, y + n * D);
     }
+    return y;
 }
 
 /* Whether some call reads or writes a tensor with elements of its own for queries x keys. */
-static bool has_square(const onnx_case *c) {
-    for (uint32_t n = 0; n < c->lowered.n_calls; n++) {
-        const dms_call *call = &c->lowered.call[n].call;
+static bool has_square(const mask_case *m) {
+    for (uint32_t n = 0; n < m->c.lowered.n_calls; n++) {
+        const dms_call *call = &m->c.lowered.call[n].call;
         for (uint32_t k = 0; k < call->n_in + call->n_out; k++) {
             const dms_view *v = &call->view[k];
-            if (v->rank >= 2 && v->dim[v->rank - 2] == S && v->dim[v->rank - 1] == T &&
+            if (v->rank >= 2 && v->dim[v->rank - 2] == m->z.s && v->dim[v->rank - 1] == m->z.t &&
                 v->pitch[v->rank - 2] != 0)
                 return true;
         }
@@ -173,13 +214,19 @@ static void lower(mask_case *m) {
         fail_msg("%s", m->c.st.msg);
 }
 
+/* What the lowered graph computes, in memory of the case. */
+static float *run(mask_case *m) {
+    const float *const input[4] = {m->q, m->k, m->v, (const float *)(const void *)m->am};
+    float *y = DMS_NEW(&m->c.arena, float, m->n_q);
+    assert_non_null(y);
+    onnx_run(&m->c, input, 0, y, m->n_q);
+    return y;
+}
+
 /* The lowered graph computes what the oracle says. Ends the case. */
 static void expect_result(mask_case *m, masked_score *masked, float empty) {
-    const float *const input[4] = {m->q, m->k, m->v, (const float *)(const void *)m->am};
-    float y[B * H * S * D], want[B * H * S * D];
-    attend(m, masked, empty, want);
-    onnx_run(&m->c, input, 0, y, B * H * S * D);
-    for (uint32_t n = 0; n < B * H * S * D; n++)
+    const float *want = attend(m, masked, empty), *y = run(m);
+    for (uint32_t n = 0; n < m->n_q; n++)
         if (isnan(want[n]) ? !isnan(y[n]) : !(fabsf(y[n] - want[n]) < 1e-5f))
             fail_msg("element %u: %g, wanted %g", (unsigned)n, (double)y[n], (double)want[n]);
     onnx_end(&m->c);
@@ -188,7 +235,7 @@ static void expect_result(mask_case *m, masked_score *masked, float empty) {
 /* Without a square tensor, with the triangle as a parameter. */
 static void expect_triangle(mask_case *m, int64_t causal, masked_score *masked, float empty) {
     lower(m);
-    assert_false(has_square(&m->c));
+    assert_false(has_square(m));
     assert_int_equal(causal_of(&m->c), causal);
     expect_result(m, masked, empty);
 }
@@ -201,11 +248,12 @@ static float plus_lowest(float score, bool is_seen, int64_t am) {
     return is_seen && am != 0 ? score : score + -FLT_MAX;
 }
 
+static const sizes *const SIZES[] = {&SMALL, &LARGE};
+
 /* dynamo with sdpa: And of triangle and padding, Where 0 or -infinity, NaN becomes 0. */
-static void the_sdpa_form_of_dynamo(void **state) {
-    (void)state;
+static void sdpa_form(const sizes *z) {
     mask_case m;
-    begin(&m, 18);
+    begin_at(&m, 18, z);
     scores(&m);
     causal_from_ranges(&m, "LessOrEqual");
     (void)node(&m, "Expand", "le,batch", "wide");
@@ -215,6 +263,12 @@ static void the_sdpa_form_of_dynamo(void **state) {
     (void)node(&m, "Add", "s,mask", "masked");
     weigh(&m, true);
     expect_triangle(&m, 1, minus_infinity, 0);
+}
+
+static void the_sdpa_form_of_dynamo(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 2; k++)
+        sdpa_form(SIZES[k]);
 }
 
 /* The same without the guard: a row of padding is NaN. */
@@ -233,10 +287,9 @@ static void without_a_guard_a_row_of_padding_is_nan(void **state) {
 }
 
 /* dynamo, eager: the lowest number instead; a row of padding is the mean over all keys. */
-static void the_eager_form_of_dynamo(void **state) {
-    (void)state;
+static void eager_form(const sizes *z) {
     mask_case m;
-    begin(&m, 18);
+    begin_at(&m, 18, z);
     scores(&m);
     causal_from_ranges(&m, "LessOrEqual");
     (void)node(&m, "Expand", "le,batch", "wide");
@@ -248,17 +301,22 @@ static void the_eager_form_of_dynamo(void **state) {
     expect_triangle(&m, 1, plus_lowest, NAN);
 }
 
+static void the_eager_form_of_dynamo(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 2; k++)
+        eager_form(SIZES[k]);
+}
+
 /* The mean over all keys, and not over those that the triangle leaves: checked by hand. */
 static void a_row_of_padding_spreads_over_all_keys(void **state) {
     (void)state;
     mask_case m;
-    float y[B * H * S * D];
     begin(&m, 18);
-    attend(&m, plus_lowest, NAN, y);
+    const float *y = attend(&m, plus_lowest, NAN);
     for (uint32_t e = 0; e < D; e++) {
         float mean = 0;
-        for (uint32_t t = 0; t < T; t++)
-            mean += m.v[t * D + e] / T;
+        for (uint32_t t = 0; t < m.z.t; t++)
+            mean += m.v[t * D + e] / (float)m.z.t;
         assert_true(fabsf(y[e] - mean) < 1e-6f);
     }
     onnx_end(&m.c);
@@ -266,14 +324,14 @@ static void a_row_of_padding_spreads_over_all_keys(void **state) {
 
 /* TorchScript: lowest x (t > s + past), then lowest where triangle + padding is 0. With `has_trilu`
  * the lowest numbers themselves begin at diagonal 1, which is another one than that of the past. */
-static void torchscript(mask_case *m, bool has_trilu) {
-    float all[S * T];
-    for (uint32_t n = 0; n < S * T; n++)
-        all[n] = -FLT_MAX;
-    begin(m, 17);
-    (void)onnx_initializer(&m->c, m->c.graph, "all", F32, "3,5", all);
+static void torchscript(mask_case *m, bool has_trilu, const sizes *z) {
+    begin_at(m, 17, z);
+    onnx_i64(&m->c, m->c.graph, "square", dms_format(&m->c.arena, "%u,%u", z->s, z->t));
+    static const float lowest = -FLT_MAX;
+    onnx_tensor_attr(&m->c, node(m, "ConstantOfShape", "square", "all"), "value",
+                     onnx_tensor(&m->c, "", F32, "1", &lowest));
     onnx_i64(&m->c, m->c.graph, "starts", "0");
-    onnx_i64(&m->c, m->c.graph, "ends", "5");
+    onnx_i64(&m->c, m->c.graph, "ends", "9223372036854775807");
     onnx_i64(&m->c, m->c.graph, "axis3", "3");
     scores(m);
     if (has_trilu)
@@ -294,16 +352,20 @@ static void torchscript(mask_case *m, bool has_trilu) {
 
 static void the_eager_form_of_torchscript(void **state) {
     (void)state;
-    mask_case m;
-    torchscript(&m, false);
-    expect_triangle(&m, 1, plus_lowest, NAN);
+    for (size_t k = 0; k < 2; k++) {
+        mask_case m;
+        torchscript(&m, false, SIZES[k]);
+        expect_triangle(&m, 1, plus_lowest, NAN);
+    }
 }
 
 static void two_triangles_of_torchscript_are_one(void **state) {
     (void)state;
-    mask_case m;
-    torchscript(&m, true);
-    expect_triangle(&m, 1, plus_lowest, NAN);
+    for (size_t k = 0; k < 2; k++) {
+        mask_case m;
+        torchscript(&m, true, SIZES[k]);
+        expect_triangle(&m, 1, plus_lowest, NAN);
+    }
 }
 
 static float gpt2_score(float score, bool is_seen, int64_t am) {
@@ -312,12 +374,14 @@ static float gpt2_score(float score, bool is_seen, int64_t am) {
 
 /* GPT-2 in TorchScript: Where(triangle, s, lowest), then (1 - am) x lowest is added. Lowest twice
  * is -infinity: a row of padding spreads over the padding it may see and what is none beyond. */
-static void gpt2(mask_case *m) {
-    uint8_t keep[S * T];
-    begin(m, 14);
-    for (uint32_t n = 0; n < S * T; n++)
-        keep[n] = n % T <= n / T + PAST;
-    (void)onnx_initializer(&m->c, m->c.graph, "keep", DMS_DTYPE_BOOL, "1,1,3,5", keep);
+static void gpt2(mask_case *m, const sizes *z) {
+    begin_at(m, 14, z);
+    uint8_t *keep = DMS_NEW(&m->c.arena, uint8_t, z->s * z->t);
+    assert_non_null(keep);
+    for (uint32_t n = 0; n < z->s * z->t; n++)
+        keep[n] = n % z->t <= n / z->t + z->past;
+    (void)onnx_initializer(&m->c, m->c.graph, "keep", DMS_DTYPE_BOOL, shape(m, 1, 1, z->s, z->t),
+                           keep);
     scores(m);
     (void)node(m, "Where", "keep,s,lowest", "kept");
     padding(m, F32, "pad");
@@ -329,9 +393,11 @@ static void gpt2(mask_case *m) {
 
 static void the_form_of_gpt2_in_torchscript(void **state) {
     (void)state;
-    mask_case m;
-    gpt2(&m);
-    expect_triangle(&m, 2, gpt2_score, NAN);
+    for (size_t k = 0; k < 2; k++) {
+        mask_case m;
+        gpt2(&m, SIZES[k]);
+        expect_triangle(&m, 2, gpt2_score, NAN);
+    }
 }
 
 static float only_triangle(float score, bool is_seen, int64_t am) {
@@ -343,10 +409,10 @@ static float only_triangle(float score, bool is_seen, int64_t am) {
 static void a_constant_triangle_needs_no_mask(void **state) {
     (void)state;
     mask_case m;
-    float mask[B * S * T];
+    float mask[2 * 3 * 5];
     begin(&m, 18);
-    for (uint32_t n = 0; n < B * S * T; n++)
-        mask[n] = n % T <= n / T % S + PAST ? 0 : -INFINITY;
+    for (uint32_t n = 0; n < 30; n++)
+        mask[n] = n % 5 <= n / 5 % 3 + 2 ? 0 : -INFINITY;
     (void)onnx_initializer(&m.c, m.c.graph, "mask", F32, "2,1,3,5", mask);
     scores(&m);
     (void)node(&m, "Add", "s,mask", "masked");
@@ -369,7 +435,7 @@ static void an_expanded_padding_mask_stays_a_vector(void **state) {
     (void)state;
     mask_case m;
     begin(&m, 18);
-    onnx_i64(&m.c, m.c.graph, "square", "2,1,3,5");
+    onnx_i64(&m.c, m.c.graph, "square", shape(&m, 2, 1, 3, 5));
     scores(&m);
     (void)node(&m, "Unsqueeze", "am,middle", "am4");
     (void)node(&m, "Expand", "am4,square", "wide");
@@ -382,17 +448,51 @@ static void an_expanded_padding_mask_stays_a_vector(void **state) {
     expect_triangle(&m, 0, bert_score, NAN);
 }
 
-/* Attention 23 with a bool mask: a row of padding is NaN. */
-static void the_mask_of_attention_23(void **state) {
-    (void)state;
+/* The upper triangle of -infinity, and the lower one of ones, cut behind the past. */
+static void triangle_of_trilu(bool is_upper, const sizes *z) {
+    static const float lowest = -INFINITY, one = 1;
     mask_case m;
-    begin(&m, 23);
+    begin_at(&m, 18, z);
+    index_scalar(&m, "cut", is_upper ? z->past + 1 : z->past);
+    onnx_i64(&m.c, m.c.graph, "square", dms_format(&m.c.arena, "%u,%u", z->s, z->t));
+    scores(&m);
+    onnx_tensor_attr(&m.c, node(&m, "ConstantOfShape", "square", "all"), "value",
+                     onnx_tensor(&m.c, "", F32, "1", is_upper ? &lowest : &one));
+    onnx_int(&m.c, node(&m, "Trilu", "all,cut", is_upper ? "mask" : "ones"), "upper", is_upper);
+    if (!is_upper) {
+        onnx_int(&m.c, node(&m, "Cast", "ones", "seen"), "to", DMS_DTYPE_BOOL);
+        (void)node(&m, "Not", "seen", "hidden");
+        (void)node(&m, "Where", "hidden,inf,zero", "mask");
+    }
+    (void)node(&m, "Add", "s,mask", "masked");
+    weigh(&m, false);
+    expect_triangle(&m, 1, only_triangle, NAN);
+}
+
+static void trilu_cuts_at_any_diagonal(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        triangle_of_trilu(true, SIZES[k]);
+        triangle_of_trilu(false, SIZES[k]);
+    }
+}
+
+/* Attention 23 with a bool mask: a row of padding is NaN. */
+static void attention_23(const sizes *z) {
+    mask_case m;
+    begin_at(&m, 23, z);
     causal_from_ranges(&m, "LessOrEqual");
     (void)node(&m, "Expand", "le,batch", "wide");
     padding(&m, DMS_DTYPE_BOOL, "pad");
     (void)node(&m, "And", "wide,pad", "both");
     onnx_float(&m.c, node(&m, "Attention", "q,k,v,both", "y"), "scale", 1);
     expect_triangle(&m, 1, minus_infinity, NAN);
+}
+
+static void the_mask_of_attention_23(void **state) {
+    (void)state;
+    for (size_t k = 0; k < 2; k++)
+        attention_23(SIZES[k]);
 }
 
 /* Every comparison, with the keys on either side. */
@@ -411,17 +511,19 @@ static void comparisons_may_be_written_in_any_way(void **state) {
         {"GreaterOrEqual", true, false, true},
         {"LessOrEqual", false, false, true},
     };
-    for (size_t k = 0; k < sizeof FORM / sizeof FORM[0]; k++) {
+    for (size_t k = 0; k < 2 * (sizeof FORM / sizeof FORM[0]); k++) {
+        const size_t form = k / 2;
         mask_case m;
-        begin(&m, 18);
+        begin_at(&m, 18, SIZES[k % 2]);
         scores(&m);
         (void)node(&m, "Range", "i0,total,i1", "keys");
         (void)node(&m, "Range", "past,total,i1", "rows");
-        if (FORM[k].is_strict) /* t < s + past + 1 */
+        if (FORM[form].is_strict) /* t < s + past + 1 */
             (void)node(&m, "Add", "rows,i1", "more");
-        (void)node(&m, "Reshape", FORM[k].is_strict ? "more,column" : "rows,column", "queries");
-        (void)node(&m, FORM[k].op, FORM[k].key_is_first ? "keys,queries" : "queries,keys", "le2");
-        (void)node(&m, "Where", FORM[k].holds_if_seen ? "le2,zero,inf" : "le2,inf,zero", "mask");
+        (void)node(&m, "Reshape", FORM[form].is_strict ? "more,column" : "rows,column", "queries");
+        (void)node(&m, FORM[form].op, FORM[form].key_is_first ? "keys,queries" : "queries,keys",
+                   "le2");
+        (void)node(&m, "Where", FORM[form].holds_if_seen ? "le2,zero,inf" : "le2,inf,zero", "mask");
         (void)node(&m, "Add", "s,mask", "masked");
         weigh(&m, false);
         expect_triangle(&m, 1, only_triangle, NAN);
@@ -445,7 +547,7 @@ static void a_number_that_swallows_nothing_stays_a_mask(void **state) {
     (void)node(&m, "Add", "s,mask", "masked");
     weigh(&m, false);
     lower(&m);
-    assert_true(has_square(&m.c));
+    assert_true(has_square(&m));
     assert_int_equal(causal_of(&m.c), 0);
     expect_result(&m, minus_three, NAN);
 }
@@ -476,7 +578,7 @@ static void a_triangle_at_another_diagonal_stays_a_mask(void **state) {
     (void)state;
     mask_case m;
     begin(&m, 18);
-    index_scalar(&m, "three", S);
+    index_scalar(&m, "three", SMALL.s);
     scores(&m);
     (void)node(&m, "Range", "i0,total,i1", "keys");
     (void)node(&m, "Range", "i0,three,i1", "rows");
@@ -486,7 +588,7 @@ static void a_triangle_at_another_diagonal_stays_a_mask(void **state) {
     (void)node(&m, "Add", "s,mask", "masked");
     weigh(&m, false);
     lower(&m);
-    assert_true(has_square(&m.c));
+    assert_true(has_square(&m));
     assert_int_equal(causal_of(&m.c), 0);
     onnx_end(&m.c);
 }
@@ -500,7 +602,6 @@ static float in_window(float score, bool is_seen, int64_t am) {
 static void a_window_stays_a_mask(void **state) {
     (void)state;
     mask_case m;
-    float y[B * H * S * D], want[B * H * S * D];
     begin(&m, 18);
     scores(&m);
     causal_from_ranges(&m, "LessOrEqual");
@@ -511,10 +612,8 @@ static void a_window_stays_a_mask(void **state) {
     (void)node(&m, "Add", "s,mask", "masked");
     weigh(&m, false);
     lower(&m);
-    assert_true(has_square(&m.c));
-    const float *const input[4] = {m.q, m.k, m.v, (const float *)(const void *)m.am};
-    onnx_run(&m.c, input, 0, y, B * H * S * D);
-    attend(&m, in_window, NAN, want);
+    assert_true(has_square(&m));
+    const float *y = run(&m), *want = attend(&m, in_window, NAN);
     for (uint32_t e = 0; e < D; e++) { /* query 0 sees keys 0 1 2 either way, query 2 does not */
         assert_true(fabsf(y[e] - want[e]) < 1e-5f);
         assert_true(fabsf(y[2 * D + e] - want[2 * D + e]) > 1e-5f);
@@ -533,6 +632,7 @@ int main(void) {
         cmocka_unit_test(the_form_of_gpt2_in_torchscript),
         cmocka_unit_test(a_constant_triangle_needs_no_mask),
         cmocka_unit_test(an_expanded_padding_mask_stays_a_vector),
+        cmocka_unit_test(trilu_cuts_at_any_diagonal),
         cmocka_unit_test(the_mask_of_attention_23),
         cmocka_unit_test(comparisons_may_be_written_in_any_way),
         cmocka_unit_test(a_number_that_swallows_nothing_stays_a_mask),
