@@ -69,7 +69,7 @@ static bool advance(const reader *r, uint32_t fixed, int64_t *index) {
 /* Bits of the axes along which nothing changes, by pitch alone. */
 static uint32_t repeated_axes(const reader *r) {
     uint32_t axes = 0;
-    for (uint32_t k = 0; k < r->view.rank; k++)
+    for (uint32_t k = 0; k < r->view.rank && k < DMS_MAX_RANK; k++)
         axes |= (uint32_t)(r->view.dim[k] == 1 || r->view.pitch[k] == 0) << k;
     return axes;
 }

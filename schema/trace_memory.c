@@ -179,7 +179,8 @@ static dms_code sum_changes(walk *w, dms_trace_level **out_levels, uint32_t *out
     int64_t sum = 0;
     uint32_t n = 0;
     DMS_TRY(dms_alloc_st(w->arena, w->n_changes, sizeof *level, "trace", &level, st));
-    qsort(w->change, w->n_changes, sizeof *w->change, by_time);
+    if (w->n_changes > 0)
+        qsort(w->change, w->n_changes, sizeof *w->change, by_time);
     for (uint32_t i = 0; i < w->n_changes; i++) {
         sum += w->change[i].bytes;
         if (i + 1 < w->n_changes && w->change[i + 1].at_ns == w->change[i].at_ns)
