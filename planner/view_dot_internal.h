@@ -11,6 +11,8 @@
 #define DMS_DOT_STREAMED "#7cc0ec"
 #define DMS_DOT_LOADING "#f0a30a"
 #define DMS_DOT_HOST "#fbe3b0"
+#define DMS_DOT_NVME "#6d4c9f"
+#define DMS_DOT_NVME_FILL "#e3d9f2"
 #define DMS_DOT_ACTIVATION "#0f9d76"
 #define DMS_DOT_PORT "#d5efe6"
 #define DMS_DOT_WORKSPACE "#4a4238"

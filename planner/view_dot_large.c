@@ -15,8 +15,8 @@
 typedef struct part {
     uint32_t first, end; /* steps */
     uint32_t layer;
-    dms_hash shape; /* of the operators in order */
-    uint64_t kept_bytes, streamed_bytes;
+    dms_hash shape;                                  /* of the operators in order */
+    uint64_t kept_bytes, streamed_bytes, read_bytes; /* read: streamed from nvme */
     int64_t compute_ns, stall_ns;
 } part;
 
@@ -54,6 +54,8 @@ static bool make_parts(picture *p) {
         part *at = &p->part[part_of[problem->touches[t->first_touch]]];
         if (t->kind == DMS_PROBLEM_WEIGHT)
             *(is_kept ? &at->kept_bytes : &at->streamed_bytes) += t->bytes;
+        if (t->kind == DMS_PROBLEM_WEIGHT && !is_kept && dms_is_on_nvme(c, b))
+            at->read_bytes += t->bytes;
     }
     return true;
 }
@@ -64,6 +66,7 @@ static void join(part *a, const part *b) {
     a->shape = dms_hash_join(a->shape, b->shape);
     a->kept_bytes += b->kept_bytes;
     a->streamed_bytes += b->streamed_bytes;
+    a->read_bytes += b->read_bytes;
     a->compute_ns += b->compute_ns;
     a->stall_ns += b->stall_ns;
 }
@@ -102,10 +105,10 @@ static uint32_t thin_out(picture *p, uint32_t first, uint32_t end, uint32_t most
     return end - at;
 }
 
-static void add_row(dms_text *t, const char *what, const dms_dot_piece *piece, uint64_t total,
-                    const char *figure) {
+static void add_row(dms_text *t, const char *what, const dms_dot_piece *piece, size_t n,
+                    uint64_t total, const char *figure) {
     dms_text_add(t, "<TR><TD ALIGN=\"LEFT\">%s</TD><TD>", what);
-    dms_text_add_bar(t, 180, 11, piece, 2, total);
+    dms_text_add_bar(t, 180, 11, piece, n, total);
     dms_text_add(t, "</TD><TD ALIGN=\"RIGHT\">%s</TD></TR>", figure);
 }
 
@@ -114,17 +117,18 @@ static void add_shares(dms_text *t, const part *it) {
     char figure[96], bytes[32], time[32];
     const uint64_t weights = it->kept_bytes + it->streamed_bytes;
     const dms_dot_piece memory[] = {{it->kept_bytes, DMS_DOT_KEPT},
-                                    {it->streamed_bytes, DMS_DOT_HOST}};
+                                    {it->streamed_bytes - it->read_bytes, DMS_DOT_HOST},
+                                    {it->read_bytes, DMS_DOT_NVME}};
     (void)snprintf(figure, sizeof figure, "%.1f %% kept of %s",
                    weights == 0 ? 0 : 100.0 * (double)it->kept_bytes / (double)weights,
                    dms_bytes_text(weights, bytes));
-    add_row(t, "weights", memory, weights, figure);
+    add_row(t, "weights", memory, 3, weights, figure);
     const int64_t total = it->compute_ns + it->stall_ns;
     const dms_dot_piece when[] = {{(uint64_t)it->compute_ns, DMS_DOT_COMPUTE},
                                   {(uint64_t)it->stall_ns, DMS_DOT_STALL}};
     (void)snprintf(figure, sizeof figure, "%s, %.1f %% stall", dms_time_text(total, true, time),
                    total == 0 ? 0 : 100.0 * (double)it->stall_ns / (double)total);
-    add_row(t, "time", when, (uint64_t)total, figure);
+    add_row(t, "time", when, 2, (uint64_t)total, figure);
 }
 
 /* One part as a box. */
@@ -195,6 +199,21 @@ static Agnode_t *draw_fold(picture *p, uint32_t first, uint32_t end) {
     return node;
 }
 
+/* The third tier, in front of the host. */
+static void draw_nvme(picture *p, Agnode_t *host, uint64_t bytes) {
+    const dms_decision *d = &p->c->decision;
+    dms_text t = {.used = 0};
+    char a[32];
+    int64_t busy = 0;
+    for (uint32_t l = 0; l < d->n_loads; l++)
+        busy += d->loads[l].is_read ? d->loads[l].read_ns : 0;
+    dms_text_add(&t, "nvme: %s read per inference\nload queue busy %.1f %%",
+                 dms_bytes_text(bytes, a), 100.0 * (double)busy / (double)d->period_ns);
+    Agnode_t *nvme = dms_dot_node(p->graph, "nvme", "cylinder", DMS_DOT_NVME_FILL, DMS_DOT_NVME);
+    dms_dot_set(nvme, "label", t.text);
+    dms_dot_set(dms_dot_edge(p->graph, nvme, host, DMS_DOT_NVME), "style", "dashed");
+}
+
 /* Where the bytes live and what moves. */
 static void draw_tiers(picture *p, Agnode_t *beside) {
     const dms_decision *d = &p->c->decision;
@@ -212,9 +231,10 @@ static void draw_tiers(picture *p, Agnode_t *beside) {
         &t, "host: homes of %s\n%" PRIu32 " copies in, %s per inference\nin queue busy %.1f %%",
         dms_bytes_text(tier.host, a), d->n_loads, dms_bytes_text(moved, b),
         100.0 * (double)busy / (double)d->period_ns);
-    if (tier.nvme > 0)
-        dms_text_add(&t, "\nring of %s, read from nvme: %s", dms_bytes_text(d->ring_bytes, a),
-                     dms_bytes_text(tier.nvme, b));
+    if (tier.nvme > 0) {
+        dms_text_add(&t, "\nring of %s for readings", dms_bytes_text(d->ring_bytes, a));
+        draw_nvme(p, host, tier.nvme);
+    }
     dms_dot_set(host, "label", t.text);
     Agnode_t *device = dms_dot_node(p->graph, "device", "box", DMS_DOT_KEPT, DMS_DOT_KEPT);
     dms_text u = {.used = 0};
@@ -237,6 +257,7 @@ static void draw_legend(picture *p, Agnode_t *beside) {
         const char *colour, *what;
     } ENTRY[] = {{DMS_DOT_KEPT, "kept on the device"},
                  {DMS_DOT_HOST, "streamed from the host"},
+                 {DMS_DOT_NVME, "streamed from nvme"},
                  {DMS_DOT_COMPUTE, "compute"},
                  {DMS_DOT_STALL, "stall: compute waits for a copy"},
                  {DMS_DOT_ACTIVATION, "activations"}};

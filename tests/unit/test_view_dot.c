@@ -190,14 +190,15 @@ static void labels_show_the_escaped_names(void **state) {
     graph_end(&g);
 }
 
-/* Three products a layer, the weights named by it. */
-static void make_layers(graph_case *g, uint32_t n_layers, dms_compiled *c) {
+/* Three products of width x width a layer, the weights named by it; half of it stays. */
+static void make_wide_layers(graph_case *g, uint32_t n_layers, int64_t width, dms_compiled *c) {
     graph_begin(g);
-    uint32_t x = graph_input(g, "x", 1, 16);
+    uint32_t x = graph_input(g, "x", 1, width);
     for (uint32_t k = 0; k < 3 * n_layers; k++) {
         char name[64];
         (void)snprintf(name, sizeof name, "layers.%u.w%u", (unsigned)k / 3, (unsigned)k % 3);
-        const uint32_t w = graph_weight(g, name, 16, 16, k), a = graph_result(g, name, 1, 16);
+        const uint32_t w = graph_weight(g, name, width, width, k);
+        const uint32_t a = graph_result(g, name, 1, width);
         graph_matmul(g, x, w, a);
         x = a;
     }
@@ -205,6 +206,10 @@ static void make_layers(graph_case *g, uint32_t n_layers, dms_compiled *c) {
     dms_status st;
     assert_int_equal(graph_plan(g, AMPLE, AMPLE, c, &st), DMS_OK);
     assert_int_equal(graph_plan(g, c->plan.device_arena / 2, AMPLE, c, &st), DMS_OK);
+}
+
+static void make_layers(graph_case *g, uint32_t n_layers, dms_compiled *c) {
+    make_wide_layers(g, n_layers, 16, c);
 }
 
 static uint32_t count_of(const char *text, const char *word) {
@@ -251,6 +256,50 @@ static void no_label_of_many_layers_is_cut(void **state) {
     }
 }
 
+/* The sum of the widths that a colour has in the label of a node. */
+static int width_of(Agraph_t *graph, char *name, const char *colour) {
+    char label[] = "label";
+    const char *text = agget(agnode(graph, name, 0), label);
+    int sum = 0, width;
+    for (const char *p = strstr(text, "<TD FIXEDSIZE"); p != NULL;
+         p = strstr(p + 1, "<TD FIXEDSIZE")) {
+        const char *end = strchr(p, '>'), *found = strstr(p, colour);
+        assert_int_equal(sscanf(strstr(p, "WIDTH=\""), "WIDTH=\"%d\"", &width), 1);
+        sum += found != NULL && found < end ? width : 0;
+    }
+    return sum;
+}
+
+static void a_third_tier_is_drawn_where_weights_are_read_from_it(void **state) {
+    (void)state;
+    graph_case g;
+    dms_compiled c;
+    dms_status st;
+    char nvme[] = "nvme", host[] = "host", fold[] = "fold", style[] = "style";
+    make_wide_layers(&g, 30, 144, &c);    /* 81 KiB a weight: small ones stand in the plan itself */
+    Agraph_t *graph = picture_of(&g, &c); /* the host has room for every home */
+    assert_null(agnode(graph, nvme, 0));
+    assert_int_equal(width_of(graph, fold, DMS_DOT_NVME), 0);
+    assert_int_equal(agclose(graph), 0);
+    const uint64_t device = c.plan.device_arena;
+    (void)graph_plan(&g, device, 0, &c, &st);
+    const uint64_t least = c.floor.host_bytes;
+    assert_int_equal(graph_plan(&g, device, least, &c, &st), DMS_OK);
+    assert_true(c.decision.n_read > 0);
+    graph = picture_of(&g, &c);
+    Agnode_t *node = agnode(graph, nvme, 0);
+    assert_non_null(node);
+    Agedge_t *edge = agedge(graph, node, agnode(graph, host, 0), NULL, 0);
+    assert_non_null(edge);
+    assert_string_equal(agget(edge, style), "dashed");
+    assert_true(width_of(graph, fold, DMS_DOT_NVME) > 0);
+    const int all = width_of(graph, fold, DMS_DOT_NVME) + width_of(graph, fold, DMS_DOT_KEPT) +
+                    width_of(graph, fold, DMS_DOT_HOST);
+    assert_in_range(all, 178, 182); /* a bar of 180 points */
+    assert_int_equal(agclose(graph), 0);
+    graph_end(&g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_escaped_for_html),
@@ -262,6 +311,7 @@ int main(void) {
         cmocka_unit_test(labels_show_the_escaped_names),
         cmocka_unit_test(equal_layers_are_folded_into_one_box_with_a_column_each),
         cmocka_unit_test(no_label_of_many_layers_is_cut),
+        cmocka_unit_test(a_third_tier_is_drawn_where_weights_are_read_from_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
