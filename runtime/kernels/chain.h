@@ -24,7 +24,14 @@
 #ifndef DMS_RUNTIME_KERNELS_CHAIN_H
 #define DMS_RUNTIME_KERNELS_CHAIN_H
 
-#include "runtime/kernels/kernel.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "schema/dtype.h"
+#include "schema/status.h"
+
+typedef struct dms_call dms_call; /* kernel.h */
+typedef struct dms_view dms_view; /* schema/view.h */
 
 #define DMS_CHAIN_OPS 40u      /* instructions */
 #define DMS_CHAIN_OPERANDS 12u /* inputs of the call that belong to the chain */

@@ -17,9 +17,10 @@
 #define DMS_RUNTIME_KERNELS_CHAIN_RUN_H
 
 #include "runtime/kernels/chain.h"
-#include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/map_internal.h"
 #include "runtime/kernels/walk.h"
+
+typedef struct dms_cpu_job dms_cpu_job; /* cpu_kernel.h */
 
 /* How an operand lies along the linear order of y: it repeats after `period` elements, and where
  * `is_flat`, element i of a period lies at i `pitch`. A bias over rows of 64 has a period of 64. */

@@ -436,8 +436,8 @@ static int64_t rows_of_part(const dms_view *y) {
     return y->dim[y->rank - 1] < WORTH ? WORTH / y->dim[y->rank - 1] : 1;
 }
 
-/* Channels that stand last and keep their number are part of the row: a picture [h, w, 3] is resized
- * as rows of 3 w columns, of which three follow each position. */
+/* Channels that stand last and keep their number are part of the row: a picture [h, w, 3] is
+ * resized as rows of 3 w columns, of which three follow each position. */
 enum { MOST_CHANNELS = 64 };
 
 /* Whether every position of an axis is the input of the same number, and nothing else: cubic

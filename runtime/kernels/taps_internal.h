@@ -17,6 +17,7 @@
 
 #include "runtime/kernels/chain_run.h"
 #include "runtime/kernels/conv_internal.h"
+#include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/dialect.h"
 #include "schema/dtype.h"
 

@@ -109,6 +109,7 @@ static const shape convolutions[] = {
     {1, 2, 25, 1, 5, 3, 3, 1, 1, 1, 2, 1, 2, 1, 25, 1},  /* the same with taps beside it */
     {1, 2, 20, 20, 9, 9, 9, 1, 9, 9, 1, 1, 3, 3, 3, 3},  /* 81 phases */
     {1, 3, 40, 30, 10, 4, 4, 1, 3, 2, 1, 1, 1, 1, 13, 15}, /* steps that differ */
+    {1, 1, 7, 7, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 7, 7},      /* one channel, one tap: both forms */
 };
 
 /* Transposed: the same columns. */
