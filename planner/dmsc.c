@@ -17,6 +17,7 @@
 #include "planner/profile_read.h"
 #include "planner/views.h"
 #include "runtime/check/check.h"
+#include "runtime/kernels/chain.h"
 #include "schema/machine.h"
 
 #define MOST_DIMS 256u
@@ -413,10 +414,27 @@ static const char *kernel_name(uint32_t id) {
     return row == NULL ? "unknown" : row->name;
 }
 
+/* The chains among the calls in words: the numbers that hold them say nothing to people. A dumped
+ * plan may be wrong, so only calls that hold are read. */
+static void print_chains(const dms_plan *plan, FILE *out) {
+    (void)fprintf(out, "\nchains\n");
+    for (uint32_t k = 0; k < plan->n_calls; k++) {
+        const dms_plan_call *c = &plan->call[k];
+        const dms_call call = {c->kernel, c->n_in, c->n_out, c->n_i, c->n_f, c->view, c->i, c->f};
+        dms_status ignored = {0};
+        char text[2000];
+        if (dms_call_check(&call, &ignored) != DMS_OK || !dms_chain_is_in(&call))
+            continue;
+        dms_chain_print(&call, text, sizeof text);
+        (void)fprintf(out, "  %4" PRIu32 " %s\n", k, text);
+    }
+}
+
 static dms_code dump(const char *path, FILE *out, dms_arena *arena, dms_status *st) {
     dms_plan plan;
     DMS_TRY(dms_plan_read(path, arena, &plan, st));
     dms_plan_print(&plan, kernel_name, out);
+    print_chains(&plan, out);
     return DMS_OK;
 }
 

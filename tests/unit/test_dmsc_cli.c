@@ -338,6 +338,8 @@ static void a_dump_lists_queues_and_kernels_by_name(void **state) {
     says(c, "compute");
     says(c, "w0");
     assert_null(strstr(c->out, "unknown"));
+    says(c, "\nchains\n");
+    says(c, "v1 = relu(v0)\n"); /* behind the first product */
     cli_end(c);
 }
 
