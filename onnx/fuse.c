@@ -71,9 +71,23 @@ static bool is_first_use(const dms_lowered_call *low, uint32_t k) {
     return true;
 }
 
-/* y may take the place of an input that nobody else reads. */
+/* The call will be cut along a weight, so that its output is made cell by cell. Close calls count
+ * as cut: the cells are chosen later, for layouts that may be a little larger. */
+static bool is_cut(const fusion *f, const dms_lowered_call *low) {
+    for (uint32_t k = 0; k < low->call.n_in; k++) {
+        const dms_tensor *t = &f->graph->tensor[low->operand[k].tensor];
+        if (dms_tensor_is_constant(t) && t->bytes > f->cell_bytes - f->cell_bytes / 8)
+            return true;
+    }
+    return false;
+}
+
+/* y may take the place of an input that nobody else reads; not while y has cells, for the first of
+ * them would replace what the others still read. */
 static bool runs_in_place(const fusion *f, const dms_lowered_call *low) {
     const uint32_t y = low->operand[low->call.n_in].tensor;
+    if (is_cut(f, low))
+        return false;
     for (uint32_t k = 0; k < low->call.n_in; k++) {
         const uint32_t id = low->operand[k].tensor;
         if (is_activation(f, id) && f->storage[id].n_uses == 1 && !f->storage[id].is_output &&

@@ -248,6 +248,34 @@ static void casts_and_selections_are_joined(void **state) {
     onnx_end(&c);
 }
 
+/* y = x w + r, where r is made before and read by nobody else. */
+static uint32_t calls_of_a_residual(const char *w, const char *r) {
+    onnx_case c;
+    onnx_begin(&c, 17);
+    onnx_input(&c, "x", F32, "64,256");
+    onnx_input(&c, "z", F32, r);
+    (void)onnx_initializer(&c, c.graph, "w", F32, w, NULL);
+    (void)onnx_node(&c, c.graph, "Softmax", "z", "r");
+    (void)onnx_node(&c, c.graph, "MatMul", "x,w", "m");
+    (void)onnx_node(&c, c.graph, "Add", "m,r", "y");
+    onnx_output(&c, c.graph, "y", F32, r);
+    assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
+    assert_int_equal(c.lowered.n_calls, 3);
+    assert_int_equal(dms_graph_fuse(&c.read, &c.lowered, &c.st), DMS_OK);
+    const uint32_t n = c.lowered.n_calls;
+    onnx_end(&c);
+    return n;
+}
+
+/* KiB:   x 64, w 56, y and r 14: the product holds 134, and with r under y no more.
+ *        x 64, a cell of w 64, y and r 32: the product holds 160, and 192 with r beside y, for a y
+ *        that is made cell by cell cannot lie over what all cells read. */
+static void a_residual_is_added_by_the_product_where_it_lies_under_the_sum(void **state) {
+    (void)state;
+    assert_int_equal(calls_of_a_residual("256,56", "64,56"), 2);
+    assert_int_equal(calls_of_a_residual("256,128", "64,128"), 3);
+}
+
 /* A batch norm of two channels over x [1, 2, 4]: scale, bias, mean, variance. */
 static void add_batch_norm(onnx_case *c, int dtype, const void *const *constant) {
     static const char *const name[4] = {"scale", "bias", "mean", "var"};
@@ -334,6 +362,7 @@ int main(void) {
         cmocka_unit_test(a_join_that_would_raise_the_floor_is_not_made),
         cmocka_unit_test(a_long_sequence_becomes_few_calls),
         cmocka_unit_test(casts_and_selections_are_joined),
+        cmocka_unit_test(a_residual_is_added_by_the_product_where_it_lies_under_the_sum),
         cmocka_unit_test(constant_statistics_are_one_product_and_one_sum),
         cmocka_unit_test(narrow_statistics_are_applied_in_f32),
         cmocka_unit_test(joining_is_deterministic),
