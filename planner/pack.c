@@ -1,4 +1,11 @@
-/* pack.c - list the cells, prove that the file is there already, or write it. */
+/* pack.c - list the cells, prove that the file is there already, or write it.
+ *
+ * Cells that are columns of a matrix share its rows in the model's file. Such a matrix is read
+ * band by band, each band once, and every panel gets its part of each band:
+ *
+ *     model    |r0: a a b b|r1: a a b b|  |r2 ...       a band: as many rows as a slab holds
+ *     packed   |a: r0 r1   r2 ...|   |b: r0 r1   r2 ...|
+ */
 #include "planner/pack.h"
 
 #include <errno.h>
@@ -20,6 +27,7 @@
 #define SLAB_BYTES (32u << 20) /* cells are packed in parts of at most this size */
 #define STAGING_BYTES (4u << 20)
 #define PACKED_KIND 3
+#define NOWHERE UINT64_MAX
 
 static const char MAGIC[8] = {'D', 'M', 'S', 'P', 'A', 'C', 'K', '\n'};
 
@@ -40,6 +48,8 @@ typedef struct packer {
     char *path;
     uint32_t n_blocks, *block; /* sources, in the order of the file */
     uint64_t *offset;          /* of each block */
+    uint64_t *place;           /* of each source; NOWHERE: it is not packed */
+    uint64_t done;             /* bytes written */
     uint64_t bytes;            /* of all, padding included */
     dms_hash key;
     int *fd; /* per file of the graph; -1: nothing is packed from it */
@@ -74,10 +84,14 @@ static dms_code list_blocks(packer *p) {
 /* Places of the blocks, and the key that says what lies there. */
 static dms_code place_blocks(packer *p) {
     p->key = dms_hash_bytes(MAGIC, sizeof MAGIC, 0);
+    DMS_TRY(
+        dms_alloc_st(p->arena, p->plan->n_sources, sizeof *p->place, "packing", &p->place, p->st));
+    for (uint32_t k = 0; k < p->plan->n_sources; k++)
+        p->place[k] = NOWHERE;
     for (uint32_t k = 0; k < p->n_blocks; k++) {
         const dms_source *source = &p->plan->source[p->block[k]];
         uint64_t end;
-        p->offset[k] = p->bytes;
+        p->offset[k] = p->place[p->block[k]] = p->bytes;
         if (!dms_add(p->bytes, dms_view_bytes(&source->view), &end) ||
             !dms_align_up(end, PAGE_BYTES, &p->bytes))
             return dms_fail(p->st, DMS_EUNSUPPORTED, "packed weights exceed 64 bits");
@@ -187,9 +201,9 @@ static dms_code write_at(packer *p, const uint8_t *from, uint64_t bytes, uint64_
 }
 
 /* Tells how far it is; somebody may want it to end. */
-static dms_code report_packing(const packer *p, uint64_t done) {
+static dms_code report_packing(const packer *p) {
     if (p->options->packing == NULL ||
-        p->options->packing(p->options->progress_data, done, p->bytes))
+        p->options->packing(p->options->progress_data, p->done, p->bytes))
         return DMS_OK;
     return dms_fail(p->st, DMS_ECANCELLED, "interrupted");
 }
@@ -205,7 +219,8 @@ static dms_code write_part(packer *p, const dms_source *source, dms_view view, i
     if (bytes <= SLAB_BYTES) {
         DMS_TRY(gather_slab(p, source, &view, valid_last));
         DMS_TRY(write_at(p, p->slab, bytes, at));
-        return report_packing(p, at + bytes);
+        p->done += bytes;
+        return report_packing(p);
     }
     if (axis + 1 == view.rank && valid_last != 0)
         return dms_fail(p->st, DMS_EINTERNAL, "a padded row is longer than %u bytes", SLAB_BYTES);
@@ -223,6 +238,54 @@ static dms_code write_part(packer *p, const dms_source *source, dms_view view, i
     return DMS_OK;
 }
 
+/* The cells of this weight are columns that share the rows of its file. */
+static bool shares_rows(const packer *p, const dms_plan_tensor *tensor) {
+    if (tensor->kind != DMS_TENSOR_WEIGHT || tensor->cell_axis != 0 || dms_plan_cells(tensor) < 2)
+        return false;
+    const dms_source *source = &p->plan->source[tensor->first_source];
+    const dms_view *view = &source->view;
+    return source->file != DMS_NONE && view->rank >= 2 && view->pitch[1] > view->pitch[0] &&
+           dms_view_bytes(&tensor->stored) / (uint64_t)view->dim[1] <= SLAB_BYTES;
+}
+
+/* Hands a band that lies in the slab to the cells: entries [row, row + n) of axis 1, all panels. */
+static dms_code write_band(packer *p, const dms_plan_tensor *tensor, int64_t row, int64_t n) {
+    const uint64_t rows = (uint64_t)tensor->stored.dim[1];
+    const uint64_t panel = dms_view_bytes(&tensor->stored) / (uint64_t)tensor->stored.dim[0];
+    const uint64_t run = panel / rows * (uint64_t)n, skip = panel / rows * (uint64_t)row;
+    const uint8_t *from = p->slab;
+    for (uint32_t c = 0; c < dms_plan_cells(tensor); c++) {
+        const uint64_t at = p->place[tensor->first_source + c];
+        const uint64_t n_panels = (uint64_t)p->plan->source[tensor->first_source + c].view.dim[0];
+        for (uint64_t k = 0; at != NOWHERE && k < n_panels; k++) {
+            DMS_TRY(write_at(p, from + k * run, run, at + k * panel + skip));
+            p->done += run;
+        }
+        from += n_panels * run;
+    }
+    return report_packing(p);
+}
+
+/* Packs all cells of a weight that share rows. */
+static dms_code write_bands(packer *p, const dms_plan_tensor *tensor) {
+    const dms_source *first = &p->plan->source[tensor->first_source];
+    const int64_t valid_last = first[dms_plan_cells(tensor) - 1].valid_last;
+    const int64_t rows = tensor->stored.dim[1];
+    const uint64_t row_bytes = dms_view_bytes(&tensor->stored) / (uint64_t)rows;
+    const int64_t most = (int64_t)(SLAB_BYTES / row_bytes);
+    for (int64_t row = 0; row < rows; row += most) {
+        dms_view band = first->view;
+        band.dim[0] = tensor->stored.dim[0];
+        band.dim[1] = rows - row < most ? rows - row : most;
+        band.offset += row * band.pitch[1];
+        DMS_TRY(gather_slab(p, first, &band, valid_last));
+        DMS_TRY(write_band(p, tensor, row, band.dim[1]));
+    }
+    for (uint32_t c = 0; c < dms_plan_cells(tensor); c++)
+        p->place[tensor->first_source + c] = NOWHERE; /* it is done */
+    return DMS_OK;
+}
+
 /* The sampled digest of the blocks; large ones are large ranges. */
 static dms_code digest_blocks(packer *p, int fd, dms_plan_file *file, dms_hash *out) {
     const dms_file_ranges large = {file->n_large, file->large_offset, file->large_bytes};
@@ -233,9 +296,13 @@ static dms_code digest_blocks(packer *p, int fd, dms_plan_file *file, dms_hash *
 static dms_code write_blocks(packer *p, dms_plan_file *file) {
     DMS_TRY(dms_alloc_st(p->arena, SLAB_BYTES, 1, "packing", &p->slab, p->st));
     DMS_TRY(dms_alloc_st(p->arena, STAGING_BYTES, 1, "packing", &p->staging, p->st));
+    for (uint32_t k = 0; k < p->plan->n_tensors; k++)
+        if (shares_rows(p, &p->plan->tensor[k]))
+            DMS_TRY(write_bands(p, &p->plan->tensor[k]));
     for (uint32_t k = 0; k < p->n_blocks; k++) {
         const dms_source *source = &p->plan->source[p->block[k]];
-        DMS_TRY(write_part(p, source, source->view, source->valid_last, p->offset[k]));
+        if (p->place[p->block[k]] != NOWHERE)
+            DMS_TRY(write_part(p, source, source->view, source->valid_last, p->offset[k]));
     }
     footer last = {.version = 1, .bytes = p->bytes, .key = p->key};
     memcpy(last.magic, MAGIC, sizeof MAGIC);
@@ -299,7 +366,7 @@ static dms_code make_file(packer *p, dms_plan_file *file, bool *out_is_reused) {
     *out_is_reused = is_there(p, file);
     if (*out_is_reused)
         return DMS_OK;
-    DMS_TRY(report_packing(p, 0));
+    DMS_TRY(report_packing(p));
     DMS_TRY(dms_file_begin(&p->file, p->path, p->st));
     const dms_code code = write_blocks(p, file);
     if (code == DMS_OK)

@@ -232,42 +232,68 @@ static void a_packed_block_costs_its_own_pages(void **state) {
     }
 }
 
+/* The cells of a [rows, columns] matrix stand at the start of the packed file, one behind the
+ * other: a panel holds 16 columns, row after row; columns beyond the last are zeros. Returns the
+ * number of panels. */
+static int64_t check_panels(const pack_case *t, const char *name, const float *w, int64_t rows,
+                            int64_t columns) {
+    size_t size;
+    uint8_t *file = slurp(t->packed, &size);
+    const dms_plan *plan = &t->c.plan;
+    uint64_t at = 0;
+    int64_t n_panels = 0, n_wrong = 0;
+    uint32_t k = 0;
+    while (strcmp(plan->tensor[k].name, name) != 0)
+        k++;
+    for (uint32_t c = 0; c < dms_plan_cells(&plan->tensor[k]); c++) {
+        const dms_source *source = &plan->source[plan->tensor[k].first_source + c];
+        assert_true(source->is_packed);
+        assert_int_equal(source->packed_offset, at);
+        assert_int_equal(plan->file[source->packed_file].kind, 3);
+        assert_int_equal(source->view.dim[1], rows);
+        assert_int_equal(source->view.dim[2], 16);
+        const float *cell = (const float *)(file + at);
+        for (int64_t p = 0; p < source->view.dim[0]; p++, n_panels++)
+            for (int64_t r = 0; r < rows; r++)
+                for (int64_t i = 0; i < 16; i++) {
+                    const int64_t column = n_panels * 16 + i;
+                    const float want = column < columns ? w[r * columns + column] : 0;
+                    n_wrong += cell[(p * rows + r) * 16 + i] != want;
+                }
+        at = (at + dms_view_bytes(&source->view) + 4095) / 4096 * 4096;
+    }
+    assert_int_equal(n_wrong, 0);
+    assert_memory_equal(file + size - 4096, "DMSPACK\n\1\0\0\0", 12);
+    free(file);
+    return n_panels;
+}
+
 static void cells_lie_in_the_order_of_their_use_as_the_kernels_read_them(void **state) {
     (void)state;
     pack_case t;
     begin(&t);
     must_compile(&t, t.dir);
-    size_t size;
-    uint8_t *file = slurp(t.packed, &size);
-    const dms_plan *plan = &t.c.plan;
-    uint64_t at = 0;
-    uint32_t n_panels = 0;
-    /* a panel holds 16 columns, row after row; columns beyond the last one are zeros */
-    for (uint32_t k = 0; k < plan->n_tensors; k++) {
-        const dms_plan_tensor *w = &plan->tensor[k];
-        if (w->kind != DMS_TENSOR_WEIGHT || strcmp(w->name, "w0") != 0)
-            continue;
-        for (uint32_t c = 0; c < dms_plan_cells(w); c++) {
-            const dms_source *source = &plan->source[w->first_source + c];
-            assert_true(source->is_packed);
-            assert_int_equal(source->packed_offset, at);
-            assert_int_equal(plan->file[source->packed_file].kind, 3);
-            assert_int_equal(source->view.dim[1], IN);
-            assert_int_equal(source->view.dim[2], 16);
-            const float *cell = (const float *)(file + at);
-            for (int64_t p = 0; p < source->view.dim[0]; p++, n_panels++)
-                for (int r = 0; r < IN; r++)
-                    for (int i = 0; i < 16; i++) {
-                        const uint32_t column = n_panels * 16 + (uint32_t)i;
-                        const float want = column < MIDDLE ? t.w0[r * MIDDLE + column] : 0;
-                        assert_true(cell[(p * IN + r) * 16 + i] == want);
-                    }
-            at = (at + dms_view_bytes(&source->view) + 4095) / 4096 * 4096;
-        }
-    }
-    assert_int_equal(n_panels, 63);
-    assert_memory_equal(file + size - 4096, "DMSPACK\n\1\0\0\0", 12);
-    free(file);
+    assert_int_equal(check_panels(&t, "w0", t.w0, IN, MIDDLE), 63);
+    end(&t);
+}
+
+/* 36 MB: its rows come in two bands. */
+static void columns_of_a_wide_matrix_are_packed_band_by_band(void **state) {
+    (void)state;
+    enum { K = 3001, N = 3005 };
+    pack_case t;
+    begin_empty(&t);
+    t.w0 = malloc((size_t)K * N * 4);
+    for (uint32_t i = 0; i < (uint32_t)K * N; i++)
+        t.w0[i] = (float)(i % 16000000);
+    onnx_input(&t.onnx, "x", F32, "2,3001");
+    onnx_initializer(&t.onnx, t.onnx.graph, "w", F32, "3001,3005", t.w0);
+    onnx_node(&t.onnx, t.onnx.graph, "MatMul", "x,w", "y");
+    onnx_output(&t.onnx, t.onnx.graph, "y", F32, "2,3005");
+    finish_model(&t);
+    must_compile(&t, t.dir);
+    assert_int_equal(t.n_reports, 3); /* the beginning and two bands */
+    assert_int_equal(check_panels(&t, "w", t.w0, K, N), 188);
     end(&t);
 }
 
@@ -579,6 +605,7 @@ int main(void) {
         cmocka_unit_test(weights_without_a_home_in_memory_are_read_in_every_turn),
         cmocka_unit_test(a_packed_block_costs_its_own_pages),
         cmocka_unit_test(cells_lie_in_the_order_of_their_use_as_the_kernels_read_them),
+        cmocka_unit_test(columns_of_a_wide_matrix_are_packed_band_by_band),
         cmocka_unit_test(every_cell_is_what_the_model_holds),
         cmocka_unit_test(the_same_model_packs_to_the_same_bytes_and_is_packed_once),
         cmocka_unit_test(a_packed_file_that_is_not_as_it_should_be_is_written_again),
