@@ -15,7 +15,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/device.h"
 #include "runtime/session.h"
+#include "runtime/storage.h"
 #include "runtime/user_copy.h"
 
 /* User bytes of a turn that are copied faster than a thread is woken for them. */

@@ -8,6 +8,7 @@
 
 #include "runtime/cpu/cpu_device.h"
 #include "runtime/kernels/cpu_kernel.h"
+#include "runtime/storage.h"
 #include "schema/checked.h"
 
 #define MAX_THREADS 1024u

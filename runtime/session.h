@@ -12,12 +12,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "runtime/device.h"
 #include "runtime/dms.h"
-#include "runtime/storage.h"
 #include "runtime/timeline.h"
 #include "schema/machine.h"
+#include "schema/plan.h"
 #include "schema/trace.h"
+
+typedef struct dms_device dms_device;   /* device.h */
+typedef struct dms_storage dms_storage; /* storage.h */
 
 /* Turns whose step times are remembered. */
 #define DMS_STEP_TURNS 31u

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "runtime/kernels/kernel.h"
 #include "support_run.h"
 
 #define ROWS 4

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "runtime/kernels/catalogue.h"
+#include "runtime/device.h"
 #include "support_chain.h"
 
 #define TURNS 3
