@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/chain_run.h"
 #include "runtime/kernels/taps_internal.h"
 #include "runtime/kernels/vector_internal.h"
 

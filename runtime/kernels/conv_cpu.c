@@ -5,9 +5,14 @@
 #include <string.h>
 
 #include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/chain_run.h"
 #include "runtime/kernels/conv_internal.h"
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/taps_internal.h"
+
+_Static_assert(DMS_TAPS_SCRATCH_BYTES + sizeof(dms_tap_table) + sizeof(dms_chain_runner) <=
+                   DMS_CPU_SCRATCH_BYTES,
+               "scratch of a thread");
 
 enum {
     WORTH = 1 << 18,     /* multiply-adds of a part, at least */

@@ -2,6 +2,7 @@
  * through the chain where the call carries one. */
 #include <string.h>
 
+#include "runtime/kernels/chain_run.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/taps_internal.h"
 #include "runtime/kernels/vector_internal.h"

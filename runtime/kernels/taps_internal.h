@@ -15,11 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/kernels/chain_run.h"
 #include "runtime/kernels/conv_internal.h"
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/dialect.h"
+#include "runtime/kernels/kernel.h"
 #include "schema/dtype.h"
+
+typedef struct dms_chain_runner dms_chain_runner; /* chain_run.h */
 
 enum {
     DMS_TAPS_TERMS = 384,        /* terms of the chain between two visits of the sums */
@@ -92,8 +94,8 @@ typedef struct dms_taps {
     int64_t bias_pitch;
 } dms_taps;
 
-/* What a plane takes of the image: rows [above, below) of its own and columns [low, high) exist, all
- * else is zero; the first of them lies `from` elements behind the image's first. */
+/* What a plane takes of the image: rows [above, below) of its own and columns [low, high) exist,
+ * all else is zero; the first of them lies `from` elements behind the image's first. */
 typedef struct dms_plane {
     int64_t above, below, low, high, from;
 } dms_plane;
@@ -101,8 +103,8 @@ typedef struct dms_plane {
 /* The copied image of a part, so that every step is 1. It has planes [channel][plane][row][column],
  * and a term is an offset:
  *
- *      window    a plane per pair (row, column) modulo steps that some tap reads. The zeros right of
- *                a row are those left of the next one; a run of pixels crosses them.
+ *      window    a plane per pair (row, column) modulo steps that some tap reads. The zeros right
+ *                of a row are those left of the next one; a run of pixels crosses them.
  *      columns   a plane per tap, without anything between its rows: where steps or dilations leave
  *                most of a window unused
  *      in place  the image itself, where one tap reads whole vectors of it. */
@@ -144,9 +146,6 @@ static inline dms_tap_table *dms_tap_table_in(void *scratch) {
 static inline dms_chain_runner *dms_taps_chain_in(void *scratch) {
     return (dms_chain_runner *)(void *)(dms_tap_table_in(scratch) + 1);
 }
-_Static_assert(DMS_TAPS_SCRATCH_BYTES + sizeof(dms_tap_table) + sizeof(dms_chain_runner) <=
-                   DMS_CPU_SCRATCH_BYTES,
-               "scratch of a thread");
 
 /* Chooses the form of a part's image. No chain has begun. */
 void DMS_ISA(dms_window_plan)(const dms_taps *t, dms_window *b);
