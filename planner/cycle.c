@@ -322,6 +322,9 @@ void dms_draft_copy(const dms_cycle *cycle, const dms_draft *from, dms_draft *to
 }
 
 bool dms_draft_better(const dms_draft *a, const dms_draft *b) {
-    return a->period_ns < b->period_ns ||
-           (a->period_ns == b->period_ns && a->stall_ns < b->stall_ns);
+    if (a->period_ns != b->period_ns)
+        return a->period_ns < b->period_ns;
+    if (a->stall_ns != b->stall_ns)
+        return a->stall_ns < b->stall_ns;
+    return a->copy_ns < b->copy_ns;
 }

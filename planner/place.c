@@ -117,9 +117,9 @@ static dms_code place_all(prepared *p, dms_status *st) {
     DMS_TRY(dms_placer_rules(placer, st));
     if (!dms_placer_is_done(placer))
         DMS_TRY(dms_placer_optimise(placer, st));
-    if (dms_placer_is_done(placer) && !placer->options->exact)
-        return DMS_OK;
-    return dms_placer_exact(placer, &placer->is_exact, st);
+    if (!dms_placer_is_done(placer) || placer->options->exact)
+        DMS_TRY(dms_placer_exact(placer, &placer->is_exact, st));
+    return dms_placer_lighten(placer, st);
 }
 
 dms_code dms_place(const dms_problem *problem, const dms_place_options *options, dms_arena *arena,

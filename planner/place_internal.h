@@ -91,6 +91,7 @@ typedef struct dms_draft {
     int64_t home_units;   /* saved activations that come back, and homes on the host */
     int64_t period_ns;
     int64_t stall_ns;   /* of the last simulated cycle: breaks ties between equal periods */
+    int64_t copy_ns;    /* of all loads and readings of a cycle: breaks ties between these */
     int32_t worst_step; /* the one with the largest stall; -1 = none */
     uint32_t n_idle;    /* slots for which the link waited */
     int32_t idle[DMS_MAX_IDLE];
@@ -179,7 +180,7 @@ DMS_CHECKED dms_code dms_draft_new(const dms_cycle *cycle, dms_arena *arena, dms
 /* Copies all a draft holds into another one of the same cycle. */
 void dms_draft_copy(const dms_cycle *cycle, const dms_draft *from, dms_draft *to);
 
-/* Whether `a` runs better than `b`: period first, then stall. */
+/* Whether `a` runs better than `b`: period first, then stall, then what is copied. */
 bool dms_draft_better(const dms_draft *a, const dms_draft *b);
 
 /* Adds `units` to slots first..last, both included, of a cyclic difference array. */

@@ -122,6 +122,9 @@ DMS_CHECKED dms_code dms_exact_solve(const dms_cycle *cycle, dms_work *work, int
  * *out_is_exact: it was solved to its end. */
 DMS_CHECKED dms_code dms_placer_exact(dms_placer *placer, bool *out_is_exact, dms_status *st);
 
+/* Keeps more than placer->best does, as long as it is no slower: fewer bytes are copied then. */
+DMS_CHECKED dms_code dms_placer_lighten(dms_placer *placer, dms_status *st);
+
 /* Writes placer->best as a decision into the arena. */
 DMS_CHECKED dms_code dms_decision_make(dms_placer *placer, dms_decision *out_decision,
                                        dms_status *st);

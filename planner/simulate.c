@@ -158,13 +158,20 @@ static bool run_step(simulation *sim, int32_t t, int64_t *inout_time) {
     return true;
 }
 
-/* The stalls of the last turn. Equal periods are told apart by them: a plan that stalls less has
- * more slack against step times that differ from the profile. */
+/* The stalls of the last turn, and what is copied in one. Equal periods are told apart by them: a
+ * plan that stalls less, or copies less, has more slack against times that differ from the profile.
+ */
 static void sum_stalls(simulation *sim) {
     dms_draft *draft = sim->draft;
     int64_t worst = 0;
-    draft->stall_ns = 0;
+    draft->stall_ns = draft->copy_ns = 0;
     draft->worst_step = -1;
+    for (uint32_t q = 0; q < draft->n_loads; q++) {
+        const dms_gap *gap = sim->cycle->gap + draft->load[q];
+        draft->copy_ns += gap->ns;
+        if (draft->n_read > 0 && draft->is_read[gap->tensor])
+            draft->copy_ns += sim->cycle->read_ns[gap->tensor];
+    }
     for (int32_t t = 0; t < sim->cycle->n_steps; t++) {
         draft->stall_ns += sim->work->stall[t];
         if (sim->work->stall[t] > worst) {

@@ -140,6 +140,16 @@ static void of_equal_periods_the_one_with_less_stall_is_better(void **state) {
     assert_true(dms_draft_better(&c, &a));
 }
 
+static void of_equal_periods_and_stalls_the_one_that_copies_less_is_better(void **state) {
+    (void)state;
+    const dms_draft a = {.period_ns = 10, .stall_ns = 3, .copy_ns = 5};
+    const dms_draft b = {.period_ns = 10, .stall_ns = 3, .copy_ns = 6};
+    const dms_draft c = {.period_ns = 10, .stall_ns = 2, .copy_ns = 9};
+    assert_true(dms_draft_better(&a, &b));
+    assert_false(dms_draft_better(&b, &a));
+    assert_true(dms_draft_better(&c, &a));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_search_never_ends_worse_and_often_better),
@@ -149,6 +159,7 @@ int main(void) {
         cmocka_unit_test(a_floor_layout_is_as_large_as_it_said),
         cmocka_unit_test(a_plan_near_its_target_is_done),
         cmocka_unit_test(of_equal_periods_the_one_with_less_stall_is_better),
+        cmocka_unit_test(of_equal_periods_and_stalls_the_one_that_copies_less_is_better),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,7 +138,7 @@ static void a_device_that_the_host_cannot_write_may_be_fed_from_storage_too(void
         }
         graph_end(&g);
     }
-    assert_true(n_reads > GRAPHS);
+    assert_true(n_reads > 10);
 }
 
 static void every_budget_gives_the_bits_of_the_uncut_graph(void **state) {
