@@ -45,6 +45,7 @@ typedef struct dms_op_family {
     X(reduce)                                                                                      \
     X(resize)                                                                                      \
     X(rotary)                                                                                      \
+    X(sample)                                                                                      \
     X(slice)                                                                                       \
     X(unary)                                                                                       \
     X(view)

@@ -134,6 +134,13 @@ typedef enum dms_kernel_id {
     DMS_K_QUANTIZE = 64,
     /* x, scale (, zero) -> y = (x - zero) scale: x and zero u8, i8, u16, i16 or i32, y as scale */
     DMS_K_DEQUANTIZE = 65,
+
+    /* ---- sampling (sample.c): positions are data, bounded by the code ------------------------- */
+
+    /* x[n,c,s...], grid[n,o...,k] -> y[n,c,o...]: k = 1 to 3 spatial axes, the last one first, from
+     * -1 to 1.  i: mode (0 nearest, 1 linear, 2 cubic), padding (0 zeros, 1 border, 2 reflection),
+     * align corners (0/1) */
+    DMS_K_GRID_SAMPLE = 66,
 } dms_kernel_id;
 
 /* cell of DMS_K_RECURRENT. */

@@ -28,6 +28,7 @@
 #define DMS_CONV_KERNELS(X) X(conv) X(conv_transpose) X(pool) X(resize)
 #define DMS_ATTENTION_KERNELS(X) X(attention)
 #define DMS_RECURRENT_KERNELS(X) X(recurrent)
+#define DMS_SAMPLE_KERNELS(X) X(grid_sample)
 
 /* Every kernel of every family. */
 #define DMS_ALL_KERNELS(X)                                                                         \
@@ -39,7 +40,8 @@
     DMS_PRODUCT_KERNELS(X)                                                                         \
     DMS_CONV_KERNELS(X)                                                                            \
     DMS_ATTENTION_KERNELS(X)                                                                       \
-    DMS_RECURRENT_KERNELS(X)
+    DMS_RECURRENT_KERNELS(X)                                                                       \
+    DMS_SAMPLE_KERNELS(X)
 
 #define DMS_DECLARE_KERNEL(name)                                                                   \
     extern const dms_kernel_row dms_row_##name;                                                    \
