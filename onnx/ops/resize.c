@@ -224,21 +224,40 @@ static dms_code resize_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, x->dtype, x->rank, plan.dim, st);
 }
 
+/* Axes that keep their extents, then those that change, both in their order: the kernel is fast along
+ * the last axis, and channels that come last in memory are only another pitch. */
+static void changing_axes_last(const resize_plan *plan, const dms_view *x, uint32_t *order) {
+    uint32_t n = 0;
+    for (uint32_t changes = 0; changes < 2; changes++)
+        for (uint32_t k = 0; k < x->rank; k++) {
+            const bool is_kept = plan->scale[k] == 1.0 && plan->dim[k] == x->dim[k] &&
+                                 plan->begin[k] == 0.0 && plan->end[k] == 1.0;
+            if (is_kept == (changes == 0))
+                order[n++] = k;
+        }
+}
+
 /* One DMS_K_RESIZE over all axes. */
 static dms_code resize_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     resize_plan plan;
     DMS_TRY(read_plan(dms_lower_graph(lo), node, &plan, st));
-    const dms_lowered_operand operand[2] = {dms_lower_operand(lo, node->in[0]),
-                                            dms_lower_operand(lo, node->out[0])};
+    dms_lowered_operand operand[2] = {dms_lower_operand(lo, node->in[0]),
+                                      dms_lower_operand(lo, node->out[0])};
     const uint32_t rank = operand[0].view.rank;
+    uint32_t order[DMS_MAX_RANK] = {0};
+    changing_axes_last(&plan, &operand[0].view, order);
+    for (uint32_t k = 0; k < 2; k++) {
+        const dms_view in_memory = operand[k].view;
+        dms_view_permute(&in_memory, order, &operand[k].view);
+    }
     const int64_t i[5] = {plan.mode, plan.coordinates, plan.nearest,
                           dms_node_int(node, "exclude_outside", 0) != 0, plan.antialias};
     double f[2 + 3 * DMS_MAX_RANK] = {dms_node_float(node, "cubic_coeff_a", -0.75),
                                       dms_node_float(node, "extrapolation_value", 0.0)};
     for (uint32_t k = 0; k < rank; k++) {
-        f[2 + 3 * k] = plan.scale[k];
-        f[3 + 3 * k] = plan.begin[k];
-        f[4 + 3 * k] = plan.end[k];
+        f[2 + 3 * k] = plan.scale[order[k]];
+        f[3 + 3 * k] = plan.begin[order[k]];
+        f[4 + 3 * k] = plan.end[order[k]];
     }
     return dms_lower_call(lo, node, DMS_K_RESIZE, 1, 1, operand, 5, i, 2 + 3 * rank, f, st);
 }

@@ -104,6 +104,16 @@ static void bytes_with_antialiasing_are_rounded_after_every_axis(void **state) {
            "u8 [1, 1]: 64");
 }
 
+/* A picture whose channels come last: rows and columns are worked on last, by pitches. */
+static void axes_that_change_are_resized_last(void **state) {
+    (void)state;
+    CALLS("Resize-18", "x:u8[1,4,6,3] - s=f32{1,0.5,2,1}", "mode='linear' antialias=1",
+          "resize(1 0 0 0 1 | -0.75 0 1 0 1 1 0 1 0.5 0 1 2 0 1)");
+    assert_string_equal(op_operand(0, 0), "u8 [1, 3, 4, 6] pitches [72, 1, 18, 3] offset 0");
+    assert_string_equal(op_operand(0, 1), "u8 [1, 3, 2, 12] pitches [72, 1, 36, 3] offset 0");
+    VALUES("Resize-13", "x:f32[2,2] - s=f32{2,1}", "", 1, "f32 [4, 2]: 0 1 0 1 2 3 2 3");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scales_round_extents_down),
@@ -114,6 +124,7 @@ int main(void) {
         cmocka_unit_test(words_of_later_opsets_are_refused),
         cmocka_unit_test(resize_refuses_scales_that_contradict),
         cmocka_unit_test(bytes_with_antialiasing_are_rounded_after_every_axis),
+        cmocka_unit_test(axes_that_change_are_resized_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
