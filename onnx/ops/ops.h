@@ -37,6 +37,7 @@ typedef struct dms_op_family {
     X(index)                                                                                       \
     X(integer)                                                                                     \
     X(join)                                                                                        \
+    X(nbits)                                                                                       \
     X(norm)                                                                                        \
     X(pool)                                                                                        \
     X(product)                                                                                     \

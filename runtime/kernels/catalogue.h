@@ -134,6 +134,10 @@ typedef enum dms_kernel_id {
     DMS_K_QUANTIZE = 64,
     /* x, scale (, zero) -> y = (x - zero) scale: x and zero u8, i8, u16, i16 or i32, y as scale */
     DMS_K_DEQUANTIZE = 65,
+    /* x[n,b,h] u8, two numbers of 4 bits each, the low half first; scale[n,b] (, zero[n,ceil(b/2)]
+     * u8, packed alike) -> y[n,b,2h] = (x - zero) scale; without zero it is 8. All dense, y as
+     * scale */
+    DMS_K_UNPACK = 67,
 
     /* ---- sampling (sample.c): positions are data, bounded by the code ------------------------- */
 

@@ -11,6 +11,7 @@ import onnx
 
 import build
 import networks
+import quantised
 import recurrent
 from decoder import Shape, decoder, decoder_sets
 from random_graph import random_graph
@@ -41,6 +42,7 @@ MODELS = {
     'speech_opset11': lambda: recurrent.speech(11),
     'speech_opset14': lambda: recurrent.speech(14),
     'streaming_opset11': lambda: recurrent.streaming(11),
+    'quantised_opset17': quantised.quantised,
     'streaming_opset22': lambda: recurrent.streaming(22),
     **{f'random_{seed:02}': lambda seed=seed: random_graph(seed) for seed in range(12)},
 }

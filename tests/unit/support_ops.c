@@ -186,15 +186,19 @@ static void read_attribute(const char **text, dms_attr *attr) {
     *text = at;
 }
 
-/* "Softmax-13" as name and opset. */
+/* "Softmax-13" as name and opset, "com.microsoft/MatMulNBits-1" with its domain. */
 static void read_operator(const char *op) {
     op_case *c = &the_case;
-    const char *dash = strrchr(op, '-');
+    const char *dash = strrchr(op, '-'), *slash = strchr(op, '/');
     c->node.name = "n";
     c->node.domain = "";
+    if (slash != NULL) {
+        c->node.domain = dms_strndup(&c->arena, op, (uint64_t)(slash - op));
+        op = slash + 1;
+    }
     c->node.op = dms_strndup(&c->arena, op, (uint64_t)(dash - op));
     c->node.version = (uint32_t)atoi(dash + 1);
-    c->node.row = dms_op_find("", c->node.op, c->node.version);
+    c->node.row = dms_op_find(c->node.domain, c->node.op, c->node.version);
     if (c->node.row == NULL)
         fail("no row", op);
 }

@@ -166,6 +166,45 @@ static void a_convolution_is_quantised_again(void **state) {
            "", 1, "node 'n' (QLinearConv): input 'b' has 2 elements for 1 output channels");
 }
 
+#define NBITS "com.microsoft/MatMulNBits-1"
+
+/* n = 2 rows of k = 4 in one block: 0 1 2 3 and 4 5 6 7, less 8, times 1 and 2. a = 0 1 2 3. */
+static void a_matrix_of_four_bits_by_hand(void **state) {
+    (void)state;
+    /* -8 -7 -6 -5 and -8 -6 -4 -2: sums -34 and -20 */
+    VALUES(NBITS, "a:f32[1,4] b=u8[2,1,2]{16,50,84,118} s=f32{1,2}", "K=4 N=2 block_size=4", 1,
+           "f32 [1, 2]: -34 -20");
+    VALUES(NBITS, "a:f32[1,4] b=u8[2,1,2]{16,50,84,118} s=f32{1,2} z=u8{0,4} - c=f32{10,20}",
+           "K=4 N=2 block_size=4", 1, "f32 [1, 2]: 24 48");
+    /* the last block reaches beyond k = 3: its fourth number counts for nothing */
+    VALUES(NBITS, "a:f32[1,3] b=u8[2,1,2]{16,50,84,118} s=f32{1,2} z=u8{0,4}",
+           "K=3 N=2 block_size=4", 1, "f32 [1, 2]: 5 10");
+}
+
+static void a_matrix_of_four_bits_grows_where_it_is_used(void **state) {
+    (void)state;
+    CALLS(NBITS, "a:f32[2,3,64] b:u8[16,2,16] s:f32[16,2] z:u8[16]", "K=64 N=16 block_size=32",
+          "unpack(); matmul(0 16 | 1 0)");
+    assert_string_equal(op_operand(0, 2), "u8 [16, 1] pitches [1, 1] offset 0");
+    assert_string_equal(op_operand(1, 1), "f32 [64, 16] pitches [1, 64] offset 0");
+}
+
+static void matrices_of_four_bits_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    INFERS(NBITS, "a:f32[1,4] b:u8[2,1,2] s:f32[2]", "K=5 N=2 block_size=4", 1,
+           "node 'n' (MatMulNBits): input 'a' has 4 columns, attribute 'K' is 5");
+    INFERS(NBITS, "a:f32[1,4] b:u8[2,1,2] s:f32[3]", "K=4 N=2 block_size=4", 1,
+           "node 'n' (MatMulNBits): input 's' has 3 elements, wants 2");
+    INFERS(NBITS, "a:f32[1,4] b:u8[2,1,2] s:f32[2]", "K=4 N=2 block_size=4 bits=8", 1,
+           "node 'n' (MatMulNBits): attribute 'bits' is 8, wants 4 to 4");
+    INFERS(NBITS, "a:f32[1,4] b:u8[2,1,2] s:f32[2]", "K=4 N=2 block_size=3", 1,
+           "node 'n' (MatMulNBits): attribute 'block_size' is 3, which is odd");
+    INFERS(NBITS, "a:f32[1,4] b:u8[2,1,2] s:f32[2] - g:i32[4]", "K=4 N=2 block_size=4", 1,
+           "node 'n' (MatMulNBits): input 'g' orders the rows, which is not supported");
+    INFERS(NBITS, "a:f32[1,4] b:u8[2,1,2] s:f32[2] z:f32[2]", "K=4 N=2 block_size=4", 1,
+           "node 'n' (MatMulNBits): input 'z' has dtype f32, which this operator does not take");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_zero_names_the_type),
@@ -181,6 +220,9 @@ int main(void) {
         cmocka_unit_test(convolutions_of_bytes_are_integers),
         cmocka_unit_test(long_windows_are_cut_along_channels),
         cmocka_unit_test(a_convolution_is_quantised_again),
+        cmocka_unit_test(a_matrix_of_four_bits_by_hand),
+        cmocka_unit_test(a_matrix_of_four_bits_grows_where_it_is_used),
+        cmocka_unit_test(matrices_of_four_bits_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
