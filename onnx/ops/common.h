@@ -146,4 +146,16 @@ DMS_CHECKED dms_code dms_ops_lower_reshape(dms_lowering *lo, const dms_node *nod
 /* Infers output 0 like input 0. */
 DMS_CHECKED dms_code dms_ops_infer_same(dms_graph *graph, dms_node *node, dms_status *st);
 
+/* ---- products (product.c), for operators that compute one among other things --------------- */
+
+/* Sets output 0 to the shape of input a times input b, with this dtype.
+ * Errors   DMS_EUNSUPPORTED: the shapes do not fit; names both inputs. */
+DMS_CHECKED dms_code dms_product_infer(dms_graph *graph, const dms_node *node, uint32_t a,
+                                       uint32_t b, dms_dtype dtype, dms_status *st);
+
+/* Emits the product of operands 0 and 1 into operand 2, whose dims are those of the result. */
+DMS_CHECKED dms_code dms_product_emit(dms_lowering *lo, const dms_node *node,
+                                      const dms_lowered_operand *factors_and_result,
+                                      dms_status *st);
+
 #endif

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "onnx/graph.h"
-#include "onnx/ops/product.h"
+#include "onnx/ops/common.h"
 #include "onnx/ops/window.h"
 
 #define BYTES (DMS_DTYPE_BIT(DMS_DTYPE_U8) | DMS_DTYPE_BIT(DMS_DTYPE_I8))

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 
 #include "onnx/graph.h"
-#include "onnx/ops/product.h"
+#include "onnx/ops/common.h"
 
 #define NBITS_DTYPES (DMS_OPS_FLOAT & ~DMS_DTYPE_BIT(DMS_DTYPE_F64))
 

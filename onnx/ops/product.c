@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "onnx/graph.h"
-#include "onnx/ops/product.h"
+#include "onnx/ops/common.h"
 
 /* Reals and wide integers: narrow ones would overflow, and ONNX has other operators for them. */
 #define PRODUCT_DTYPES                                                                             \

@@ -224,8 +224,8 @@ static dms_code resize_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     return dms_set_output(graph, node, 0, x->dtype, x->rank, plan.dim, st);
 }
 
-/* Axes that keep their extents, then those that change, both in their order: the kernel is fast along
- * the last axis, and channels that come last in memory are only another pitch. */
+/* Axes that keep their extents, then those that change, both in their order: the kernel is fast
+ * along the last axis, and channels that come last in memory are only another pitch. */
 static void changing_axes_last(const resize_plan *plan, const dms_view *x, uint32_t *order) {
     uint32_t n = 0;
     for (uint32_t changes = 0; changes < 2; changes++)

@@ -1,7 +1,7 @@
 /* sample.c - GridSample: x at positions that are data.
  *
- * Versions: 16 knows two spatial axes and calls its modes bilinear and bicubic; 20 has any number of
- * axes (here 1 to 3) and calls them linear and cubic. Either name is taken in both.
+ * Versions: 16 knows two spatial axes and calls its modes bilinear and bicubic; 20 has any number
+ * of axes (here 1 to 3) and calls them linear and cubic. Either name is taken in both.
  *
  *     x [2, 3, h, w]   grid [2, 5, 6, 2]   y [2, 3, 5, 6]
  */

@@ -139,7 +139,7 @@ typedef enum dms_kernel_id {
      * scale */
     DMS_K_UNPACK = 67,
 
-    /* ---- sampling (sample.c): positions are data, bounded by the code ------------------------- */
+    /* ---- sampling (sample.c): positions are data, bounded by the code ----------------------- */
 
     /* x[n,c,s...], grid[n,o...,k] -> y[n,c,o...]: k = 1 to 3 spatial axes, the last one first, from
      * -1 to 1.  i: mode (0 nearest, 1 linear, 2 cubic), padding (0 zeros, 1 border, 2 reflection),

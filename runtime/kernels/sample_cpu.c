@@ -8,7 +8,8 @@
  *
  * Per axis: nearest has one tap, ties to even; linear two; cubic four (Keys, -0.75). Positions
  * beyond the ends are first clamped (border, but for cubic) or reflected; taps that are still
- * outside weigh nothing (zeros) or are clamped or reflected themselves. A NaN counts as far below. */
+ * outside weigh nothing (zeros) or are clamped or reflected themselves. A NaN counts as far
+ * below. */
 #include <string.h>
 
 #include "runtime/kernels/catalogue.h"
@@ -141,7 +142,7 @@ static uint64_t grid_sample_parts(const dms_call *call) {
     return (uint64_t)(call->view[0].dim[0] * blocks_of(call));
 }
 
-/* Element offset of position `index` in axes [first, first + n) of a view, whose extents those are. */
+/* Element offset of position `index` in axes [first, first + n) of a view. */
 static int64_t offset_of(const dms_view *view, uint32_t first, uint32_t n, int64_t index) {
     int64_t offset = 0;
     for (uint32_t k = first + n; k-- > first; index /= view->dim[k])

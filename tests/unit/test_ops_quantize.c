@@ -108,8 +108,8 @@ static void long_sums_are_cut_where_f32_is_exact(void **state) {
     assert_string_equal(op_operand(7, 1), "f32 [88, 2] pitches [2, 1] offset 1024");
 }
 
-/* k k for k = 0 .. 255 three times, then for 0 .. 230: 20,761,195 is odd and above 2^24, so f32 does
- * not have it. */
+/* k k for k = 0 .. 255 three times, then for 0 .. 230: 20,761,195 is odd and above 2^24, so f32
+ * does not have it. */
 static void sums_beyond_f32_are_exact(void **state) {
     (void)state;
     VALUES("MatMulInteger-10", "a:u8[1,999] b:u8[999,1]", "", 1, "i32 [1, 1]: 20761195");

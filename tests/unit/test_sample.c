@@ -1,4 +1,5 @@
-/* test_sample.c - GRID_SAMPLE against its definition in doubles; equal bits in every way of running. */
+/* test_sample.c - GRID_SAMPLE against its definition in doubles; equal bits in every way of
+ * running. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
