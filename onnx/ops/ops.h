@@ -31,6 +31,7 @@ typedef struct dms_op_family {
     X(binary)                                                                                      \
     X(cast)                                                                                        \
     X(constant)                                                                                    \
+    X(contrib)                                                                                     \
     X(conv)                                                                                        \
     X(einsum)                                                                                      \
     X(fused)                                                                                       \

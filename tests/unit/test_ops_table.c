@@ -90,7 +90,8 @@ static void the_list_is_sorted_and_whole(void **state) {
     assert_int_equal(n_clip, 2);
     for (size_t f = 0; f < sizeof families / sizeof *families; f++)
         for (uint32_t k = 0; k < families[f]->n_rows; k++)
-            n_rows += families[f]->row[k].domain == NULL;
+            n_rows += families[f]->row[k].domain == NULL ||
+                      strcmp(families[f]->row[k].domain, "dms") != 0;
     assert_int_equal(n_lines, n_rows);
 }
 
