@@ -48,6 +48,7 @@ typedef struct dms_op_family {
     X(resize)                                                                                      \
     X(rotary)                                                                                      \
     X(sample)                                                                                      \
+    X(signal)                                                                                      \
     X(slice)                                                                                       \
     X(unary)                                                                                       \
     X(view)
