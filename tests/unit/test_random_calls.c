@@ -191,6 +191,83 @@ static void attentions_agree(void **state) {
     }
 }
 
+/* Any cell, one or both directions, operands that are there or not, in any order of memory. */
+static void recurrent_layers_agree(void **state) {
+    (void)state;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        call_case c;
+        call_begin(&c, DMS_K_RECURRENT, round + 1);
+        const int64_t cell = round % DMS_N_CELLS, gates = cell == 0 ? 1 : cell == 3 ? 4 : 3;
+        const int64_t d = call_pick(&c, 1, 2), t = call_pick(&c, 1, 5), b = call_pick(&c, 1, 30);
+        const int64_t h = round % 3 == 0 ? 16 * call_pick(&c, 1, 4) : call_pick(&c, 1, 70);
+        const int64_t p[4] = {d, t, b, gates * h}, r[3] = {d, gates * h, h};
+        const int64_t bias[2] = {d, 2 * gates * h}, state_dim[3] = {d, b, h};
+        const int64_t y[4] = {d, t, b, h}, inputs = call_pick(&c, 0, 1) + 4 * call_pick(&c, 0, 1);
+        const int64_t i[12] = {cell, 0, call_pick(&c, 0, 3), inputs, 3, 0, round % 11, 1, 1,
+                               0,    1, round % 11};
+        const double f[13] = {round % 4 == 0 ? 0.5 : 0.0, 0.3, 0.2, 1.0, 0.0};
+        draw_in(&c, 4, p);
+        draw_in(&c, 3, r);
+        if ((inputs & 1) != 0)
+            draw_in(&c, 2, bias);
+        if ((inputs & 4) != 0)
+            draw_in(&c, 3, state_dim);
+        draw_out(&c, 4, y);
+        draw_out(&c, 3, state_dim);
+        call_params(&c, 12, i, 13, f);
+        call_runs_alike(&c);
+        if (h % 16 == 0)
+            call_packs_alike(&c, 1);
+        call_free(&c);
+    }
+}
+
+/* Up to three axes, every mode and padding; a third of the positions lies outside. */
+static void samples_agree(void **state) {
+    (void)state;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        call_case c;
+        call_begin(&c, DMS_K_GRID_SAMPLE, round + 1);
+        const uint32_t axes = 1 + round % 3, rank = axes + 2;
+        int64_t x[5] = {call_pick(&c, 1, 2), call_pick(&c, 1, 4)}, grid[5] = {x[0]};
+        int64_t y[5] = {x[0], x[1]};
+        for (uint32_t k = 0; k < axes; k++) {
+            x[2 + k] = call_pick(&c, 1, 9);
+            grid[1 + k] = y[2 + k] = call_pick(&c, 1, 9);
+        }
+        grid[rank - 1] = axes;
+        const int64_t i[3] = {call_pick(&c, 0, 2), call_pick(&c, 0, 2), call_pick(&c, 0, 1)};
+        draw_in(&c, rank, x);
+        draw_in(&c, rank, grid);
+        draw_out(&c, rank, y);
+        call_params(&c, 3, i, 0, NULL);
+        float *position = c.data[1];
+        for (int64_t k = 0; k < dms_view_end(&c.view[1]); k++)
+            position[k] *= 1.5f;
+        call_runs_alike(&c);
+        call_free(&c);
+    }
+}
+
+/* Floats to bytes with one scale for all, per row or per element. */
+static void quantised_tensors_agree(void **state) {
+    static const dms_dtype types[4] = {DMS_DTYPE_U8, DMS_DTYPE_I8, DMS_DTYPE_U16, DMS_DTYPE_I16};
+    (void)state;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        call_case c;
+        call_begin(&c, DMS_K_QUANTIZE, round + 1);
+        uint32_t order[DMS_MAX_RANK];
+        const int64_t x[3] = {call_pick(&c, 1, 9), call_pick(&c, 1, 20), call_pick(&c, 0, 700)};
+        const uint32_t repeats = round % 8;
+        draw_in(&c, 3, x);
+        call_in_strided(&c, DMS_DTYPE_F32, 3, x, NULL, 0, repeats);
+        call_in_strided(&c, types[round % 4], 3, x, NULL, 0, repeats);
+        call_out_strided(&c, types[round % 4], 3, x, draw_order(&c, 3, order), call_pick(&c, 0, 2));
+        call_runs_alike(&c);
+        call_free(&c);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_agree),
@@ -199,6 +276,9 @@ int main(void) {
         cmocka_unit_test(pools_agree),
         cmocka_unit_test(resizes_agree),
         cmocka_unit_test(attentions_agree),
+        cmocka_unit_test(recurrent_layers_agree),
+        cmocka_unit_test(samples_agree),
+        cmocka_unit_test(quantised_tensors_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
