@@ -159,6 +159,9 @@ static dms_code pad_infer(dms_graph *graph, dms_node *node, dms_status *st) {
     if (value != NULL && value->dtype != x->dtype)
         return dms_node_fail(node, st, "input '%s' has dtype %s, input '%s' has %s", value->name,
                              dms_dtype_name(value->dtype), x->name, dms_dtype_name(x->dtype));
+    if (value != NULL && node->version >= 11 &&
+        (!dms_tensor_is_constant(value) || dms_ops_count(value, 0, value->rank) != 1))
+        return dms_node_fail(node, st, "input '%s' is no constant of one element", value->name);
     for (uint32_t k = 0; k < x->rank; k++)
         DMS_TRY(pad_extent(node, mode, k, dms_extent(x, k), begin[k], end[k], &dim[k], st));
     return dms_set_output(graph, node, 0, x->dtype, x->rank, dim, st);
@@ -175,8 +178,6 @@ static dms_code pad_bits(dms_graph *graph, const dms_node *node, uint64_t *out, 
     if (value == NULL)
         return DMS_OK;
     const uint8_t *data = NULL;
-    if (!dms_tensor_is_constant(value) || dms_ops_count(value, 0, value->rank) != 1)
-        return dms_node_fail(node, st, "input '%s' is no constant of one element", value->name);
     DMS_TRY(dms_constant_read(graph, node->in[2], 8, graph->arena, &data, st));
     memcpy(out, data, dms_dtype_bytes(value->dtype));
     return DMS_OK;
