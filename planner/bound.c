@@ -40,6 +40,7 @@ typedef struct gap_class {
     double smallest;       /* bytes of its smallest gap */
     double sharers;        /* most gaps that share one home; 0 = activations */
     double read_per_byte;  /* least time of reading, per byte */
+    double hold_ns;        /* least time that a reading is in the ring: until its copy has ended */
     uint32_t next_start, next_end;
 } gap_class;
 
@@ -68,6 +69,7 @@ struct dms_bound {
     double home_bytes; /* of all classes, activations included */
     double save_bytes; /* of activations */
     uint32_t host_row;
+    double period_ns; /* schedules that take longer are not asked about; 0 = all are */
     dms_lp lp;
     bool has_rows;
 };
@@ -250,6 +252,9 @@ static void add_home(dms_bound *b, gap_class *class, uint32_t gap) {
         class->sharers = sharers_of(b, tensor);
     if (per_byte < class->read_per_byte)
         class->read_per_byte = per_byte;
+    const double hold = (double)(b->cycle->read_ns[tensor] + b->cycle->gap[gap].ns);
+    if (hold < class->hold_ns)
+        class->hold_ns = hold;
 }
 
 /* One column for gaps that no row tells apart. With a common x the program is a relaxation still:
@@ -267,6 +272,7 @@ static void gather_classes(dms_bound *b, class_key *key) {
                                                  .opens = key[i].opens,
                                                  .smallest = INFINITY,
                                                  .read_per_byte = INFINITY,
+                                                 .hold_ns = INFINITY,
                                                  .next_start = b->group[from].first_start,
                                                  .next_end = b->group[to].first_end};
             b->group[from].first_start = b->group[to].first_end = b->n_classes++;
@@ -395,6 +401,10 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     return DMS_OK;
 }
 
+void dms_bound_assume(dms_bound *bound, int64_t period_ns) {
+    bound->period_ns = (double)period_ns;
+}
+
 void dms_bound_close(dms_bound *bound) {
     if (bound)
         dms_lp_close(&bound->lp);
@@ -516,9 +526,17 @@ static dms_code add_total_row(dms_bound *b, dms_status *st) {
     return dms_lp_row(&b->lp, b->link_time - time, DMS_LP_FREE, st);
 }
 
+/* What a class that is read takes of the ring, on an average over the cycle. Each reading holds its
+ * bytes on the host from its begin until its copy has ended. In a period of no more than period_ns
+ * that is at least this share of the time; longer ones need no bound, for a plan is known. */
+static double held_in_ring(const dms_bound *b, const gap_class *class) {
+    return b->period_ns > 0 ? class->bytes * class->hold_ns / b->period_ns : 0;
+}
+
 /* homes: what is neither kept nor read has its home on the host,
  *
  *   x + n <= 1    for each class;     sum of bytes / gaps of its tensor x (1 - x - n)
+ *                                   + sum of bytes in the ring x n, on an average
  *                                   + sum of bytes of activations that leave - z <= H
  *   z <= sum of bytes of activations that leave
  *
@@ -553,7 +571,7 @@ static dms_code add_home_rows(dms_bound *b, dms_status *st) {
         b->save_bytes += is_weight ? 0 : bytes;
         dms_lp_put(&b->lp, col_x(b, v), -bytes);
         if (is_weight)
-            dms_lp_put(&b->lp, col_n(b, v), -bytes);
+            dms_lp_put(&b->lp, col_n(b, v), held_in_ring(b, class) - bytes);
     }
     dms_lp_put(&b->lp, col_z(b), -1);
     b->home_bytes = homes;

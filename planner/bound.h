@@ -27,6 +27,11 @@ typedef struct dms_shares {
 DMS_CHECKED dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *arena,
                                     dms_bound **out_bound, dms_status *st);
 
+/* Asks about schedules of at most `period_ns` alone, a period that some plan has: what is read then
+ * takes a part of the host at all times. No schedule beats the smaller of the bound and it. Call
+ * it before the first solve. */
+void dms_bound_assume(dms_bound *bound, int64_t period_ns);
+
 /* Gives the solver's memory back. NULL is fine. */
 void dms_bound_close(dms_bound *bound);
 

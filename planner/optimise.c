@@ -328,21 +328,26 @@ static void take_nominal(optimiser *o) {
         p->work.nominal_end[t] = p->work.end[n + t] - p->work.end[n - 1];
 }
 
-/* A finer program where the plan is not yet near the bound. */
+/* A finer program where the plan is not yet near the bound; where something is read from storage,
+ * it asks about plans faster than this one alone. */
 static dms_code refine_bound(optimiser *o, dms_status *st) {
     dms_placer *p = o->placer;
     dms_bound *fine = NULL;
     const dms_bound_aim bound = {0};
+    const int64_t period = p->best.draft.period_ns;
+    const bool is_read = p->best.draft.n_read > 0;
     dms_shares shares;
-    if ((uint32_t)o->cycle->n_steps <= N_GROUPS ||
-        (double)p->best.draft.period_ns <= (double)p->bound_ns * 1.005)
+    if (((uint32_t)o->cycle->n_steps <= N_GROUPS && !is_read) ||
+        (double)period <= (double)p->bound_ns * 1.005)
         return DMS_OK;
     DMS_TRY(dms_bound_open(o->cycle, FINE_GROUPS, p->arena, &fine, st));
+    if (is_read)
+        dms_bound_assume(fine, period);
     const dms_code code =
         dms_bound_solve(fine, (uint64_t)p->budget * DMS_ALIGN, &bound, &shares, st);
     dms_bound_close(fine);
     if (code == DMS_OK && shares.bound_ns > p->bound_ns)
-        p->bound_ns = shares.bound_ns;
+        p->bound_ns = shares.bound_ns < period ? shares.bound_ns : period;
     return code;
 }
 

@@ -395,9 +395,22 @@ static int64_t best_of_all(homes_case *h, int64_t device, int64_t *out_bound) {
     return best;
 }
 
+/* The bound of schedules that take no longer than `period_ns`. */
+static int64_t bound_below(homes_case *h, int64_t device, int64_t period_ns) {
+    dms_bound *bound = NULL;
+    dms_shares shares;
+    dms_status st;
+    const dms_bound_aim aim = {0};
+    assert_int_equal(dms_bound_open(&h->cycle, 200, &h->c.arena, &bound, &st), DMS_OK);
+    dms_bound_assume(bound, period_ns);
+    assert_int_equal(dms_bound_solve(bound, (uint64_t)device * UNIT, &aim, &shares, &st), DMS_OK);
+    dms_bound_close(bound);
+    return shares.bound_ns;
+}
+
 static void no_plan_at_all_is_faster_than_the_bound(void **state) {
     (void)state;
-    uint32_t tight = 0;
+    uint32_t tight = 0, raised = 0, too_high = 0;
     int64_t best_sum = 0, found_sum = 0;
     for (uint64_t seed = 1; seed <= 25; seed++) {
         homes_case h;
@@ -413,6 +426,12 @@ static void no_plan_at_all_is_faster_than_the_bound(void **state) {
         const int64_t best = best_of_all(&h, device, &bound);
         h.cycle.host_units = limit;
         assert_true(bound <= best);
+        /* what the ring holds on an average says more, and never too much */
+        const int64_t with_ring = bound_below(&h, device, best);
+        assert_true(with_ring >= bound - 1);
+        assert_true(bound_below(&h, device, best + 1000000) <= with_ring + 1);
+        raised += with_ring > bound + 1;
+        too_high += with_ring > best;
         tight += bound > h.cycle.compute_ns && (double)bound > 0.8 * (double)best;
         const dms_decision d = problem_place_with(&h.c, &options);
         assert_true(d.bound_ns <= best);
@@ -420,7 +439,8 @@ static void no_plan_at_all_is_faster_than_the_bound(void **state) {
         found_sum += d.period_ns;
         problem_end(&h.c);
     }
-    assert_true(tight > 3);
+    assert_true(tight > 3 && raised > 1);
+    assert_int_equal(too_high, 0);
     /* a ring of one place is allowed above, plans have two: that costs a home of five */
     assert_true((double)found_sum <= 1.4 * (double)best_sum);
 }
