@@ -34,6 +34,8 @@ typedef struct window {
 } window;
 
 static int64_t divide_up(int64_t a, int64_t b) {
+    if (b == 1) /* most steps; a division takes longer than a tap of a short row */
+        return a;
     return a / b + (a % b != 0);
 }
 
@@ -122,10 +124,13 @@ static void take_tap(const window *w, int64_t ky, int64_t kx, pool_scratch *s) {
     const char *from =
         w->x + (row * x->pitch[2] + (at + first * step) * x->pitch[3]) * dms_dtype_bytes(x->dtype);
     const int64_t n = end - first, p = i[DMS_POOL_FN] == DMS_POOL_LP ? i[DMS_POOL_P] : 0;
+    if (x->dtype == DMS_DTYPE_F32 && step * x->pitch[3] == 1 && p == 0 &&
+        i[DMS_POOL_FN] != DMS_POOL_MAX) {
+        sum_f32(n, (const float *)(const void *)from, s->sum.f32 + first, 0);
+        return;
+    }
     DMS_ISA(dms_strip_load)(x->dtype, from, step * x->pitch[3], n, &s->x);
     if (i[DMS_POOL_FN] != DMS_POOL_MAX) {
-        for (int64_t j = first; j < end; j++)
-            s->taps[j]++;
         if (class == DMS_CLASS_F32)
             sum_f32(n, s->x.f32, s->sum.f32 + first, p);
         else
@@ -177,23 +182,47 @@ static int64_t taps_counted(const dms_call *call, uint32_t axis, int64_t out) {
     return end - first;
 }
 
+/* s->taps = what every output of the strip is divided by: its taps inside the image, or inside the
+ * padded image, rows by columns. */
+static void count_taps(const window *w, pool_scratch *s) {
+    const int64_t *i = w->call->i;
+    const dms_view *x = &w->call->view[0];
+    const bool is_padded = i[DMS_POOL_COUNT_PADS] != 0;
+    const int64_t step = i[DMS_POOL_STEP + 1], left = is_padded ? i[DMS_POOL_PAD + 1] : 0;
+    const int64_t limit = x->dim[3] + left + (is_padded ? i[DMS_POOL_PAD_END + 1] : 0);
+    int64_t rows = 0, first, end;
+    if (is_padded)
+        rows = taps_counted(w->call, 0, w->row);
+    for (int64_t ky = 0; ky < i[DMS_POOL_WINDOW] && !is_padded; ky++) {
+        const int64_t row = w->row * i[DMS_POOL_STEP] + ky * i[DMS_POOL_DILATION] - i[DMS_POOL_PAD];
+        rows += row >= 0 && row < x->dim[2];
+    }
+    memset(s->taps, 0, (size_t)w->n * sizeof s->taps[0]);
+    for (int64_t kx = 0; kx < i[DMS_POOL_WINDOW + 1]; kx++) {
+        const int64_t at = w->column * step + kx * i[DMS_POOL_DILATION + 1] - i[DMS_POOL_PAD + 1];
+        range_inside(at + left, step, limit, w->n, &first, &end);
+        for (int64_t j = first; j < end; j++)
+            s->taps[j] += rows;
+    }
+}
+
 /* Sums become averages or roots. */
 static void finish_sums(const window *w, pool_scratch *s) {
     const int64_t *i = w->call->i;
     const bool is_f32 = dms_class_of(w->call->view[0].dtype) == DMS_CLASS_F32;
-    for (int64_t j = 0; j < w->n; j++) {
-        int64_t taps = s->taps[j];
-        if (i[DMS_POOL_FN] == DMS_POOL_AVERAGE && i[DMS_POOL_COUNT_PADS] != 0)
-            taps = taps_counted(w->call, 0, w->row) * taps_counted(w->call, 1, w->column + j);
-        if (i[DMS_POOL_FN] == DMS_POOL_LP && is_f32)
-            s->sum.f32[j] = (float)root(s->sum.f32[j], i[DMS_POOL_P]);
-        else if (i[DMS_POOL_FN] == DMS_POOL_LP)
-            s->sum.f64[j] = root(s->sum.f64[j], i[DMS_POOL_P]);
-        else if (is_f32)
-            s->sum.f32[j] /= (float)taps;
-        else
-            s->sum.f64[j] /= (double)taps;
+    if (i[DMS_POOL_FN] == DMS_POOL_AVERAGE) {
+        count_taps(w, s);
+        for (int64_t j = 0; j < w->n && is_f32; j++)
+            s->sum.f32[j] /= (float)s->taps[j];
+        for (int64_t j = 0; j < w->n && !is_f32; j++)
+            s->sum.f64[j] /= (double)s->taps[j];
+        return;
     }
+    for (int64_t j = 0; j < w->n; j++)
+        if (is_f32)
+            s->sum.f32[j] = (float)root(s->sum.f32[j], i[DMS_POOL_P]);
+        else
+            s->sum.f64[j] = root(s->sum.f64[j], i[DMS_POOL_P]);
 }
 
 /* Maxima of f32 without indices, in two steps: of the rows of the window, for every column of the
@@ -260,7 +289,6 @@ static void run_strip(const window *w, const dms_cpu_job *job, int64_t y_at, int
         fill_lowest(x->dtype, w->n, &s->sum);
     } else {
         memset(&s->sum, 0, n * sizeof s->sum.f64[0]); /* the widest class */
-        memset(s->taps, 0, n * sizeof s->taps[0]);
     }
     if (call->n_out == 2)
         memset(s->index, 0xff, n * sizeof s->index[0]);

@@ -1,4 +1,4 @@
-"""usage: peers.py BUILD MODELS... [--threads 1,2] [--pairs 5] [--seconds 2]
+"""usage: peers.py BUILD MODELS... [--threads 1,2] [--pairs 5] [--seconds 2] [--cpu]
 
 Prints a table: dmsrun with everything resident beside ONNX Runtime's CPU provider with all
 optimisations. Both run in turns, pair after pair, in processes of their own; a ratio is the median
@@ -6,9 +6,11 @@ over the pairs, a time the median of the medians. MFLOP: work of one inference (
 two). MiB: peak resident memory of dmsrun, of ONNX Runtime's process, and of that less what Python
 held before it made the session. Last lines: the goals, over models of at least 20 MFLOP and over
 the smaller ones. Models that cannot be compiled or run are listed with the reason. MODELS are
-folders with model.onnx and set0/. Needs a quiet machine."""
+folders with model.onnx and set0/. Needs a quiet machine, or --cpu: processor time instead of wall
+time, which says nothing about more than one thread."""
 import argparse
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -55,11 +57,15 @@ def peer(model, folder, threads, iterations):
     used = {i.name for i in session.get_inputs()}
     feed = {name: value for name, value in feed.items() if name in used}
     times = []
-    for _ in range(2 + iterations):
+    session.run(None, feed)
+    session.run(None, feed)
+    busy = time.process_time_ns()
+    for _ in range(iterations):
         start = time.perf_counter_ns()
         session.run(None, feed)
         times.append(time.perf_counter_ns() - start)
-    print(round(median(times[2:])), resident_bytes('VmHWM'), before)
+    busy = (time.process_time_ns() - busy) / iterations
+    print(round(median(times)), resident_bytes('VmHWM'), before, round(busy))
 
 
 def run_peer(model, folder, threads, iterations):
@@ -68,6 +74,12 @@ def run_peer(model, folder, threads, iterations):
     if done.returncode:
         raise Failure('ONNX Runtime: ' + (done.stderr.strip().splitlines() or ['?'])[-1])
     return [int(word) for word in done.stdout.split()]
+
+
+def children_ns():
+    """Processor time of all children so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return round((used.ru_utime + used.ru_stime) * 1e9)
 
 
 def compile_resident(programs, model, folder):
@@ -86,10 +98,21 @@ def cell(programs, model, plan, folder, threads, args, field='median_ns'):
         return programs.run(plan, '--model-dir', model.parent, *inputs, '--threads', threads,
                             '--warmup', 2, '--iterations', n)
 
+    def busy(n):
+        """`ours` with the processor time of an inference; starting and stopping cancel out."""
+        before = children_ns()
+        ours(1)
+        between = children_ns()
+        report = ours(n)
+        return {**report, field: max(1, (children_ns() - 2 * between + before) / (n - 1))}
+
     n = iterations_for(args.seconds, ours(1)['median_ns'])
-    pairs = [(ours(n), run_peer(model, folder, threads, n)) for _ in range(args.pairs)]
-    return Cell(median(a[field] / b[0] for a, b in pairs),
-                median(a[field] for a, _ in pairs) / 1e6, median(b[0] for _, b in pairs) / 1e6,
+    is_cpu = getattr(args, 'cpu', False)
+    pairs = [((busy if is_cpu else ours)(n), run_peer(model, folder, threads, n))
+             for _ in range(args.pairs)]
+    at = 3 if is_cpu else 0
+    return Cell(median(a[field] / b[at] for a, b in pairs),
+                median(a[field] for a, _ in pairs) / 1e6, median(b[at] for _, b in pairs) / 1e6,
                 max(a['peak_rss_bytes'] for a, _ in pairs), max(b[1] for _, b in pairs),
                 max(b[1] - b[2] for _, b in pairs))
 
@@ -137,6 +160,7 @@ def main():
     parser.add_argument('--threads', default='1,2')
     parser.add_argument('--pairs', type=int, default=5)
     parser.add_argument('--seconds', type=float, default=2)
+    parser.add_argument('--cpu', action='store_true')
     args = parser.parse_args()
     counts = [int(t) for t in args.threads.split(',')]
     rows, refused = [], []

@@ -92,16 +92,15 @@ static void parts_cuts_and_panels_give_the_same_bits(void **state) {
     }
 }
 
-/* y = alpha a b + beta c, with c repeated over rows as Gemm's bias is. */
-static void factors_are_applied_after_the_sum(void **state) {
-    (void)state;
+/* y = alpha a b + beta c. Bits of `repeats`: c is one row (as Gemm's bias), one column. */
+static void expect_factors(uint32_t repeats) {
     const int64_t da[2] = {20, 30}, db[2] = {30, 40}, dy[2] = {20, 40}, i[2] = {0, 40};
     const double f[2] = {0.3, -1.7};
     call_case c;
     call_begin(&c, DMS_K_MATMUL, 5);
     call_in(&c, DMS_DTYPE_F32, 2, da);
     call_in(&c, DMS_DTYPE_F32, 2, db);
-    call_in_strided(&c, DMS_DTYPE_F32, 2, dy, NULL, 0, 1);
+    call_in_strided(&c, DMS_DTYPE_F32, 2, dy, NULL, 0, repeats);
     call_out(&c, DMS_DTYPE_F32, 2, dy);
     call_params(&c, 2, i, 2, f);
     call_runs_alike(&c);
@@ -115,6 +114,12 @@ static void factors_are_applied_after_the_sum(void **state) {
         }
     call_cuts_alike(&c, 16);
     call_free(&c);
+}
+
+static void factors_are_applied_after_the_sum(void **state) {
+    (void)state;
+    for (uint32_t repeats = 0; repeats < 4; repeats++)
+        expect_factors(repeats);
 }
 
 /* A result that is stored by columns cannot hold partial sums side by side. */
@@ -177,29 +182,34 @@ static void doubles_are_summed_as_doubles(void **state) {
     call_free(&c);
 }
 
-/* f16 and bf16: sums in f32 over all segments, one rounding at the end, whatever the layout. */
+/* One rounding at the end, whatever the layout; c repeated as above. */
+static void expect_narrow(dms_dtype dtype, const int64_t shape[3], uint32_t repeats) {
+    const int64_t m = shape[0], k = shape[1], n = shape[2];
+    const int64_t da[2] = {m, k}, db[2] = {k, n}, dy[2] = {m, n}, i[2] = {0, n};
+    const double f[2] = {0.5, 2};
+    call_case c;
+    call_begin(&c, DMS_K_MATMUL, 3);
+    call_in(&c, dtype, 2, da);
+    call_in(&c, dtype, 2, db);
+    call_in_strided(&c, dtype, 2, dy, NULL, 0, repeats);
+    call_out(&c, dtype, 2, dy);
+    call_params(&c, 2, i, 2, f);
+    call_rounds_once(&c);
+    call_cuts_alike(&c, 16);
+    call_packs_alike(&c, 1);
+    call_cuts_alike(&c, 32);
+    call_free(&c);
+}
+
+/* f16 and bf16: sums in f32 over all segments. */
 static void narrow_products_sum_in_f32(void **state) {
     (void)state;
     static const dms_dtype narrow[2] = {DMS_DTYPE_F16, DMS_DTYPE_BF16};
     static const int64_t shape[][3] = {{7, 600, 70}, {1, 300, 90}, {100, 20, 17}};
     for (int t = 0; t < 2; t++)
-        for (int s = 0; s < 3; s++) {
-            const int64_t m = shape[s][0], k = shape[s][1], n = shape[s][2];
-            const int64_t da[2] = {m, k}, db[2] = {k, n}, dy[2] = {m, n}, i[2] = {0, n};
-            const double f[2] = {0.5, 2};
-            call_case c;
-            call_begin(&c, DMS_K_MATMUL, 3);
-            call_in(&c, narrow[t], 2, da);
-            call_in(&c, narrow[t], 2, db);
-            call_in_strided(&c, narrow[t], 2, dy, NULL, 0, 1);
-            call_out(&c, narrow[t], 2, dy);
-            call_params(&c, 2, i, 2, f);
-            call_rounds_once(&c);
-            call_cuts_alike(&c, 16);
-            call_packs_alike(&c, 1);
-            call_cuts_alike(&c, 32);
-            call_free(&c);
-        }
+        for (int s = 0; s < 3; s++)
+            for (uint32_t repeats = 0; repeats < 4; repeats++)
+                expect_narrow(narrow[t], shape[s], repeats);
 }
 
 /* What each refusal protects: the kernel reads exactly what the views say. */
