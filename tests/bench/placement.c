@@ -1,7 +1,8 @@
-/* placement.c - the placement code on stored instances: placement FILE.json... [--budget N | --shares]
- * [--host N|N%] [--ring N] [--plan OUT.json] [--evaluations N] [--exact] [--candidates]. Without
- * --budget, every budget of the instance; --shares: 50, 25, 12.5 and 6.25 % of its weights; without
- * --host, its own host budget. Prints a table; times are of this process, one run each. */
+/* placement.c - the placement code on stored instances: placement FILE.json...
+ * [--budget N | --shares] [--host N|N%] [--ring N] [--plan OUT.json] [--evaluations N] [--exact]
+ * [--candidates]. Without --budget, every budget of the instance; --shares: 50, 25, 12.5 and 6.25 %
+ * of its weights; without --host, its own host budget. Prints a table; times are of this process,
+ * one run each. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
