@@ -1,11 +1,12 @@
 /* signal.c - HannWindow, HammingWindow, BlackmanWindow, DFT, STFT.
  *
- * Versions: DFT has its axis as an attribute in 17 (default 1), as an input from 20 on (default -2).
+ * Versions: DFT has its axis as an attribute in 17 (default 1), as an input from 20 on (default
+ * -2).
  *
  *     window [n]     a - b cos(2 pi k / m) + c cos(4 pi k / m), m = n (periodic) or n - 1
  *     DFT            x [..., n, 1 or 2] along an axis: y [..., bins, 2]
- *     STFT           signal [batch, n, 1]: frames of `length` elements, `step` apart, each times the
- *                    window, each transformed: y [batch, frames, bins, 2]
+ *     STFT           signal [batch, n, 1]: frames of `length` elements, `step` apart, each times
+ *                    the window, each transformed: y [batch, frames, bins, 2]
  *
  * A transform is a product with a constant matrix of cosines and sines: exact to rounding for any
  * length, and in the order of sums that products have. Its size limits the length. Frames that
@@ -98,8 +99,8 @@ static void on_circle(int64_t at, int64_t n, double *re, double *im) {
     *im = is_quarter ? -quarter[4 * at / n + 1] : sin(angle);
 }
 
-/* The matrix [used x parts, bins x 2] as a constant. The angle of a product of indices is reduced as
- * an integer, so that every entry is right to rounding. */
+/* The matrix [used x parts, bins x 2] as a constant. The angle of a product of indices is reduced
+ * as an integer, so that every entry is right to rounding. */
 static dms_code emit_matrix(dms_lowering *lo, const transform *t, dms_lowered_operand *out,
                             dms_status *st) {
     const int64_t dim[2] = {t->used * t->parts, t->bins * 2};
