@@ -60,7 +60,20 @@ static void write_scratch(dms_json *json, const dms_problem *problem, const dms_
     dms_json_end_array(json);
 }
 
-/* Weights whose home is their file, and their readings: [tensor, gap, offset in the ring]. */
+/* The slot from which on a reading may begin, as the form has it: its place is free in the slot of
+ * the copy that empties it, at the latest in that of its own copy, which follows. */
+static int64_t slot_of_reading(const dms_problem *problem, const dms_decision *d, uint32_t q) {
+    const int64_t n = problem->n_steps;
+    const int64_t after = d->loads[q].read_after;
+    const int64_t turns = after < 0 ? 1 : 0;
+    const int64_t emptied = (int64_t)d->loads[after + turns * d->n_loads].due - turns * n;
+    const int64_t due = d->loads[q].due;
+    const int64_t slot = emptied < due ? emptied : due;
+    return slot > 1 - n ? slot : 1 - n;
+}
+
+/* Weights whose home is their file; their readings [tensor, gap, after]; where these land, [tensor,
+ * gap, offset in the ring]. */
 static void write_reads(dms_json *json, const dms_problem *problem, const dms_decision *d) {
     dms_json_uint(json, "ring", d->ring_bytes);
     dms_json_array(json, "nvme");
@@ -69,6 +82,12 @@ static void write_reads(dms_json *json, const dms_problem *problem, const dms_de
             dms_json_uint(json, NULL, i);
     dms_json_end_array(json);
     dms_json_array(json, "load");
+    for (uint32_t q = 0; q < d->n_loads; q++)
+        if (d->loads[q].is_read)
+            write_row(json, d->loads[q].tensor, d->loads[q].gap,
+                      slot_of_reading(problem, d, q) - 1);
+    dms_json_end_array(json);
+    dms_json_array(json, "ring_places");
     for (uint32_t q = 0; q < d->n_loads; q++)
         if (d->loads[q].is_read)
             write_row(json, d->loads[q].tensor, d->loads[q].gap, (int64_t)d->loads[q].ring_offset);

@@ -4,9 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "planner/placer.h"
 #include "support_problem.h"
@@ -445,6 +447,70 @@ static void no_plan_at_all_is_faster_than_the_bound(void **state) {
     assert_true((double)found_sum <= 1.4 * (double)best_sum);
 }
 
+/* Row i of an array of three numbers a row. */
+static int64_t written(const json_t *rows, size_t i, size_t column) {
+    return json_integer_value(json_array_get(json_array_get(rows, i), column));
+}
+
+/* The step that a copy into gap `gap` of a tensor is for. */
+static int64_t due_of(const problem_case *c, int64_t tensor, int64_t gap) {
+    const dms_problem_tensor *t = &c->problem.tensors[tensor];
+    return c->problem.touches[t->first_touch + (uint32_t)(gap + 1) % t->n_touches];
+}
+
+/* Whether row k of "ring_places" begins within the place of row i, or the other way round. */
+static bool overlap(const problem_case *c, const json_t *at, size_t i, size_t k) {
+    const int64_t from_i = written(at, i, 2), from_k = written(at, k, 2);
+    const size_t low = from_i < from_k ? i : k;
+    const int64_t distance = from_i < from_k ? from_k - from_i : from_i - from_k;
+    return distance < (int64_t)c->problem.tensors[written(at, low, 0)].bytes;
+}
+
+/* A reading begins no earlier than in the slot of the copy that was the last to lie in its place:
+ * copies before that one in the queue have left as well. No later than in the slot of its own. */
+static void no_place_is_taken_twice(const problem_case *c, json_t *form) {
+    const json_t *load = json_object_get(form, "load"), *at = json_object_get(form, "ring_places");
+    const int64_t n = c->problem.n_steps;
+    assert_int_equal(json_array_size(load), json_array_size(at));
+    for (size_t i = 0; i < json_array_size(load); i++) {
+        const int64_t own = due_of(c, written(load, i, 0), written(load, i, 1));
+        const int64_t slot = written(load, i, 2) + 1;
+        assert_true(slot > -n && slot <= own);
+        for (size_t k = i; k-- > 0;)
+            if (overlap(c, at, i, k)) {
+                const int64_t last = due_of(c, written(load, k, 0), written(load, k, 1));
+                assert_int_equal(slot, last < own ? last : own);
+                break;
+            }
+    }
+}
+
+static void the_written_form_says_when_a_place_is_free(void **state) {
+    (void)state;
+    uint32_t n_read = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        problem_case c;
+        dms_status st;
+        problem_random(&c, seed, 12);
+        problem_store(&c);
+        dms_place_options options = {.device_budget = (problem_floor(&c) + 20) * UNIT,
+                                     .host_budget = UINT64_MAX};
+        options.host_budget = problem_floors(&c, &options).host_bytes;
+        const dms_decision d = problem_place_with(&c, &options);
+        FILE *file = tmpfile();
+        assert_int_equal(dms_decision_write(&c.problem, &d, file, &st), DMS_OK);
+        rewind(file);
+        json_t *form = json_loadf(file, 0, NULL);
+        if (d.n_read > 0)
+            no_place_is_taken_twice(&c, form);
+        n_read += d.n_read;
+        json_decref(form);
+        fclose(file);
+        problem_end(&c);
+    }
+    assert_true(n_read > 30);
+}
+
 /* Damages a good decision in one way. */
 typedef void damage(dms_decision *d, uint32_t q, uint32_t id);
 
@@ -555,6 +621,7 @@ int main(void) {
         cmocka_unit_test(at_the_host_floor_there_is_a_plan_and_below_it_none),
         cmocka_unit_test(the_storage_sets_the_pace_where_it_is_slow),
         cmocka_unit_test(more_host_memory_never_raises_the_bound),
+        cmocka_unit_test(the_written_form_says_when_a_place_is_free),
         cmocka_unit_test(no_plan_at_all_is_faster_than_the_bound),
         cmocka_unit_test(the_verifier_finds_every_damage),
         cmocka_unit_test(a_home_in_a_file_that_is_none_is_refused),
