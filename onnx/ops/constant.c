@@ -31,6 +31,8 @@ static dms_code fill_value(dms_graph *graph, const dms_node *node, dms_dtype *dt
     if (value->bytes != dms_dtype_bytes(value->dtype))
         return dms_node_fail(node, st, "attribute 'value' does not have one element");
     *dtype = value->dtype;
+    if (value->bytes == 0) /* a string: refused with the other dtypes */
+        return DMS_OK;
     DMS_TRY(dms_constant_read(graph, attr->tensor, 8, graph->arena, &data, st));
     memcpy(bits, data, dms_dtype_bytes(value->dtype));
     return DMS_OK;
