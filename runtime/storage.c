@@ -70,14 +70,11 @@ static uint64_t direct_alignment(int fd) {
     return DMS_DIRECT_ALIGN;
 }
 
-/* Opens the same file once more, for reads past the page cache, and drops what the comparison of
- * its digest has left there. */
-static void open_direct(dms_storage_file *file, uint64_t bytes) {
+/* Opens the same file once more, for reads past the page cache. */
+static void open_direct(dms_storage_file *file) {
     char path[64];
-    file->is_large = bytes >= DMS_DIRECT_FILE_BYTES;
     if (!file->is_large)
         return;
-    (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
     file->align = direct_alignment(file->fd);
     if (file->align == 0)
         return;
@@ -86,10 +83,15 @@ static void open_direct(dms_storage_file *file, uint64_t bytes) {
     file->takes_direct = file->direct >= 0;
 }
 
-static void close_file(dms_storage_file *file) {
+/* What was read through the page cache, the comparison of a digest included, does not stay there. */
+static void drop_cached(dms_storage_file *file) {
     if (file->was_cached)
         (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
     file->was_cached = false;
+}
+
+static void close_file(dms_storage_file *file) {
+    drop_cached(file);
     if (file->fd >= 0)
         (void)close(file->fd);
     if (file->direct >= 0)
@@ -125,9 +127,11 @@ static dms_code take_file(dms_storage *s, uint32_t i, file_use use, dms_status *
                         "model file '%s' has %" PRIu64 " bytes, the plan was made for %" PRIu64
                         ": compile it again",
                         file->name, bytes, file->bytes);
+    s->file[i].is_large = s->file[i].was_cached = bytes >= DMS_DIRECT_FILE_BYTES;
     DMS_TRY(check_content(s, file, s->file[i].fd, st));
+    drop_cached(&s->file[i]);
     if (use == FILE_READ)
-        open_direct(&s->file[i], bytes);
+        open_direct(&s->file[i]);
     else
         close_file(&s->file[i]);
     return DMS_OK;

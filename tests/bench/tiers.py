@@ -87,9 +87,9 @@ def show(name, runs, plain, source, limit):
           f'{runs[0]["host_arena_bytes"] / MIB:8.1f} {peak / MIB:8.1f} {limit / MIB:8.1f} '
           f'{"within" if peak <= limit else "ABOVE":>7} '
           f'{runs[0]["queues"]["load"]["bytes"] / MIB:9.1f} {median(rates):7.2f} '
-          f'{median(plain) / 1e9:7.2f} {median(shares):7.2f} {cached_bytes(source):9} '
+          f'{median(plain) / 1e9:7.2f} {median(shares):7.2f} {cached:9} '
           f'{median(r["median_ns"] for r in runs) / 1e6:9.1f}')
-    return peak <= limit
+    return peak <= limit and cached == 0
 
 
 def main():

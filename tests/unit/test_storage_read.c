@@ -152,6 +152,31 @@ static void a_large_file_leaves_nothing_in_the_page_cache(void **state) {
     storage_remove(&c);
 }
 
+static void a_large_file_that_is_only_compared_leaves_nothing_either(void **state) {
+    (void)state;
+    storage_case c;
+    storage_make(&c, STORAGE_LARGE_NUMBERS);
+    sync_file(&c);
+    assert_int_equal(storage_open(&c), DMS_OK);
+    const bool is_in_memory = !c.storage->file[0].takes_direct;
+    dms_storage_close(c.storage);
+    c.storage = NULL;
+    if (is_in_memory) {
+        storage_remove(&c);
+        skip();
+    }
+    /* no weight comes from it, as where a packed file stands for it */
+    char path[200];
+    const int fd = open(storage_path(&c, "w.bin", path), O_RDONLY);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED), 0);
+    assert_true(read(fd, (char[4096]){0}, 4096) == 4096 && cached_pages(&c) > 0);
+    (void)close(fd);
+    c.run.plan.n_sources = 0;
+    assert_int_equal(storage_open(&c), DMS_OK);
+    assert_true(cached_pages(&c) < 128);
+    storage_remove(&c);
+}
+
 static void cells_of_one_matrix_share_the_page_cache_until_another_begins(void **state) {
     (void)state;
     storage_case c;
@@ -368,6 +393,7 @@ int main(void) {
         cmocka_unit_test(the_last_bytes_of_a_file_are_read_although_they_fill_no_sector),
         cmocka_unit_test(strided_boxes_equal_the_plain_loop),
         cmocka_unit_test(a_large_file_leaves_nothing_in_the_page_cache),
+        cmocka_unit_test(a_large_file_that_is_only_compared_leaves_nothing_either),
         cmocka_unit_test(cells_of_one_matrix_share_the_page_cache_until_another_begins),
         cmocka_unit_test(what_cells_share_is_read_directly_once_the_prologue_is_over),
         cmocka_unit_test(a_small_file_is_read_through_the_page_cache),
