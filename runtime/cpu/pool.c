@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #define GATE_OPEN 0x80000000u
 #define SPINS 600           /* about 20 us */
+#define YIELDS 400          /* about 0.4 ms more, as long as nobody else wants the core */
 #define RANGES_PER_THREAD 4 /* a thread that was interrupted leaves small remainders */
 
 typedef struct worker {
@@ -71,12 +73,29 @@ static void leave_gate(dms_pool *pool) {
         dms_futex_wake(&pool->gate, 1);
 }
 
+/* Waits a while for a change of *word; returns what it is then. To wake a sleeping core takes
+ * longer than most steps, above all in a virtual machine: so after a short spin the thread stays
+ * awake, but lets queues and other programs go first. */
+static uint32_t spin_while(const _Atomic uint32_t *word, uint32_t seen) {
+    uint32_t now = atomic_load_explicit(word, memory_order_acquire);
+    for (int i = 0; i < SPINS + YIELDS && now == seen; i++) {
+        if (i < SPINS)
+            dms_spin_pause();
+        else
+            (void)sched_yield();
+        now = atomic_load_explicit(word, memory_order_acquire);
+    }
+    return now;
+}
+
 /* Shuts the gate and waits until the last worker has left. */
 static void shut_gate(dms_pool *pool) {
     uint32_t gate = atomic_fetch_and(&pool->gate, ~GATE_OPEN) & ~GATE_OPEN;
-    for (int i = 0; i < SPINS && gate != 0; i++) {
-        dms_spin_pause();
-        gate = atomic_load_explicit(&pool->gate, memory_order_acquire);
+    while (gate != 0) {
+        const uint32_t now = spin_while(&pool->gate, gate);
+        if (now == gate)
+            break;
+        gate = now;
     }
     if (gate == 0)
         return;
@@ -88,11 +107,7 @@ static void shut_gate(dms_pool *pool) {
 
 /* Waits for a round after `seen`; returns it. */
 static uint32_t await_round(dms_pool *pool, uint32_t seen) {
-    uint32_t round = atomic_load_explicit(&pool->round, memory_order_acquire);
-    for (int i = 0; pool->may_spin && i < SPINS && round == seen; i++) {
-        dms_spin_pause();
-        round = atomic_load_explicit(&pool->round, memory_order_acquire);
-    }
+    uint32_t round = pool->may_spin ? spin_while(&pool->round, seen) : seen;
     if (round != seen)
         return round;
     atomic_fetch_add(&pool->n_sleepers, 1);

@@ -17,7 +17,11 @@ _Static_assert(DMS_TAPS_SCRATCH_BYTES + sizeof(dms_tap_table) + sizeof(dms_chain
 enum {
     WORTH = 1 << 18,     /* multiply-adds of a part, at least */
     ENOUGH = 4,          /* parts of a call, where finer blocks of channels can make them: each */
-    LEAST_CHANNELS = 64, /* such block copies the image again */
+    LEAST_CHANNELS = 32, /* such block copies the image again: */
+    MANY_TAPS = 9,       /* per element copied; with fewer, twice the channels */
+    SHARES = 8,          /* parts of a call, where fewer rows or columns can make them */
+    LEAST_PIXELS = 96,   /* of a part that shares its weights with others: each reads them all */
+    VECTORS = 32,        /* positions that a run sums at once */
     PANEL = 16,
 };
 
@@ -60,6 +64,46 @@ static void turn(dms_image *image) {
                          image->pitch_c, image->pitch_w, image->pitch_h};
 }
 
+/* Positions that runs (or points) of a tile of this size really sum. */
+static int64_t positions_of(const geometry *g, int64_t rows, int64_t columns, int64_t gap) {
+    const int64_t n = g->is_points ? rows * columns : dms_taps_positions(rows, columns, gap);
+    return g->is_points ? n : divide_up(n, VECTORS) * VECTORS;
+}
+
+/* Cuts tiles into fewer rows, or one long row into fewer columns, until the call has SHARES parts
+ * worth a claim. Of the cuts into up to twice as many tiles, the one that sums least in vain. */
+static void share_tiles(geometry *g, int64_t gap) {
+    const int64_t others = g->batch * g->group * g->deep, tiles = g->down * g->across;
+    const int64_t pixels = g->y.h * g->y.w;
+    int64_t work;
+    if (__builtin_mul_overflow(pixels * g->m, g->taps * g->c, &work) ||
+        __builtin_mul_overflow(work, g->batch * g->group, &work))
+        work = INT64_MAX;
+    const int64_t shares = work / WORTH < SHARES ? work / WORTH : SHARES;
+    int64_t least = divide_up(shares, others);
+    least = least < pixels / LEAST_PIXELS ? least : pixels / LEAST_PIXELS;
+    if (tiles >= least)
+        return;
+    int64_t best = INT64_MAX;
+    const int64_t full_rows = g->rows, full_columns = g->columns;
+    for (int64_t n = least; n < 2 * least; n++) {
+        int64_t rows = full_rows, columns = full_columns;
+        if (g->y.h > 1)
+            rows = divide_up(g->y.h, divide_up(n, g->across));
+        else
+            columns = divide_up(divide_up(g->y.w, n), VECTORS) * VECTORS;
+        const int64_t down = divide_up(g->y.h, rows), across = divide_up(g->y.w, columns);
+        const int64_t sum = down * across * positions_of(g, rows, columns, gap);
+        if (sum < best && rows <= full_rows && columns <= full_columns) {
+            best = sum;
+            g->rows = rows;
+            g->columns = columns;
+        }
+    }
+    g->down = divide_up(g->y.h, g->rows);
+    g->across = divide_up(g->y.w, g->columns);
+}
+
 /* Rows, columns and channels of a part. Points where runs would waste a tenth of their work. */
 static void choose_part(geometry *g, int64_t gap) {
     dms_taps_part(g->y.h, g->y.w, gap, dms_taps_room(g->m, false), &g->rows, &g->columns);
@@ -70,12 +114,16 @@ static void choose_part(geometry *g, int64_t gap) {
         dms_taps_part(g->y.h, g->y.w, 0, dms_taps_room(g->m, true), &g->rows, &g->columns);
     g->down = divide_up(g->y.h, g->rows);
     g->across = divide_up(g->y.w, g->columns);
-    for (int64_t most = DMS_TAPS_CHANNELS; most >= LEAST_CHANNELS; most /= 2) {
+    const bool is_cheap = g->taps >= MANY_TAPS * g->step_h * g->step_w;
+    const int64_t fewest = is_cheap ? LEAST_CHANNELS : 2 * LEAST_CHANNELS;
+    for (int64_t most = DMS_TAPS_CHANNELS;; most /= 2) {
         g->channels = g->m < most ? g->m : most;
         g->deep = divide_up(g->m, g->channels);
-        if (g->batch * g->group * g->deep * g->down * g->across >= ENOUGH)
+        const int64_t parts = g->batch * g->group * g->deep * g->down * g->across;
+        if (parts >= ENOUGH || most / 2 < fewest)
             break;
     }
+    share_tiles(g, shared);
 }
 
 /* Columns between the rows of a run: as far as taps reach sideways, in steps. */

@@ -199,6 +199,38 @@ static void large_images_are_split_into_parts(void **state) {
     }
 }
 
+/* One cell of a cut convolution must occupy more than one thread. */
+static void work_worth_sharing_has_parts_for_several_threads(void **state) {
+    (void)state;
+    static const shape s[] = {
+        {1, 16, 28, 28, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, 28, 28},
+        {1, 48, 30, 30, 32, 1, 1, 1, 1, 1, 1, 1, 0, 0, 30, 30},
+        {1, 32, 1, 900, 64, 1, 5, 1, 1, 1, 1, 1, 0, 2, 1, 900},
+        {1, 32, 900, 1, 64, 5, 1, 1, 1, 1, 1, 1, 2, 0, 900, 1},
+        {1, 24, 14, 14, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, 14, 14},
+        {1, 16, 57, 57, 64, 3, 3, 1, 2, 2, 1, 1, 1, 1, 29, 29},
+    };
+    for (size_t k = 0; k < sizeof s / sizeof *s; k++) {
+        call_case c;
+        begin(&c, DMS_K_CONV, &s[k], true, false);
+        assert_true(dms_cpu_kernel_find(DMS_K_CONV, DMS_ISA_BASE)->parts(&c.call) >= 4);
+        call_runs_alike(&c);
+        expect_specified(&c, &s[k]);
+        call_packs_alike(&c, 1);
+        call_free(&c);
+    }
+}
+
+/* Work of a few microseconds is left to one. */
+static void little_work_is_one_part(void **state) {
+    (void)state;
+    const shape s = {1, 4, 14, 14, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 14, 14};
+    call_case c;
+    begin(&c, DMS_K_CONV, &s, true, false);
+    assert_true(dms_cpu_kernel_find(DMS_K_CONV, DMS_ISA_BASE)->parts(&c.call) == 1);
+    call_free(&c);
+}
+
 /* f16 and bf16 are summed in f32 and rounded once. */
 static void narrow_convolutions_sum_in_f32(void **state) {
     (void)state;
@@ -244,6 +276,8 @@ int main(void) {
         cmocka_unit_test(cuts_and_panels_give_the_same_bits),
         cmocka_unit_test(groups_of_whole_panels_pack),
         cmocka_unit_test(large_images_are_split_into_parts),
+        cmocka_unit_test(work_worth_sharing_has_parts_for_several_threads),
+        cmocka_unit_test(little_work_is_one_part),
         cmocka_unit_test(narrow_convolutions_sum_in_f32),
         cmocka_unit_test(wrong_calls_are_refused),
     };
