@@ -107,6 +107,8 @@ runner "changed arrays" build/tests/fuzz_array 3000 build/models/decoder_cache_o
 runner "changed plans" build/tests/fuzz_plan 2000 $changed_plan
 
 if [ -n "$all" ]; then
+    runner "installed, and used from outside" tests/package/test_install.sh build $changed_plan \
+        build/models/external_opset9/model.onnx rows 5
     setup_build asan || give_up
     suite "unit tests under address and undefined behaviour sanitizers" build-asan -L unit
     runner "changed models, sanitized" build-asan/tests/fuzz_model 500 "${changed_models[@]}"

@@ -11,6 +11,8 @@ set(DMS_SANITIZE "" CACHE STRING "address,undefined or thread")
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
                     -Wvla -Wno-gnu-zero-variadic-macro-arguments -ffp-contract=off
                     -fno-strict-aliasing)
+# Neither messages nor debug information say where the tree lay when it was built.
+add_compile_options(-fdebug-prefix-map=${CMAKE_SOURCE_DIR}=. -fmacro-prefix-map=${CMAKE_SOURCE_DIR}=.)
 add_compile_definitions(_GNU_SOURCE DMS_VERSION="${PROJECT_VERSION}")
 if(DMS_SANITIZE)
   add_compile_options(-fsanitize=${DMS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -23,6 +23,10 @@
 #include "schema/status.h"
 #include "schema/view.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct dms_session dms_session;
 
 /* How to run. Zero-initialise, then set what should differ. */
@@ -142,5 +146,9 @@ DMS_CHECKED dms_code dms_session_trace(const dms_session *session, FILE *out, dm
 
 /* Ends all threads, cancelling what is under way, and frees everything. NULL is allowed. */
 void dms_close(dms_session *session);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

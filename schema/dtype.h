@@ -12,6 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum dms_dtype {
     DMS_DTYPE_NONE = 0,
     DMS_DTYPE_F32 = 1,
@@ -43,5 +47,9 @@ bool dms_dtype_is_float(uint32_t dtype);
 
 /* A signed or unsigned integer type; bool is none. */
 bool dms_dtype_is_integer(uint32_t dtype);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

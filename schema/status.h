@@ -11,6 +11,10 @@
 
 #include <stdarg.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* One code per exit status of `dmsc` and `dmsrun`; the values are stable. */
 typedef enum dms_code {
     DMS_OK = 0,
@@ -49,5 +53,9 @@ dms_code dms_fail(dms_status *st, dms_code code, const char *fmt, ...) DMS_FORMA
 
 /* Puts "<text>: " in front of the message and returns the code that `st` holds. */
 dms_code dms_context(dms_status *st, const char *fmt, ...) DMS_FORMAT(2, 3);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -15,6 +15,10 @@
 #include "schema/dtype.h"
 #include "schema/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DMS_MAX_RANK 8u
 
 /* A strided array: element (i0, i1, ...) lies at `offset` + sum i_k pitch_k, counted in elements
@@ -53,5 +57,9 @@ DMS_CHECKED dms_code dms_view_check(const dms_view *view, const char *what, dms_
 
 /* Writes "f32 [2, 3, 4]" into `out`; returns `out`. */
 const char *dms_view_text(const dms_view *view, char *out, uint64_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,6 +1,6 @@
 /* embed.c - run a plan from a program of your own.
  *
- *     cc embed.c -I<source> -L<build> -ldms_runtime ... -o embed     (docs/example/README.md)
+ *     cc embed.c $(pkg-config --cflags --libs dms) -o embed          (docs/example/README.md)
  *     ./embed model.plan 3
  *
  * Every input is filled with ones; the first number of every output is printed after each turn.
