@@ -88,7 +88,7 @@ echo "== making the models of the tests (once)"
 $python tests/models/make_models.py build/models || give_up
 node_data=$($python -c 'import onnx, pathlib; print(pathlib.Path(onnx.__file__).parent)')
 node_data=$node_data/backend/test/data/node
-changed_models=(build/models/{branches_opset18,cnn_opset7,decoder_cache_opset18}/model.onnx)
+changed_models=(build/models/{cnn_opset7,branches_opset18}/model.onnx)
 changed_plan=build/models/external_opset9/changed.plan
 build/dmsc build/models/external_opset9/model.onnx -o $changed_plan --dim rows=5 \
     --device-mem 50% -q || give_up
@@ -102,8 +102,8 @@ fi
 runner "command lines" $python tests/e2e/test_cli.py build build/models
 runner "ONNX's own node tests" build/tests/node_tests \
     --expected tests/conformance/expected.txt "$node_data"
+runner "every parser on changed inputs" $python tests/fuzz/run.py build --runs 2000
 runner "changed models" build/tests/fuzz_model 100 "${changed_models[@]}"
-runner "changed arrays" build/tests/fuzz_array 3000 build/models/decoder_cache_opset18/set0/input_0.npy
 runner "changed plans" build/tests/fuzz_plan 2000 $changed_plan
 
 if [ -n "$all" ]; then
@@ -111,6 +111,13 @@ if [ -n "$all" ]; then
         build/models/external_opset9/model.onnx rows 5
     setup_build asan || give_up
     suite "unit tests under address and undefined behaviour sanitizers" build-asan -L unit
+    if command -v clang >/dev/null && setup_build fuzz fuzz; then
+        runner "every parser under libFuzzer" $python tests/fuzz/run.py build-fuzz --runs 20000
+    else
+        echo "== no libFuzzer here (apt-get install clang libclang-rt-14-dev): changes by seed instead"
+        runner "every parser on changed inputs, sanitized" $python tests/fuzz/run.py build-asan \
+            --runs 20000
+    fi
     runner "changed models, sanitized" build-asan/tests/fuzz_model 500 "${changed_models[@]}"
     runner "changed plans, sanitized" build-asan/tests/fuzz_plan 20000 $changed_plan
     runner "command lines, sanitized" $python tests/e2e/test_cli.py build-asan build/models

@@ -19,6 +19,23 @@ if(DMS_SANITIZE)
   add_link_options(-fsanitize=${DMS_SANITIZE})
 endif()
 
+# libFuzzer counts the edges of everything that the targets call; it comes with clang alone.
+option(DMS_FUZZ "drive tests/fuzz by libFuzzer (clang)" OFF)
+if(DMS_FUZZ)
+  include(CheckCSourceCompiles)
+  set(CMAKE_REQUIRED_FLAGS -fsanitize=fuzzer)
+  check_c_source_compiles("
+    #include <stddef.h>
+    int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) { return !data && size; }"
+    DMS_HAS_LIBFUZZER)
+  unset(CMAKE_REQUIRED_FLAGS)
+  if(NOT DMS_HAS_LIBFUZZER)
+    message(FATAL_ERROR "DMS_FUZZ needs clang and its libFuzzer; on Debian: "
+                        "apt-get install clang libclang-rt-14-dev")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 # dms_library(NAME FOLDER... [EXCLUDE FILE...]): a static library of every .c file of these folders.
 function(dms_library name)
   cmake_parse_arguments(ARG "" "" "EXCLUDE" ${ARGN})

@@ -1,19 +1,37 @@
 /* fuzz_main.c - a seeded mutator for builds without libFuzzer.
  *
  * usage: fuzz_NAME ROUNDS FILE...
- * Changes each file ROUNDS times, always in the same way, and hands the result to the parser: the
- * same call repeats a crash.
+ * Hands each file to the parser, then ROUNDS changed copies of it, always the same ones: the same
+ * call repeats a crash. 0 rounds hands over the files alone. An input that takes more than a second
+ * of processor time, or 200 MB, is a failure.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include "tests/fuzz/fuzz.h"
 
 #define SEED 88172645463325252u
 #define LARGEST_BYTES (16u << 20)
 #define ROOM_BYTES 64u /* what one round may add */
+#define MOST_NS 1000000000
+#define MOST_KILOBYTES (200 * 1024)
+
+/* Sanitizers take time and memory of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOWER 5
+#else
+#define SLOWER 1
+#endif
+
+/* What became of one file and its changed copies. */
+typedef struct report {
+    const char *wrong; /* NULL: nothing */
+    uint64_t round;
+} report;
 
 /* xorshift64: the same numbers everywhere. */
 static uint64_t next(uint64_t *state) {
@@ -66,29 +84,57 @@ static size_t mutate(uint64_t *state, uint8_t *data, size_t size) {
 
 static uint8_t *load(const char *path, size_t *out_size) {
     FILE *f = fopen(path, "rb");
-    uint8_t *data = f ? malloc(LARGEST_BYTES + ROOM_BYTES) : NULL;
+    uint8_t *data = f ? malloc(LARGEST_BYTES) : NULL; /* untouched pages cost nothing */
     *out_size = data ? fread(data, 1, LARGEST_BYTES, f) : 0;
     if (f)
         fclose(f);
     return data;
 }
 
-/* All rounds over one file; false when it cannot be read. */
-static int rounds_of(const char *path, uint64_t rounds) {
+static int64_t cpu_ns(void) {
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static long peak_kilobytes(void) {
+    struct rusage usage = {0};
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+/* One input, from a copy that ends where it ends, so that a sanitizer sees a step beyond it. */
+static const char *try_input(const uint8_t *data, size_t size) {
+    const int64_t begin = cpu_ns();
+    uint8_t *exact = malloc(size);
+    if (!exact)
+        return "no memory";
+    memcpy(exact, data, size);
+    (void)LLVMFuzzerTestOneInput(exact, size);
+    free(exact);
+    if (cpu_ns() - begin > (int64_t)MOST_NS * SLOWER)
+        return "takes more than a second";
+    return SLOWER == 1 && peak_kilobytes() > MOST_KILOBYTES ? "takes more than 200 MB" : NULL;
+}
+
+/* The file as it is, then all rounds over it, up to the first that fails. */
+static report rounds_of(const char *path, uint64_t rounds) {
     size_t size;
     uint64_t state = SEED;
+    report r = {"cannot be read, or is empty", 0};
     uint8_t *seed = load(path, &size), *data = malloc(LARGEST_BYTES + 4 * ROOM_BYTES);
-    const int ok = seed && data && size > 0;
-    for (uint64_t r = 0; ok && r < rounds; r++) {
+    if (seed && data && size > 0)
+        r.wrong = try_input(seed, size);
+    for (; !r.wrong && r.round < rounds; r.round += r.wrong == NULL) {
         size_t n = size;
         memcpy(data, seed, size);
         for (uint64_t k = 1 + next(&state) % 3; k > 0; k--)
             n = mutate(&state, data, n);
-        (void)LLVMFuzzerTestOneInput(data, n);
+        r.wrong = try_input(data, n);
     }
     free(seed);
     free(data);
-    return ok;
+    return r;
 }
 
 int main(int argc, char **argv) {
@@ -98,12 +144,11 @@ int main(int argc, char **argv) {
         return 2;
     }
     for (int i = 2; i < argc; i++) {
-        if (rounds_of(argv[i], strtoull(argv[1], NULL, 10))) {
-            passed++;
-        } else {
-            printf("FAILED %s: cannot be read\n", argv[i]);
-            failed++;
-        }
+        const report r = rounds_of(argv[i], strtoull(argv[1], NULL, 10));
+        if (r.wrong)
+            printf("FAILED %s, round %" PRIu64 ": %s\n", argv[i], r.round, r.wrong);
+        passed += r.wrong == NULL;
+        failed += r.wrong != NULL;
     }
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;

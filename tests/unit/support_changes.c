@@ -1,0 +1,206 @@
+/* support_changes.c - change, write with a right checksum, read, prove, run. */
+#include "support_changes.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "runtime/check/check.h"
+#include "support_replay.h"
+
+#define LARGEST_ARENAS (256ull << 20) /* of a changed plan that is run */
+
+/* The good plan: what it means and gives. */
+typedef struct truth {
+    dms_hash meaning, bits;
+    const dms_plan *plan;
+} truth;
+
+/* One changed plan on its way. */
+typedef struct trial {
+    changes_case *c;
+    const truth *good;
+    change_kind kind, second; /* second: N_CHANGES = none */
+    uint32_t round;
+    bool has_claim;
+    dms_arena arena;
+    dms_plan plan;
+    dms_hash meaning;
+} trial;
+
+uint32_t changes_refused(const changes_count *count) {
+    uint32_t n = count->reader;
+    for (uint32_t k = 0; k < 11; k++)
+        n += count->property[k];
+    return n;
+}
+
+static void report(const trial *t, const char *what, const replay_end *end) {
+    t->c->count[t->kind].wrong++;
+    (void)fprintf(t->c->report, "WRONG %s, seed %" PRIu64 ", round %" PRIu32 " (%s%s%s): %s: %s\n",
+                  t->c->name, t->c->seed, t->round, change_name(t->kind),
+                  t->second == N_CHANGES ? "" : " and ",
+                  t->second == N_CHANGES ? "" : change_name(t->second), what,
+                  end->signal ? "killed" : end->msg);
+}
+
+/* Ends that a plan may come to before its first command has an effect: no bug of ours. */
+static bool is_refusal(const replay_end *end) {
+    return end->signal == 0 && !end->has_begun &&
+           (end->code == DMS_EPLAN || end->code == DMS_EIO || end->code == DMS_EDEVICE ||
+            end->code == DMS_EBUDGET || end->code == DMS_EINPUT);
+}
+
+/* Where a packed cell lies is dmsc's word (docs/plan-format.md, Source). */
+static bool is_packed_elsewhere(const dms_plan *a, const dms_plan *b) {
+    if (a->n_sources != b->n_sources)
+        return true;
+    for (uint32_t k = 0; k < a->n_sources; k++)
+        if (a->source[k].is_packed && (a->source[k].packed_file != b->source[k].packed_file ||
+                                       a->source[k].packed_offset != b->source[k].packed_offset))
+            return true;
+    return false;
+}
+
+/* The good plan's meaning: the good plan's bits. */
+static void want_equal(const trial *t) {
+    const replay_case how = {t->c->folder, 1 + t->round % 3, 3, true, 0xa5};
+    const replay_end end = replay_apart(&t->plan, &how);
+    if (is_refusal(&end))
+        t->c->count[t->kind].run++;
+    else if (end.signal != 0 || end.code != DMS_OK)
+        report(t, "passed and did not run", &end);
+    else if (!dms_hash_equal(end.bits, t->good->bits))
+        report(t, "passed and gave other bits", &end);
+    else
+        t->c->count[t->kind].equal++;
+}
+
+/* Another meaning: the same twice. */
+static void want_agreement(const trial *t) {
+    const replay_case how[2] = {{t->c->folder, 2, 3, true, 0xa5},
+                                {t->c->folder, 1, 3, false, 0x5a}};
+    const replay_end one = replay_apart(&t->plan, &how[0]), two = replay_apart(&t->plan, &how[1]);
+    if (one.signal != 0 || two.signal != 0 || one.code == DMS_EINTERNAL)
+        report(t, "passed and did not end", one.signal ? &one : &two);
+    else if (one.code != two.code || !dms_hash_equal(one.bits, two.bits))
+        report(t, "passed and gave different bits in two runs", &one);
+    else if (is_refusal(&one))
+        t->c->count[t->kind].run++;
+    else
+        t->c->count[t->kind].other++;
+}
+
+/* What a changed plan that was decoded comes to. */
+static void judge(trial *t, dms_arena *scratch) {
+    changes_count *count = &t->c->count[t->kind];
+    dms_status st = {.msg = ""};
+    const dms_code code = dms_check_plan(&t->plan, scratch, &t->meaning, &st);
+    if (code == DMS_EPLAN && st.msg[0] == 'P') {
+        const uint32_t property = (uint32_t)(st.msg[1] - '0');
+        count->property[property == 1 && st.msg[2] == '0' ? 10 : property]++;
+    } else if (code != DMS_OK) {
+        const replay_end end = {.code = code};
+        report(t, st.msg, &end);
+    } else if (t->plan.device_arena > LARGEST_ARENAS || t->plan.host_arena > LARGEST_ARENAS) {
+        count->run++;
+    } else if (dms_hash_equal(t->meaning, t->good->meaning) &&
+               !is_packed_elsewhere(t->good->plan, &t->plan)) {
+        want_equal(t);
+    } else {
+        want_agreement(t);
+    }
+}
+
+/* The changed plan's bytes, read as a stranger's; false where the round has ended. */
+static bool read_back(trial *t, dms_plan *changed) {
+    changes_count *count = &t->c->count[t->kind];
+    uint8_t *data;
+    uint64_t size;
+    dms_status st = {.msg = ""};
+    dms_hash claim = changed->meaning;
+    if (dms_plan_encode(changed, &t->arena, &data, &size, &st) != DMS_OK) {
+        count->reader++;
+        return false;
+    }
+    if (size == t->c->size && memcmp(data, t->c->data, size) == 0) {
+        count->none++;
+        return false;
+    }
+    if (!t->has_claim)
+        claim = (dms_hash){0, 0};
+    changed->meaning = claim;
+    const dms_code code = dms_plan_encode(changed, &t->arena, &data, &size, &st);
+    if (code != DMS_OK || dms_plan_decode(data, size, &t->arena, &t->plan, &st) != DMS_OK) {
+        count->reader++;
+        return false;
+    }
+    return true;
+}
+
+static bool run_round(changes_case *c, const truth *good, uint32_t round) {
+    trial t = {.c = c, .good = good, .round = round, .second = N_CHANGES};
+    change_source s = {.seed = (c->seed << 32) + round + 1};
+    dms_plan changed;
+    dms_status st = {.msg = ""};
+    t.kind = (change_kind)(round % N_CHANGES);
+    t.has_claim = round / N_CHANGES % 4 < 2;
+    bool goes_on = dms_plan_decode(c->data, c->size, &t.arena, &changed, &st) == DMS_OK;
+    bool is_changed = goes_on && change_plan(&changed, &t.arena, t.kind, &s);
+    if (is_changed && round / N_CHANGES % 2 == 1) {
+        t.second = (change_kind)change_below(&s, N_CHANGES);
+        (void)change_plan(&changed, &t.arena, t.second, &s);
+    }
+    if (!is_changed)
+        c->count[t.kind].none++;
+    else if (read_back(&t, &changed))
+        judge(&t, &t.arena);
+    dms_arena_free(&t.arena);
+    return goes_on;
+}
+
+bool changes_run(changes_case *c) {
+    dms_arena arena = {0};
+    dms_plan plan;
+    dms_status st = {.msg = ""};
+    truth good = {.plan = &plan};
+    bool runs = dms_plan_decode(c->data, c->size, &arena, &plan, &st) == DMS_OK &&
+                dms_check_plan(&plan, &arena, &good.meaning, &st) == DMS_OK;
+    if (runs) {
+        const replay_case how = {c->folder, 1, 3, false, 0};
+        const replay_end end = replay_apart(&plan, &how);
+        good.bits = end.bits;
+        runs = end.signal == 0 && end.code == DMS_OK;
+        (void)snprintf(st.msg, sizeof st.msg, "%s", end.msg);
+    }
+    if (!runs)
+        (void)fprintf(c->report, "%s does not run: %s\n", c->name, st.msg);
+    for (uint32_t k = 0; k < c->rounds && runs; k++)
+        runs = run_round(c, &good, k);
+    dms_arena_free(&arena);
+    return runs;
+}
+
+uint32_t changes_print(const changes_count count[N_CHANGES], FILE *out) {
+    uint32_t sum[4] = {0}, wrong = 0;
+    (void)fprintf(out, "%-26s %7s %7s %7s %7s %7s %7s %6s  by property\n", "change", "reader",
+                  "checker", "files", "equal", "other", "same", "wrong");
+    for (uint32_t k = 0; k < N_CHANGES; k++) {
+        const changes_count *n = &count[k];
+        const uint32_t checker = changes_refused(n) - n->reader;
+        (void)fprintf(out, "%-26s %7u %7u %7u %7u %7u %7u %6u ", change_name((change_kind)k),
+                      n->reader, checker, n->run, n->equal, n->other, n->none, n->wrong);
+        for (uint32_t p = 0; p < 11; p++)
+            if (n->property[p])
+                (void)fprintf(out, " P%u %u", p, n->property[p]);
+        (void)fputc('\n', out);
+        sum[0] += n->reader + checker;
+        sum[1] += n->run;
+        sum[2] += n->equal + n->other;
+        sum[3] += n->none;
+        wrong += n->wrong;
+    }
+    (void)fprintf(out,
+                  "%u changed plans: %u refused, %u refused by their files, %u run, %u wrong\n",
+                  sum[0] + sum[1] + sum[2] + wrong, sum[0], sum[1], sum[2], wrong);
+    return wrong;
+}

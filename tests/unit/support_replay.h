@@ -1,0 +1,38 @@
+/* support_replay.h - runs a plan that the checker let pass, and says what left for the user.
+ *
+ * Reads    a checked plan, the folder of its files.
+ * Returns  the bits of all outputs of all turns as one hash; or how it ended instead.
+ * Cost     one session; a process of its own where asked.
+ * Source   none.
+ * Not here whether these are the right bits (support_changes.h).
+ */
+#ifndef DMS_TESTS_UNIT_SUPPORT_REPLAY_H
+#define DMS_TESTS_UNIT_SUPPORT_REPLAY_H
+
+#include "schema/plan.h"
+
+/* How to run. Files that were missing when planned are made up. */
+typedef struct replay_case {
+    const char *folder;
+    uint32_t threads;
+    uint64_t turns;
+    bool poison;
+    uint8_t fill; /* what the memory of the outputs holds before each turn */
+} replay_case;
+
+/* How it ended. `signal` is not 0 where the process was killed: SIGALRM after a minute. */
+typedef struct replay_end {
+    dms_code code;
+    int signal;
+    bool has_begun; /* the files were opened and what is kept was loaded */
+    dms_hash bits;  /* where code is DMS_OK */
+    char msg[248];
+} replay_end;
+
+/* Runs in this process. */
+replay_end replay(const dms_plan *plan, const replay_case *how);
+
+/* Runs in a process of its own: a crash or a hang is one of the ends. */
+replay_end replay_apart(const dms_plan *plan, const replay_case *how);
+
+#endif
