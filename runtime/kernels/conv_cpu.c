@@ -9,19 +9,22 @@
 #include "runtime/kernels/conv_internal.h"
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/taps_internal.h"
+#include "runtime/kernels/vector_internal.h"
 
 _Static_assert(DMS_TAPS_SCRATCH_BYTES + sizeof(dms_tap_table) + sizeof(dms_chain_runner) <=
                    DMS_CPU_SCRATCH_BYTES,
                "scratch of a thread");
 
 enum {
-    WORTH = 1 << 18,     /* multiply-adds of a part, at least */
-    ENOUGH = 4,          /* parts of a call, where finer blocks of channels can make them: each */
-    LEAST_CHANNELS = 32, /* such block copies the image again: */
-    MANY_TAPS = 9,       /* per element copied; with fewer, twice the channels */
-    SHARES = 8,          /* parts of a call, where fewer rows or columns can make them */
-    LEAST_PIXELS = 96,   /* of a part that shares its weights with others: each reads them all */
-    VECTORS = 32,        /* positions that a run sums at once */
+    WORTH = 1 << 18,       /* multiply-adds of a part, at least */
+    ENOUGH = 4,            /* parts of a call, where finer blocks of channels can make them: each */
+    LEAST_CHANNELS = 32,   /* such block copies the image again: */
+    MANY_TAPS = 9,         /* per element copied; with fewer, twice the channels */
+    SHARES = 8,            /* parts of a call, where fewer rows or columns can make them */
+    LEAST_PIXELS = 96,     /* of a part that shares its weights with others: each reads them all */
+    VECTORS = 32,          /* positions that a run sums at once */
+    WORTH_LANES = 1 << 16, /* by lanes, where the image takes as long as the sums */
+    WIDE = 64, /* columns of a depthwise image of step 1 up to which channels are lanes */
     PANEL = 16,
 };
 
@@ -34,7 +37,7 @@ typedef struct geometry {
     int64_t step_h, step_w;
     int64_t rows, columns, channels;    /* of a part */
     int64_t down, across, deep, groups; /* parts along rows, columns, channels; groups in a part */
-    bool is_panels, is_points, is_turned;
+    bool is_panels, is_points, is_turned, is_lanes;
 } geometry;
 
 static int64_t divide_up(int64_t a, int64_t b) {
@@ -126,6 +129,48 @@ static void choose_part(geometry *g, int64_t gap) {
     share_tiles(g, shared);
 }
 
+/* One channel in and one out per group, f32, taps side by side. */
+static bool is_depthwise(const dms_call *call) {
+    const dms_view *w = &call->view[1];
+    return w->rank == 4 && w->dim[1] == 1 && w->dim[0] == call->i[DMS_CONV_GROUP] &&
+           w->dtype == DMS_DTYPE_F32 && w->pitch[3] == 1 && w->pitch[2] == w->dim[3];
+}
+
+/* Columns (rows) of the window of `n` outputs along an axis. */
+static int64_t window_of(const dms_call *call, int axis, int64_t n) {
+    const int64_t reach = (call->view[1].dim[2 + axis] - 1) * call->i[DMS_CONV_DILATION + axis];
+    return (n - 1) * call->i[DMS_CONV_STEP + axis] + reach + 1;
+}
+
+/* Depthwise with channels as lanes, where pixels as lanes would leave many of them empty or take
+ * apart an image whose step is not 1. */
+static bool choose_lanes(geometry *g) {
+    const dms_call *call = g->call;
+    const int down = g->is_turned ? 1 : 0, across = 1 - down;
+    const int64_t phases = divide_up(window_of(call, across, 1), g->step_w) * g->step_w;
+    if (!DMS_LANES_EXIST || !is_depthwise(call) || g->x.pitch_w != 1 || g->taps == 0 ||
+        g->taps > DMS_TAPS_TERMS || g->group < DMS_V || phases > DMS_LANES_COLUMNS ||
+        (g->step_h == 1 && g->step_w == 1 && g->y.w > WIDE))
+        return false;
+    dms_taps_part(1, g->y.w, 0, (DMS_LANES_COLUMNS - phases) / g->step_w + 1, &g->rows,
+                  &g->columns);
+    const int64_t wide = divide_up(window_of(call, across, g->columns), g->step_w) * g->step_w;
+    const int64_t least = window_of(call, down, 1), room = DMS_LANES_IMAGE / PANEL / wide;
+    if (least > DMS_TAPS_IMAGE / PANEL / wide)
+        return false;
+    int64_t high = room > least ? (room - least) / g->step_h + 1 : 1;
+    if (high > DMS_LANES_PIXELS / g->columns)
+        high = DMS_LANES_PIXELS / g->columns;
+    g->down = divide_up(g->y.h, high);
+    g->rows = divide_up(g->y.h, g->down);
+    g->across = divide_up(g->y.w, g->columns);
+    g->channels = g->deep = 1;
+    const int64_t block = g->rows * g->columns * g->taps * DMS_LANES_BLOCK;
+    g->groups = (WORTH_LANES / block + 1) * DMS_LANES_BLOCK;
+    g->groups = g->groups > g->group ? g->group : g->groups;
+    return true;
+}
+
 /* Columns between the rows of a run: as far as taps reach sideways, in steps. */
 static int64_t gap_of(const dms_call *call, bool is_turned) {
     const int axis = is_turned ? 0 : 1;
@@ -160,6 +205,9 @@ static geometry geometry_of(const dms_call *call, void *at_x, void *at_y) {
     }
     const int64_t pixels = g.y.h * g.y.w;
     if (pixels == 0 || g.m == 0)
+        return g;
+    g.is_lanes = choose_lanes(&g);
+    if (g.is_lanes)
         return g;
     choose_part(&g, gap_of(call, g.is_turned));
     g.groups = 1;
@@ -237,13 +285,6 @@ static void run_part(const dms_cpu_job *job, const geometry *g, dms_taps t, int6
     DMS_ISA(dms_taps_run)(&t, job->scratch);
 }
 
-/* One channel in and one out per group, f32, taps side by side. */
-static bool is_depthwise(const dms_call *call) {
-    const dms_view *w = &call->view[1];
-    return w->rank == 4 && w->dim[1] == 1 && w->dim[0] == call->i[DMS_CONV_GROUP] &&
-           w->dtype == DMS_DTYPE_F32 && w->pitch[3] == 1 && w->pitch[2] == w->dim[3];
-}
-
 static void set_taps(const geometry *g, dms_tap_table *table) {
     const dms_view *w = &g->call->view[1];
     const int64_t *i = g->call->i;
@@ -283,7 +324,8 @@ static void conv_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
                         .chain = chain,
                         .affine = is_affine ? &affine : NULL,
                         .is_points = g.is_points,
-                        .is_depthwise = is_depthwise(&own)};
+                        .is_depthwise = is_depthwise(&own),
+                        .is_lanes = g.is_lanes};
     for (uint64_t part = first; part < end; part++)
         run_part(job, &g, t, (int64_t)part);
 }

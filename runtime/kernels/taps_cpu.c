@@ -243,6 +243,10 @@ static dms_taps columns_of(const dms_taps *t, int64_t first, int64_t end) {
 void DMS_ISA(dms_taps_run)(const dms_taps *taps, void *scratch_of_thread) {
     scratch *s = scratch_of_thread;
     dms_taps t = *taps;
+    if (t.is_lanes) {
+        DMS_ISA(dms_lanes_run)(&t, s);
+        return;
+    }
     const int64_t in_place = t.is_in_place ? 0 : DMS_ISA(dms_window_in_place)(&t);
     if (in_place > 0) {
         dms_taps part = columns_of(&t, 0, in_place);

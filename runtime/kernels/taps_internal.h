@@ -5,7 +5,9 @@
  *          0). A tap outside the image reads 0 and still takes its place in the chain (weight * 0).
  * Cost     runs: up to 8 output channels against two vectors of neighbouring pixels; points: 16 or
  *          32 channels as vectors against up to 8 pixels, for images too small for runs. The image
- *          is copied, padded, in blocks of up to 384 terms.
+ *          is copied, padded, in blocks of up to 384 terms. Depthwise by lanes: DMS_V channels by 8
+ *          pixels, 9 loads for 8 multiply-adds; turning the image and the sums around takes a
+ *          quarter of a cycle per element each, whatever the step.
  * Source   none; a convolution as a product without the matrix of columns.
  * Not here which taps there are (conv_cpu.c, conv_transpose_cpu.c).
  */
@@ -32,8 +34,12 @@ enum {
     DMS_TAPS_IMAGE = 192 * 1024, /* elements of a copied block */
     DMS_TAPS_PLANES = 64,        /* phases of a window at most */
     DMS_TAPS_PANEL = 16,
-    DMS_TAPS_SLACK = 32,        /* vectors may read and write this far past image and sums */
-    DMS_TAPS_DENSE = 32 * 1024, /* results that a chain takes at a time, a whole part's channel */
+    DMS_TAPS_SLACK = 32,         /* vectors may read and write this far past image and sums */
+    DMS_LANES_BLOCK = 16,        /* channels: a multiple of DMS_V */
+    DMS_LANES_IMAGE = 32 * 1024, /* elements of the image of a block, unless one row takes more */
+    DMS_LANES_PIXELS = 1024,     /* outputs of a part, per channel */
+    DMS_LANES_COLUMNS = 1024,    /* of a part's image */
+    DMS_TAPS_DENSE = 32 * 1024,  /* results that a chain takes at a time, a whole part's channel */
     DMS_TAPS_SCRATCH_BYTES = 2 << 20,
 };
 
@@ -90,6 +96,7 @@ typedef struct dms_taps {
     bool is_points;           /* by points instead of runs */
     bool is_in_place;         /* dms_window_in_place of all its columns */
     bool is_depthwise;        /* one channel in and one out per group, f32, weights [group][tap] */
+    bool is_lanes;            /* the same with channels as lanes */
     const char *bias;         /* of the first output channel; NULL = 0 */
     int64_t bias_pitch;
 } dms_taps;
@@ -166,6 +173,17 @@ void DMS_ISA(dms_taps_load)(const dms_taps *t, const char *from, int64_t pitch, 
 
 /* Runs a part of which is_depthwise holds, whose image is a window, all groups of it. */
 void DMS_ISA(dms_depthwise_run)(const dms_taps *t, void *scratch);
+
+/* Whether this instruction set has what follows. */
+#ifdef __FMA__
+#define DMS_LANES_EXIST 1
+#else
+#define DMS_LANES_EXIST 0
+#endif
+
+/* Runs all groups of a part of which is_lanes holds. It says so of depthwise parts of DMS_V groups
+ * or more in the whole call, whose taps come row by row. */
+void DMS_ISA(dms_lanes_run)(const dms_taps *t, void *scratch);
 
 /* Sums as a part has them: channel r, row i, column j at at[r * pitch_c + i * pitch_h + j]. */
 typedef struct dms_taps_sums {

@@ -112,6 +112,26 @@ static const shape convolutions[] = {
     {1, 1, 7, 7, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 7, 7},      /* one channel, one tap: both forms */
 };
 
+/* Depthwise, channels as lanes: blocks of 8 or 16 channels, images of every size beside them. */
+static const shape lanes[] = {
+    {2, 19, 9, 7, 19, 3, 3, 19, 2, 2, 1, 1, 1, 1, 5, 4},       /* step 2; three channels beyond */
+    {1, 37, 4, 4, 37, 5, 5, 37, 1, 1, 1, 1, 2, 2, 4, 4},       /* taps reach beyond on all sides */
+    {1, 16, 2, 3, 16, 3, 3, 16, 1, 1, 1, 1, 1, 1, 2, 3},       /* rows shorter than four */
+    {1, 8, 6, 5, 8, 3, 3, 8, 1, 2, 1, 1, 1, 0, 6, 2},          /* half a block */
+    {1, 24, 13, 11, 24, 5, 3, 24, 3, 2, 2, 3, 4, 1, 5, 5},     /* steps and dilations that differ */
+    {1, 33, 1, 1, 33, 3, 3, 33, 1, 1, 1, 1, 1, 1, 1, 1},       /* one pixel, zeros around */
+    {1, 20, 7, 7, 20, 7, 7, 20, 1, 1, 1, 1, 3, 3, 7, 7},       /* one tile of seven */
+    {1, 16, 5, 19, 16, 1, 2, 16, 1, 1, 1, 1, 0, 0, 5, 18},     /* two taps; tiles of six */
+    {1, 17, 8, 8, 17, 3, 3, 17, 1, 1, 1, 1, -2, -1, 3, 4},     /* cropped */
+    {1, 18, 2, 2, 18, 3, 3, 18, 2, 2, 3, 3, 20, 20, 18, 18},   /* wholly in the padding */
+    {1, 16, 3, 2100, 16, 3, 3, 16, 1, 2, 1, 1, 1, 1, 3, 1050}, /* parts along the row */
+    {1, 16, 300, 9, 16, 3, 3, 16, 1, 1, 1, 1, 1, 1, 300, 9},   /* parts along the column */
+    {1, 21, 30, 1, 21, 5, 1, 21, 2, 1, 1, 1, 2, 0, 15, 1},     /* one column: turned into a row */
+    {1, 16, 25, 3, 16, 3, 3, 16, 1, 2, 2, 1, 2, 0, 25, 1},     /* the same beside an image */
+    {1, 16, 40, 40, 16, 20, 20, 16, 1, 1, 1, 1, 1, 1, 5, 5},   /* 400 taps: too many */
+    {1, 16, 9, 9, 16, 2, 2, 16, 1100, 1100, 1, 1, 0, 0, 1, 1}, /* a step wider than any image */
+};
+
 /* Transposed: the same columns. */
 static const shape transposed[] = {
     {1, 3, 5, 5, 16, 3, 3, 1, 2, 2, 1, 1, 1, 1, 10, 10}, /* doubles the size */
@@ -138,6 +158,47 @@ static void run_table(uint32_t kernel, const shape *table, size_t n) {
 static void every_output_is_the_specified_chain(void **state) {
     (void)state;
     run_table(DMS_K_CONV, convolutions, sizeof convolutions / sizeof *convolutions);
+}
+
+static void every_output_by_lanes_is_the_specified_chain(void **state) {
+    (void)state;
+    run_table(DMS_K_CONV, lanes, sizeof lanes / sizeof *lanes);
+}
+
+/* 0 * infinity is no number: a tap in the padding takes part in its chain. */
+static void an_infinite_weight_beside_the_image_gives_nan(void **state) {
+    (void)state;
+    const shape s = {1, 16, 3, 3, 16, 3, 3, 16, 1, 1, 1, 1, 1, 1, 3, 3};
+    call_case c;
+    begin(&c, DMS_K_CONV, &s, true, false);
+    for (int64_t k = 0; k < 144; k++)
+        ((float *)c.data[0])[k] = 1.0f;
+    ((float *)c.data[1])[5 * 9] = INFINITY; /* top left tap of channel 5 */
+    for (int isa = DMS_ISA_BASE; isa <= (int)dms_isa_detect(); isa++) {
+        call_run(&c, (dms_isa)isa);
+        assert_true(isnan(call_at(&c, 3, 0, 5, 0, 2)));
+        assert_true(isnan(call_at(&c, 3, 0, 5, 2, 0)));
+        assert_true(call_at(&c, 3, 0, 5, 1, 1) == INFINITY);
+        assert_true(isfinite(call_at(&c, 3, 0, 4, 0, 0)) && isfinite(call_at(&c, 3, 0, 6, 0, 0)));
+    }
+    call_free(&c);
+}
+
+static uint64_t parts_of(const shape *s) {
+    call_case c;
+    begin(&c, DMS_K_CONV, s, true, false);
+    call_is_valid(&c);
+    const uint64_t parts = dms_cpu_kernel_find(DMS_K_CONV, dms_isa_detect())->parts(&c.call);
+    call_free(&c);
+    return parts;
+}
+
+/* 88 channels of 8 x 8 with 5 x 5 taps are 140,800 products; 16 channels of 2 x 2 are 576. */
+static void small_depthwise_calls_have_work_for_two_threads(void **state) {
+    (void)state;
+    assert_true(parts_of(&(shape){1, 88, 8, 8, 88, 5, 5, 88, 1, 1, 1, 1, 2, 2, 8, 8}) >= 2);
+    assert_true(parts_of(&(shape){1, 16, 64, 64, 16, 3, 3, 16, 2, 2, 1, 1, 1, 1, 32, 32}) >= 2);
+    assert_int_equal(parts_of(&(shape){1, 16, 2, 2, 16, 3, 3, 16, 1, 1, 1, 1, 1, 1, 2, 2}), 1);
 }
 
 static void every_transposed_output_is_the_specified_chain(void **state) {
@@ -272,6 +333,9 @@ static void wrong_calls_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_output_is_the_specified_chain),
+        cmocka_unit_test(every_output_by_lanes_is_the_specified_chain),
+        cmocka_unit_test(an_infinite_weight_beside_the_image_gives_nan),
+        cmocka_unit_test(small_depthwise_calls_have_work_for_two_threads),
         cmocka_unit_test(every_transposed_output_is_the_specified_chain),
         cmocka_unit_test(cuts_and_panels_give_the_same_bits),
         cmocka_unit_test(groups_of_whole_panels_pack),

@@ -134,17 +134,19 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
-    {5, 9, 11, 20, 3, 3, 1, 1, 1, 9, 11},    /* gaps between the rows of a run */
-    {7, 6, 8, 40, 1, 1, 1, 1, 0, 6, 8},      /* pointwise: no gaps */
-    {3, 21, 19, 9, 5, 5, 1, 2, 2, 11, 10},   /* steps */
-    {24, 7, 7, 24, 3, 3, 24, 1, 1, 7, 7},    /* depthwise: planes smaller than a strip */
-    {4, 60, 50, 4, 3, 3, 4, 1, 1, 60, 50},   /* depthwise, planes of several parts */
-    {100, 3, 3, 33, 3, 3, 1, 1, 1, 3, 3},    /* three blocks of terms */
-    {19, 1, 1, 35, 1, 1, 1, 1, 0, 1, 1},     /* one pixel: by points where packed */
-    {2, 40, 1, 17, 3, 1, 1, 1, 1, 40, 3},    /* columns beside the image */
-    {3, 50, 1, 10, 4, 1, 1, 1, 0, 47, 1},    /* one column: turned into a row */
-    {2, 1, 2500, 3, 1, 3, 1, 1, 1, 3, 2500}, /* rows of several parts */
-    {6, 8, 8, 12, 3, 3, 3, 1, 1, 8, 8},      /* groups */
+    {5, 9, 11, 20, 3, 3, 1, 1, 1, 9, 11},     /* gaps between the rows of a run */
+    {7, 6, 8, 40, 1, 1, 1, 1, 0, 6, 8},       /* pointwise: no gaps */
+    {3, 21, 19, 9, 5, 5, 1, 2, 2, 11, 10},    /* steps */
+    {24, 7, 7, 24, 3, 3, 24, 1, 1, 7, 7},     /* depthwise: planes smaller than a strip */
+    {4, 60, 50, 4, 3, 3, 4, 1, 1, 60, 50},    /* depthwise, planes of several parts */
+    {19, 60, 40, 19, 3, 3, 19, 1, 1, 60, 40}, /* the same by lanes */
+    {40, 5, 5, 40, 5, 5, 40, 2, 2, 3, 3},     /* by lanes, blocks of channels, planes of nine */
+    {100, 3, 3, 33, 3, 3, 1, 1, 1, 3, 3},     /* three blocks of terms */
+    {19, 1, 1, 35, 1, 1, 1, 1, 0, 1, 1},      /* one pixel: by points where packed */
+    {2, 40, 1, 17, 3, 1, 1, 1, 1, 40, 3},     /* columns beside the image */
+    {3, 50, 1, 10, 4, 1, 1, 1, 0, 47, 1},     /* one column: turned into a row */
+    {2, 1, 2500, 3, 1, 3, 1, 1, 1, 3, 2500},  /* rows of several parts */
+    {6, 8, 8, 12, 3, 3, 3, 1, 1, 8, 8},       /* groups */
 };
 
 static void begin_form(call_case *c, const shape *s, const form *its, dms_dtype dtype,
