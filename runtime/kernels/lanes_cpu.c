@@ -12,7 +12,7 @@
 
 #if DMS_LANES_EXIST
 
-enum { V = DMS_V, TILE = 8, QUAD = 4 };
+enum { V = DMS_V, TILE = 8, QUAD = 4, ODD = 16 }; /* ODD keeps rows from lying 4 KiB apart */
 _Static_assert(DMS_LANES_BLOCK % V == 0, "whole vectors");
 
 /* A part's image, and what all blocks of channels share. */
@@ -73,6 +73,52 @@ DMS_FN void turn4(dms_vec v[4]) {
     v[3] = PAIRS(b, d, 0xee);
 }
 
+/* Four elements of V channels become vectors. */
+DMS_FN void turn_quad(const float *from, int64_t pitch, const int32_t *slot, float *to) {
+    dms_vec v[4] = {take4(from, 4 * pitch), take4(from + pitch, 4 * pitch),
+                    take4(from + 2 * pitch, 4 * pitch), take4(from + 3 * pitch, 4 * pitch)};
+    turn4(v);
+    DMS_UNROLL
+    for (int i = 0; i < QUAD; i++)
+        DMS_VSTORE(to + slot[i] * V, v[i]);
+}
+
+/* Whole vectors of V channels: each line of memory is met once, which matters where channels lie
+ * a multiple of 4 KiB apart, so that the nearest cache cannot hold a line of each. */
+#ifdef __AVX512F__
+DMS_FN int64_t turn_vectors(const float *from, int64_t pitch, int64_t n, const int32_t *slot,
+                            float *to) {
+    int64_t k = 0;
+    for (; k + V <= n; k += V) {
+        dms_vec v[V];
+        DMS_UNROLL
+        for (int c = 0; c < V; c++)
+            v[c] = DMS_VLOAD(from + c * pitch + k);
+        DMS_UNROLL
+        for (int c = 0; c < V; c += QUAD)
+            turn4(v + c);
+        DMS_UNROLL
+        for (int i = 0; i < QUAD; i++) { /* the same quarter of four vectors is four elements on */
+            const dms_vec a = _mm512_shuffle_f32x4(v[i], v[4 + i], 0x44);
+            const dms_vec b = _mm512_shuffle_f32x4(v[8 + i], v[12 + i], 0x44);
+            const dms_vec c = _mm512_shuffle_f32x4(v[i], v[4 + i], 0xee);
+            const dms_vec d = _mm512_shuffle_f32x4(v[8 + i], v[12 + i], 0xee);
+            DMS_VSTORE(to + slot[k + i] * V, _mm512_shuffle_f32x4(a, b, 0x88));
+            DMS_VSTORE(to + slot[k + 4 + i] * V, _mm512_shuffle_f32x4(a, b, 0xdd));
+            DMS_VSTORE(to + slot[k + 8 + i] * V, _mm512_shuffle_f32x4(c, d, 0x88));
+            DMS_VSTORE(to + slot[k + 12 + i] * V, _mm512_shuffle_f32x4(c, d, 0xdd));
+        }
+    }
+    return k;
+}
+#else
+DMS_FN int64_t turn_vectors(const float *from, int64_t pitch, int64_t n, const int32_t *slot,
+                            float *to) {
+    (void)from, (void)pitch, (void)n, (void)slot, (void)to;
+    return 0; /* eight lines fit */
+}
+#endif
+
 /* Elements [0, n) of V channels; element k of all of them becomes a vector at to + slot[k] V. The
  * last four may meet some elements twice. */
 static void turn_in(const float *from, int64_t pitch, int64_t n, const int32_t *slot, float *to) {
@@ -82,14 +128,9 @@ static void turn_in(const float *from, int64_t pitch, int64_t n, const int32_t *
                 to[slot[k] * V + c] = from[c * pitch + k];
         return;
     }
-    for (int64_t k = 0; k < n; k += QUAD) {
-        const int64_t first = k + QUAD <= n ? k : n - QUAD;
-        const float *const at = from + first;
-        dms_vec v[4] = {take4(at, 4 * pitch), take4(at + pitch, 4 * pitch),
-                        take4(at + 2 * pitch, 4 * pitch), take4(at + 3 * pitch, 4 * pitch)};
-        turn4(v);
-        for (int i = 0; i < QUAD; i++)
-            DMS_VSTORE(to + slot[first + i] * V, v[i]);
+    for (int64_t k = turn_vectors(from, pitch, n, slot, to); k < n; k += QUAD) {
+        const int64_t at = k + QUAD <= n ? k : n - QUAD;
+        turn_quad(from + at, pitch, slot + at, to);
     }
 }
 
@@ -233,7 +274,7 @@ void DMS_ISA(dms_lanes_run)(const dms_taps *t, void *scratch) {
     clear_border(&l, s->image);
     l.w = s->weight;
     const int64_t pixels = t->y.h * t->y.w;
-    const int64_t pitch = (pixels + DMS_TAPS_PANEL - 1) / DMS_TAPS_PANEL * DMS_TAPS_PANEL;
+    const int64_t pitch = (pixels + DMS_TAPS_PANEL - 1) / DMS_TAPS_PANEL * DMS_TAPS_PANEL + ODD;
     float *const turned = s->sum + pitch * V;
     for (int64_t m = 0; m < t->groups; m += V) {
         const int64_t first = t->groups - m < V ? t->groups - V : m;
