@@ -32,6 +32,8 @@ static dms_code parse(dms_importer *im, uint64_t bytes, dms_status *st) {
     im->allocator =
         (ProtobufCAllocator){.alloc = take, .free = give_back, .allocator_data = im->scratch};
     im->model = onnx__model_proto__unpack(&im->allocator, im->scan.n_slim, im->scan.slim);
+    if (im->model == NULL && im->scratch->has_failed)
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: parsing file '%.200s'", name);
     if (im->model == NULL)
         return dms_fail(st, DMS_EUNSUPPORTED,
                         "file '%.200s' is no ONNX model: its messages cannot be parsed", name);

@@ -114,8 +114,13 @@ static dms_code find_defaults(dms_importer *im, dms_scope *inner, ProtobufCAlloc
             skip >= field->len ? NULL
                                : onnx__attribute_proto__unpack(allocator, field->len - skip - 1,
                                                                field->data + skip + 1);
-        if (attr != NULL)
-            inner->defaults[inner->n_defaults++] = attr;
+        if (attr == NULL && im->scratch->has_failed)
+            return dms_fail(st, DMS_EINTERNAL, "out of memory: defaults of a function");
+        if (attr == NULL)
+            return dms_fail(st, DMS_EUNSUPPORTED,
+                            "function '%.100s': the default of an attribute cannot be parsed",
+                            dms_import_plain(inner->function->name));
+        inner->defaults[inner->n_defaults++] = attr;
     }
     return DMS_OK;
 }

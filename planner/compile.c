@@ -2,13 +2,13 @@
 #include <inttypes.h>
 #include <lpsolve/lp_lib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "planner/compile_internal.h"
 #include "planner/dmsc.h"
 #include "planner/emit.h"
 #include "planner/profile_read.h"
 #include "runtime/check/check.h"
+#include "schema/file_write.h"
 
 static void report(const dms_compile_options *options, const char *stage) {
     if (options->progress != NULL)
@@ -140,24 +140,37 @@ static dms_code emit_checked(const dms_compile_options *options, dms_arena *aren
     return dms_context(st, "the plan that was made is not safe");
 }
 
-static dms_code write_plan(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
-                           dms_status *st) {
-    if (options->plan == NULL) {
-        const dms_arena_mark mark = dms_arena_here(arena);
-        uint8_t *data;
-        const dms_code code = dms_plan_encode(&c->plan, arena, &data, &c->plan_bytes, st);
-        dms_arena_release(arena, mark);
+/* The plan and the constants it names get their names together: a plan that was there before and
+ * its constants stay a pair. */
+static dms_code write_pair(const dms_compiled *c, const char *path, const char *consts,
+                           const uint8_t *data, dms_status *st) {
+    const bool has_consts = c->steps.n_consts > 0;
+    dms_file_write file[2];
+    DMS_TRY(dms_file_begin(&file[0], path, st));
+    const dms_code code = has_consts ? dms_file_begin(&file[1], consts, st) : DMS_OK;
+    if (code != DMS_OK) {
+        dms_file_abort(&file[0]);
         return code;
     }
-    report(options, "write");
-    const char *consts = dms_format(arena, "%s.consts", options->plan);
-    if (consts == NULL)
-        return dms_fail(st, DMS_EINTERNAL, "out of memory: names");
-    if (c->steps.n_consts > 0)
-        DMS_TRY(dms_write_file(consts, c->steps.consts, c->steps.n_consts, st));
-    const dms_code code = dms_plan_write(&c->plan, options->plan, &c->plan_bytes, st);
-    if (code != DMS_OK && c->steps.n_consts > 0)
-        (void)unlink(consts);
+    (void)fwrite(data, 1, (size_t)c->plan_bytes, file[0].out); /* a failure shows in the commit */
+    if (has_consts)
+        (void)fwrite(c->steps.consts, 1, (size_t)c->steps.n_consts, file[1].out);
+    return dms_files_commit(file, 1 + has_consts, st);
+}
+
+static dms_code write_plan(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
+                           dms_status *st) {
+    const dms_arena_mark mark = dms_arena_here(arena);
+    uint8_t *data;
+    if (options->plan != NULL)
+        report(options, "write");
+    dms_code code = dms_plan_encode(&c->plan, arena, &data, &c->plan_bytes, st);
+    if (code == DMS_OK && options->plan != NULL) {
+        const char *consts = dms_format(arena, "%s.consts", options->plan);
+        code = consts == NULL ? dms_fail(st, DMS_EINTERNAL, "out of memory: names")
+                              : write_pair(c, options->plan, consts, data, st);
+    }
+    dms_arena_release(arena, mark);
     return code;
 }
 

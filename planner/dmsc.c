@@ -18,6 +18,7 @@
 #include "planner/views.h"
 #include "runtime/check/check.h"
 #include "runtime/kernels/chain.h"
+#include "schema/file_write.h"
 #include "schema/machine.h"
 
 #define MOST_DIMS 256u
@@ -240,6 +241,45 @@ static dms_code parse(int argc, char **argv, request *r, bool *done, dms_status 
     return DMS_OK;
 }
 
+/* ---- signals ------------------------------------------------------------------------------- */
+
+static void change_signals(int how) {
+    sigset_t ends;
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)pthread_sigmask(how, &ends, NULL);
+}
+
+/* While a file is being written an interrupt waits: no half of one may be left. */
+static void hold_signals(void) {
+    change_signals(SIG_BLOCK);
+}
+
+static void release_signals(void) {
+    change_signals(SIG_UNBLOCK);
+}
+
+/* Outside of that there is nothing to put in order. */
+static void end_at_once(int number) {
+    static const char TEXT[] = "dmsc: error: interrupted\n";
+    (void)number;
+    (void)!write(STDERR_FILENO, TEXT, sizeof TEXT - 1);
+    _exit(DMS_ECANCELLED);
+}
+
+/* A signal that whoever started us wants ignored stays so. */
+static void take_signals(void) {
+    static const int ENDS[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
+        struct sigaction before;
+        const struct sigaction now = {.sa_handler = end_at_once};
+        if (sigaction(ENDS[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            (void)sigaction(ENDS[i], &now, NULL);
+    }
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of the write */
+}
+
 /* ---- progress ------------------------------------------------------------------------------ */
 
 typedef struct progress {
@@ -263,6 +303,10 @@ static void show_stage(void *data, const char *stage) {
     const size_t n = sizeof STAGE / sizeof STAGE[0];
     while (number < n && strcmp(STAGE[number], stage) != 0)
         number++;
+    if (strcmp(stage, "pack") == 0 || strcmp(stage, "write") == 0)
+        hold_signals();
+    else
+        release_signals();
     if (!p->is_on)
         return;
     p->was_shown = true;
@@ -271,15 +315,11 @@ static void show_stage(void *data, const char *stage) {
     (void)fflush(p->err);
 }
 
-/* While a file is being written, a signal must not end the program before it is removed again: it
- * is looked for between two parts. */
+/* Progress of packing, which takes long and whose file must not be left: a signal that waits is
+ * looked for between two parts. */
 static bool show_packing(void *data, uint64_t done, uint64_t all) {
     progress *p = data;
-    sigset_t ends, pending;
-    (void)sigemptyset(&ends);
-    (void)sigaddset(&ends, SIGINT);
-    (void)sigaddset(&ends, SIGTERM);
-    (void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    sigset_t pending;
     const int64_t now = now_ns();
     if (p->is_on && all != 0 && now - p->drawn_ns > REDRAW_NS) {
         p->drawn_ns = now;
@@ -307,21 +347,47 @@ typedef struct view_input {
 
 typedef dms_code (*view_writer)(const view_input *in, FILE *out, dms_status *st);
 
-/* Writes one view to a file; a file that cannot be written whole is removed. */
+/* Copies a draft from its begin. */
+static dms_code copy_draft(FILE *draft, FILE *out, dms_status *st) {
+    char part[4096];
+    size_t n;
+    rewind(draft);
+    while ((n = fread(part, 1, sizeof part, draft)) != 0)
+        (void)fwrite(part, 1, n, out); /* a failure shows in the commit */
+    return ferror(draft) ? dms_fail(st, DMS_EIO, "temporary file: %s", strerror(errno)) : DMS_OK;
+}
+
+/* Gives a draft that is complete to a file. */
+static dms_code write_draft(const char *path, FILE *draft, dms_status *st) {
+    dms_file_write file;
+    DMS_TRY(dms_file_begin(&file, path, st));
+    const dms_code code = copy_draft(draft, file.out, st);
+    if (code != DMS_OK) {
+        dms_file_abort(&file);
+        return code;
+    }
+    return dms_file_commit(&file, st);
+}
+
+/* Writes one view to a file, whole or not at all. Some take long: they grow where an interrupt
+ * leaves nothing. */
 static dms_code write_view(const char *path, view_writer view, const view_input *in,
                            dms_status *st) {
     if (path == NULL)
         return DMS_OK;
-    FILE *file = fopen(path, "w");
-    if (file == NULL)
-        return dms_fail(st, DMS_EIO, "'%s': %s", path, strerror(errno));
-    const dms_code code = view(in, file, st);
-    const bool failed = ferror(file) != 0;
-    if (fclose(file) != 0 || failed || code != DMS_OK) {
-        (void)unlink(path);
-        return code != DMS_OK ? code : dms_fail(st, DMS_EIO, "'%s': cannot be written", path);
+    FILE *draft = tmpfile();
+    if (draft == NULL)
+        return dms_fail(st, DMS_EIO, "temporary file for '%s': %s", path, strerror(errno));
+    dms_code code = view(in, draft, st);
+    if (code == DMS_OK && (fflush(draft) != 0 || ferror(draft)))
+        code = dms_fail(st, DMS_EIO, "temporary file for '%s': %s", path, strerror(errno));
+    if (code == DMS_OK) {
+        hold_signals();
+        code = write_draft(path, draft, st);
+        release_signals();
     }
-    return DMS_OK;
+    (void)fclose(draft);
+    return code;
 }
 
 static dms_code view_json(const view_input *in, FILE *out, dms_status *st) {
@@ -385,10 +451,9 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
     r->compile.progress = show_stage;
     r->compile.packing = show_packing;
     r->compile.progress_data = &p;
-    (void)signal(SIGXFSZ,
-                 SIG_IGN); /* a limit on file sizes is an error of the write, with a name */
     const dms_code code = dms_compile(&r->compile, arena, c, st);
     end_progress(&p);
+    release_signals();
     for (uint32_t i = 0; i < c->graph.n_warnings; i++)
         (void)fprintf(r->to.err, "dmsc: warning: %s\n", c->graph.warning[i]);
     if (code == DMS_EBUDGET && host_note[0] != 0)
@@ -468,6 +533,7 @@ static dms_code act(request *r, dms_arena *arena, dms_status *st) {
 }
 
 int main(int argc, char **argv) {
+    take_signals();
     (void)setlocale(LC_CTYPE, "");
     dms_arena arena;
     dms_arena_init(&arena, 0);

@@ -71,11 +71,14 @@ static dms_code read_profile(const json_t *root, dms_profile *out, dms_status *s
     return read_link(links, "store", &out->store, st);
 }
 
-/* Parses text; `what` is for messages. */
-static dms_code parse(const char *text, size_t length, const char *what, dms_profile *out,
-                      dms_status *st) {
+/* Parses text; `what` is for messages. jansson calls some allocations that fail a wrong text: one
+ * of ours is right, and one it could say nothing of has no line. */
+static dms_code parse(const char *text, size_t length, const char *what, bool is_builtin,
+                      dms_profile *out, dms_status *st) {
     json_error_t error;
     json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL && (is_builtin || error.line < 1))
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: profile '%s'", what);
     if (root == NULL)
         return dms_fail(st, DMS_EUSAGE, "profile '%s': line %d: %s", what, error.line, error.text);
     dms_profile profile = {.name = ""};
@@ -98,7 +101,7 @@ static dms_code read_file(const char *path, dms_profile *out, dms_status *st) {
     if (failed)
         return dms_fail(st, DMS_EIO, "profile '%s': unreadable, or larger than %zu bytes", path,
                         sizeof text);
-    return parse(text, length, path, out, st);
+    return parse(text, length, path, false, out, st);
 }
 
 dms_code dms_profile_load(const char *name, dms_profile *out, dms_status *st) {
@@ -106,7 +109,7 @@ dms_code dms_profile_load(const char *name, dms_profile *out, dms_status *st) {
     for (size_t i = 0; i < DMS_N_BUILTIN_PROFILES; i++) {
         const char *text = DMS_BUILTIN_PROFILES[i].text;
         if (strcmp(DMS_BUILTIN_PROFILES[i].name, name) == 0)
-            return parse(text, strlen(text), name, out, st);
+            return parse(text, strlen(text), name, true, out, st);
     }
     if (strchr(name, '/') != NULL || (length > 5 && strcmp(name + length - 5, ".json") == 0))
         return read_file(name, out, st);

@@ -55,13 +55,12 @@ static dms_arena_block *add_block(dms_arena *arena, uint64_t bytes) {
     return block;
 }
 
-/* Zeroed, also where a mark has been released and the bytes were in use before. fail_at is for
- * tests of the way out: the request that counts it down to 0 fails. */
-void *dms_alloc(dms_arena *arena, uint64_t count, uint64_t size) {
-    uint64_t bytes;
+/* The place of `bytes` in a block; NULL where there is none. fail_at is for tests of the way out: the
+ * request that counts it down to 0 fails. */
+static unsigned char *find_place(dms_arena *arena, uint64_t bytes) {
     if (arena->fail_at != 0 && --arena->fail_at == 0)
         return NULL;
-    if (!dms_mul(count, size, &bytes) || bytes > UINT64_MAX / 2)
+    if (bytes > UINT64_MAX / 2)
         return NULL;
     const size_t align = bytes >= 64 ? 64 : 16;
     dms_arena_block *block = arena->last;
@@ -73,7 +72,18 @@ void *dms_alloc(dms_arena *arena, uint64_t count, uint64_t size) {
         at = 0;
     }
     block->used = at + (size_t)bytes;
-    return memset(block->data + at, 0, (size_t)bytes);
+    return block->data + at;
+}
+
+/* Zeroed, also where a mark has been released and the bytes were in use before. */
+void *dms_alloc(dms_arena *arena, uint64_t count, uint64_t size) {
+    uint64_t bytes;
+    unsigned char *place = dms_mul(count, size, &bytes) ? find_place(arena, bytes) : NULL;
+    if (place == NULL) {
+        arena->has_failed = true;
+        return NULL;
+    }
+    return memset(place, 0, (size_t)bytes);
 }
 
 dms_code dms_alloc_st(dms_arena *arena, uint64_t count, uint64_t size, const char *what,

@@ -9,6 +9,7 @@
 #ifndef DMS_SCHEMA_ARENA_H
 #define DMS_SCHEMA_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ typedef struct dms_arena {
     uint64_t used_bytes;  /* of all blocks taken from the system */
     uint64_t limit_bytes; /* 0 = no limit */
     uint64_t fail_at;
+    bool has_failed; /* some request was refused: for code between that does not say why it fails */
 } dms_arena;
 
 /* A moment in the life of an arena: everything allocated later can be released at once. */

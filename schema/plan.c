@@ -163,6 +163,8 @@ dms_code dms_plan_decode(const uint8_t *data, uint64_t size, dms_arena *arena, d
     else if (b.is_passed)
         code = dms_fail(st, DMS_EPLAN, "the plan wants more memory than %u x its size + 1 MiB",
                         MEMORY_PER_BYTE);
+    else if (b.arena.has_failed)
+        code = dms_fail(st, DMS_EINTERNAL, "out of memory: decoding the plan");
     else
         code = dms_fail(st, DMS_EPLAN, "damaged plan: the message cannot be decoded");
     dms_arena_free(&b.arena);

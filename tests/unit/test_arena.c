@@ -205,6 +205,23 @@ static void the_request_that_is_to_fail_fails_alone(void **state) {
     }
 }
 
+/* protobuf-c says only that it gave up: the arena knows whether for lack of memory. */
+static void an_arena_remembers_that_a_request_was_refused(void **state) {
+    (void)state;
+    dms_arena a = {.fail_at = 2};
+    assert_non_null(dms_alloc(&a, 4, 4));
+    assert_false(a.has_failed);
+    assert_null(dms_alloc(&a, 4, 4));
+    assert_true(a.has_failed);
+    assert_non_null(dms_alloc(&a, 4, 4));
+    assert_true(a.has_failed);
+    dms_arena_free(&a);
+    dms_arena_init(&a, 0);
+    assert_null(dms_alloc(&a, UINT64_MAX, 2));
+    assert_true(a.has_failed);
+    dms_arena_free(&a);
+}
+
 static void what_failed_is_named(void **state) {
     (void)state;
     dms_arena a = {.fail_at = 1};
@@ -310,6 +327,7 @@ int main(void) {
         cmocka_unit_test(no_block_passes_the_limit),
         cmocka_unit_test(room_that_was_released_counts_for_the_limit_again),
         cmocka_unit_test(the_request_that_is_to_fail_fails_alone),
+        cmocka_unit_test(an_arena_remembers_that_a_request_was_refused),
         cmocka_unit_test(what_failed_is_named),
         cmocka_unit_test(a_table_grows_one_by_one_and_keeps_its_entries),
         cmocka_unit_test(a_table_jumps_to_what_is_needed),

@@ -124,6 +124,35 @@ static void constants_without_their_plan_do_not_stay(void **state) {
     end(&t);
 }
 
+/* A plan names its constants by their digest: of a pair that is there, neither may be exchanged
+ * alone. Here the constants cannot get their name, for a folder has it. */
+static void a_plan_without_its_constants_does_not_replace_an_older_one(void **state) {
+    (void)state;
+    static const char OLDER[] = "an older plan";
+    fault_case t;
+    dms_arena arena = {0};
+    dms_compiled c;
+    dms_status st = {0};
+    char found[64] = "";
+    begin(&t);
+    const dms_compile_options options = options_of(&t);
+    FILE *plan = fopen(t.plan, "wb");
+    assert_non_null(plan);
+    assert_true(fputs(OLDER, plan) >= 0);
+    assert_int_equal(fclose(plan), 0);
+    assert_int_equal(mkdir(t.consts, 0700), 0);
+    assert_int_equal(dms_compile(&options, &arena, &c, &st), DMS_EIO);
+    assert_non_null(strstr(st.msg, t.consts));
+    plan = fopen(t.plan, "rb");
+    assert_non_null(plan);
+    assert_int_equal(fread(found, 1, sizeof found, plan), strlen(OLDER));
+    assert_int_equal(fclose(plan), 0);
+    assert_string_equal(found, OLDER);
+    assert_int_equal(rmdir(t.consts), 0);
+    dms_arena_free(&arena);
+    end(&t);
+}
+
 /* Stages as they are reported, one letter each. */
 static void note_stage(void *data, const char *stage) {
     char *stages = data;
@@ -278,6 +307,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_that_runs_out_is_said_and_leaves_nothing),
         cmocka_unit_test(constants_without_their_plan_do_not_stay),
+        cmocka_unit_test(a_plan_without_its_constants_does_not_replace_an_older_one),
         cmocka_unit_test(a_compile_reports_its_stages_in_order),
         cmocka_unit_test(the_same_compile_writes_the_same_bytes),
         cmocka_unit_test(the_size_of_a_plan_is_known_without_writing_it),

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,30 @@ static int dmsc(cli_case *c, const char *args) {
     const int code = dmsc_to(c, args, "stdout.txt");
     (void)slurp(c, "stdout.txt", c->out, sizeof c->out);
     return code;
+}
+
+/* Sends a signal to a dmsc that waits for its dims from a pipe, which then ends; returns its exit
+ * code. Whoever opened the pipe to write knows that dmsc has opened it to read. */
+static int dmsc_interrupted(cli_case *c, int number) {
+    char gate[200];
+    int status = 0;
+    path_of(c, "input_0.npy", gate);
+    assert_int_equal(mkfifo(gate, 0600), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        if (chdir(c->onnx.folder) != 0 || freopen("stderr.txt", "wb", stderr) == NULL)
+            _exit(99);
+        execl(PROGRAM, "dmsc", c->model, "-q", "-o", "p.plan", "--dims-from", ".", (char *)NULL);
+        _exit(98);
+    }
+    const int writer = open(gate, O_WRONLY);
+    assert_true(writer >= 0);
+    assert_int_equal(kill(child, number), 0);
+    assert_int_equal(close(writer), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(unlink(gate), 0);
+    (void)slurp(c, "stderr.txt", c->err, sizeof c->err);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /* The program succeeds without a word on stderr. */
@@ -525,6 +550,53 @@ static void packed_weights_are_told_of_and_written_once(void **state) {
     cli_end(c);
 }
 
+/* A view of more than 4 KiB meets the limit of file sizes: the one that was there before stays. */
+static void a_view_that_cannot_be_written_leaves_the_older_one(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    struct rlimit before, small;
+    char path[200], text[100];
+    cli_begin(c);
+    path_of(c, "in.json", path);
+    FILE *older = fopen(path, "wb");
+    assert_non_null(older);
+    assert_true(fputs("older", older) >= 0);
+    assert_int_equal(fclose(older), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){100, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    refuses(c, "-q M --dim rows=8 --dump-problem in.json", DMS_EIO, "in.json");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)slurp(c, "in.json", text, sizeof text);
+    assert_string_equal(text, "older");
+    cli_end(c); /* whose folder must be empty now */
+}
+
+static void an_interrupt_is_an_exit_code_and_one_message(void **state) {
+    (void)state;
+    static const int SIGNALS[] = {SIGINT, SIGTERM};
+    for (int i = 0; i < 2; i++) {
+        cli_case it, *c = &it;
+        cli_begin(c);
+        assert_int_equal(dmsc_interrupted(c, SIGNALS[i]), DMS_ECANCELLED);
+        assert_string_equal(c->err, "dmsc: error: interrupted\n");
+        assert_false(exists(c, "p.plan"));
+        cli_end(c);
+    }
+}
+
+/* As nohup and the shell's background jobs ask for it: dmsc lives to see the end of the pipe. */
+static void a_signal_that_is_ignored_at_the_start_stays_so(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    void (*before)(int) = signal(SIGTERM, SIG_IGN);
+    assert_int_equal(dmsc_interrupted(c, SIGTERM), DMS_EINPUT);
+    (void)signal(SIGTERM, before);
+    assert_non_null(strstr(c->err, "no .npy file"));
+    cli_end(c);
+}
+
 /* The limit would end the program by a signal if it were not told otherwise. */
 static void a_packed_file_that_cannot_be_written_whole_is_not_there(void **state) {
     (void)state;
@@ -545,6 +617,9 @@ static void a_packed_file_that_cannot_be_written_whole_is_not_there(void **state
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_options_are_usage_errors),
+        cmocka_unit_test(a_view_that_cannot_be_written_leaves_the_older_one),
+        cmocka_unit_test(an_interrupt_is_an_exit_code_and_one_message),
+        cmocka_unit_test(a_signal_that_is_ignored_at_the_start_stays_so),
         cmocka_unit_test(help_and_version_win_over_everything_behind_them),
         cmocka_unit_test(the_help_names_every_option),
         cmocka_unit_test(a_compile_writes_a_plan_and_a_summary),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -141,8 +142,119 @@ static void a_disk_that_is_full_is_noticed(void **state) {
     remove_case(&c);
 }
 
+/* "one" into f, "two" into g, under way. */
+static void begin_pair(const write_case *c, char second[80], dms_file_write file[2]) {
+    (void)snprintf(second, 80, "%.60s/g", c->dir);
+    assert_int_equal(dms_file_begin(&file[0], c->path, NULL), DMS_OK);
+    assert_int_equal(dms_file_begin(&file[1], second, NULL), DMS_OK);
+    fprintf(file[0].out, "one");
+    fprintf(file[1].out, "two");
+}
+
+static void put_text(const char *path, const char *text) {
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void check_text(const char *path, const char *want) {
+    char text[64];
+    read_text(path, text);
+    assert_string_equal(text, want);
+}
+
+static void a_pair_gets_its_names_together(void **state) {
+    (void)state;
+    write_case c;
+    dms_file_write file[2];
+    char second[80];
+    make_case(&c);
+    put_text(c.path, "older");
+    begin_pair(&c, second, file);
+    check_text(c.path, "older");
+    assert_int_equal(dms_files_commit(file, 2, NULL), DMS_OK);
+    check_text(c.path, "one");
+    check_text(second, "two");
+    assert_int_equal(count_files(&c), 2); /* the older one has no second name any more */
+    dms_file_abort(&file[0]);             /* allowed, without effect */
+    check_text(c.path, "one");
+    assert_int_equal(unlink(second), 0);
+    remove_case(&c);
+}
+
+/* The second of two cannot get its name, for a folder has it. */
+static void of_a_pair_that_fails_the_older_files_stay(void **state) {
+    (void)state;
+    for (int has_older = 0; has_older < 2; has_older++) {
+        write_case c;
+        dms_file_write file[2];
+        dms_status st;
+        char second[80];
+        make_case(&c);
+        if (has_older)
+            put_text(c.path, "older");
+        begin_pair(&c, second, file);
+        assert_int_equal(mkdir(second, 0700), 0);
+        assert_int_equal(dms_files_commit(file, 2, &st), DMS_EIO);
+        assert_non_null(strstr(st.msg, second));
+        assert_int_equal(rmdir(second), 0);
+        assert_int_equal(count_files(&c), has_older);
+        if (has_older)
+            check_text(c.path, "older");
+        remove_case(&c);
+    }
+}
+
+/* The disk is full when the second is synced: the first has not got its name yet. */
+static void of_a_pair_that_cannot_be_synced_nothing_is_named(void **state) {
+    (void)state;
+    write_case c;
+    dms_file_write file[2];
+    dms_status st;
+    char second[80];
+    make_case(&c);
+    begin_pair(&c, second, file);
+    file[1].out = freopen("/dev/full", "wb", file[1].out);
+    assert_non_null(file[1].out);
+    fprintf(file[1].out, "two");
+    assert_int_equal(dms_files_commit(file, 2, &st), DMS_EIO);
+    assert_non_null(strstr(st.msg, second));
+    assert_int_equal(count_files(&c), 0);
+    remove_case(&c);
+}
+
+/* Renaming over it would put a file in the place of a pipe, or, as root, of /dev/null. */
+static void what_is_no_file_is_written_to_and_stays_what_it_is(void **state) {
+    (void)state;
+    write_case c;
+    dms_file_write file;
+    struct stat info;
+    char text[64];
+    make_case(&c);
+    assert_int_equal(mkfifo(c.path, 0600), 0);
+    const int reader = open(c.path, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    assert_int_equal(dms_file_begin(&file, c.path, NULL), DMS_OK);
+    fprintf(file.out, "hello");
+    assert_int_equal(dms_file_commit(&file, NULL), DMS_OK);
+    assert_int_equal(read(reader, text, sizeof text), 5);
+    assert_memory_equal(text, "hello", 5);
+    assert_int_equal(dms_file_begin(&file, c.path, NULL), DMS_OK);
+    dms_file_abort(&file);
+    assert_int_equal(close(reader), 0);
+    assert_int_equal(stat(c.path, &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    assert_int_equal(count_files(&c), 1);
+    remove_case(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pair_gets_its_names_together),
+        cmocka_unit_test(of_a_pair_that_fails_the_older_files_stay),
+        cmocka_unit_test(of_a_pair_that_cannot_be_synced_nothing_is_named),
+        cmocka_unit_test(what_is_no_file_is_written_to_and_stays_what_it_is),
         cmocka_unit_test(nothing_is_seen_before_the_commit),
         cmocka_unit_test(an_older_file_stays_until_the_new_one_is_whole),
         cmocka_unit_test(two_writers_of_one_name_do_not_mix),

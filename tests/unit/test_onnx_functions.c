@@ -87,6 +87,20 @@ static void a_default_counts_where_the_call_says_nothing(void **state) {
     }
 }
 
+/* Left out without a word, the body would compute something else. */
+static void a_default_that_is_no_attribute_is_refused(void **state) {
+    (void)state;
+    onnx_case c;
+    begin(&c);
+    Onnx__FunctionProto *f = define_soft(&c);
+    onnx_function_default(&c, f, "axis", 0);
+    uint8_t *data = f->base.unknown_fields[0].data; /* length, 0a 04 "axis", 18 00: i = 0, ... */
+    assert_int_equal(data[7], 0x18);
+    data[7] = 0x10; /* the float f, written as an integer */
+    (void)call(&c, "Soft", "x", "y");
+    refuse(&c, "function 'Soft': the default of an attribute cannot be parsed");
+}
+
 static void without_a_default_the_body_has_no_such_attribute(void **state) {
     (void)state;
     onnx_case c;
@@ -486,6 +500,7 @@ static void calls_are_nested_64_deep_at_most(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_default_counts_where_the_call_says_nothing),
+        cmocka_unit_test(a_default_that_is_no_attribute_is_refused),
         cmocka_unit_test(without_a_default_the_body_has_no_such_attribute),
         cmocka_unit_test(defaults_are_found_by_name),
         cmocka_unit_test(references_pass_through_all_calls),

@@ -1,0 +1,438 @@
+/* fault.c - a library to preload: the n-th call of one kind fails, comes short, waits or is
+ * interrupted. The programs under test know nothing of it.
+ *
+ *   FAULT_KIND    alloc open read write sync rename close stat map thread uring clock
+ *   FAULT_AT      which call, from 1 on; 0 or nothing: none, all are counted
+ *   FAULT_EVER    1: that call and every later one of the kind
+ *   FAULT_ERROR   errno of the failure; without it the usual one of the kind
+ *   FAULT_SHORT   1: reads and writes move half of what was asked for (at least a byte) instead
+ *   FAULT_STALL   milliseconds that the call waits before it goes on instead
+ *   FAULT_SIGNAL  number of a signal that the process gets before the call goes on instead
+ *   FAULT_COUNTS  file to which the calls of each kind are written when the program ends
+ *
+ * Streams of fopen, fdopen and tmpfile read and write through counted calls: the C library's own
+ * calls cannot be preloaded. What happens before main, and what is printed, is not counted. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+struct io_uring;
+
+/* Declared by headers in forms that differ between compilers and fortify levels. */
+void *memalign(size_t align, size_t size);
+int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
+int io_uring_register_buffers(struct io_uring *ring, const void *vectors, unsigned n);
+int io_uring_submit(struct io_uring *ring);
+
+enum kind { ALLOC, OPEN, READ, WRITE, SYNC, RENAME, CLOSE, STAT, MAP, THREAD, URING, CLOCK };
+#define N_KINDS (CLOCK + 1)
+
+static const struct {
+    const char *name;
+    int error;
+} KIND[N_KINDS] = {
+    [ALLOC] = {"alloc", ENOMEM},   [OPEN] = {"open", EMFILE},   [READ] = {"read", EIO},
+    [WRITE] = {"write", ENOSPC},   [SYNC] = {"sync", EIO},      [RENAME] = {"rename", EACCES},
+    [CLOSE] = {"close", EIO},      [STAT] = {"stat", EIO},      [MAP] = {"map", ENOMEM},
+    [THREAD] = {"thread", EAGAIN}, [URING] = {"uring", ENOMEM}, [CLOCK] = {"clock", EIO},
+};
+
+/* What a sanitizer allocates in a thread before its function begins is none of the program's. */
+static _Thread_local bool is_starting = true;
+
+static atomic_ulong n_calls[N_KINDS];
+static atomic_bool is_armed;
+static int the_kind = -1, the_error, the_signal;
+static unsigned long the_call, stall_ms;
+static bool is_ever, is_short;
+static const char *counts_path;
+
+/* ---- the real functions -------------------------------------------------------------------- */
+
+/* Before this library has begun, the one behind it may not have either, and looking for functions
+ * allocates: a buffer serves, of which nothing is given back. */
+static _Alignas(64) unsigned char early[65536];
+static size_t n_early;
+static bool has_begun;
+
+static void *take_early(size_t align, size_t size) {
+    size_t at = (n_early + align - 1) / align * align;
+    if (at > sizeof early || size > sizeof early - at)
+        return NULL;
+    n_early = at + size;
+    return early + at;
+}
+
+static bool is_early(const void *p) {
+    return (uintptr_t)p >= (uintptr_t)early && (uintptr_t)p < (uintptr_t)(early + sizeof early);
+}
+
+static void *resolve(const char *name) {
+    void *found = dlsym(RTLD_NEXT, name);
+    if (found == NULL)
+        _exit(125); /* the driver takes it for what it is: this library is wrong */
+    return found;
+}
+
+/* REAL(name): the function of that name behind this library. */
+#define REAL(name)                                                                                 \
+    __extension__({                                                                                \
+        static _Atomic(void *) found_;                                                             \
+        void *p_ = atomic_load(&found_);                                                           \
+        if (p_ == NULL)                                                                            \
+            atomic_store(&found_, p_ = resolve(#name));                                            \
+        (__typeof__(&name))p_;                                                                     \
+    })
+
+/* ---- which call it is ---------------------------------------------------------------------- */
+
+static void stall(void) {
+    const struct timespec wait = {(time_t)(stall_ms / 1000), (long)(stall_ms % 1000) * 1000000};
+    (void)nanosleep(&wait, NULL);
+}
+
+/* Counts a call; true when it is the one, and to fail or come short. */
+static bool is_due(enum kind kind) {
+    if (!atomic_load(&is_armed))
+        return false;
+    const unsigned long n = atomic_fetch_add(&n_calls[kind], 1) + 1;
+    if ((int)kind != the_kind || the_call == 0 || (is_ever ? n < the_call : n != the_call))
+        return false;
+    if (stall_ms != 0)
+        stall();
+    if (the_signal != 0)
+        (void)kill(getpid(), the_signal);
+    return stall_ms == 0 && the_signal == 0;
+}
+
+/* The same for calls that cannot come short; sets errno. */
+static bool fails(enum kind kind) {
+    if (!is_due(kind) || is_short)
+        return false;
+    errno = the_error;
+    return true;
+}
+
+/* For reads and writes: false when it fails; otherwise *bytes may have become less. */
+static bool may_move(enum kind kind, size_t *bytes) {
+    if (!is_due(kind))
+        return true;
+    if (is_short && *bytes > 1)
+        *bytes /= 2;
+    if (is_short)
+        return true;
+    errno = the_error;
+    return false;
+}
+
+static unsigned long number_of(const char *name) {
+    const char *text = getenv(name);
+    return text == NULL ? 0 : strtoul(text, NULL, 10);
+}
+
+__attribute__((constructor)) static void begin(void) {
+    const char *kind = getenv("FAULT_KIND");
+    for (int k = 0; kind != NULL && k < N_KINDS; k++)
+        if (strcmp(kind, KIND[k].name) == 0)
+            the_kind = k;
+    the_call = number_of("FAULT_AT");
+    the_error = (int)number_of("FAULT_ERROR");
+    the_signal = (int)number_of("FAULT_SIGNAL");
+    stall_ms = number_of("FAULT_STALL");
+    is_ever = number_of("FAULT_EVER") != 0;
+    is_short = number_of("FAULT_SHORT") != 0;
+    counts_path = getenv("FAULT_COUNTS");
+    if (the_error == 0 && the_kind >= 0)
+        the_error = KIND[the_kind].error;
+    if (kind != NULL && the_kind < 0)
+        _exit(125);
+    has_begun = true;
+    is_starting = false;
+    (void)REAL(malloc), (void)REAL(free); /* found while nothing is counted */
+    atomic_store(&is_armed, true);
+}
+
+__attribute__((destructor)) static void end(void) {
+    atomic_store(&is_armed, false);
+    const int fd = counts_path == NULL
+                       ? -1
+                       : REAL(open)(counts_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return;
+    for (int k = 0; k < N_KINDS; k++)
+        (void)dprintf(fd, "%s %lu\n", KIND[k].name, atomic_load(&n_calls[k]));
+    (void)REAL(close)(fd);
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static bool lacks_memory(void) {
+    return !is_starting && fails(ALLOC);
+}
+
+void *malloc(size_t size) {
+    if (!has_begun)
+        return take_early(16, size);
+    return lacks_memory() ? NULL : REAL(malloc)(size);
+}
+
+void *calloc(size_t n, size_t size) {
+    if (!has_begun) /* the buffer begins as zeros and is used once */
+        return take_early(16, n * size);
+    return lacks_memory() ? NULL : REAL(calloc)(n, size);
+}
+
+void *realloc(void *p, size_t size) {
+    if (is_early(p) || !has_begun) {
+        void *grown = malloc(size);
+        const size_t left = (size_t)(early + sizeof early - (unsigned char *)p);
+        return p == NULL || grown == NULL ? grown : memcpy(grown, p, size < left ? size : left);
+    }
+    return lacks_memory() ? NULL : REAL(realloc)(p, size);
+}
+
+void *memalign(size_t align, size_t size) {
+    return lacks_memory() ? NULL : REAL(memalign)(align, size);
+}
+
+void *aligned_alloc(size_t align, size_t size) {
+    return lacks_memory() ? NULL : REAL(aligned_alloc)(align, size);
+}
+
+int posix_memalign(void **out, size_t align, size_t size) {
+    return lacks_memory() ? ENOMEM : REAL(posix_memalign)(out, align, size);
+}
+
+void free(void *p) {
+    if (!is_early(p))
+        REAL(free)(p);
+}
+
+void *mmap(void *at, size_t bytes, int protect, int flags, int fd, off_t offset) {
+    return fails(MAP) ? MAP_FAILED : REAL(mmap)(at, bytes, protect, flags, fd, offset);
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+static mode_t mode_of(int how, va_list rest) {
+    return (how & (O_CREAT | O_TMPFILE)) == 0 ? 0 : (mode_t)va_arg(rest, int);
+}
+
+int open(const char *path, int how, ...) {
+    va_list rest;
+    va_start(rest, how);
+    const mode_t mode = mode_of(how, rest);
+    va_end(rest);
+    return fails(OPEN) ? -1 : REAL(open)(path, how, mode);
+}
+
+int openat(int folder, const char *path, int how, ...) {
+    va_list rest;
+    va_start(rest, how);
+    const mode_t mode = mode_of(how, rest);
+    va_end(rest);
+    return fails(OPEN) ? -1 : REAL(openat)(folder, path, how, mode);
+}
+
+int mkdir(const char *path, mode_t mode) {
+    return fails(OPEN) ? -1 : REAL(mkdir)(path, mode);
+}
+
+ssize_t read(int fd, void *to, size_t bytes) {
+    return may_move(READ, &bytes) ? REAL(read)(fd, to, bytes) : -1;
+}
+
+ssize_t pread(int fd, void *to, size_t bytes, off_t at) {
+    return may_move(READ, &bytes) ? REAL(pread)(fd, to, bytes, at) : -1;
+}
+
+ssize_t write(int fd, const void *from, size_t bytes) {
+    return may_move(WRITE, &bytes) ? REAL(write)(fd, from, bytes) : -1;
+}
+
+ssize_t pwrite(int fd, const void *from, size_t bytes, off_t at) {
+    return may_move(WRITE, &bytes) ? REAL(pwrite)(fd, from, bytes, at) : -1;
+}
+
+int ftruncate(int fd, off_t bytes) {
+    return fails(WRITE) ? -1 : REAL(ftruncate)(fd, bytes);
+}
+
+int fsync(int fd) {
+    return fails(SYNC) ? -1 : REAL(fsync)(fd);
+}
+
+int rename(const char *from, const char *to) {
+    return fails(RENAME) ? -1 : REAL(rename)(from, to);
+}
+
+/* As Linux does it: the descriptor is gone in any case. */
+int close(int fd) {
+    const bool is_lost = fails(CLOSE);
+    const int result = REAL(close)(fd);
+    if (is_lost)
+        errno = the_error;
+    return is_lost ? -1 : result;
+}
+
+int fstat(int fd, struct stat *out) {
+    return fails(STAT) ? -1 : REAL(fstat)(fd, out);
+}
+
+int stat(const char *path, struct stat *out) {
+    return fails(STAT) ? -1 : REAL(stat)(path, out);
+}
+
+int statx(int fd, const char *path, int how, unsigned mask, struct statx *out) {
+    return fails(STAT) ? -1 : REAL(statx)(fd, path, how, mask, out);
+}
+
+int fstatfs(int fd, struct statfs *out) {
+    return fails(STAT) ? -1 : REAL(fstatfs)(fd, out);
+}
+
+/* ---- streams ------------------------------------------------------------------------------- */
+
+#define MOST_STREAMS 64
+
+static struct {
+    _Atomic(FILE *) stream;
+    int fd;
+} streams[MOST_STREAMS];
+
+static ssize_t cookie_read(void *cookie, char *to, size_t bytes) {
+    return read((int)(intptr_t)cookie, to, bytes);
+}
+
+/* As the C library writes files: on and on until all is there. A cookie says 0, not -1, where
+ * nothing could be written. */
+static ssize_t cookie_write(void *cookie, const char *from, size_t bytes) {
+    size_t done = 0;
+    while (done < bytes) {
+        const ssize_t wrote = write((int)(intptr_t)cookie, from + done, bytes - done);
+        if (wrote < 0)
+            break;
+        done += (size_t)wrote;
+    }
+    return (ssize_t)done;
+}
+
+static int cookie_seek(void *cookie, off64_t *at, int whence) {
+    const off_t now = lseek((int)(intptr_t)cookie, (off_t)*at, whence);
+    *at = now;
+    return now < 0 ? -1 : 0;
+}
+
+static int cookie_close(void *cookie) {
+    return close((int)(intptr_t)cookie);
+}
+
+/* A stream over a descriptor; NULL with errno, the descriptor still open. */
+static FILE *stream_of(int fd, const char *mode) {
+    const cookie_io_functions_t io = {cookie_read, cookie_write, cookie_seek, cookie_close};
+    FILE *stream = fopencookie((void *)(intptr_t)fd, mode, io);
+    for (int i = 0; stream != NULL && i < MOST_STREAMS; i++) {
+        FILE *none = NULL;
+        if (atomic_compare_exchange_strong(&streams[i].stream, &none, stream)) {
+            streams[i].fd = fd;
+            break;
+        }
+    }
+    return stream;
+}
+
+FILE *fdopen(int fd, const char *mode) {
+    return fails(OPEN) ? NULL : stream_of(fd, mode);
+}
+
+FILE *fopen(const char *path, const char *mode) {
+    const int more = mode[0] == 'r' ? 0 : O_CREAT | (mode[0] == 'w' ? O_TRUNC : O_APPEND);
+    const int one_way = mode[0] == 'r' ? O_RDONLY : O_WRONLY;
+    const int fd = open(path, more | (strchr(mode, '+') != NULL ? O_RDWR : one_way), 0666);
+    FILE *stream = fd < 0 ? NULL : stream_of(fd, mode);
+    if (fd >= 0 && stream == NULL) {
+        const int error = errno;
+        (void)REAL(close)(fd);
+        errno = error;
+    }
+    return stream;
+}
+
+FILE *tmpfile(void) {
+    const int fd = fails(OPEN) ? -1 : memfd_create("tmpfile", MFD_CLOEXEC);
+    return fd < 0 ? NULL : stream_of(fd, "w+");
+}
+
+int fileno(FILE *stream) {
+    for (int i = 0; i < MOST_STREAMS; i++)
+        if (atomic_load(&streams[i].stream) == stream)
+            return streams[i].fd;
+    return REAL(fileno)(stream);
+}
+
+int fclose(FILE *stream) {
+    for (int i = 0; i < MOST_STREAMS; i++) {
+        FILE *same = stream;
+        (void)atomic_compare_exchange_strong(&streams[i].stream, &same, NULL);
+    }
+    return REAL(fclose)(stream);
+}
+
+/* ---- threads, io_uring, clocks ------------------------------------------------------------- */
+
+typedef struct start {
+    void *(*run)(void *);
+    void *with;
+} start;
+
+static void *run_thread(void *argument) {
+    const start s = *(start *)argument;
+    REAL(free)(argument);
+    is_starting = false;
+    return s.run(s.with);
+}
+
+int pthread_create(pthread_t *out, const pthread_attr_t *how, void *(*run)(void *), void *with) {
+    if (is_due(THREAD))
+        return the_error;
+    start *s = REAL(malloc)(sizeof *s);
+    *s = (start){run, with};
+    const int error = REAL(pthread_create)(out, how, run_thread, s);
+    if (error != 0)
+        REAL(free)(s);
+    return error;
+}
+
+int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags) {
+    return is_due(URING) ? -the_error : REAL(io_uring_queue_init)(entries, ring, flags);
+}
+
+int io_uring_register_buffers(struct io_uring *ring, const void *vectors, unsigned n) {
+    return is_due(URING) ? -the_error : REAL(io_uring_register_buffers)(ring, vectors, n);
+}
+
+int io_uring_submit(struct io_uring *ring) {
+    return is_due(URING) ? -the_error : REAL(io_uring_submit)(ring);
+}
+
+/* Nobody counts on a clock that fails; a thread that is held up here is one that the machine
+ * does not run. */
+int clock_gettime(clockid_t clock, struct timespec *out) {
+    (void)is_due(CLOCK);
+    return REAL(clock_gettime)(clock, out);
+}

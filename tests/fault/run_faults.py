@@ -1,0 +1,307 @@
+"""usage: run_faults.py BUILD MODELS [--all] [--jobs N] [WORD]
+
+Every call on which dmsc and dmsrun depend fails once: the n-th allocation, open, read, write, sync,
+rename, close, stat, mmap, start of a thread and io_uring call, for n = 1, 2, ... until the command
+passes (BUILD/tests/fault.so, see fault.c). Each time the exit code is the documented one, the
+message is one sentence, every output is the old file or the whole new one, and nothing else is
+left behind. BUILD may be a build with sanitizers: then leaks and reports of theirs fail as well.
+
+Without --all the first 40 calls of a kind, the last 10 and a sample between are tried. WORD: only
+cases whose name has it (CASE/KIND, say 'pack/write')."""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+LEAKS = pathlib.Path(__file__).resolve().parent / 'leaks.txt'
+LIMIT_S = 60
+OLD = b'what was here before'
+FIRST, LAST, GROWTH = 40, 10, 1.25
+
+# kind: exit codes that its failures may have beside 0, words of which the message holds one
+OUT_OF_MEMORY = ('out of memory', 'Cannot allocate memory', 'starting')  # a thread: EAGAIN
+KINDS = {
+    'alloc': ((1, 4), OUT_OF_MEMORY),
+    'open': ((4,), ("'", 'temporary file')),
+    'read': ((4,), ("'",)),
+    'short': ((), ()),
+    'write': ((4,), ("'", 'temporary file')),
+    'sync': ((4,), ("'",)),
+    'rename': ((4,), ("'",)),
+    'close': ((4,), ("'",)),
+    'stat': ((4,), ("'",)),
+    'map': ((8,), ('arena', 'scratch')),
+    'thread': ((1,), ('thread',)),
+    'uring': ((4,), ("'",)),
+    'signal': ((130,), ('interrupted',)),
+}
+# how a kind is asked of fault.so: its own name, but for these
+ASKED = {
+    'short': [{'FAULT_KIND': 'read', 'FAULT_SHORT': '1'},
+              {'FAULT_KIND': 'write', 'FAULT_SHORT': '1'}],
+    'signal': [{'FAULT_KIND': kind, 'FAULT_SIGNAL': str(int(number))}
+               for kind, number in (('write', signal.SIGINT), ('rename', signal.SIGTERM),
+                                    ('open', signal.SIGTERM), ('read', signal.SIGINT),
+                                    ('clock', signal.SIGTERM), ('sync', signal.SIGINT))],
+}
+
+
+class Case:
+    """A command: its words (MODEL, DIR and file names in the folder of a run), what it writes."""
+
+    def __init__(self, name, model, program, words, writes=(), plan=None):
+        self.name, self.model, self.program = name, model, program
+        self.words, self.writes, self.plan = words.split(), writes, plan
+
+
+ENCODER = '--dim batch=1 --dim seq=9'
+BRANCHES = '--dims-from set0'
+CASES = [
+    Case('plan', 'external_opset21', 'dmsc', '-o a.plan --dim rows=5 --device-mem 50%', ['a.plan']),
+    Case('consts', 'branches_opset18', 'dmsc', f'-o a.plan {BRANCHES}',
+         ['a.plan', 'a.plan.consts']),
+    Case('tiers', 'external_opset21', 'dmsc',
+         '-o a.plan --dim rows=5 --device-mem 25% --host-mem 25%', ['a.plan']),
+    Case('pack', 'external_opset21', 'dmsc',
+         '-o a.plan --dim rows=5 --device-mem 25% --host-mem 25% --pack .',
+         ['a.plan', 'model.dmspack']),
+    Case('views', 'external_opset21', 'dmsc',
+         '--dim rows=5 --device-mem 50% --json a.json --dot a.dot --trace t.json --curve c.csv '
+         '--dump-problem p.json -q', ['a.json', 'a.dot', 't.json', 'c.csv', 'p.json']),
+    Case('exact', 'branches_opset18', 'dmsc', f'{BRANCHES} --device-mem floor --exact -q'),
+    Case('dump', 'external_opset21', 'dmsc', '--dump in.plan', plan='--dim rows=5'),
+    Case('verify', 'external_opset21', 'dmsc', '--verify in.plan model.onnx', plan='--dim rows=5'),
+    Case('run', 'external_opset21', 'dmsrun',
+         'in.plan --input x=set1/input_0.npy --output . --threads 2 --json r.json',
+         ['output_0.npy', 'r.json'], '--dim rows=5 --device-mem 50%'),
+    Case('run-tiers', 'external_opset21', 'dmsrun',
+         'in.plan --threads 1 --iterations 3 --compare set1 --trace t.json --verify-weights',
+         ['t.json'], '--dim rows=5 --device-mem 25% --host-mem 25%'),
+    Case('run-packed', 'external_opset21', 'dmsrun',
+         'in.plan --threads 1 --iterations 2 --input x=x.npz --output .', ['output_0.npy'],
+         '--dim rows=5 --device-mem 25% --host-mem 25% --pack .'),
+    Case('run-pb', 'external_opset21', 'dmsrun', 'in.plan --input x=x.pb --digest --stats', [],
+         '--dim rows=5'),
+    Case('run-large', 'wide', 'dmsrun', 'in.plan --threads 1 --iterations 2 --output .',
+         ['output_0.npy'], '--device-mem 60% --host-mem 30%'),
+]
+
+
+def make_wide(folder):
+    """A model whose file is large enough to be read past the page cache."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    width = 1536
+    rng = np.random.default_rng(1)
+    weights = [numpy_helper.from_array(rng.standard_normal((width, width)).astype(np.float32), n)
+               for n in 'ab']
+    nodes = [helper.make_node('MatMul', ['x', 'a'], ['h']), helper.make_node('MatMul', ['h', 'b'], ['y'])]
+    value = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [2, width]) for n in 'xy']
+    graph = helper.make_graph(nodes, 'wide', value[:1], value[1:], weights)
+    folder.mkdir()
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)]),
+              folder / 'model.onnx')
+
+
+def copy_model(models, case, folder):
+    if case.model == 'wide':
+        make_wide(folder)
+        return
+    shutil.copytree(models / case.model, folder)
+    from onnx import numpy_helper
+    for data in sorted(folder.glob('set1/input_0.npy')):
+        x = np.load(data)
+        np.savez(folder / 'x.npz', x=x)
+        (folder / 'x.pb').write_bytes(numpy_helper.from_array(x, 'x').SerializeToString())
+
+
+def environment(build, more):
+    return {**os.environ, 'LD_PRELOAD': str(build / 'tests' / 'fault.so'),
+            'ASAN_OPTIONS': 'verify_asan_link_order=0:exitcode=99:allocator_may_return_null=1',
+            'LSAN_OPTIONS': f'exitcode=98:print_suppressions=0:suppressions={LEAKS}',
+            'UBSAN_OPTIONS': 'exitcode=97', **more}
+
+
+def call(build, case, folder, faults):
+    words = [str(build / case.program)]
+    words += (['model.onnx'] if case.program == 'dmsc' and not case.words[0] in ('--dump', '--verify')
+              else []) + case.words
+    return subprocess.run(words, cwd=folder, env=environment(build, faults), timeout=LIMIT_S,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          errors='backslashreplace', check=False)
+
+
+def whole(path, good):
+    """Is this output the whole new one? What holds times is only parsed."""
+    data = path.read_bytes()
+    if path.suffix == '.json':
+        try:
+            return isinstance(json.loads(data), (dict, list))
+        except ValueError:
+            return False
+    return data == good[path.name]
+
+
+def listing(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob('*'))
+
+
+def lay_out(case, folder, is_old):
+    for name in case.writes:
+        if is_old:
+            (folder / name).write_bytes(OLD)
+        else:
+            (folder / name).unlink(missing_ok=True)
+
+
+def complaint(case, kind, done, folder, before, good):
+    """What is wrong with an outcome; None when all is well."""
+    codes, words = KINDS[kind]
+    if done.returncode not in (0, *codes):
+        return f'exit code {done.returncode}'
+    lines = done.stderr.splitlines()
+    if done.returncode == 0 and any('error' in line for line in lines):
+        return 'passed, but complains'
+    if done.returncode != 0:
+        if len(lines) != 1 or not lines[0].startswith(f'{case.program}: error: '):
+            return f'{len(lines)} lines of message'
+        if not lines[0].isprintable() or not any(word in lines[0] for word in words):
+            return 'the message does not name what failed'
+    left = listing(folder)
+    new = [p for p in left if p not in before and p not in case.writes]
+    gone = [p for p in before if p not in left]
+    if new or gone:
+        return f'left behind: {new}, gone: {gone}'
+    for name in case.writes:
+        path = folder / name
+        if not path.exists():
+            if done.returncode == 0 or name in before:
+                return f'{name} is gone'
+        elif path.read_bytes() == OLD:
+            if done.returncode == 0:
+                return f'{name} was not written'
+        elif not whole(path, good):
+            return f'{name} is neither the old file nor the new one'
+    return None
+
+
+def chosen(n, is_all):
+    """Which of n calls fail: all, or the first, the last and some between."""
+    if is_all or n <= FIRST + LAST:
+        return list(range(1, n + 1))
+    picked, at = set(range(1, FIRST + 1)) | set(range(n - LAST + 1, n + 1)), float(FIRST)
+    while at < n:
+        picked.add(int(at))
+        at = min(at * GROWTH, at + n / 40)
+    return sorted(picked)
+
+
+class Runner:
+    def __init__(self, build, models, is_all, jobs, scratch):
+        self.build, self.models, self.is_all, self.jobs = build, models, is_all, jobs
+        self.scratch, self.passed, self.failed, self.codes = scratch, 0, 0, {}
+
+    def fail(self, text):
+        self.failed += 1
+        print(f'FAILED {text}', flush=True)
+
+    def prepare(self, case):
+        """A folder per job; the outputs of a run without faults, and its calls of each kind."""
+        folders = []
+        for job in range(self.jobs):
+            folder = self.scratch / f'{case.name}.{job}'
+            copy_model(self.models, case, folder)
+            if case.plan is not None:
+                subprocess.run([self.build / 'dmsc', 'model.onnx', '-o', 'in.plan', '-q',
+                                *case.plan.split()], cwd=folder, check=True)
+            folders.append(folder)
+        counts = self.scratch / 'counts'
+        done = call(self.build, case, folders[0], {'FAULT_COUNTS': str(counts)})
+        if done.returncode != 0:
+            raise RuntimeError(f'exit code {done.returncode} without faults: {done.stderr}')
+        good = {name: (folders[0] / name).read_bytes() for name in case.writes}
+        found = dict(line.split() for line in counts.read_text().splitlines())
+        return folders, good, {kind: int(n) for kind, n in found.items()}
+
+    def try_one(self, case, kind, faults, free, good):
+        """Runs with one fault; (what is wrong or None, exit code)."""
+        folder = free.get()
+        try:
+            lay_out(case, folder, int(faults['FAULT_AT']) % 2 == 0)
+            before = listing(folder)
+            try:
+                done = call(self.build, case, folder, faults)
+            except subprocess.TimeoutExpired:
+                return f'still running after {LIMIT_S} s', None
+            wrong = complaint(case, kind, done, folder, before, good)
+            for path in set(listing(folder)) - set(before) - set(case.writes):
+                (folder / path).unlink()
+            return wrong and f'{wrong}\n      {done.stderr.strip()[-3000:]}', done.returncode
+        finally:
+            free.put(folder)
+
+    def run_kind(self, case, kind, counts, free, good, pool):
+        jobs = []
+        for asked in ASKED.get(kind, [{'FAULT_KIND': kind}]):
+            for n in chosen(counts[asked['FAULT_KIND']], self.is_all):
+                faults = {**asked, 'FAULT_AT': str(n)}
+                jobs.append((faults, pool.submit(self.try_one, case, kind, faults, free, good)))
+        codes = {}
+        for faults, job in jobs:
+            wrong, code = job.result()
+            codes[code] = codes.get(code, 0) + 1
+            if wrong is None:
+                self.passed += 1
+            else:
+                text = ' '.join(f'{k}={v}' for k, v in faults.items())
+                self.fail(f'{case.name}/{kind}: {text}: {wrong}')
+        if jobs:
+            print(f'{case.name}/{kind}: ' + ', '.join(
+                f'{n} x exit {code}' for code, n in sorted(codes.items(), key=str)), flush=True)
+
+    def run_case(self, case, kinds, pool):
+        try:
+            folders, good, counts = self.prepare(case)
+        except (RuntimeError, OSError, subprocess.SubprocessError) as e:
+            self.fail(f'{case.name}: {e}')
+            return
+        free = queue.SimpleQueue()
+        for folder in folders:
+            free.put(folder)
+        for kind in kinds:
+            self.run_kind(case, kind, counts, free, good, pool)
+        for folder in folders:
+            shutil.rmtree(folder)
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument('build', type=pathlib.Path)
+    parser.add_argument('models', type=pathlib.Path)
+    parser.add_argument('word', nargs='?', default='')
+    parser.add_argument('--all', action='store_true')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch, \
+            concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        runner = Runner(options.build.resolve(), options.models.resolve(), options.all,
+                        options.jobs, pathlib.Path(scratch))
+        for case in CASES:
+            kinds = [kind for kind in KINDS if options.word in f'{case.name}/{kind}']
+            if kinds:
+                runner.run_case(case, kinds, pool)
+    print(f'{runner.passed} passed, {runner.failed} failed')
+    sys.exit(runner.failed > 0)
+
+
+if __name__ == '__main__':
+    main()
