@@ -100,6 +100,7 @@ else
     runner "every model at every budget" $python tests/e2e/run_models.py build build/models
 fi
 runner "command lines" $python tests/e2e/test_cli.py build build/models
+runner "certificates" $python tests/e2e/test_certificate.py build build/models
 runner "ONNX's own node tests" build/tests/node_tests \
     --expected tests/conformance/expected.txt "$node_data"
 runner "every parser on changed inputs" $python tests/fuzz/run.py build --runs 2000

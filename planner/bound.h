@@ -9,6 +9,7 @@
 #ifndef DMS_PLANNER_BOUND_H
 #define DMS_PLANNER_BOUND_H
 
+#include "planner/certificate.h"
 #include "planner/place_internal.h"
 
 /* A grouped program of one cycle; solved for many budgets. */
@@ -16,11 +17,13 @@ typedef struct dms_bound dms_bound;
 
 /* One solution. The arrays belong to the arena of the bound. */
 typedef struct dms_shares {
-    bool has_shares;      /* false: the solver gave up, only bound_ns holds */
-    int64_t bound_ns;     /* never below the sum of the steps */
-    double value_ns;      /* what the solver says the optimum is */
-    double *x;            /* per gap: share that stays, 0..1, rounded to 1e-6 */
-    int64_t *nominal_end; /* per step: when it ends in this solution */
+    bool has_shares;              /* false: the solver gave up, only bound_ns holds */
+    int64_t bound_ns;             /* never below the sum of the steps */
+    dms_certificate *certificate; /* proves bound_ns, or less where that is the closed form; NULL:
+                                     not solved, or no bound was asked for */
+    double value_ns;              /* what the solver says the optimum is */
+    double *x;                    /* per gap: share that stays, 0..1, rounded to 1e-6 */
+    int64_t *nominal_end;         /* per step: when it ends in this solution */
 } dms_shares;
 
 /* Prepares groups, columns and rows. End with dms_bound_close. */

@@ -188,6 +188,17 @@ static int by_period(const void *left, const void *right) {
     return strcmp(a->name, b->name);
 }
 
+/* Where no program was solved, the plan takes no longer than its steps, or nobody knows better. */
+static dms_code certify_steps(dms_placer *placer, dms_decision *d, dms_status *st) {
+    dms_certificate *certificate;
+    DMS_TRY(dms_certificate_plain((uint32_t)placer->cycle->n_steps, placer->cycle->compute_ns,
+                                  placer->arena, &certificate, st));
+    certificate->device_bytes = d->device_budget;
+    certificate->host_bytes = d->host_budget;
+    d->certificate = certificate;
+    return DMS_OK;
+}
+
 dms_code dms_decision_make(dms_placer *placer, dms_decision *out_decision, dms_status *st) {
     const dms_cycle *cycle = placer->cycle;
     dms_decision d = {.device_budget = placer->options->device_budget,
@@ -200,6 +211,9 @@ dms_code dms_decision_make(dms_placer *placer, dms_decision *out_decision, dms_s
     const int64_t origin = placer->work.open[cycle->n_steps];
     d.period_ns = placer->best.draft.period_ns;
     d.bound_ns = placer->bound_ns < d.period_ns ? placer->bound_ns : d.period_ns;
+    d.certificate = placer->certificate;
+    if (d.certificate == NULL)
+        DMS_TRY(certify_steps(placer, &d, st));
     write_keeps(cycle, &placer->best.draft, &d);
     DMS_TRY(write_shares(placer, &d, st));
     write_queues(placer, origin, &d);

@@ -33,7 +33,7 @@ typedef struct request {
     console to;
     dms_compile_options compile;
     dms_plan_dim dim[MOST_DIMS];
-    const char *json, *dot, *problem, *trace, *curve, *explain, *dims_from;
+    const char *json, *dot, *problem, *certificate, *trace, *curve, *explain, *dims_from;
     const char *dump, *verify;
     bool list_ops, list_profiles, quiet, verbose;
 } request;
@@ -59,6 +59,7 @@ static const char USAGE[] =
     "  --explain TENSOR     instead of the summary: where a tensor lives, when it moves, why\n"
     "  --json FILE          all figures\n"
     "  --dump-problem FILE  the placement problem as JSON\n"
+    "  --certificate FILE   prices that prove the bound, for tools/check_certificate.py\n"
     "  -q, -v               no summary; more of it\n"
     "  --version, --help\n";
 
@@ -76,6 +77,7 @@ enum option_id {
     OPT_EXPLAIN,
     OPT_JSON,
     OPT_PROBLEM,
+    OPT_CERTIFICATE,
     OPT_DUMP,
     OPT_VERIFY,
     OPT_LIST_OPS,
@@ -98,6 +100,7 @@ static const struct option OPTIONS[] = {
     {"explain", required_argument, NULL, OPT_EXPLAIN},
     {"json", required_argument, NULL, OPT_JSON},
     {"dump-problem", required_argument, NULL, OPT_PROBLEM},
+    {"certificate", required_argument, NULL, OPT_CERTIFICATE},
     {"dump", required_argument, NULL, OPT_DUMP},
     {"verify", required_argument, NULL, OPT_VERIFY},
     {"list-ops", no_argument, NULL, OPT_LIST_OPS},
@@ -183,6 +186,9 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
         return DMS_OK;
     case OPT_PROBLEM:
         r->problem = value;
+        return DMS_OK;
+    case OPT_CERTIFICATE:
+        r->certificate = value;
         return DMS_OK;
     case OPT_DUMP:
         r->dump = value;
@@ -414,11 +420,16 @@ static dms_code view_problem(const view_input *in, FILE *out, dms_status *st) {
     return dms_problem_write(&in->c->blocks.problem, out, st);
 }
 
+static dms_code view_certificate(const view_input *in, FILE *out, dms_status *st) {
+    return dms_certificate_write(in->c->decision.certificate, out, st);
+}
+
 static dms_code write_views(const request *r, const view_input *in, dms_status *st) {
     DMS_TRY(write_view(r->json, view_json, in, st));
     DMS_TRY(write_view(r->dot, view_dot, in, st));
     DMS_TRY(write_view(r->trace, view_trace, in, st));
     DMS_TRY(write_view(r->curve, view_curve, in, st));
+    DMS_TRY(write_view(r->certificate, view_certificate, in, st));
     return write_view(r->problem, view_problem, in, st);
 }
 

@@ -160,7 +160,7 @@ static int past_nodes(lprec *solver, void *context) {
  *
  * whatever y is, so a solver that fails gives a poor bound and never a false one. Equal to the
  * objective within 1e-8 in all 66 runs of PLACEMENT.md section 4. */
-static double certify(const dms_lp *lp, const double *dual, double *reduced) {
+static double certify(const dms_lp *lp, const double *dual, double *price, double *reduced) {
     double bound = 0;
     for (uint32_t c = 0; c < lp->n_cols; c++)
         reduced[c] = lp->cost[c];
@@ -168,6 +168,7 @@ static double certify(const dms_lp *lp, const double *dual, double *reduced) {
         const double y = dual[r], side = y > 0 ? lp->side_low[r] : lp->side_high[r];
         if (y == 0 || side <= -DMS_LP_FREE || side >= DMS_LP_FREE)
             continue;
+        price[r] = y;
         bound += y * side;
         for (uint32_t i = lp->first[r]; i < lp->first[r + 1]; i++)
             reduced[lp->col[i]] -= y * lp->value[i];
@@ -180,11 +181,13 @@ static double certify(const dms_lp *lp, const double *dual, double *reduced) {
 /* Reads what the solver holds into the result. The vectors belong to the solver and go with its
  * next call: what is wanted is copied here. */
 static dms_code read_result(dms_lp *lp, int code, dms_lp_result *result, dms_status *st) {
-    double *reduced, *point = NULL, *dual = NULL;
+    double *point = NULL, *dual = NULL;
     DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_cols + 1, sizeof *result->x, "linear program",
                          &result->x, st));
-    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_cols + 1, sizeof *reduced, "linear program",
-                         &reduced, st));
+    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_cols + 1, sizeof *result->reduced,
+                         "linear program", &result->reduced, st));
+    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_rows + 1, sizeof *result->price,
+                         "linear program", &result->price, st));
     result->is_solved = code == OPTIMAL || code == PRESOLVED;
     result->has_point = result->is_solved || code == SUBOPTIMAL;
     result->certificate = -DMS_LP_FREE;
@@ -195,7 +198,7 @@ static dms_code read_result(dms_lp *lp, int code, dms_lp_result *result, dms_sta
         for (uint32_t c = 0; c < lp->n_cols; c++)
             result->x[c] = point[c];
     if (get_ptr_sensitivity_rhs(lp->solver, &dual, NULL, NULL))
-        result->certificate = certify(lp, dual, reduced);
+        result->certificate = certify(lp, dual, result->price, result->reduced);
     return DMS_OK;
 }
 

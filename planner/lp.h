@@ -46,7 +46,9 @@ typedef struct dms_lp_result {
     bool has_point;     /* `x` holds a feasible point (optimal, or the best found before a limit) */
     double objective;   /* of that point */
     double certificate; /* valid whatever the solver did; integers count as reals */
-    double *x;          /* per column, in the arena of the program */
+    double *x;          /* per column, in the arena of the program; so are the next two */
+    double *price;      /* per row: its dual, 0 where the sign is wrong or there is no such side */
+    double *reduced;    /* per column: cost less what the prices of its entries add up to */
 } dms_lp_result;
 
 /* Which of two ways the solver is asked. */

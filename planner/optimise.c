@@ -168,8 +168,10 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
         DMS_TRY(solve(o, 0, &bound, &shares, st));
     }
     p->share = shares.has_shares ? shares.x : NULL;
-    if (shares.bound_ns > p->bound_ns)
+    if (shares.bound_ns > p->bound_ns) {
         p->bound_ns = shares.bound_ns;
+        p->certificate = shares.certificate;
+    }
     if (p->bound_ns > p->target_ns)
         p->target_ns = p->bound_ns;
     if (!shares.has_shares || dms_placer_is_done(p))
@@ -346,8 +348,10 @@ static dms_code refine_bound(optimiser *o, dms_status *st) {
     const dms_code code =
         dms_bound_solve(fine, (uint64_t)p->budget * DMS_ALIGN, &bound, &shares, st);
     dms_bound_close(fine);
-    if (code == DMS_OK && shares.bound_ns > p->bound_ns)
+    if (code == DMS_OK && shares.bound_ns > p->bound_ns) {
         p->bound_ns = shares.bound_ns < period ? shares.bound_ns : period;
+        p->certificate = shares.certificate;
+    }
     return code;
 }
 

@@ -24,6 +24,7 @@
 
 #include <stdbool.h>
 
+#include "planner/certificate.h"
 #include "planner/problem.h"
 
 #define DMS_PLACE_PRODUCED (-1) /* a residency that no load begins */
@@ -123,7 +124,8 @@ typedef struct dms_decision {
     uint64_t ring_bytes;      /* what is read from storage passes through it, at the bottom of the
                                  host arena, in whole pages; so do kept weights in the prologue */
     int64_t period_ns, latency_ns, compute_ns;
-    int64_t bound_ns;                       /* certificate: compute_ns <= bound_ns <= period_ns */
+    int64_t bound_ns;                       /* compute_ns <= bound_ns <= period_ns */
+    const dms_certificate *certificate;     /* proves bound_ns (less where the solver gave up) */
     int64_t *step_start_ns, *step_stall_ns; /* per step, in the steady state; 0 = slot 0 opens */
     uint64_t live_peak_bytes;               /* largest sum of present bytes over all slots */
     dms_place_candidate *candidates;        /* those that exist at this budget, best first */

@@ -45,7 +45,8 @@ typedef struct dms_placer {
     int64_t budget;    /* units */
     int64_t target_ns; /* no plan is faster: bound, or the release of the inputs */
     int64_t bound_ns;
-    bool is_exact;       /* the full ILP was solved to its end */
+    const dms_certificate *certificate; /* of bound_ns; NULL: the steps alone, or the closed form */
+    bool is_exact;                      /* the full ILP was solved to its end */
     const double *share; /* per gap, of the relaxation that gave the bound; NULL: none was solved */
     dms_layout best;
     dms_fit best_fit;

@@ -4,7 +4,8 @@
  * Returns  when every part has run. Which thread runs which part is not determined; parts are
  *          independent, so no result depends on it.
  * Cost     one part range is one atomic add. Workers spin about 20 us for the next call, yield
- *          their core to others for 0.4 ms, then sleep; a call never waits for a worker that is not awake yet.
+ *          their core to others for 0.4 ms, then sleep; a call never waits for a worker that is
+ *          not awake yet.
  * Source   none.
  * Not here what a part is (runtime/kernels/cpu_kernel.h).
  */

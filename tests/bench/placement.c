@@ -1,8 +1,8 @@
 /* placement.c - the placement code on stored instances: placement FILE.json...
  * [--budget N | --shares] [--host N|N%] [--ring N] [--plan OUT.json] [--evaluations N] [--exact]
- * [--candidates]. Without --budget, every budget of the instance; --shares: 50, 25, 12.5 and 6.25 %
- * of its weights; without --host, its own host budget. Prints a table; times are of this process,
- * one run each. */
+ * [--candidates] [--certificate OUT.json]. Without --budget, every budget of the instance;
+ * --shares: 50, 25, 12.5 and 6.25 % of its weights; without --host, its own host budget. Prints a
+ * table; times are of this process, one run each. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 typedef struct bench {
     dms_place_options options;
-    const char *plan_path;
+    const char *plan_path, *certificate_path;
     const char *host; /* a size or a share of the weights; NULL: the instance's own */
     bool has_budget, has_shares, lists;
 } bench;
@@ -42,6 +42,17 @@ static int write_plan(const bench *b, const dms_problem *problem, const dms_deci
     FILE *out = fopen(b->plan_path, "wb");
     if (!out || dms_decision_write(problem, decision, out, &st) != DMS_OK || fclose(out) != 0) {
         fprintf(stderr, "placement: cannot write %s\n", b->plan_path);
+        return 1;
+    }
+    return 0;
+}
+
+static int write_certificate(const bench *b, const dms_decision *decision) {
+    dms_status st = {0};
+    FILE *out = fopen(b->certificate_path, "wb");
+    if (!out || dms_certificate_write(decision->certificate, out, &st) != DMS_OK ||
+        fclose(out) != 0) {
+        fprintf(stderr, "placement: cannot write %s\n", b->certificate_path);
         return 1;
     }
     return 0;
@@ -83,6 +94,8 @@ static int place_one(const bench *b, const dms_problem *problem, uint64_t budget
         print_row(problem->name, &decision, &floor, spent, b->lists);
         if (b->plan_path)
             code = write_plan(b, problem, &decision);
+        if (b->certificate_path && code == 0)
+            code = write_certificate(b, &decision);
     }
     dms_arena_free(&arena);
     return code;
@@ -123,6 +136,8 @@ int main(int n_args, char **args) {
             b.has_shares = true;
         } else if (strcmp(args[i], "--plan") == 0 && has_next) {
             b.plan_path = args[++i];
+        } else if (strcmp(args[i], "--certificate") == 0 && has_next) {
+            b.certificate_path = args[++i];
         } else if (strcmp(args[i], "--evaluations") == 0 && has_next) {
             b.options.max_evaluations = strtoull(args[++i], NULL, 10);
         } else if (strcmp(args[i], "--exact") == 0) {

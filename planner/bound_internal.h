@@ -1,0 +1,127 @@
+/* bound_internal.h - the grouped program of bound.h: its groups, its classes, its columns.
+ *
+ * Reads    a cycle.
+ * Returns  the record that the files of the bound share.
+ * Cost     none.
+ * Source   PLACEMENT.md section 3.1.
+ * Not here how groups are cut (bound_groups.c), rows and solves (bound.c), prices (prices.c).
+ *
+ * Columns per group g: w stall, P stock, K kept, U waiting for its save, Q stock in link time; then
+ * one share x per class of gaps, and where the host is too small for all homes one share n that is
+ * read from storage. Bytes in units of the largest tensor, time in units of its copy: in bytes and
+ * ns the solver fails (PLACEMENT.md section 4).
+ */
+#ifndef DMS_PLANNER_BOUND_INTERNAL_H
+#define DMS_PLANNER_BOUND_INTERNAL_H
+
+#include "planner/bound.h"
+#include "planner/lp.h"
+
+#define DMS_NO_CLASS UINT32_MAX
+#define DMS_NO_ROW UINT32_MAX
+
+/* Numbers of the rows of a group; DMS_NO_ROW = it has no such row. */
+typedef struct dms_bound_rows {
+    uint32_t link, arrival, link_time, arrival_time, density, kept, memory, out;
+} dms_bound_rows;
+
+/* Steps first..last; rows are written for the end of `last`. */
+typedef struct dms_bound_group {
+    int32_t first, last;
+    int32_t last_load;  /* the last step of the group that waits for a load; -1 = none */
+    double time;        /* of its steps */
+    double time_before; /* of its steps before last_load */
+    double load;        /* bytes due in it if nothing is kept */
+    double load_time;   /* link time of the same, counted pieces only */
+    double release;     /* bytes that wait for their save at its end if nothing is kept */
+    double output;      /* of these, the outputs' */
+    double footprint;   /* bytes of its last step */
+    dms_bound_rows row;
+    uint32_t first_start, first_end; /* classes whose gaps begin, end here; DMS_NO_CLASS = none */
+} dms_bound_group;
+
+/* Gaps that cover the same checkpoints, of sizes within a factor of 1.3. */
+typedef struct dms_bound_class {
+    int32_t from, to; /* groups; covers the checkpoints from..to-1, unrolled over two cycles */
+    bool opens;
+    double bytes, slowest; /* slowest: largest link time per byte */
+    double smallest;       /* bytes of its smallest gap */
+    double sharers;        /* most gaps that share one home; 0 = activations */
+    double read_per_byte;  /* least time of reading, per byte */
+    double hold_ns;        /* least time that a reading is in the ring: until its copy has ended */
+    uint32_t next_start, next_end;
+} dms_bound_class;
+
+struct dms_bound {
+    const dms_cycle *cycle;
+    dms_arena *arena;
+    double byte, ns;          /* of one unit */
+    double rate_in, rate_out; /* units of bytes per unit of time, best-sized copy */
+    double cut, densest;      /* pieces of `cut` bytes and more count in Q; link time per byte */
+    uint32_t n_groups;
+    dms_bound_group *group;
+    uint32_t *group_of; /* per step */
+    uint32_t n_classes;
+    dms_bound_class *class;
+    uint32_t *class_of; /* per gap */
+    double link_time;   /* of every load that a class or an input stands for */
+    double max_stall;
+    bool has_saves;
+    bool has_homes;    /* the host may be too small: there are columns n */
+    double home_bytes; /* of all classes, activations included */
+    double save_bytes; /* of activations */
+    uint32_t total_row, storage_row, host_row;
+    double period_ns; /* schedules that take longer are not asked about; 0 = all are */
+    dms_lp lp;
+    bool has_rows;
+};
+
+/* The columns in memory, N groups and V classes:
+ *
+ *   0        N        2N       3N       4N       5N         5N + V     5N + 2V
+ *   | w      | P      | K      | U      | Q      | x         | n         | z |
+ */
+static inline uint32_t dms_bound_w(uint32_t g) {
+    return g;
+}
+
+static inline uint32_t dms_bound_p(const dms_bound *b, uint32_t g) {
+    return b->n_groups + g;
+}
+
+static inline uint32_t dms_bound_k(const dms_bound *b, uint32_t g) {
+    return 2 * b->n_groups + g;
+}
+
+static inline uint32_t dms_bound_u(const dms_bound *b, uint32_t g) {
+    return 3 * b->n_groups + g;
+}
+
+static inline uint32_t dms_bound_q(const dms_bound *b, uint32_t g) {
+    return 4 * b->n_groups + g;
+}
+
+static inline uint32_t dms_bound_x(const dms_bound *b, uint32_t v) {
+    return 5 * b->n_groups + v;
+}
+
+static inline uint32_t dms_bound_z(const dms_bound *b) {
+    return 5 * b->n_groups + 2 * b->n_classes;
+}
+
+static inline uint32_t dms_bound_n(const dms_bound *b, uint32_t v) {
+    return 5 * b->n_groups + b->n_classes + v;
+}
+
+/* The checkpoints that a gap covers: those of the groups *out_from..*out_to - 1, unrolled over two
+ * cycles. */
+void dms_bound_covers(const dms_bound *bound, const dms_gap *gap, int32_t *out_from,
+                      int32_t *out_to);
+
+/* Prices of the solution that `result` holds, made whole numbers and valid: a certificate for
+ * budgets of `bytes` on the device. NULL where no whole numbers hold them. */
+DMS_CHECKED dms_code dms_bound_price(const dms_bound *bound, uint64_t bytes,
+                                     const dms_lp_result *result, dms_certificate **out_certificate,
+                                     dms_status *st);
+
+#endif

@@ -1,0 +1,56 @@
+/* certificate.c - the certificate of the steps alone, and the JSON form of all. */
+#include "planner/certificate.h"
+
+#include "schema/arena.h"
+#include "schema/json.h"
+
+dms_code dms_certificate_plain(uint32_t n_steps, int64_t compute_ns, dms_arena *arena,
+                               dms_certificate **out_certificate, dms_status *st) {
+    dms_certificate *c;
+    DMS_TRY(dms_alloc_st(arena, 1, sizeof *c, "certificate", &c, st));
+    DMS_TRY(dms_alloc_st(arena, 1, sizeof *c->group, "certificate", &c->group, st));
+    c->group[0].last = n_steps - 1;
+    c->n_groups = 1;
+    c->bound_ns = compute_ns;
+    c->cut_bytes = 1;
+    *out_certificate = c;
+    return DMS_OK;
+}
+
+static void write_group(dms_json *json, const dms_certificate_group *g) {
+    dms_json_array(json, NULL);
+    dms_json_uint(json, NULL, g->last);
+    dms_json_int(json, NULL, g->link);
+    dms_json_int(json, NULL, g->arrival);
+    dms_json_int(json, NULL, g->link_time);
+    dms_json_int(json, NULL, g->arrival_time);
+    dms_json_int(json, NULL, g->density);
+    dms_json_int(json, NULL, g->memory);
+    dms_json_int(json, NULL, g->out);
+    dms_json_end_array(json);
+}
+
+dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dms_status *st) {
+    dms_json json = {.out = out, .line_depth = 2};
+    dms_json_object(&json, NULL);
+    dms_json_text(&json, "format", "dms-certificate");
+    dms_json_uint(&json, "version", 1);
+    dms_json_uint(&json, "device_bytes", certificate->device_bytes);
+    dms_json_uint(&json, "host_bytes", certificate->host_bytes);
+    dms_json_int(&json, "bound_ns", certificate->bound_ns);
+    dms_json_int(&json, "period_ns", certificate->period_ns);
+    dms_json_uint(&json, "cut_bytes", certificate->cut_bytes);
+    dms_json_int(&json, "link_total", certificate->link_total);
+    dms_json_int(&json, "storage", certificate->storage);
+    dms_json_int(&json, "host", certificate->host);
+    dms_json_text(&json, "columns",
+                  "last step, link, arrival, link_time, arrival_time, density, memory, out");
+    dms_json_array(&json, "groups");
+    for (uint32_t g = 0; g < certificate->n_groups; g++)
+        write_group(&json, certificate->group + g);
+    dms_json_end_array(&json);
+    dms_json_end_object(&json);
+    if (fputc('\n', out) == EOF || ferror(out))
+        return dms_fail(st, DMS_EIO, "cannot write the certificate");
+    return DMS_OK;
+}

@@ -1,0 +1,58 @@
+/* certificate.h - prices that prove a bound: no schedule of these steps has a shorter period.
+ *
+ * Reads    nothing.
+ * Returns  the record, and its JSON form, "dms-certificate" version 1.
+ * Cost     O(groups).
+ * Source   weak duality, as docs/certificate.md writes it out; tools/check_certificate.py checks a
+ *          file in exact arithmetic and shares no code with this.
+ * Not here where the prices come from (prices.c).
+ */
+#ifndef DMS_PLANNER_CERTIFICATE_H
+#define DMS_PLANNER_CERTIFICATE_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "schema/status.h"
+
+typedef struct dms_arena dms_arena; /* schema/arena.h */
+
+#define DMS_PRICE_PER_TIME 1e12 /* prices of a ns are whole numbers of 1e-12 */
+#define DMS_PRICE_PER_BYTE 1e15 /* prices of a byte are whole numbers of 1e-15 ns */
+
+/* Prices at the end of a group of neighbouring steps. None is negative. */
+typedef struct dms_certificate_group {
+    uint32_t last;        /* its last step; the first group begins with step 0 */
+    int64_t link;         /* per byte that the link brings in the group */
+    int64_t arrival;      /* per byte that must be there before the group's last load is due */
+    int64_t link_time;    /* per ns that the link is busy for the group's loads */
+    int64_t arrival_time; /* per ns of loads that must have ended before the last is due */
+    int64_t density;      /* per ns of loads ahead of their group */
+    int64_t memory;       /* per byte on the device at the end of `last` */
+    int64_t out;          /* per byte that leaves in the group */
+} dms_certificate_group;
+
+/* One certificate. */
+typedef struct dms_certificate {
+    uint64_t device_bytes, host_bytes; /* the budgets; host_bytes UINT64_MAX = no limit */
+    int64_t bound_ns;                  /* what is proven */
+    int64_t
+        period_ns; /* slower schedules are left aside, which no bound below it minds; 0 = none */
+    uint64_t cut_bytes; /* loads of so many bytes and more are counted in link time */
+    int64_t link_total; /* per ns of all loads of a cycle */
+    int64_t storage;    /* per ns of all readings of a cycle */
+    int64_t host;       /* per byte of homes on the host */
+    dms_certificate_group *group;
+    uint32_t n_groups;
+} dms_certificate;
+
+/* The certificate that the steps alone give: all prices are 0, the bound is their sum. */
+DMS_CHECKED dms_code dms_certificate_plain(uint32_t n_steps, int64_t compute_ns, dms_arena *arena,
+                                           dms_certificate **out_certificate, dms_status *st);
+
+/* Writes the JSON form.
+ * Errors   DMS_EIO when the stream reports one. */
+DMS_CHECKED dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out,
+                                           dms_status *st);
+
+#endif

@@ -1,0 +1,128 @@
+"""usage: test_certificate.py BUILD MODELS
+
+tools/check_certificate.py beside dmsc: what dmsc certifies it accepts, to the ns; a larger claim, a
+larger budget, prices that contradict each other and broken files it refuses. MODELS holds what
+tests/models/make_models.py makes."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from programs import Failure, Programs, need
+
+CHECK = pathlib.Path(__file__).resolve().parents[2] / 'tools' / 'check_certificate.py'
+SLOW_LINKS = ('--profile', 'h100-pcie')
+MEMORY, LINK = 6, 1  # columns of a group
+BUDGETS = (('100%',), ('50%',), ('25%',), ('12.5%',), ('25%', '--host-mem', '50%'))
+
+
+def check(problem, certificate, code, word=''):
+    done = subprocess.run([sys.executable, CHECK, problem, certificate], capture_output=True,
+                          text=True, check=False)
+    need(done.returncode == code, f'exit code {done.returncode}, not {code}: '
+                                  f'{done.stdout}{done.stderr}')
+    need(word in done.stdout + done.stderr, f'{word!r} is not in {done.stdout}{done.stderr}')
+
+
+def certify(programs, model, words, budget):
+    """(problem, certificate, report) of a compilation; the paths of the first two."""
+    problem, certificate = programs.scratch / 'problem.json', programs.scratch / 'prices.json'
+    for path in (problem, certificate):
+        path.unlink(missing_ok=True)
+    _, report = programs.compile(model, programs.scratch / 'a.plan', *words, '--device-mem',
+                                 *budget, '--dump-problem', problem, '--certificate', certificate)
+    return problem, certificate, report
+
+
+def changed(programs, certificate, change):
+    """A copy of a certificate after change(root)."""
+    root = json.loads(certificate.read_text())
+    change(root)
+    path = programs.scratch / 'changed.json'
+    path.write_text(json.dumps(root))
+    return path
+
+
+def every_bound_is_proven(programs, cases):
+    for model, words in cases:
+        checked = 0
+        for budget in BUDGETS:
+            try:
+                problem, certificate, report = certify(programs, model, words, budget)
+            except Failure as failure:
+                need('floor' in str(failure), str(failure))
+                continue
+            check(problem, certificate, 0, f'a period below {report["bound_ns"]} ns')
+            checked += 1
+        need(checked >= 2, f'only {checked} budgets of {model} have a plan')
+
+
+def a_larger_claim_is_refused(programs, model, words):
+    problem, certificate, _ = certify(programs, model, words, ('25%',))
+    check(problem, certificate, 0)
+
+    def claim(root):
+        root['bound_ns'] += 3
+    check(problem, changed(programs, certificate, claim), 1, 'are claimed')
+
+    def budget(root):
+        root['device_bytes'] += root['device_bytes'] // 100
+    check(problem, changed(programs, certificate, budget), 1, 'are claimed')
+
+
+def prices_that_contradict_each_other_are_refused(programs, model, words):
+    problem, certificate, _ = certify(programs, model, words, ('25%',))
+
+    def cheap_memory(root):
+        for group in root['groups']:
+            group[MEMORY] = group[MEMORY] * 9 // 10
+    check(problem, changed(programs, certificate, cheap_memory), 1, 'not proven')
+
+    def dear_link(root):
+        for group in root['groups']:
+            group[LINK] = group[LINK] * 3 + 10**15
+    check(problem, changed(programs, certificate, dear_link), 1, 'contradict')
+
+
+def broken_files_are_refused(programs, model, words):
+    problem, certificate, _ = certify(programs, model, words, ('25%',))
+
+    def negative(root):
+        root['groups'][0][MEMORY] = -1
+    check(problem, changed(programs, certificate, negative), 2, 'not a number')
+
+    def short(root):
+        root['groups'].pop()
+    check(problem, changed(programs, certificate, short), 2, 'do not end with the cycle')
+    check(certificate, problem, 2, 'not a dms-problem')
+    check(problem, programs.scratch / 'missing.json', 2, 'missing.json')
+    (programs.scratch / 'changed.json').write_text('{"format": ')
+    check(problem, programs.scratch / 'changed.json', 2)
+
+
+def main():
+    build, models = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    encoder = models / 'encoder_opset14' / 'model.onnx'
+    encoder_words = ('--dim', 'batch=1', '--dim', 'seq=9', *SLOW_LINKS)
+    mlp = models / 'external_opset21' / 'model.onnx'
+    cases = [(encoder, encoder_words), (encoder, encoder_words[:4]),
+             (mlp, ('--dim', 'rows=5', *SLOW_LINKS)), (mlp, ('--dim', 'rows=5'))]
+    tests = [(every_bound_is_proven, (cases,)),
+             (a_larger_claim_is_refused, (encoder, encoder_words)),
+             (prices_that_contradict_each_other_are_refused, (encoder, encoder_words)),
+             (broken_files_are_refused, (encoder, encoder_words))]
+    failed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for test, words in tests:
+            try:
+                test(Programs(build, scratch), *words)
+            except Failure as failure:
+                failed += 1
+                print(f'{test.__name__}: {failure}')
+    print(f'{len(tests) - failed} passed, {failed} failed')
+    return failed != 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

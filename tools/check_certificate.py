@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""check_certificate.py PROBLEM.json CERTIFICATE.json: is the bound proven?
+
+PROBLEM is what `dmsc --dump-problem` writes, CERTIFICATE what `dmsc --certificate` writes.
+Exit code 0: no schedule of these steps within these budgets has a shorter period than bound_ns.
+1: the prices do not prove that. 2: a file cannot be used. The argument stands in
+docs/certificate.md; this program does its sums, in whole numbers and fractions, without rounding,
+and shares no code with the planner.
+"""
+import json
+import sys
+from fractions import Fraction
+from itertools import accumulate
+
+TIME = Fraction(1, 10**12)  # one unit of a price per ns
+BYTE = Fraction(1, 10**15)  # one unit of a price per byte, in ns
+NO_HOST_LIMIT = 2**64 - 1
+
+
+class Unusable(Exception):
+    pass
+
+
+def need(condition, what):
+    if not condition:
+        raise Unusable(what)
+
+
+def read(path, name):
+    try:
+        with open(path, encoding='utf-8') as file:
+            root = json.load(file)
+    except (OSError, ValueError) as error:
+        raise Unusable(f'{path}: {error}') from error
+    need(isinstance(root, dict) and root.get('format') == name and root.get('version') == 1,
+         f'{path}: not a {name} of version 1')
+    return root
+
+
+def whole(value, least=0):
+    """A number; the format of problems lets whole numbers stand as reals."""
+    need(type(value) in (int, float) and value >= least, f'{value!r} is not a number >= {least}')
+    return int(value)
+
+
+class Link:
+    """One copy at a time; a copy of s bytes takes latency + s / rate."""
+
+    def __init__(self, pair):
+        self.per_byte = Fraction(10**9, whole(pair[0], 1))
+        self.latency = whole(pair[1])
+
+    def ns(self, size):
+        return self.latency + size * self.per_byte
+
+    def ns_rounded(self, size):
+        """As the plan counts a copy: rounded up to a ns."""
+        return -(-self.ns(size) // 1)
+
+    def best_rate(self, largest):
+        """Bytes per ns of the copy that carries most per time: the largest one."""
+        return largest / self.ns(largest)
+
+
+class Tensor:
+    """Touches: every step that needs it, ascending."""
+
+    def __init__(self, row):
+        self.kind, self.size, producer, uses = row[0], whole(row[1], 1), row[2], row[3]
+        need(self.kind in ('w', 'i', 'a', 'o'), f'tensor of kind {self.kind!r}')
+        self.stored = whole(row[4]) if len(row) > 4 else self.size
+        touches = [] if producer == -1 else [whole(producer)]
+        for use in uses:
+            first, last = use if isinstance(use, list) else (use, use)
+            touches += range(whole(first), whole(last) + 1)
+        need(touches and all(a < b for a, b in zip(touches, touches[1:])), 'touches')
+        self.touches = touches
+
+    def write_end(self):
+        """The last touch of the first run of neighbouring ones: written until there."""
+        at = 0
+        while at + 1 < len(self.touches) and self.touches[at + 1] == self.touches[at] + 1:
+            at += 1
+        return self.touches[at]
+
+    def gaps(self, n_steps):
+        """(a, b, is anew): between two touches with a step between them, or round the end of the
+        cycle, where b passes n_steps. Anew: the next cycle brings other bytes."""
+        after = self.touches[1:]
+        if self.kind in 'wi':
+            after = after + [self.touches[0] + n_steps]
+        pairs = list(zip(self.touches, after))
+        for number, (a, b) in enumerate(pairs):
+            is_anew = self.kind == 'i' and number == len(pairs) - 1
+            if b - a > 1 or is_anew:
+                yield a, b, is_anew
+
+
+class Problem:
+    def __init__(self, root):
+        self.steps = [(whole(ns), whole(scratch)) for ns, scratch in root['steps']]
+        self.tensors = [Tensor(row) for row in root['tensors']]
+        self.link_in, self.link_out, self.load = (Link(root['links'][key])
+                                                  for key in ('h2d', 'd2h', 'load'))
+        self.largest = max([tensor.size for tensor in self.tensors], default=1)
+        self.footprint = [scratch for _, scratch in self.steps]
+        for tensor in self.tensors:
+            need(tensor.touches[-1] < len(self.steps), 'a touch past the last step')
+            for step in tensor.touches:
+                self.footprint[step] += tensor.size
+
+
+class Group:
+    """Neighbouring steps, and the prices at the end of the last."""
+
+    def __init__(self, first, row):
+        self.first, self.last = first, whole(row[0], first)
+        times, sizes = (row[3], row[4], row[5]), (row[1], row[2], row[6], row[7])
+        self.link_time, self.arrival_time, self.density = (whole(p) * TIME for p in times)
+        self.link, self.arrival, self.memory, self.out = (whole(p) * BYTE for p in sizes)
+        self.last_load = -1
+
+
+class Certificate:
+    def __init__(self, root):
+        self.device_bytes, self.host_bytes = whole(root['device_bytes']), whole(root['host_bytes'])
+        self.bound_ns, self.period_ns = whole(root['bound_ns']), whole(root['period_ns'])
+        self.cut = whole(root['cut_bytes'], 1)
+        self.link_total = whole(root['link_total']) * TIME
+        self.storage = whole(root['storage']) * TIME
+        self.host = whole(root['host']) * BYTE
+        need(self.host_bytes < NO_HOST_LIMIT or self.host == 0, 'a price without a limit')
+        self.groups = []
+        for row in root['groups']:
+            self.groups.append(Group(self.groups[-1].last + 1 if self.groups else 0, row))
+
+
+class Proof:
+    """Sums up what the prices prove."""
+
+    def __init__(self, problem, certificate):
+        self.problem, self.c, self.groups = problem, certificate, certificate.groups
+        self.n = len(problem.steps)
+        need(self.groups and self.groups[-1].last == self.n - 1, 'groups do not end with the cycle')
+        self.group_of = [g for g, at in enumerate(self.groups)
+                         for _ in range(at.first, at.last + 1)]
+        memory = [group.memory for group in self.groups] * 2
+        self.covered = [Fraction(0)] + list(accumulate(memory))
+        self.rate_in = problem.link_in.best_rate(problem.largest)
+        self.rate_out = problem.link_out.best_rate(problem.largest)
+
+    def no_column_lowers_it(self):
+        """More stall, stock, waiting saves or link time ahead must not make the sum smaller."""
+        dense = self.problem.link_in.ns(self.c.cut) / self.c.cut
+        for at, after in zip(self.groups, self.groups[1:] + self.groups[:1]):
+            stall = (1 - self.rate_in * (at.link + at.arrival) - at.link_time - at.arrival_time -
+                     self.rate_out * at.out - self.c.link_total - self.c.storage)
+            stock = at.link + at.memory - after.link - after.arrival - dense * at.density
+            ahead = at.link_time + at.density - after.link_time - after.arrival_time
+            waiting = after.out + at.memory - at.out
+            if min(stall, stock, ahead, waiting) < 0:
+                return False
+        return True
+
+    def slot(self, step):
+        """The group of a step of this cycle or the next."""
+        return self.group_of[step % self.n] + len(self.groups) * (step // self.n)
+
+    def price_of_load(self, group, size):
+        ns = self.problem.link_in.ns(size)
+        busy = (group.link_time + group.arrival_time) * ns if size >= self.c.cut else 0
+        return (group.link + group.arrival) * size + busy + self.c.link_total * ns
+
+    def price_of_gap(self, tensor, n_gaps, is_first, a, b):
+        """Of the cheapest way over a gap: stay, be loaded from the host, be read and loaded."""
+        first, last = self.slot(a + 1), self.slot(b)
+        if first >= last:
+            return 0  # covers no checkpoint: it may stay for nothing
+        due = self.groups[last % len(self.groups)]
+        load = self.price_of_load(due, tensor.size)
+        due.last_load = max(due.last_load, b % self.n)
+        stay = (self.covered[last] - self.covered[first]) * tensor.size
+        if tensor.kind == 'a' and is_first and a == tensor.write_end():
+            load += self.groups[first % len(self.groups)].out * tensor.size
+        if tensor.kind != 'w' or self.c.host_bytes == NO_HOST_LIMIT:
+            return min(stay, load)
+        home = self.c.host * tensor.size / n_gaps
+        if tensor.stored == 0:
+            return min(stay, load + home)
+        ns = self.problem.load.ns_rounded(tensor.stored)
+        read = self.c.storage * ns
+        if self.c.period_ns > 0:
+            held = ns + self.problem.link_in.ns_rounded(tensor.size)
+            read += self.c.host * tensor.size * Fraction(held) / self.c.period_ns
+        return min(stay, load + home, load + read)
+
+    def price_of_tensor(self, tensor):
+        gaps = list(tensor.gaps(self.n))
+        total = Fraction(0)
+        for number, (a, b, is_anew) in enumerate(gaps):
+            if is_anew:
+                due = self.groups[self.group_of[b % self.n]]
+                due.last_load = max(due.last_load, b % self.n)
+                total += self.price_of_load(due, tensor.size)
+            else:
+                total += self.price_of_gap(tensor, len(gaps), number == 0, a, b)
+        if tensor.kind == 'o' and tensor.touches[-1] == tensor.write_end():
+            end = tensor.touches[-1]
+            group = self.group_of[end]
+            if self.groups[group].last == end:
+                group = (group + 1) % len(self.groups)
+            total += self.groups[group].out * tensor.size
+        return total
+
+    def offer(self, at):
+        """What the machine gives in a group, at its prices."""
+        steps = self.problem.steps
+        ns = sum(step[0] for step in steps[at.first:at.last + 1])
+        before = sum(step[0] for step in steps[at.first:max(at.first, at.last_load)])
+        room = self.c.device_bytes - self.problem.footprint[at.last]
+        return ((at.link * self.rate_in + at.link_time + at.out * self.rate_out +
+                 self.c.link_total + self.c.storage) * ns +
+                (at.arrival * self.rate_in + at.arrival_time) * before + at.memory * room)
+
+    def bound(self):
+        asked = sum(self.price_of_tensor(tensor) for tensor in self.problem.tensors)
+        offered = sum(self.offer(at) for at in self.groups)
+        if self.c.host_bytes < NO_HOST_LIMIT:
+            offered += self.c.host * self.c.host_bytes
+        proven = sum(ns for ns, _ in self.problem.steps) + asked - offered
+        return min(proven, self.c.period_ns) if self.c.period_ns > 0 else proven
+
+
+def main():
+    if len(sys.argv) != 3:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    try:
+        problem = Problem(read(sys.argv[1], 'dms-problem'))
+        certificate = Certificate(read(sys.argv[2], 'dms-certificate'))
+        proof = Proof(problem, certificate)
+    except (Unusable, KeyError, TypeError, ValueError, IndexError) as error:
+        print(f'check_certificate: {type(error).__name__}: {error}', file=sys.stderr)
+        return 2
+    if not proof.no_column_lowers_it():
+        print('not proven: the prices contradict each other')
+        return 1
+    bound = proof.bound()
+    if bound < certificate.bound_ns:
+        print(f'not proven: the prices give {float(bound):.0f} ns, '
+              f'{certificate.bound_ns} ns are claimed')
+        return 1
+    print(f'proven: no schedule within {certificate.device_bytes} bytes has a period '
+          f'below {certificate.bound_ns} ns (the prices give {float(bound):.3f})')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
