@@ -141,9 +141,8 @@ static uint64_t run_user(dms_session *s, const dms_cmd *cmd, const dms_binding *
 }
 
 /* No default: a new kind must be handled here. */
-static dms_code run_command(const pass *p, const dms_cmd *cmd, uint64_t *out_bytes,
-                            dms_status *st) {
-    dms_session *s = p->session;
+dms_code dms_engine_command(dms_session *s, const dms_cmd *cmd, const dms_binding *binding,
+                            uint64_t *out_bytes, dms_status *st) {
     switch (cmd->kind) {
     case DMS_CMD_CALL:
         return run_call(s, cmd, st);
@@ -152,7 +151,7 @@ static dms_code run_command(const pass *p, const dms_cmd *cmd, uint64_t *out_byt
         return DMS_OK;
     case DMS_CMD_FROM_USER:
     case DMS_CMD_TO_USER:
-        *out_bytes = run_user(s, cmd, &s->of_turn[p->turn & 1]);
+        *out_bytes = run_user(s, cmd, binding);
         return DMS_OK;
     case DMS_CMD_LOAD:
         return run_load(s, cmd, out_bytes, st);
@@ -213,7 +212,7 @@ static bool do_command(const pass *p, const dms_cmd *cmd) {
     if (p->is_last && cmd->is_ahead)
         return true;
     const int64_t begin = dms_now_ns();
-    if (run_command(p, cmd, &bytes, &error) != DMS_OK) {
+    if (dms_engine_command(s, cmd, &s->of_turn[p->turn & 1], &bytes, &error) != DMS_OK) {
         fail_session(s, &error);
         return false;
     }

@@ -104,6 +104,14 @@ DMS_CHECKED dms_code dms_room_check(const dms_plan *plan, uint64_t outside_bytes
 /* Starts a thread for every queue that has commands; they wait at the gate. */
 DMS_CHECKED dms_code dms_engine_start(dms_session *session, dms_status *st);
 
+/* Does what one command says, at once and on this thread: no wait, no count. `binding` is that of
+ * its turn; the prologue has none.
+ * Returns  bytes of a copy or a load in *out_bytes.
+ * Errors   DMS_EIO of a load, DMS_EINPUT of an index, naming weight or step. */
+DMS_CHECKED dms_code dms_engine_command(dms_session *session, const dms_cmd *cmd,
+                                        const dms_binding *binding, uint64_t *out_bytes,
+                                        dms_status *st);
+
 /* Waits until the prologue has run; false when something failed. */
 bool dms_engine_await_prologue(dms_session *session);
 
