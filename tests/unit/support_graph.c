@@ -196,6 +196,17 @@ void graph_compute(graph_case *g, uint32_t seed) {
     }
 }
 
+/* Bytes of the model file: up to the last constant in it. */
+static uint64_t model_bytes(const graph_case *g) {
+    uint64_t bytes = 0;
+    for (uint32_t t = 0; t < g->graph.n_tensors; t++) {
+        const dms_tensor *tensor = &g->graph.tensor[t];
+        if (tensor->origin == DMS_ORIGIN_FILE && tensor->offset + tensor->bytes > bytes)
+            bytes = tensor->offset + tensor->bytes;
+    }
+    return bytes;
+}
+
 dms_code graph_plan(graph_case *g, uint64_t device_budget, uint64_t host_budget, dms_compiled *out,
                     dms_status *st) {
     *out = (dms_compiled){.profile = g->profile,
@@ -219,7 +230,7 @@ dms_code graph_plan(graph_case *g, uint64_t device_budget, uint64_t host_budget,
     plan->host_budget = host_budget;
     plan->n_files = 1 + (out->steps.n_consts > 0);
     plan->file = DMS_NEW(&g->arena, dms_plan_file, 2);
-    plan->file[0] = (dms_plan_file){.name = "case.onnx"};
+    plan->file[0] = (dms_plan_file){.name = "case.onnx", .bytes = model_bytes(g)};
     plan->file[1] = (dms_plan_file){.name = "case.consts", .bytes = out->steps.n_consts, .kind = 2};
     return dms_check_plan(plan, &g->arena, &plan->meaning, st);
 }
