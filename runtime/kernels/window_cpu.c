@@ -217,11 +217,14 @@ static void turn_rows(const dms_taps *t, const dms_window *b, const dms_plane *p
     }
 }
 
-/* A plane of channels [c, c + together). */
+/* A plane of channels [c, c + together). Zeros behind the last row are that row's: without any row
+ * the whole plane is zeros. */
 static void load_plane(const dms_taps *t, const dms_window *b, const dms_plane *p, int64_t c,
                        int64_t together, float *out) {
     const char *from = t->x.at + ((b->c0 + c) * t->x.pitch_c + p->from) * t->size;
-    const int64_t head = p->above * b->pitch_h, body = p->below * b->pitch_h;
+    const bool is_empty = p->above == p->below;
+    const int64_t head = is_empty ? b->plane : p->above * b->pitch_h;
+    const int64_t body = is_empty ? b->plane : p->below * b->pitch_h;
     for (int64_t i = 0; i < together && head > 0; i++)
         set_zeros(out + i * b->pitch_c, head);
     if (together == 1)

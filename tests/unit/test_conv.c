@@ -110,6 +110,10 @@ static const shape convolutions[] = {
     {1, 2, 20, 20, 9, 9, 9, 1, 9, 9, 1, 1, 3, 3, 3, 3},  /* 81 phases */
     {1, 3, 40, 30, 10, 4, 4, 1, 3, 2, 1, 1, 1, 1, 13, 15}, /* steps that differ */
     {1, 1, 7, 7, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 7, 7},      /* one channel, one tap: both forms */
+    {1, 3, 1, 20, 16, 1, 5, 1, 1, 1, 1, 1, 7, 2, 1, 20},   /* every row in the padding above */
+    {1, 3, 1, 20, 16, 1, 5, 1, 1, 1, 1, 1, -7, 2, 1, 20},  /* beneath */
+    {1, 3, 2, 9, 4, 1, 3, 1, 1, 2, 1, 1, 5, 1, 3, 5},      /* the same in steps */
+    {1, 3, 2, 9, 3, 1, 3, 3, 1, 1, 1, 1, 5, 1, 3, 9},      /* depthwise */
 };
 
 /* Depthwise, channels as lanes: blocks of 8 or 16 channels, images of every size beside them. */
