@@ -104,6 +104,8 @@ runner "certificates" $python tests/e2e/test_certificate.py build build/models
 runner "ONNX's own node tests" build/tests/node_tests \
     --expected tests/conformance/expected.txt "$node_data"
 runner "every parser on changed inputs" $python tests/fuzz/run.py build --runs 2000
+runner "changed plans, run where they pass" $python tests/e2e/change_plans.py build 68 \
+    build/models/{branches_opset18,external_opset9,speech_opset14}
 runner "changed models" build/tests/fuzz_model 100 "${changed_models[@]}"
 runner "changed plans" build/tests/fuzz_plan 2000 $changed_plan
 
@@ -119,6 +121,12 @@ if [ -n "$all" ]; then
         runner "every parser on changed inputs, sanitized" $python tests/fuzz/run.py build-asan \
             --runs 20000
     fi
+    runner "10,000 changed plans, run where they pass" $python tests/e2e/change_plans.py build 204 \
+        build/models/{cnn_opset13,decoder_cache_opset18,encoder_opset18,external_opset9} \
+        build/models/{quantised_opset17,random_03,speech_opset14,streaming_opset22} \
+        $(ls -d "$shared"/models/{bert-tiny,gpt2-tiny,gtcrn,llama-tiny-fp16,mnist_cntk} 2>/dev/null)
+    runner "changed plans, sanitized" $python tests/e2e/change_plans.py build-asan 68 \
+        build/models/{branches_opset18,external_opset9,speech_opset14}
     runner "changed models, sanitized" build-asan/tests/fuzz_model 500 "${changed_models[@]}"
     runner "changed plans, sanitized" build-asan/tests/fuzz_plan 20000 $changed_plan
     runner "command lines, sanitized" $python tests/e2e/test_cli.py build-asan build/models

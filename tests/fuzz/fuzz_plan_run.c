@@ -68,8 +68,8 @@ static void want(bool holds, const char *what, const replay_end *end) {
 
 /* The good plan's meaning: its bits. Another one: the same twice. */
 static void run(const case_run *changed, const char *base) {
-    const replay_case plain = {FOLDER "model", 1, 2, false, 0x5a};
-    const replay_case poisoned = {FOLDER "model", 2, 2, true, 0xa5};
+    const replay_case plain = {FOLDER "model", NULL, 1, 2, false, true, 0x5a, 0};
+    const replay_case poisoned = {FOLDER "model", NULL, 2, 2, true, true, 0xa5, 0};
     case_run good = {.plan = {0}};
     dms_status st = {.msg = ""};
     const replay_end got = replay(&changed->plan, &poisoned);

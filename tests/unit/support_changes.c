@@ -13,6 +13,7 @@
 typedef struct truth {
     dms_hash meaning, bits;
     const dms_plan *plan;
+    bool has_unread; /* files that were missing when it was planned */
 } truth;
 
 /* One changed plan on its way. */
@@ -61,9 +62,42 @@ static bool is_packed_elsewhere(const dms_plan *a, const dms_plan *b) {
     return false;
 }
 
+/* Which files are made up, where the user wants that, is no part of the meaning either. */
+static bool is_unread_elsewhere(const dms_plan *a, const dms_plan *b) {
+    for (uint32_t k = 0; k < a->n_files && k < b->n_files; k++)
+        if (a->file[k].is_unread != b->file[k].is_unread)
+            return true;
+    return a->n_files != b->n_files;
+}
+
+static bool has_same_meaning(const trial *t) {
+    return dms_hash_equal(t->meaning, t->good->meaning) &&
+           !is_packed_elsewhere(t->good->plan, &t->plan) &&
+           !(t->good->has_unread && is_unread_elsewhere(t->good->plan, &t->plan));
+}
+
+/* Three turns on `threads` threads. */
+static replay_case case_of(const trial *t, uint32_t threads) {
+    return (replay_case){.folder = t->c->folder,
+                         .model_dir = t->c->model_dir,
+                         .threads = threads,
+                         .turns = 3,
+                         .makes_up = t->good->has_unread,
+                         .fill = 0x5a};
+}
+
+/* The same with poison, other outputs before, and commands that are late. */
+static replay_case late_case_of(const trial *t, uint32_t threads) {
+    replay_case how = case_of(t, threads);
+    how.poison = true;
+    how.fill = 0xa5;
+    how.jitter = t->round + 1;
+    return how;
+}
+
 /* The good plan's meaning: the good plan's bits. */
 static void want_equal(const trial *t) {
-    const replay_case how = {t->c->folder, 1 + t->round % 3, 3, true, 0xa5};
+    const replay_case how = late_case_of(t, 1 + t->round % 3);
     const replay_end end = replay_apart(&t->plan, &how);
     if (is_refusal(&end))
         t->c->count[t->kind].run++;
@@ -77,8 +111,7 @@ static void want_equal(const trial *t) {
 
 /* Another meaning: the same twice. */
 static void want_agreement(const trial *t) {
-    const replay_case how[2] = {{t->c->folder, 2, 3, true, 0xa5},
-                                {t->c->folder, 1, 3, false, 0x5a}};
+    const replay_case how[2] = {late_case_of(t, 2), case_of(t, 1)};
     const replay_end one = replay_apart(&t->plan, &how[0]), two = replay_apart(&t->plan, &how[1]);
     if (one.signal != 0 || two.signal != 0 || one.code == DMS_EINTERNAL)
         report(t, "passed and did not end", one.signal ? &one : &two);
@@ -103,8 +136,7 @@ static void judge(trial *t, dms_arena *scratch) {
         report(t, st.msg, &end);
     } else if (t->plan.device_arena > LARGEST_ARENAS || t->plan.host_arena > LARGEST_ARENAS) {
         count->run++;
-    } else if (dms_hash_equal(t->meaning, t->good->meaning) &&
-               !is_packed_elsewhere(t->good->plan, &t->plan)) {
+    } else if (has_same_meaning(t)) {
         want_equal(t);
     } else {
         want_agreement(t);
@@ -139,7 +171,8 @@ static bool read_back(trial *t, dms_plan *changed) {
 
 static bool run_round(changes_case *c, const truth *good, uint32_t round) {
     trial t = {.c = c, .good = good, .round = round, .second = N_CHANGES};
-    change_source s = {.seed = (c->seed << 32) + round + 1};
+    const uint64_t plan = dms_hash_bytes(c->data, c->size, 0).lo; /* others on every plan */
+    change_source s = {.seed = (plan ^ c->seed << 32) + round};
     dms_plan changed;
     dms_status st = {.msg = ""};
     t.kind = (change_kind)(round % N_CHANGES);
@@ -165,8 +198,11 @@ bool changes_run(changes_case *c) {
     truth good = {.plan = &plan};
     bool runs = dms_plan_decode(c->data, c->size, &arena, &plan, &st) == DMS_OK &&
                 dms_check_plan(&plan, &arena, &good.meaning, &st) == DMS_OK;
+    for (uint32_t k = 0; k < plan.n_files && runs; k++)
+        good.has_unread |= plan.file[k].is_unread;
     if (runs) {
-        const replay_case how = {c->folder, 1, 3, false, 0};
+        const trial t = {.c = c, .good = &good};
+        const replay_case how = case_of(&t, 1);
         const replay_end end = replay_apart(&plan, &how);
         good.bits = end.bits;
         runs = end.signal == 0 && end.code == DMS_OK;

@@ -9,15 +9,16 @@
  * What must hold of a changed plan that reader and checker let pass, by the meaning that the
  * checker finds in it (P5), which is computed anew and not what the plan claims:
  *
- *     the good plan's   it runs with poison in every byte of the arenas, and its outputs have the
- *                       good plan's bits in every turn
+ *     the good plan's   it runs with poison in every byte of the arenas, its commands delayed
+ *                       at random, and its outputs have the good plan's bits in every turn
  *     another           two runs agree in how they end and in every bit, one on two threads with
  *                       poison, one on one thread without, outputs filled differently before
  *
  * In both cases it may end with a message instead, before anything ran: the files are not those of
  * the plan, or this machine cannot take it. A plan keeps its claim in half of the changes (so that
- * a change of meaning is refused) and claims nothing in the other half. What is packed is the one
- * thing that no digest covers: there, a changed place counts as another meaning.
+ * a change of meaning is refused) and claims nothing in the other half. Two
+ * things are no part of the meaning, and count as another one here: where a packed cell lies, and
+ * which files are made up, in a run that makes up files (the good plan's were missing).
  */
 #ifndef DMS_TESTS_UNIT_SUPPORT_CHANGES_H
 #define DMS_TESTS_UNIT_SUPPORT_CHANGES_H
@@ -40,7 +41,8 @@ typedef struct changes_count {
 typedef struct changes_case {
     const uint8_t *data; /* the good plan, a file as dmsc writes it */
     uint64_t size;
-    const char *name, *folder; /* what it is called in messages, where its files lie */
+    const char *name;               /* what it is called in messages */
+    const char *folder, *model_dir; /* see replay_case */
     uint64_t seed;
     uint32_t rounds;
     FILE *report; /* sentences about what is wrong */

@@ -1,6 +1,6 @@
 /* support_replay.h - runs a plan that the checker let pass, and says what left for the user.
  *
- * Reads    a checked plan, the folder of its files.
+ * Reads    a checked plan, the folders of its files.
  * Returns  the bits of all outputs of all turns as one hash; or how it ended instead.
  * Cost     one session; a process of its own where asked.
  * Source   none.
@@ -11,13 +11,15 @@
 
 #include "schema/plan.h"
 
-/* How to run. Files that were missing when planned are made up. */
+/* How to run. */
 typedef struct replay_case {
-    const char *folder;
+    const char *folder, *model_dir; /* of the plan; of the model, NULL: the same */
     uint32_t threads;
     uint64_t turns;
     bool poison;
-    uint8_t fill; /* what the memory of the outputs holds before each turn */
+    bool makes_up;   /* files that were missing when planned */
+    uint8_t fill;    /* what the memory of the outputs holds before each turn */
+    uint64_t jitter; /* not 0: kernels and copies begin and end late, by this seed */
 } replay_case;
 
 /* How it ended. `signal` is not 0 where the process was killed: SIGALRM after a minute. */
