@@ -143,3 +143,17 @@ foreach(name IN LISTS pc_files)
 endforeach()
 
 install(TARGETS dmsc dmsrun RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
+
+# Manual pages, one name per function of libdms, and completion of bash.
+install(FILES docs/man/dmsc.1 docs/man/dmsrun.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
+        COMPONENT programs)
+install(FILES docs/man/dms.3 DESTINATION ${CMAKE_INSTALL_MANDIR}/man3 COMPONENT development)
+file(STRINGS docs/man/dms.3 names REGEX "^\\.Nm dms_")
+foreach(line IN LISTS names)
+  string(REGEX REPLACE "^\\.Nm (dms_[a-z_]+).*" "\\1" name ${line})
+  file(CONFIGURE OUTPUT man/${name}.3 CONTENT ".so man3/dms.3\n")
+  install(FILES ${CMAKE_BINARY_DIR}/man/${name}.3 DESTINATION ${CMAKE_INSTALL_MANDIR}/man3
+          COMPONENT development)
+endforeach()
+install(FILES docs/completion/dmsc docs/completion/dmsrun
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT programs)

@@ -16,7 +16,6 @@
 #include "runtime/dmsrun_tensors.h"
 #include "schema/file_write.h"
 
-#define VERSION "0.1.0"
 #define PROGRESS_NS 1000000000 /* nothing is shown before */
 #define REDRAW_NS 100000000
 
@@ -289,7 +288,7 @@ static dms_code run_program(run *r, int argc, char **argv, dms_status *st) {
         return DMS_OK;
     }
     if (r->options.version) {
-        fprintf(r->out, "dmsrun %s\n", VERSION);
+        fprintf(r->out, "dmsrun %s\n", DMS_VERSION);
         return DMS_OK;
     }
     DMS_TRY(start_watcher(&r->watch, st));

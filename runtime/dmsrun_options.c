@@ -80,9 +80,9 @@ static const char help_text[] =
     "  --random-weights SEED make up the weights of files that were missing when planned\n"
     "  --version, --help\n"
     "\n"
-    "Exit codes: 0 fine, 1 internal error, 2 usage, 4 file error, 6 plan invalid or model "
-    "changed,\n"
-    "7 wrong input, 8 device, 9 --compare found a difference, 130 interrupted.\n";
+    "Exit codes: 0 fine, 1 internal error, 2 usage, 4 file error, 5 host memory, 6 plan invalid "
+    "or\n"
+    "model changed, 7 wrong input, 8 device, 9 --compare found a difference, 130 interrupted.\n";
 
 const char *dmsrun_help(void) {
     return help_text;

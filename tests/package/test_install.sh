@@ -34,6 +34,24 @@ below_destdir() {
 }
 ok "DESTDIR takes the same files beneath the prefix" below_destdir
 
+has_manual() {
+    local page
+    for page in man1/dmsc.1 man1/dmsrun.1 man3/dms.3 man3/dms_open.3 man3/dms_close.3; do
+        [ -s "$root/share/man/$page" ] || { echo "$page is missing"; return 1; }
+    done
+    for page in "$root"/share/man/man3/dms_*.3; do
+        [ -s "$root/share/man/$(sed -n 's/^.so //p' "$page")" ] || { echo "$page leads nowhere"; return 1; }
+    done
+    [ "$(find "$root/share/bash-completion/completions" -type f | wc -l)" -eq 2 ]
+}
+ok "manual pages, one name per function, and completion are there" has_manual
+reads_page() { [ "$(man -M "$root/share/man" dms_bind | grep -c 'dms_bind')" -ge 3 ]; }
+if command -v man >/dev/null; then
+    ok "man finds the page of a function" reads_page
+else
+    skip "man finds the page of a function" "no man"
+fi
+
 # Names: the shared library exports what its headers declare, the archive nothing but dms_*.
 only_our_names() {
     local foreign

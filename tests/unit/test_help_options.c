@@ -7,70 +7,34 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
 
-#define MOST_OPTIONS 64
-
-/* One option of a help text: "  --name VALUE  what it does". */
-typedef struct option {
-    char name[40];
-    bool has_value;
-} option;
+#include "support_help.h"
 
 typedef struct program {
     const char *path, *operand; /* a plan or model that is not there */
-    option option[MOST_OPTIONS];
-    uint32_t n;
+    help help;
     char said[65536];
 } program;
 
 /* Runs the program; returns its exit code. What it said on both streams is in p->said. */
 static int run(program *p, const char *words) {
     char command[512];
-    (void)snprintf(command, sizeof command, "%s %s 2>&1", p->path, words);
-    FILE *out = popen(command, "r");
-    assert_non_null(out);
-    p->said[fread(p->said, 1, sizeof p->said - 1, out)] = 0;
-    const int status = pclose(out);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-/* Adds the options of a line: "  --rtol R --atol A   ..." has two; the text behind two spaces is
- * about them and names no new ones. */
-static void read_line(program *p, const char *line) {
-    const char *end = line;
-    if (strncmp(line, "  -", 3) != 0)
-        return;
-    for (end += 2; *end != '\n' && *end != 0 && strncmp(end, "  ", 2) != 0;)
-        end++;
-    for (const char *at = line; (at = strstr(at, "--")) != NULL && at < end;) {
-        assert_true(p->n < MOST_OPTIONS);
-        option *o = &p->option[p->n++];
-        const size_t length = 2 + strspn(at + 2, "abcdefghijklmnopqrstuvwxyz-");
-        assert_true(length < sizeof o->name);
-        memcpy(o->name, at, length);
-        o->name[length] = 0;
-        at += length;
-        o->has_value = *at == ' ' && at < end && at[1] != '-' && at[1] != ' ';
-    }
+    (void)snprintf(command, sizeof command, "%s %s", p->path, words);
+    return help_run(command, p->said, sizeof p->said);
 }
 
 static void begin(program *p, const char *path, const char *operand) {
     memset(p, 0, sizeof *p);
     p->path = path;
     p->operand = operand;
-    assert_int_equal(run(p, "--help"), 0);
-    char help[sizeof p->said];
-    memcpy(help, p->said, sizeof help);
-    for (const char *line = help; line != NULL && *line != 0;) {
-        read_line(p, line);
-        line = strchr(line, '\n');
-        line = line == NULL ? NULL : line + 1;
-    }
-    assert_in_range(p->n, 10, MOST_OPTIONS);
+    help_read(path, &p->help);
+}
+
+/* Options of one letter are joined and cut by other rules. */
+static bool is_long(const help_option *o) {
+    return o->name[1] == '-';
 }
 
 /* The program ends with exit code 2 and a message that names the option. */
@@ -91,12 +55,12 @@ static void an_option_that_wants_a_value_is_refused_without(void **state) {
         program p;
         uint32_t n_tried = 0;
         begin(&p, PROGRAMS[k].path, PROGRAMS[k].operand);
-        for (uint32_t i = 0; i < p.n; i++) {
+        for (uint32_t i = 0; i < p.help.n; i++) {
             char words[200];
-            if (!p.option[i].has_value)
+            if (!p.help.option[i].has_value || !is_long(&p.help.option[i]))
                 continue;
-            (void)snprintf(words, sizeof words, "%s %s", p.operand, p.option[i].name);
-            refuses(&p, words, p.option[i].name);
+            (void)snprintf(words, sizeof words, "%s %s", p.operand, p.help.option[i].name);
+            refuses(&p, words, p.help.option[i].name);
             n_tried++;
         }
         assert_true(n_tried >= 5);
@@ -109,12 +73,12 @@ static void a_flag_takes_no_value(void **state) {
         program p;
         uint32_t n_tried = 0;
         begin(&p, PROGRAMS[k].path, PROGRAMS[k].operand);
-        for (uint32_t i = 0; i < p.n; i++) {
+        for (uint32_t i = 0; i < p.help.n; i++) {
             char words[200];
-            if (p.option[i].has_value)
+            if (p.help.option[i].has_value || !is_long(&p.help.option[i]))
                 continue;
-            (void)snprintf(words, sizeof words, "%s %s=1", p.operand, p.option[i].name);
-            refuses(&p, words, p.option[i].name);
+            (void)snprintf(words, sizeof words, "%s %s=1", p.operand, p.help.option[i].name);
+            refuses(&p, words, p.help.option[i].name);
             n_tried++;
         }
         assert_true(n_tried >= 2);
@@ -127,9 +91,11 @@ static void a_name_that_is_nearly_one_is_refused(void **state) {
     for (size_t k = 0; k < 2; k++) {
         program p;
         begin(&p, PROGRAMS[k].path, PROGRAMS[k].operand);
-        for (uint32_t i = 0; i < p.n; i++) {
+        for (uint32_t i = 0; i < p.help.n; i++) {
             char words[200], longer[50];
-            (void)snprintf(longer, sizeof longer, "%sx", p.option[i].name);
+            if (!is_long(&p.help.option[i]))
+                continue;
+            (void)snprintf(longer, sizeof longer, "%sx", p.help.option[i].name);
             (void)snprintf(words, sizeof words, "%s %s 1", p.operand, longer);
             refuses(&p, words, longer);
         }
