@@ -112,6 +112,8 @@ runner "changed plans" build/tests/fuzz_plan 2000 $changed_plan
 if [ -n "$all" ]; then
     runner "installed, and used from outside" tests/package/test_install.sh build $changed_plan \
         build/models/external_opset9/model.onnx rows 5
+    runner "Debian packages" tests/package/test_debian.sh build \
+        build/models/external_opset9/model.onnx rows 5
     setup_build asan || give_up
     suite "unit tests under address and undefined behaviour sanitizers" build-asan -L unit
     if command -v clang >/dev/null && setup_build fuzz fuzz; then

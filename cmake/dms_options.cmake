@@ -13,6 +13,7 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmiss
                     -fno-strict-aliasing)
 # Neither messages nor debug information say where the tree lay when it was built.
 add_compile_options(-fdebug-prefix-map=${CMAKE_SOURCE_DIR}=. -fmacro-prefix-map=${CMAKE_SOURCE_DIR}=.)
+add_link_options(-Wl,-z,relro,-z,now)   # no table of functions that could be written later
 add_compile_definitions(_GNU_SOURCE DMS_VERSION="${PROJECT_VERSION}")
 if(DMS_SANITIZE)
   add_compile_options(-fsanitize=${DMS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -69,6 +69,16 @@ ok "libdms.a has no global name that does not begin with dms_" only_our_names "$
 no_dmsrun() { ! nm -g --defined-only "$1" 2>/dev/null | grep -q dmsrun; }
 ok "libdms.a holds nothing of the command line" no_dmsrun "$lib/libdms.a"
 
+# docs/third-party.md names the library behind every one that is loaded.
+named_libraries() {
+    local stem
+    readelf -d "$root/bin/dmsc" "$root/bin/dmsrun" "$lib/libdms.so" | sed -n 's/.*NEEDED.*\[\(.*\)\.so.*/\1/p' |
+        sort -u | while read -r stem; do
+        grep -qE "\b(lib)?${stem#lib}\b" "$source/docs/third-party.md" || { echo "$stem"; exit 1; }
+    done
+}
+ok "docs/third-party.md names every library that is loaded" named_libraries
+
 # Every public header stands by itself.
 each_header() {
     local h flags
