@@ -159,7 +159,9 @@ install(FILES docs/completion/dmsc docs/completion/dmsrun
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT programs)
 
 # Documents; the example goes with the headers.
-set(dms_documents README.md LICENSE docs/plan-format.md docs/json.md docs/third-party.md)
+set(dms_documents README.md LICENSE docs/plan-format.md docs/json.md docs/security.md
+    docs/third-party.md)
 install(FILES ${dms_documents} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT programs)
+install(FILES docs/api.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)
 install(FILES docs/example/README.md docs/example/embed.c
         DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)

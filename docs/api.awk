@@ -47,7 +47,7 @@ in_comment {
     in_code = 1
     line = $0
     sub(/\/\*.*\*\//, "", line)
-    depth += gsub(/{/, "{", line) - gsub(/}/, "}", line)
+    depth += gsub(/[{]/, "{", line) - gsub(/[}]/, "}", line)
     if (code ~ /^#define/ ? line !~ /\\$/ : depth == 0 && line ~ /;[ ]*$/) {
         print "### `" name_of(code) "`\n"
         print "```c\n" code "\n```\n"
