@@ -2,11 +2,13 @@
  *
  * A sleeper counts itself, looks again, then sleeps on the low half of the value; the writer
  * changes the value, then looks for sleepers. Both sides are sequentially consistent: one of them
- * sees the other: no wake-up is lost.
+ * sees the other: no wake-up is lost. Only a change of the low half can be slept on: in the one value
+ * of 2^32 that has the low half of the end, waiters stay awake.
  */
 #include "runtime/timeline.h"
 
 #include <limits.h>
+#include <sched.h>
 
 #include "runtime/futex.h"
 
@@ -31,7 +33,10 @@ bool dms_timeline_wait(dms_timeline *timeline, uint64_t value) {
     atomic_fetch_add(&timeline->n_sleepers, 1);
     uint64_t now = atomic_load(&timeline->value);
     while (now < value) {
-        dms_futex_wait(low_word(timeline), (uint32_t)now);
+        if ((uint32_t)now != (uint32_t)DMS_TIMELINE_END)
+            dms_futex_wait(low_word(timeline), (uint32_t)now);
+        else
+            (void)sched_yield(); /* the end would leave this word as it is */
         now = atomic_load(&timeline->value);
     }
     atomic_fetch_sub(&timeline->n_sleepers, 1);

@@ -19,12 +19,17 @@
 #define WIDTH 32 /* a weight is a page: places of a ring are pages */
 #define MOST_PLANS 128
 
+/* Columns of x0, and so of everything. */
+static int64_t width(const graph_case *g) {
+    return g->graph.tensor[g->input[0]].dim[1].hi;
+}
+
 static uint32_t weight(graph_case *g) {
-    return graph_weight(g, "w", WIDTH, WIDTH, 11 + g->graph.n_tensors);
+    return graph_weight(g, "w", width(g), width(g), 11 + g->graph.n_tensors);
 }
 
 static uint32_t result(graph_case *g) {
-    return graph_result(g, "t", ROWS, WIDTH);
+    return graph_result(g, "t", g->graph.tensor[g->input[0]].dim[0].hi, width(g));
 }
 
 /* x w for a weight that is there. */
@@ -97,21 +102,8 @@ static void move_to_file(tiny_case *t) {
     }
 }
 
-static void path_of(const tiny_case *t, char path[64]) {
+void tiny_path(const tiny_case *t, char path[64]) {
     (void)snprintf(path, 64, "%s/case.onnx", t->folder);
-}
-
-static void write_file(const tiny_case *t) {
-    char path[64];
-    path_of(t, path);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    for (uint32_t k = 0; k < t->g.graph.n_tensors; k++) {
-        const dms_tensor *tensor = &t->g.graph.tensor[k];
-        if (tensor->origin == DMS_ORIGIN_FILE)
-            assert_int_equal(fwrite(tensor->data, 1, tensor->bytes, file), tensor->bytes);
-    }
-    assert_int_equal(fclose(file), 0);
 }
 
 /* What the uncut graph gives, turn by turn, each with inputs of its own. */
@@ -132,7 +124,7 @@ static void finish(tiny_case *t, bool is_in_file) {
         move_to_file(t);
     (void)snprintf(t->folder, sizeof t->folder, "tiny-XXXXXX");
     assert_non_null(mkdtemp(t->folder));
-    write_file(t);
+    tiny_write_file(t);
 }
 
 void tiny_begin(tiny_case *t, tiny_model model, bool is_in_file) {
@@ -143,10 +135,15 @@ void tiny_begin(tiny_case *t, tiny_model model, bool is_in_file) {
 }
 
 void tiny_begin_long(tiny_case *t, uint32_t n_products, bool is_in_file) {
+    tiny_begin_wide(t, n_products, ROWS, WIDTH, is_in_file);
+}
+
+void tiny_begin_wide(tiny_case *t, uint32_t n_products, int64_t rows, int64_t columns,
+                     bool is_in_file) {
     memset(t, 0, sizeof *t);
     graph_case *g = &t->g;
     graph_begin(g);
-    uint32_t x = graph_input(g, "x0", ROWS, WIDTH);
+    uint32_t x = graph_input(g, "x0", rows, columns);
     for (uint32_t k = 0; k < n_products; k++) {
         const uint32_t y = times(g, x, weight(g));
         x = k % 3 == 1 ? plus(g, y, x) : y;
@@ -157,16 +154,39 @@ void tiny_begin_long(tiny_case *t, uint32_t n_products, bool is_in_file) {
 
 void tiny_end(tiny_case *t) {
     char path[64];
-    path_of(t, path);
+    tiny_path(t, path);
     (void)unlink(path);
     (void)rmdir(t->folder);
     graph_end(&t->g);
 }
 
+void tiny_plan_at(tiny_case *t, uint64_t extra_bytes, bool is_least_host) {
+    dms_status st;
+    (void)tiny_plan(t, 0, TINY_AMPLE, &st);
+    const uint64_t device = t->compiled.floor.device_bytes + extra_bytes;
+    (void)tiny_plan(t, device, 0, &st);
+    const uint64_t host = is_least_host ? t->compiled.floor.host_bytes : TINY_AMPLE;
+    if (tiny_plan(t, device, host, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+}
+
+void tiny_write_file(const tiny_case *t) {
+    char path[64];
+    tiny_path(t, path);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    for (uint32_t k = 0; k < t->g.graph.n_tensors; k++) {
+        const dms_tensor *tensor = &t->g.graph.tensor[k];
+        if (tensor->origin == DMS_ORIGIN_FILE)
+            assert_int_equal(fwrite(tensor->data, 1, tensor->bytes, file), tensor->bytes);
+    }
+    assert_int_equal(fclose(file), 0);
+}
+
 dms_code tiny_plan(tiny_case *t, uint64_t device_budget, uint64_t host_budget, dms_status *st) {
     DMS_TRY(graph_plan(&t->g, device_budget, host_budget, &t->compiled, st));
     char path[64];
-    path_of(t, path);
+    tiny_path(t, path);
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     const dms_file_ranges none = {0};

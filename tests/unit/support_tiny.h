@@ -43,11 +43,22 @@ void tiny_begin(tiny_case *t, tiny_model model, bool is_in_file);
 /* The same of a longer chain with residuals of this many products. */
 void tiny_begin_long(tiny_case *t, uint32_t n_products, bool is_in_file);
 
+/* The same of other rows and columns. */
+void tiny_begin_wide(tiny_case *t, uint32_t n_products, int64_t rows, int64_t columns,
+                     bool is_in_file);
+
+/* The path of the model's file; writes it (again). */
+void tiny_path(const tiny_case *t, char path[64]);
+void tiny_write_file(const tiny_case *t);
+
 /* Frees everything and removes the folder. */
 void tiny_end(tiny_case *t);
 
 /* Plans at these budgets; the checker has passed what stands in t->compiled.plan. */
 dms_code tiny_plan(tiny_case *t, uint64_t device_budget, uint64_t host_budget, dms_status *st);
+
+/* Plans at the device floor and so many bytes more, with ample or with the least host memory. */
+void tiny_plan_at(tiny_case *t, uint64_t extra_bytes, bool is_least_host);
 
 /* Plans that differ, at budgets from the floor to where everything fits, with ample and with the
  * least host memory. Calls `use` for each; returns how many there were. */
