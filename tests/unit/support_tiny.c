@@ -224,13 +224,14 @@ static bool is_new(tiny_case *t, plans *all) {
     return true;
 }
 
-uint32_t tiny_each_plan(tiny_case *t, void (*use)(tiny_case *t, void *data), void *data) {
+uint32_t tiny_each_plan(tiny_case *t, uint32_t n_budgets, void (*use)(tiny_case *t, void *data),
+                        void *data) {
     plans all = {.n = 0};
     dms_status st;
     if (tiny_plan(t, TINY_AMPLE, TINY_AMPLE, &st) != DMS_OK)
         fail_msg("%s", st.msg);
     const uint64_t floor = t->compiled.floor.device_bytes, most = t->compiled.plan.device_arena;
-    const uint64_t step = (most - floor) / 16 / DMS_ALIGN * DMS_ALIGN + DMS_ALIGN;
+    const uint64_t step = (most - floor) / n_budgets / DMS_ALIGN * DMS_ALIGN + DMS_ALIGN;
     for (uint64_t device = floor; device <= most; device += step) {
         (void)tiny_plan(t, device, 0, &st);
         const uint64_t least = t->compiled.floor.host_bytes;

@@ -60,9 +60,10 @@ dms_code tiny_plan(tiny_case *t, uint64_t device_budget, uint64_t host_budget, d
 /* Plans at the device floor and so many bytes more, with ample or with the least host memory. */
 void tiny_plan_at(tiny_case *t, uint64_t extra_bytes, bool is_least_host);
 
-/* Plans that differ, at budgets from the floor to where everything fits, with ample and with the
- * least host memory. Calls `use` for each; returns how many there were. */
-uint32_t tiny_each_plan(tiny_case *t, void (*use)(tiny_case *t, void *data), void *data);
+/* Plans that differ, at `n_budgets` from the floor to where everything fits, each with ample and
+ * with the least host memory. Calls `use` for each; returns how many there were. */
+uint32_t tiny_each_plan(tiny_case *t, uint32_t n_budgets, void (*use)(tiny_case *t, void *data),
+                        void *data);
 
 /* The case of this plan's interleavings: values and folder are set, the rest is 0. */
 interleave_case tiny_interleave(const tiny_case *t);
