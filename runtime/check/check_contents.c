@@ -20,9 +20,6 @@
 #include "runtime/check/meaning.h"
 #include "runtime/check/spans.h"
 
-/* Enough for every plan that a planner makes; bounds the memory that a plan can ask for. */
-#define MOST_CELLS (4u * 1024u * 1024u)
-
 /* A position on a queue's timeline, 1 up; 0 = never. */
 typedef uint32_t position;
 
@@ -56,6 +53,7 @@ typedef struct walk {
     dms_cmd_at at;
     const dms_cmd *cmd;
     const dms_clock *clock; /* of this command: what has finished, itself included */
+    uint64_t n_visits;      /* cells that commands have named so far */
 } walk;
 
 /* Some cells of a buffer, as a command names them. */
@@ -162,8 +160,17 @@ static void touch(walk *w, uint32_t buffer) {
     w->buffer[buffer].last[w->at.queue] = own_position(w);
 }
 
+/* Commands may name many cells again and again. */
+static dms_code count_visits(walk *w, const cells *cs) {
+    w->n_visits += cs->n;
+    return w->n_visits <= DMS_CHECK_VISITS
+               ? DMS_OK
+               : REFUSE(w, "P4", "the commands so far name more than %u cells", DMS_CHECK_VISITS);
+}
+
 /* Defines cells; their ids are set by the caller. */
 static dms_code write_cells(walk *w, const cells *cs) {
+    DMS_TRY(count_visits(w, cs));
     buffer_state *b = &w->buffer[cs->buffer];
     if (!b->is_live)
         DMS_TRY(begin_instance(w, cs->buffer));
@@ -206,6 +213,7 @@ static dms_code want_content(const walk *w, const cells *cs, uint32_t k) {
 
 /* P4 first: a reader without contents has no writer that it could race with. */
 static dms_code read_cells(walk *w, const cells *cs) {
+    DMS_TRY(count_visits(w, cs));
     for (uint32_t k = 0; k < cs->n; k++) {
         DMS_TRY(want_content(w, cs, k));
         cell_state *cell = cell_at(w, cs, k);
@@ -401,8 +409,8 @@ static dms_code alloc_buffers(walk *w) {
         const bool is_one = b->tensor == DMS_NONE || plan->tensor[b->tensor].is_split;
         w->buffer[k].n_cells = is_one ? 1 : dms_plan_cells(&plan->tensor[b->tensor]);
         total += w->buffer[k].n_cells;
-        if (total > MOST_CELLS)
-            return DMS_CHECK_REFUSE(w->c, "P4: buffers hold more than %u cells", MOST_CELLS);
+        if (total > DMS_CHECK_CELLS)
+            return DMS_CHECK_REFUSE(w->c, "P4: buffers hold more than %u cells", DMS_CHECK_CELLS);
     }
     cell_state *cell;
     DMS_TRY(dms_alloc_st(w->c->scratch, total, sizeof *cell, "cells", &cell, w->c->st));
@@ -415,14 +423,15 @@ static dms_code alloc_outputs(walk *w) {
     const dms_plan *plan = w->c->plan;
     dms_arena *scratch = w->c->scratch;
     dms_status *st = w->c->st;
+    uint64_t total = 0;
     DMS_TRY(dms_alloc_st(scratch, plan->n_outputs, sizeof *w->sent, "outputs", &w->sent, st));
     DMS_TRY(dms_alloc_st(scratch, plan->n_outputs, sizeof *w->sent_id, "outputs", &w->sent_id, st));
     for (uint32_t p = 0; p < plan->n_outputs; p++) {
         const uint32_t tensor = plan->output[p].tensor;
         const uint32_t n = tensor == DMS_NONE ? 0 : dms_plan_cells(&plan->tensor[tensor]);
-        if (n > MOST_CELLS)
-            return DMS_CHECK_REFUSE(w->c, "P4: output %" PRIu32 " has more than %u cells", p,
-                                    MOST_CELLS);
+        total += n;
+        if (total > DMS_CHECK_CELLS)
+            return DMS_CHECK_REFUSE(w->c, "P4: outputs have more than %u cells", DMS_CHECK_CELLS);
         DMS_TRY(dms_alloc_st(scratch, n, 1, "outputs", &w->sent[p], st));
         DMS_TRY(dms_alloc_st(scratch, n, sizeof(dms_hash), "outputs", &w->sent_id[p], st));
     }

@@ -14,6 +14,12 @@
 /* Turns of the body that are looked at; what holds for two holds for all (docs/plan-format.md). */
 #define DMS_CHECK_TURNS 2u
 
+/* Cells that the tables may name together, and that the commands of the prologue and two turns may:
+ * a hundred times what the largest models have (docs/plan-format.md). They bound the memory and the
+ * time that a plan of few bytes can ask for. */
+#define DMS_CHECK_CELLS (1u << 20)
+#define DMS_CHECK_VISITS (1u << 25)
+
 /* Where a command stands: turn -1 is the prologue. */
 typedef struct dms_cmd_at {
     int32_t turn;

@@ -144,6 +144,21 @@ static dms_code check_weight(const dms_checker *c, const dms_plan_tensor *tensor
     return DMS_OK;
 }
 
+/* Weights may share sources, so their cells are counted before they are looked at. */
+static dms_code check_weights(const dms_checker *c) {
+    const dms_plan *plan = c->plan;
+    uint64_t total = 0;
+    for (uint32_t k = 0; k < plan->n_tensors; k++) {
+        if (plan->tensor[k].kind != DMS_TENSOR_WEIGHT)
+            continue;
+        total += dms_plan_cells(&plan->tensor[k]);
+        if (total > DMS_CHECK_CELLS)
+            return DMS_CHECK_REFUSE(c, "P1: weights have more than %u cells", DMS_CHECK_CELLS);
+        DMS_TRY(check_weight(c, &plan->tensor[k]));
+    }
+    return DMS_OK;
+}
+
 dms_code dms_check_tables(const dms_checker *c) {
     const dms_plan *plan = c->plan;
     DMS_TRY(check_file_names(c));
@@ -152,8 +167,5 @@ dms_code dms_check_tables(const dms_checker *c) {
         DMS_TRY(check_buffer(c, k));
     for (uint32_t k = 0; k < plan->n_sources; k++)
         DMS_TRY(check_source(c, k));
-    for (uint32_t k = 0; k < plan->n_tensors; k++)
-        if (plan->tensor[k].kind == DMS_TENSOR_WEIGHT)
-            DMS_TRY(check_weight(c, &plan->tensor[k]));
-    return DMS_OK;
+    return check_weights(c);
 }
