@@ -62,12 +62,13 @@ static dms_code warn(dms_graph *graph, const char *location, dms_status *st) {
 
 /* Files are few and tensors many, so each is opened once here and looked up by name after that. Two
  * spellings of one path are two files; that costs a second check and is not wrong. */
-dms_code dms_file_index(dms_graph *graph, const char *location, uint32_t *out, dms_status *st) {
-    for (uint32_t k = 1; k < graph->n_files; k++)
-        if (strcmp(graph->file[k].name, location) == 0) {
-            *out = k;
-            return DMS_OK;
-        }
+dms_code dms_file_index(dms_graph *graph, dms_names *index, const char *location, uint32_t *out,
+                        dms_status *st) {
+    const dms_name *known = dms_names_find(index, location);
+    if (known != NULL) {
+        *out = known->value;
+        return DMS_OK;
+    }
     int fd;
     uint64_t bytes = 0;
     bool is_missing = false;
@@ -84,6 +85,7 @@ dms_code dms_file_index(dms_graph *graph, const char *location, uint32_t *out, d
     if (is_missing)
         DMS_TRY(warn(graph, location, st));
     *out = graph->n_files;
+    DMS_TRY(dms_names_add(index, name, graph->n_files, NULL, st));
     return add_file(graph, name, 1, bytes, is_missing, st);
 }
 

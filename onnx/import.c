@@ -271,6 +271,9 @@ dms_code dms_import_model(dms_importer *im, const char *path, dms_status *st) {
     DMS_TRY(dms_files_begin(im->graph, path, st));
     DMS_TRY(dms_regular_open(path, &im->fd, &bytes, st));
     DMS_TRY(parse(im, bytes, st));
+    im->files.arena = im->scratch;
+    im->most = im->scan.n_slim / 4 + DMS_IMPORT_FEW; /* a node of the file itself has 8 bytes */
+    im->most = im->most < DMS_IMPORT_NODES ? im->most : DMS_IMPORT_NODES;
     DMS_TRY(dms_alloc_st(im->scratch, 1, sizeof *main_scope, "a scope", &main_scope, st));
     *main_scope = (dms_scope){.names.arena = im->scratch,
                               .opset = im->model->opset_import,

@@ -16,6 +16,7 @@
 #include "onnx/scan.h"
 
 #define DMS_IMPORT_NODES (1u << 19) /* most nodes, functions expanded */
+#define DMS_IMPORT_FEW (1u << 14)   /* nodes that functions of any model may expand to */
 #define DMS_IMPORT_CALLS 64u        /* deepest nesting of functions and branches */
 #define DMS_IMPORT_LOADED 256u      /* constants up to this many bytes are kept in memory */
 
@@ -50,6 +51,8 @@ typedef struct dms_importer {
     int fd;                       /* the model */
     ProtobufCAllocator allocator; /* of `scratch` */
     uint32_t n_calls;             /* functions and branches expanded */
+    uint32_t most;                /* of them, and of nodes: grows with the file, up to _NODES */
+    dms_names files;              /* locations of external data -> index into graph->file */
     dms_dims dims;
     dms_names functions; /* "domain/name" -> index into model->functions */
 } dms_importer;

@@ -53,9 +53,9 @@ uint32_t dms_import_version(const dms_scope *scope, const char *domain) {
 
 dms_code dms_import_new_node(dms_importer *im, uint32_t *out, dms_status *st) {
     dms_graph *graph = im->graph;
-    if (graph->n_nodes >= DMS_IMPORT_NODES)
+    if (graph->n_nodes >= im->most)
         return dms_fail(st, DMS_EUNSUPPORTED, "file '%.200s': more than %u nodes",
-                        graph->model_file, DMS_IMPORT_NODES);
+                        graph->model_file, im->most);
     DMS_TRY(dms_grow(graph->arena, &graph->node, &graph->cap_nodes, (uint64_t)graph->n_nodes + 1,
                      sizeof *graph->node, st));
     *out = graph->n_nodes++;

@@ -4,7 +4,7 @@
  * body is read, so no node is needed to hand them over. A branch sees all scopes around it: what it
  * reads from them becomes an operand of its If, so that order and liveness need no special case.
  * Both are expanded by copying, which a file could use to grow without end: depth and number of
- * expansions are limited, and so is the number of nodes.
+ * expansions are limited, and so is the number of nodes, by the size of the file.
  */
 #include <string.h>
 
@@ -14,11 +14,11 @@
 
 dms_code dms_import_enter(dms_importer *im, const dms_scope *outer, const char *name,
                           dms_scope **out, dms_status *st) {
-    if (outer->depth >= DMS_IMPORT_CALLS || ++im->n_calls > DMS_IMPORT_NODES)
+    if (outer->depth >= DMS_IMPORT_CALLS || ++im->n_calls > im->most)
         return dms_fail(st, DMS_EUNSUPPORTED,
                         "'%.120s': functions and branches are nested more than %u levels deep, or "
                         "there are more than %u of them",
-                        name, DMS_IMPORT_CALLS, DMS_IMPORT_NODES);
+                        name, DMS_IMPORT_CALLS, im->most);
     dms_scope *scope;
     DMS_TRY(dms_alloc_st(im->scratch, 1, sizeof *scope, "a scope", &scope, st));
     *scope = (dms_scope){.names.arena = im->scratch, .depth = outer->depth + 1};

@@ -85,7 +85,7 @@ static dms_code take_external(dms_importer *im, const Onnx__TensorProto *from, d
                         "tensor '%.120s': %" PRIu64
                         " bytes in file '%.200s', its dims want %" PRIu64,
                         t->name, bytes, location, t->bytes);
-    if (dms_file_index(im->graph, location, &t->file, st) != DMS_OK)
+    if (dms_file_index(im->graph, &im->files, location, &t->file, st) != DMS_OK)
         return dms_context(st, "tensor '%.120s'", t->name);
     dms_plan_file *file = &im->graph->file[t->file];
     const bool is_missing = im->graph->file_is_missing[t->file];

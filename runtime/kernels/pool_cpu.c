@@ -276,7 +276,7 @@ static void take_maxima(const window *w, int64_t first, int64_t end, pool_scratc
         int64_t low, high;
         range_inside(at, step, x->dim[3], w->n, &low, &high);
         if (low < high)
-            take_every(high - low, s->column + at + low * step - first, step, s->sum.f32 + low);
+            take_every(high - low, s->column + (at + low * step - first), step, s->sum.f32 + low);
     }
 }
 

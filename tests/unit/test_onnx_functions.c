@@ -497,8 +497,50 @@ static void calls_are_nested_64_deep_at_most(void **state) {
     }
 }
 
+/* f0 = f1 f1, f1 = f2 f2, ...: a file of 2 KB that means 2^29 nodes. */
+static void functions_that_double_are_refused_in_little_memory(void **state) {
+    (void)state;
+    enum { LEVELS = 30 };
+    char name[LEVELS][8];
+    onnx_case c;
+    begin(&c);
+    for (int k = 0; k < LEVELS; k++)
+        (void)snprintf(name[k], sizeof name[k], "f%d", k);
+    for (int k = 0; k + 1 < LEVELS; k++) {
+        Onnx__FunctionProto *f = function(&c, name[k], "a", "c");
+        call_inside(&c, f, name[k + 1], "a", "b");
+        call_inside(&c, f, name[k + 1], "b", "c");
+    }
+    Onnx__FunctionProto *last = function(&c, name[LEVELS - 1], "a", "c");
+    onnx_body_node(&c, last, "Neg", "a", "c");
+    call(&c, "f0", "x", "y");
+    dms_arena_init(&c.graph_arena, 64u << 20);
+    refuse(&c, "there are more than 1"); /* 16384 and a quarter of the file's bytes */
+}
+
+/* A small model may call a small function often: 10 levels of two calls are 1,024 nodes. */
+static void functions_may_expand_to_thousands_of_nodes(void **state) {
+    (void)state;
+    static const char *const name[] = {"f0", "f1", "f2", "f3", "f4", "f5",
+                                       "f6", "f7", "f8", "f9", "f10"};
+    onnx_case c;
+    begin(&c);
+    for (int k = 0; k < 10; k++) {
+        Onnx__FunctionProto *f = function(&c, name[k], "a", "c");
+        call_inside(&c, f, name[k + 1], "a", "b");
+        call_inside(&c, f, name[k + 1], "b", "c");
+    }
+    onnx_body_node(&c, function(&c, "f10", "a", "c"), "Neg", "a", "c");
+    call(&c, "f0", "x", "y");
+    read_well(&c);
+    assert_int_equal(onnx_count(&c, "Neg"), 1024);
+    onnx_end(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(functions_that_double_are_refused_in_little_memory),
+        cmocka_unit_test(functions_may_expand_to_thousands_of_nodes),
         cmocka_unit_test(a_default_counts_where_the_call_says_nothing),
         cmocka_unit_test(a_default_that_is_no_attribute_is_refused),
         cmocka_unit_test(without_a_default_the_body_has_no_such_attribute),
