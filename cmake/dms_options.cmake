@@ -37,6 +37,19 @@ if(DMS_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# What reads and proves what strangers send, counted line by line: tests/README.md, Coverage.
+option(DMS_COVERAGE "count the lines of onnx, schema and runtime/check (gcc)" OFF)
+if(DMS_COVERAGE)
+  add_link_options(--coverage)
+endif()
+
+# dms_counted(NAME): a library whose lines are counted where DMS_COVERAGE says so.
+function(dms_counted name)
+  if(DMS_COVERAGE)
+    target_compile_options(${name} PRIVATE --coverage -O0 -fprofile-update=atomic)
+  endif()
+endfunction()
+
 # dms_library(NAME FOLDER... [EXCLUDE FILE...]): a static library of every .c file of these folders.
 function(dms_library name)
   cmake_parse_arguments(ARG "" "" "EXCLUDE" ${ARGN})

@@ -120,6 +120,43 @@ static void p8_a_view_of_all_cells_may_cross_from_one_to_the_other(void **state)
     case_free(&c);
 }
 
+/* r lies exactly over h and is computed element by element: only where both views walk their memory
+ * in the same order does each element find the one that it replaces. */
+static void p8_an_output_over_its_input_walks_the_same_way(void **state) {
+    (void)state;
+    case_plan c;
+    case_make(&c);
+    c.plan.meaning = (dms_hash){0};
+    dms_view *h = case_view(&c, C_RELU, 0), *r = case_view(&c, C_RELU, 1);
+    r->pitch[0] = 1; /* rows against columns */
+    r->pitch[1] = 4;
+    case_refused_with(&c, "P8", "operands 0 and 1 of kernel 'unary' overlap");
+    h->dim[0] = r->dim[0] = 512; /* both [512, 1]: the pitch of an axis of one says nothing */
+    h->dim[1] = r->dim[1] = 1;
+    h->pitch[0] = r->pitch[0] = 1;
+    h->pitch[1] = 128;
+    r->pitch[1] = 7;
+    case_accepted(&c);
+    case_free(&c);
+}
+
+/* x of relu may repeat what it reads, and stand still on axes of one. */
+static void p8_axes_that_do_not_move_stay_inside(void **state) {
+    (void)state;
+    case_plan c;
+    case_make(&c);
+    c.plan.meaning = (dms_hash){0};
+    dms_view *x = case_view(&c, C_FC1, 0);
+    assert_int_equal(x->pitch[0], x->dim[1]);
+    x->pitch[0] = 0; /* every row is the first */
+    case_accepted(&c);
+    x->offset = 3 * x->dim[1]; /* every row is the last */
+    case_accepted(&c);
+    x->offset++;
+    case_refused_with(&c, "P8", "operand 0 leaves its cells of tensor 'x'");
+    case_free(&c);
+}
+
 /* ---- P7: a recurrent layer, whose row asks for a workspace ----------------------------------- */
 
 typedef struct work_case {
@@ -272,6 +309,8 @@ int main(void) {
         cmocka_unit_test(p8_an_output_view_is_taken_where_it_fills_its_cell),
         cmocka_unit_test(p8_an_input_view_is_taken_where_it_stays_inside),
         cmocka_unit_test(p8_a_view_of_all_cells_may_cross_from_one_to_the_other),
+        cmocka_unit_test(p8_an_output_over_its_input_walks_the_same_way),
+        cmocka_unit_test(p8_axes_that_do_not_move_stay_inside),
         cmocka_unit_test(p7_a_workspace_is_as_large_as_its_row_says),
         cmocka_unit_test(p7_a_kernel_that_needs_a_workspace_has_one),
         cmocka_unit_test(p7_a_workspace_grows_with_the_sequences),

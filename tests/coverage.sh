@@ -1,0 +1,16 @@
+#!/bin/bash
+# usage: tests/coverage.sh
+# Lines of what reads and proves files of strangers (onnx/, schema/, runtime/check) that the unit
+# tests and the fuzz corpus reach together, per file; fails below 95 %. Needs gcovr (Debian: gcovr).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build='build-coverage'
+command -v gcovr >/dev/null || { echo "gcovr is missing: apt-get install gcovr" >&2; exit 2; }
+cmake --preset coverage >/dev/null
+cmake --build "$build" -j "$(nproc)" >"$build/build.log" 2>&1 || { tail -n 40 "$build/build.log"; exit 1; }
+find "$build" -name '*.gcda' -delete
+ctest --test-dir "$build" -L unit -j "$(nproc)" --timeout 1800 >"$build/ctest.log" 2>&1 ||
+    echo "some unit tests fail, see $build/ctest.log: their lines count as far as they came"
+python3 tests/fuzz/run.py "$build" --runs 5000
+gcovr --root . "$build" --filter 'onnx/' --filter 'schema/' --filter 'runtime/check/' \
+    --sort-percentage --fail-under-line 95
