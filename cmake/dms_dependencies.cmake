@@ -23,8 +23,28 @@ function(dms_need target package header)
   target_link_libraries(${target} INTERFACE ${libraries})
 endfunction()
 
+# dms_box_lp_solve(): in a copy of lp_solve's objects the allocator is that of planner/box.h, which
+# contains what lp_solve does when memory runs out. A shared library cannot be changed so.
+function(dms_box_lp_solve)
+  if(NOT LP_SOLVE_lpsolve55 MATCHES "\\.a$" OR NOT CMAKE_OBJCOPY)
+    message(STATUS "lp_solve is no archive: it may end the program where memory runs out")
+    return()
+  endif()
+  set(boxed ${CMAKE_BINARY_DIR}/liblpsolve55_boxed.a)
+  set(names malloc calloc realloc free strdup)
+  list(TRANSFORM names REPLACE "(.+)" "--redefine-sym=\\1=dms_box_\\1")
+  add_custom_command(OUTPUT ${boxed} DEPENDS ${LP_SOLVE_lpsolve55} VERBATIM
+                     COMMAND ${CMAKE_OBJCOPY} ${names} ${LP_SOLVE_lpsolve55} ${boxed})
+  add_custom_target(lp_solve_boxed DEPENDS ${boxed})
+  get_target_property(libraries lp_solve INTERFACE_LINK_LIBRARIES)
+  list(TRANSFORM libraries REPLACE "^${LP_SOLVE_lpsolve55}$" "${boxed}")
+  set_target_properties(lp_solve PROPERTIES INTERFACE_LINK_LIBRARIES "${libraries}")
+  add_dependencies(lp_solve lp_solve_boxed)
+endfunction()
+
 dms_need(protobuf_c libprotobuf-c-dev protobuf-c/protobuf-c.h protobuf-c)
 dms_need(lp_solve "liblpsolve55-dev libsuitesparse-dev" lpsolve/lp_lib.h lpsolve55 colamd dl m)
+dms_box_lp_solve()
 dms_need(cgraph_lib libgraphviz-dev graphviz/cgraph.h cgraph)
 dms_need(jansson_lib libjansson-dev jansson.h jansson)
 dms_need(xxhash_header libxxhash-dev xxhash.h)

@@ -130,7 +130,10 @@ static dms_code read_input(const char *folder, uint32_t i, bool *out_found, dms_
         if (file == NULL)
             continue;
         *out_found = true;
-        const dms_code code = k == 0 ? read_npy(path, file, out, st) : read_pb(path, file, out, st);
+        errno = 0;
+        dms_code code = k == 0 ? read_npy(path, file, out, st) : read_pb(path, file, out, st);
+        if (ferror(file)) /* what was read is a part of it, whatever it looked like */
+            code = dms_fail(st, DMS_EIO, "'%s': %s", path, strerror(errno == 0 ? EIO : errno));
         (void)fclose(file);
         if (code != DMS_OK)
             return code;

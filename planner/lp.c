@@ -3,6 +3,7 @@
 
 #include <lpsolve/lp_lib.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "schema/arena.h"
 
@@ -15,25 +16,19 @@ dms_code dms_lp_open(dms_arena *arena, uint32_t n_cols, dms_lp *out_lp, dms_stat
     DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.is_integer, "linear program", &lp.is_integer, st));
     DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.sum, "linear program", &lp.sum, st));
     DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.used, "linear program", &lp.used, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.told_lower, "linear program", &lp.told_lower, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.told_upper, "linear program", &lp.told_upper, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *lp.told_cost, "linear program", &lp.told_cost, st));
     *out_lp = lp;
     return DMS_OK;
 }
 
 void dms_lp_close(dms_lp *lp) {
-    if (lp->solver)
-        delete_lp(lp->solver);
+    dms_box_empty(&lp->box);
     lp->solver = NULL;
 }
 
-/* lp_solve counts columns and rows from 1; row 0 is the objective. What has not changed is not set
- * again, so that the basis of the last solve stays good. */
 void dms_lp_column(dms_lp *lp, uint32_t col, double lower, double upper, double cost) {
-    if (lp->solver && lower != lp->lower[col])
-        set_lowbo(lp->solver, (int)col + 1, lower);
-    if (lp->solver && upper != lp->upper[col])
-        set_upbo(lp->solver, (int)col + 1, upper);
-    if (lp->solver && cost != lp->cost[col])
-        set_mat(lp->solver, 0, (int)col + 1, cost);
     lp->lower[col] = lower;
     lp->upper[col] = upper;
     lp->cost[col] = cost;
@@ -85,8 +80,31 @@ static bool has_high(const dms_lp *lp, uint32_t row) {
 
 void dms_lp_set_high(dms_lp *lp, uint32_t row, double high) {
     lp->side_high[row] = high;
-    if (lp->solver)
-        set_rh(lp->solver, (int)row + 1, high);
+}
+
+/* Notes what the solver has. */
+static void note_told(dms_lp *lp) {
+    memcpy(lp->told_lower, lp->lower, lp->n_cols * sizeof *lp->lower);
+    memcpy(lp->told_upper, lp->upper, lp->n_cols * sizeof *lp->upper);
+    memcpy(lp->told_cost, lp->cost, lp->n_cols * sizeof *lp->cost);
+    memcpy(lp->told_high, lp->side_high, lp->n_rows * sizeof *lp->side_high);
+}
+
+/* Tells the solver what changed. It counts columns and rows from 1; row 0 is the objective. What
+ * has not changed is not set again, so that the basis of the last solve stays good. */
+static void tell_changes(dms_lp *lp) {
+    for (uint32_t c = 0; c < lp->n_cols; c++) {
+        if (lp->lower[c] != lp->told_lower[c])
+            set_lowbo(lp->solver, (int)c + 1, lp->lower[c]);
+        if (lp->upper[c] != lp->told_upper[c])
+            set_upbo(lp->solver, (int)c + 1, lp->upper[c]);
+        if (lp->cost[c] != lp->told_cost[c])
+            set_mat(lp->solver, 0, (int)c + 1, lp->cost[c]);
+    }
+    for (uint32_t r = 0; r < lp->n_rows; r++)
+        if (lp->side_high[r] != lp->told_high[r])
+            set_rh(lp->solver, (int)r + 1, lp->side_high[r]);
+    note_told(lp);
 }
 
 /* lp_solve is given one side of each row; its own ranges are not used. */
@@ -107,28 +125,31 @@ static bool add_rows(dms_lp *lp, lprec *solver, int *scratch) {
     return true;
 }
 
+/* One solve, as the box sees it: everything that it writes to is there before it begins. */
+typedef struct solve_run {
+    dms_lp *lp;
+    bool is_backup, is_branch, is_loaded;
+    int *scratch;     /* per column */
+    double *cost;     /* per column and one: lp_solve counts from 1 */
+    dms_lp_result to; /* with room for its arrays */
+} solve_run;
+
 /* Hands the program to a new solver. Measured in PLACEMENT.md section 4: DEVEX with adaptive
  * pricing within 10 % of the best, the first index 5 to 10 x slower; no presolve, since removing
  * rows destroys their duals (a certificate became -30,014 ms instead of 92.4) and gains nothing,
  * but PRESOLVE_SENSDUALS, without which there are no duals at all. No timeout: it would make
  * results depend on the clock. */
-static dms_code load(dms_lp *lp, dms_status *st) {
-    int *scratch;
-    double *cost;
-    DMS_TRY(dms_alloc_st(lp->arena, lp->n_cols, sizeof *scratch, "linear program", &scratch, st));
-    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_cols + 1, sizeof *cost, "linear program", &cost,
-                         st));
-    dms_lp_close(lp);
+static bool load(solve_run *run) {
+    dms_lp *lp = run->lp;
     lprec *solver = make_lp(0, (int)lp->n_cols);
     if (!solver)
-        return dms_fail(st, DMS_EINTERNAL, "out of memory: lp_solve");
-    lp->solver = solver;
+        return false;
     set_verbose(solver, 0);
     for (uint32_t c = 0; c < lp->n_cols; c++)
-        cost[c + 1] = lp->cost[c];
+        run->cost[c + 1] = lp->cost[c];
     set_add_rowmode(solver, TRUE);
-    if (!set_obj_fn(solver, cost) || !add_rows(lp, solver, scratch))
-        return dms_fail(st, DMS_EINTERNAL, "out of memory: lp_solve");
+    if (!set_obj_fn(solver, run->cost) || !add_rows(lp, solver, run->scratch))
+        return false;
     set_add_rowmode(solver, FALSE);
     for (uint32_t c = 0; c < lp->n_cols; c++) {
         set_bounds(solver, (int)c + 1, lp->lower[c], lp->upper[c]);
@@ -137,7 +158,9 @@ static dms_code load(dms_lp *lp, dms_status *st) {
     set_minim(solver);
     set_pivoting(solver, PRICER_DEVEX | PRICE_ADAPTIVE);
     set_presolve(solver, PRESOLVE_SENSDUALS, get_presolveloops(solver));
-    return DMS_OK;
+    note_told(lp);
+    lp->solver = solver;
+    return true;
 }
 
 /* lp_solve asks now and then whether to stop: by counts, which are the same on every machine. */
@@ -180,64 +203,99 @@ static double certify(const dms_lp *lp, const double *dual, double *price, doubl
 
 /* Reads what the solver holds into the result. The vectors belong to the solver and go with its
  * next call: what is wanted is copied here. */
-static dms_code read_result(dms_lp *lp, int code, dms_lp_result *result, dms_status *st) {
+static void read_result(solve_run *run, int code) {
+    const dms_lp *lp = run->lp;
+    dms_lp_result *result = &run->to;
     double *point = NULL, *dual = NULL;
-    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_cols + 1, sizeof *result->x, "linear program",
-                         &result->x, st));
-    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_cols + 1, sizeof *result->reduced,
-                         "linear program", &result->reduced, st));
-    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_rows + 1, sizeof *result->price,
-                         "linear program", &result->price, st));
     result->is_solved = code == OPTIMAL || code == PRESOLVED;
     result->has_point = result->is_solved || code == SUBOPTIMAL;
     result->certificate = -DMS_LP_FREE;
     if (!result->has_point)
-        return DMS_OK;
+        return;
     result->objective = get_objective(lp->solver);
     if (get_ptr_variables(lp->solver, &point))
         for (uint32_t c = 0; c < lp->n_cols; c++)
             result->x[c] = point[c];
     if (get_ptr_sensitivity_rhs(lp->solver, &dual, NULL, NULL))
         result->certificate = certify(lp, dual, result->price, result->reduced);
-    return DMS_OK;
 }
 
-dms_code dms_lp_solve(dms_lp *lp, dms_lp_recipe recipe, uint64_t max_iterations,
-                      dms_lp_result *out_result, dms_status *st) {
-    const bool backup = recipe == DMS_LP_RECIPE_BACKUP;
-    if (!lp->solver || backup) {
-        DMS_TRY(load(lp, st));
-        /* once per load: setting it again makes the solver scale what is scaled */
-        set_scaling(lp->solver, backup ? SCALE_GEOMETRIC
+/* Scaling is set once per load: setting it again makes the solver scale what is scaled. */
+static void set_recipe(const solve_run *run) {
+    lprec *solver = run->lp->solver;
+    set_scaling(solver, run->is_backup ? SCALE_GEOMETRIC
                                        : SCALE_GEOMETRIC + SCALE_EQUILIBRATE + SCALE_INTEGERS);
-        set_simplextype(lp->solver, backup ? SIMPLEX_DUAL_DUAL : SIMPLEX_DUAL_PRIMAL);
-    }
-    lp->max_count = max_iterations; /* the solver counts each solve from 0 */
-    put_abortfunc(lp->solver, past_iterations, lp);
-    dms_lp_result result = {0};
-    DMS_TRY(read_result(lp, solve(lp->solver), &result, st));
-    *out_result = result;
-    return DMS_OK;
+    set_simplextype(solver, run->is_backup ? SIMPLEX_DUAL_DUAL : SIMPLEX_DUAL_PRIMAL);
 }
 
 /* Upwards first: a gap that is kept in part is tried kept. No limit of depth, for the nodes are
  * counted anyway, and mip gaps of 1e-9, so that "optimal" means optimal. */
-dms_code dms_lp_branch(dms_lp *lp, uint64_t max_nodes, dms_lp_result *out_result, dms_status *st) {
-    DMS_TRY(load(lp, st));
+static void set_branching(const solve_run *run) {
+    const dms_lp *lp = run->lp;
+    lprec *solver = lp->solver;
     for (uint32_t c = 0; c < lp->n_cols; c++)
         if (lp->is_integer[c])
-            set_int(lp->solver, (int)c + 1, TRUE);
-    set_presolve(lp->solver, PRESOLVE_NONE, get_presolveloops(lp->solver));
-    set_scaling(lp->solver, SCALE_GEOMETRIC + SCALE_EQUILIBRATE + SCALE_INTEGERS);
-    set_simplextype(lp->solver, SIMPLEX_DUAL_PRIMAL);
-    set_bb_floorfirst(lp->solver, BRANCH_CEILING);
-    set_bb_depthlimit(lp->solver, 0);
-    set_mip_gap(lp->solver, TRUE, 1e-9);
-    set_mip_gap(lp->solver, FALSE, 1e-9);
+            set_int(solver, (int)c + 1, TRUE);
+    set_presolve(solver, PRESOLVE_NONE, get_presolveloops(solver));
+    set_recipe(run);
+    set_bb_floorfirst(solver, BRANCH_CEILING);
+    set_bb_depthlimit(solver, 0);
+    set_mip_gap(solver, TRUE, 1e-9);
+    set_mip_gap(solver, FALSE, 1e-9);
+}
+
+/* Everything between the arrays and the result that is lp_solve's. */
+static void solve_in_box(void *context) {
+    solve_run *run = context;
+    dms_lp *lp = run->lp;
+    if (lp->solver) {
+        tell_changes(lp);
+    } else if (!load(run)) {
+        return;
+    } else if (run->is_branch) {
+        set_branching(run);
+    } else {
+        set_recipe(run);
+    }
+    run->is_loaded = true;
+    put_abortfunc(lp->solver, run->is_branch ? past_nodes : past_iterations, lp);
+    read_result(run, solve(lp->solver));
+}
+
+/* A solver that lacked memory is gone, with what it had. */
+static dms_code solve_boxed(solve_run *run, dms_lp_result *out_result, dms_status *st) {
+    dms_lp *lp = run->lp;
+    dms_lp_result *to = &run->to;
+    const uint64_t n = (uint64_t)lp->n_cols + 1;
+    DMS_TRY(dms_alloc_st(lp->arena, n, sizeof *run->scratch, "linear program", &run->scratch, st));
+    DMS_TRY(dms_alloc_st(lp->arena, n, sizeof *run->cost, "linear program", &run->cost, st));
+    DMS_TRY(dms_alloc_st(lp->arena, n, sizeof *to->reduced, "linear program", &to->reduced, st));
+    DMS_TRY(dms_alloc_st(lp->arena, (uint64_t)lp->n_rows + 1, sizeof *to->price, "linear program",
+                         &to->price, st));
+    DMS_TRY(dms_alloc_st(lp->arena, n, sizeof *to->x, "linear program", &to->x, st));
+    DMS_TRY(
+        dms_grow(lp->arena, &lp->told_high, &lp->cap_told, lp->n_rows, sizeof *lp->told_high, st));
+    const dms_code code = dms_box_run(&lp->box, solve_in_box, run, st);
+    if (code == DMS_OK && run->is_loaded) {
+        *out_result = run->to;
+        return DMS_OK;
+    }
+    dms_lp_close(lp);
+    return code != DMS_OK ? code : dms_fail(st, DMS_EINTERNAL, "lp_solve refused the program");
+}
+
+dms_code dms_lp_solve(dms_lp *lp, dms_lp_recipe recipe, uint64_t max_iterations,
+                      dms_lp_result *out_result, dms_status *st) {
+    solve_run run = {.lp = lp, .is_backup = recipe == DMS_LP_RECIPE_BACKUP};
+    if (run.is_backup)
+        dms_lp_close(lp);
+    lp->max_count = max_iterations; /* the solver counts each solve from 0 */
+    return solve_boxed(&run, out_result, st);
+}
+
+dms_code dms_lp_branch(dms_lp *lp, uint64_t max_nodes, dms_lp_result *out_result, dms_status *st) {
+    solve_run run = {.lp = lp, .is_branch = true};
+    dms_lp_close(lp);
     lp->max_count = max_nodes;
-    put_abortfunc(lp->solver, past_nodes, lp);
-    dms_lp_result result = {0};
-    DMS_TRY(read_result(lp, solve(lp->solver), &result, st));
-    *out_result = result;
-    return DMS_OK;
+    return solve_boxed(&run, out_result, st);
 }

@@ -16,9 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "planner/box.h"
 #include "schema/status.h"
-
-typedef struct dms_arena dms_arena; /* schema/arena.h */
 
 #define DMS_LP_FREE 1e30 /* a side that does not bind */
 
@@ -36,7 +35,10 @@ typedef struct dms_lp {
     double *sum; /* the row being built: per column */
     uint32_t *used;
     uint32_t n_used;
-    void *solver; /* lprec, NULL until the first solve */
+    void *solver;                                            /* lprec, NULL until the first solve */
+    dms_box box;                                             /* what it has allocated */
+    double *told_lower, *told_upper, *told_cost, *told_high; /* what the solver was given last */
+    uint32_t cap_told;
     uint64_t max_count;
 } dms_lp;
 

@@ -96,12 +96,15 @@ static void *watch_signals(void *argument) {
     return NULL;
 }
 
-/* Before any other thread starts, so that all inherit the mask. */
-static dms_code start_watcher(watcher *w, dms_status *st) {
+/* First of all, so that every thread inherits the mask and no signal ends us without a word. */
+static void hold_signals(watcher *w) {
     sigemptyset(&w->signals);
     sigaddset(&w->signals, SIGINT);
     sigaddset(&w->signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &w->signals, NULL);
+}
+
+static dms_code start_watcher(watcher *w, dms_status *st) {
     w->has_terminal = isatty(STDERR_FILENO) != 0;
     const int error = pthread_create(&w->thread, NULL, watch_signals, w);
     if (error != 0)
@@ -302,6 +305,7 @@ int main(int argc, char **argv) {
              .out = stdout,
              .err = stderr};
     dms_status st = {.code = DMS_OK};
+    hold_signals(&r.watch);
     setlocale(LC_CTYPE, "");
     r.result.is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     r.watch.is_utf8 = r.result.is_utf8;

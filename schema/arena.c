@@ -153,3 +153,59 @@ void dms_arena_release(dms_arena *arena, dms_arena_mark mark) {
     if (arena->last != NULL)
         arena->last->used = mark.used;
 }
+
+/* An object with its neighbours in front of it. */
+typedef struct dms_heap_piece {
+    struct dms_heap_piece *before, *next;
+    _Alignas(16) unsigned char data[];
+} dms_heap_piece;
+
+static dms_heap_piece *piece_of(void *object) {
+    return (dms_heap_piece *)(void *)((unsigned char *)object - sizeof(dms_heap_piece));
+}
+
+/* Who points at a piece points at where it is now. */
+static void join(dms_heap *heap, dms_heap_piece *piece) {
+    if (piece->before != NULL)
+        piece->before->next = piece;
+    if (piece->next != NULL)
+        piece->next->before = piece;
+    else
+        heap->last = piece;
+}
+
+void *dms_heap_resize(dms_heap *heap, void *old, uint64_t bytes) {
+    uint64_t total;
+    if (heap->fail_at != 0 && --heap->fail_at == 0)
+        return NULL;
+    if (!dms_add(bytes, sizeof(dms_heap_piece), &total))
+        return NULL;
+    dms_heap_piece *piece = realloc(old == NULL ? NULL : piece_of(old), (size_t)total);
+    if (piece == NULL)
+        return NULL;
+    if (old == NULL) {
+        *piece = (dms_heap_piece){.before = heap->last};
+        heap->n_pieces++;
+    }
+    join(heap, piece);
+    return piece->data;
+}
+
+void dms_heap_drop(dms_heap *heap, void *object) {
+    if (object == NULL)
+        return;
+    dms_heap_piece *piece = piece_of(object);
+    if (piece->before != NULL)
+        piece->before->next = piece->next;
+    if (piece->next != NULL)
+        piece->next->before = piece->before;
+    else
+        heap->last = piece->before;
+    heap->n_pieces--;
+    free(piece);
+}
+
+void dms_heap_free(dms_heap *heap) {
+    while (heap->last != NULL)
+        dms_heap_drop(heap, heap->last->data);
+}

@@ -65,6 +65,23 @@ dms_arena_mark dms_arena_here(const dms_arena *arena);
 /* Releases everything allocated after `mark`. */
 void dms_arena_release(dms_arena *arena, dms_arena_mark mark);
 
+/* Objects for libraries that want to give them back one by one; what they forget is still known.
+ * Zero-initialise. `fail_at` as in dms_arena. */
+typedef struct dms_heap {
+    struct dms_heap_piece *last;
+    uint64_t n_pieces, fail_at;
+} dms_heap;
+
+/* A new object (`old` NULL), or an old one with another size and its bytes as far as they fit:
+ * aligned to 16 bytes, not zeroed. NULL on failure; `old` is then as it was. */
+void *dms_heap_resize(dms_heap *heap, void *old, uint64_t bytes);
+
+/* Gives one object back; NULL is allowed. */
+void dms_heap_drop(dms_heap *heap, void *object);
+
+/* Gives back all that is left. */
+void dms_heap_free(dms_heap *heap);
+
 /* Typed allocation of `n` zeroed objects: `T *x = DMS_NEW(arena, T, n)`, NULL on failure. */
 #define DMS_NEW(arena, T, n) ((T *)dms_alloc((arena), (n), sizeof(T)))
 

@@ -312,6 +312,45 @@ static void formatted_text_of_any_length_is_whole(void **state) {
     dms_arena_free(&a);
 }
 
+/* Given back from the middle, from both ends, and the rest at once. */
+static void objects_of_a_heap_go_one_by_one_or_together(void **state) {
+    (void)state;
+    dms_heap heap = {0};
+    char *object[5];
+    for (int i = 0; i < 5; i++) {
+        object[i] = dms_heap_resize(&heap, NULL, 16);
+        assert_non_null(object[i]);
+        assert_int_equal((uintptr_t)object[i] % 16, 0);
+        memset(object[i], 'a' + i, 16);
+    }
+    dms_heap_drop(&heap, object[2]);
+    dms_heap_drop(&heap, object[4]);
+    dms_heap_drop(&heap, object[0]);
+    dms_heap_drop(&heap, NULL);
+    assert_int_equal(heap.n_pieces, 2);
+    for (int i = 1; i < 5; i += 2 * i) { /* 1 and 3 */
+        object[i] = dms_heap_resize(&heap, object[i], 1u << 20);
+        assert_int_equal(object[i][0], 'a' + i);
+        assert_int_equal(object[i][15], 'a' + i);
+    }
+    assert_int_equal(heap.n_pieces, 2);
+    dms_heap_free(&heap);
+    assert_int_equal(heap.n_pieces, 0);
+    assert_null(heap.last);
+}
+
+static void an_object_that_cannot_grow_stays_as_it_was(void **state) {
+    (void)state;
+    dms_heap heap = {.fail_at = 2};
+    char *object = dms_heap_resize(&heap, NULL, 4);
+    memcpy(object, "abc", 4);
+    assert_null(dms_heap_resize(&heap, object, 8));
+    assert_null(dms_heap_resize(&heap, object, UINT64_MAX));
+    assert_string_equal(object, "abc");
+    assert_int_equal(heap.n_pieces, 1);
+    dms_heap_free(&heap);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_objects_start_at_16_large_ones_at_64),
@@ -333,6 +372,8 @@ int main(void) {
         cmocka_unit_test(a_table_jumps_to_what_is_needed),
         cmocka_unit_test(a_table_that_cannot_grow_stays),
         cmocka_unit_test(a_copied_string_ends_where_it_should),
+        cmocka_unit_test(objects_of_a_heap_go_one_by_one_or_together),
+        cmocka_unit_test(an_object_that_cannot_grow_stays_as_it_was),
         cmocka_unit_test(formatted_text_of_any_length_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

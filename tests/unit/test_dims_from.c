@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "onnx/graph.h"
@@ -273,6 +274,23 @@ static void examples_that_do_not_fit_are_refused(void **state) {
     }
 }
 
+/* A folder can be opened, not read: as a disk that fails. Half a file would be wrong dims. */
+static void what_cannot_be_read_is_a_storage_error(void **state) {
+    (void)state;
+    static const char *const FORM[] = {"input_0.npy", "input_0.pb"};
+    for (size_t k = 0; k < 2; k++) {
+        folder_case c;
+        char path[200];
+        begin(&c);
+        (void)snprintf(path, sizeof path, "%s/%s", c.path, FORM[k]);
+        assert_int_equal(mkdir(path, 0700), 0);
+        assert_int_equal(read_folder(&c), DMS_EIO);
+        assert_non_null(strstr(c.st.msg, path));
+        assert_non_null(strstr(c.st.msg, "Is a directory"));
+        end(&c);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shape_of_npy_is_read),
@@ -280,6 +298,7 @@ int main(void) {
         cmocka_unit_test(dims_of_a_tensor_proto_are_read_wherever_they_stand),
         cmocka_unit_test(npy_goes_before_pb),
         cmocka_unit_test(a_folder_without_inputs_is_refused),
+        cmocka_unit_test(what_cannot_be_read_is_a_storage_error),
         cmocka_unit_test(damaged_files_are_refused_by_name),
         cmocka_unit_test(more_than_8_dims_are_refused),
         cmocka_unit_test(examples_give_every_dim),

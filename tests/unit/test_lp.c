@@ -205,6 +205,55 @@ static void branching_that_is_cut_short_claims_no_more_than_it_has(void **state)
     assert_true(unproven > 0);
 }
 
+/* lp_solve itself would go on with pointers it did not get. */
+static void whichever_allocation_of_the_solver_fails_is_said_and_does_no_harm(void **state) {
+    (void)state;
+    dms_lp_result want, got;
+    program p;
+    uint64_t n = 0;
+    dms_code code = DMS_EINTERNAL;
+    program_begin(&p, 1, N_COLS, false);
+    assert_int_equal(dms_lp_solve(&p.lp, DMS_LP_RECIPE, 1000, &want, NULL), DMS_OK);
+    while (code != DMS_OK) {
+        dms_status st;
+        dms_lp_close(&p.lp);
+        assert_int_equal(p.lp.box.heap.n_pieces, 0);
+        p.lp.box.heap.fail_at = ++n;
+        code = dms_lp_solve(&p.lp, DMS_LP_RECIPE, 1000, &got, &st);
+        if (code == DMS_OK)
+            break;
+        assert_int_equal(code, DMS_EINTERNAL);
+        assert_string_equal(st.msg, "out of memory: lp_solve");
+        assert_null(p.lp.solver);
+        assert_int_equal(dms_lp_solve(&p.lp, DMS_LP_RECIPE, 1000, &got, &st), DMS_OK);
+        assert_memory_equal(got.x, want.x, N_COLS * sizeof *got.x); /* from scratch, as ever */
+    }
+    assert_true(n > 100); /* that many it makes */
+    program_end(&p);
+}
+
+/* A change between two solves allocates as well: the second solve fails, the third is as a first. */
+static void a_solver_that_lacked_memory_is_made_anew_with_the_changes(void **state) {
+    (void)state;
+    program p, fresh;
+    dms_lp_result got, want;
+    dms_status st;
+    program_begin(&p, 4, N_COLS, false);
+    program_begin(&fresh, 4, N_COLS, false);
+    assert_int_equal(dms_lp_solve(&p.lp, DMS_LP_RECIPE, 1000, &got, NULL), DMS_OK);
+    dms_lp_column(&p.lp, 1, 0, 3, 7);
+    dms_lp_set_high(&p.lp, 2, 9);
+    dms_lp_column(&fresh.lp, 1, 0, 3, 7);
+    dms_lp_set_high(&fresh.lp, 2, 9);
+    p.lp.box.heap.fail_at = 1;
+    assert_int_equal(dms_lp_solve(&p.lp, DMS_LP_RECIPE, 1000, &got, &st), DMS_EINTERNAL);
+    assert_int_equal(dms_lp_solve(&p.lp, DMS_LP_RECIPE, 1000, &got, NULL), DMS_OK);
+    assert_int_equal(dms_lp_solve(&fresh.lp, DMS_LP_RECIPE, 1000, &want, NULL), DMS_OK);
+    assert_memory_equal(got.x, want.x, N_COLS * sizeof *got.x);
+    program_end(&p);
+    program_end(&fresh);
+}
+
 static void a_row_may_be_an_equation_or_a_lower_side(void **state) {
     (void)state;
     /* least x + 3y with x + y = 4, y >= 1, boxes of 5: x = 3, y = 1 */
@@ -252,6 +301,8 @@ int main(void) {
         cmocka_unit_test(a_tighter_side_is_seen_by_the_next_solve),
         cmocka_unit_test(whole_columns_end_at_the_best_whole_point),
         cmocka_unit_test(branching_that_is_cut_short_claims_no_more_than_it_has),
+        cmocka_unit_test(whichever_allocation_of_the_solver_fails_is_said_and_does_no_harm),
+        cmocka_unit_test(a_solver_that_lacked_memory_is_made_anew_with_the_changes),
         cmocka_unit_test(a_row_may_be_an_equation_or_a_lower_side),
         cmocka_unit_test(what_cannot_hold_has_no_point),
     };
