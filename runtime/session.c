@@ -190,8 +190,8 @@ static dms_code check_tensor(const dms_port *port, const dms_user_tensor *tensor
     return DMS_OK;
 }
 
-dms_code dms_bind(dms_session *session, const dms_user_tensor *inputs, uint32_t n_inputs,
-                  const dms_user_tensor *outputs, uint32_t n_outputs, dms_status *st) {
+static dms_code bind_tensors(dms_session *session, const dms_user_tensor *inputs, uint32_t n_inputs,
+                             const dms_user_tensor *outputs, uint32_t n_outputs, dms_status *st) {
     const dms_plan *plan = session->plan;
     if (n_inputs != plan->n_inputs || n_outputs != plan->n_outputs)
         return dms_fail(st, DMS_EINPUT,
@@ -243,7 +243,7 @@ static dms_code prologue(dms_session *s, dms_status *st) {
     return DMS_OK;
 }
 
-dms_code dms_prepare(dms_session *session, dms_status *st) {
+static dms_code prepare(dms_session *session, dms_status *st) {
     if (session->state == DMS_SESSION_FAILED)
         return fail_session(session, NULL, st);
     if (session->state == DMS_SESSION_READY)
@@ -254,8 +254,8 @@ dms_code dms_prepare(dms_session *session, dms_status *st) {
     return code;
 }
 
-dms_code dms_start(dms_session *session, dms_status *st) {
-    DMS_TRY(dms_prepare(session, st));
+static dms_code start_turn(dms_session *session, dms_status *st) {
+    DMS_TRY(prepare(session, st));
     const uint64_t turn = session->n_started, turns = session->options.turns;
     if (!session->is_bound)
         return dms_fail(st, DMS_EUSAGE, "no inputs and outputs are bound");
@@ -275,7 +275,7 @@ dms_code dms_start(dms_session *session, dms_status *st) {
     return DMS_OK;
 }
 
-dms_code dms_wait(dms_session *session, dms_status *st) {
+static dms_code wait_for_turn(dms_session *session, dms_status *st) {
     if (session->state == DMS_SESSION_FAILED)
         return fail_session(session, NULL, st);
     if (session->n_waited == session->n_started)
@@ -286,9 +286,48 @@ dms_code dms_wait(dms_session *session, dms_status *st) {
     return DMS_OK;
 }
 
+static dms_code run_turn(dms_session *session, dms_status *st) {
+    DMS_TRY(start_turn(session, st));
+    return wait_for_turn(session, st);
+}
+
+/* A second thread is refused, not made to wait: it could not know which turn it waits for. */
+static dms_code enter(dms_session *session, dms_status *st) {
+    if (atomic_exchange_explicit(&session->is_entered, 1, memory_order_acquire) == 0)
+        return DMS_OK;
+    return dms_fail(st, DMS_EUSAGE, "the session is in use by another thread");
+}
+
+/* Passes the result of what ran between. */
+static dms_code leave(dms_session *session, dms_code code) {
+    atomic_store_explicit(&session->is_entered, 0, memory_order_release);
+    return code;
+}
+
+dms_code dms_bind(dms_session *session, const dms_user_tensor *inputs, uint32_t n_inputs,
+                  const dms_user_tensor *outputs, uint32_t n_outputs, dms_status *st) {
+    DMS_TRY(enter(session, st));
+    return leave(session, bind_tensors(session, inputs, n_inputs, outputs, n_outputs, st));
+}
+
+dms_code dms_prepare(dms_session *session, dms_status *st) {
+    DMS_TRY(enter(session, st));
+    return leave(session, prepare(session, st));
+}
+
+dms_code dms_start(dms_session *session, dms_status *st) {
+    DMS_TRY(enter(session, st));
+    return leave(session, start_turn(session, st));
+}
+
+dms_code dms_wait(dms_session *session, dms_status *st) {
+    DMS_TRY(enter(session, st));
+    return leave(session, wait_for_turn(session, st));
+}
+
 dms_code dms_run(dms_session *session, dms_status *st) {
-    DMS_TRY(dms_start(session, st));
-    return dms_wait(session, st);
+    DMS_TRY(enter(session, st));
+    return leave(session, run_turn(session, st));
 }
 
 void dms_cancel(dms_session *session) {

@@ -58,6 +58,7 @@ struct dms_session {
     dms_device *device;
     dms_storage *storage;
     dms_session_state state;
+    atomic_int is_entered; /* a thread is in a function of the API */
 
     dms_timeline gate;
     dms_timeline prologue[DMS_N_QUEUES], body[DMS_N_QUEUES];

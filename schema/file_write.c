@@ -67,11 +67,17 @@ dms_code dms_file_begin(dms_file_write *file, const char *path, dms_status *st) 
     return DMS_OK;
 }
 
+/* Why an earlier write failed: the stream knows only that it did, so the file, which goes anyway, is
+ * asked for one byte more. */
+static int why_unwritten(const dms_file_write *file) {
+    return write(fileno(file->out), "", 1) < 0 ? errno : EIO;
+}
+
 /* Everything but the name; 0, or errno and nothing is left. A pipe cannot be synced. */
 static int seal(dms_file_write *file) {
     int error = fflush(file->out) != 0 ? errno : 0;
     if (error == 0 && ferror(file->out) != 0)
-        error = EIO;
+        error = why_unwritten(file);
     if (error == 0 && file->temporary[0] != 0 && fsync(fileno(file->out)) != 0)
         error = errno;
     if (fclose(file->out) != 0 && error == 0)

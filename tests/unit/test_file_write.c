@@ -142,6 +142,24 @@ static void a_disk_that_is_full_is_noticed(void **state) {
     remove_case(&c);
 }
 
+/* The stream is told of a full disk long before the commit; the reason is not lost. */
+static void a_write_that_failed_long_ago_is_named_by_its_reason(void **state) {
+    (void)state;
+    write_case c;
+    dms_file_write file;
+    dms_status st;
+    make_case(&c);
+    assert_int_equal(dms_file_begin(&file, c.path, NULL), DMS_OK);
+    file.out = freopen("/dev/full", "wb", file.out);
+    assert_non_null(file.out);
+    fprintf(file.out, "x");
+    assert_true(fflush(file.out) != 0);
+    assert_int_equal(setvbuf(file.out, NULL, _IONBF, 0), 0); /* nothing waits to be written */
+    assert_int_equal(dms_file_commit(&file, &st), DMS_EIO);
+    assert_non_null(strstr(st.msg, "No space left"));
+    remove_case(&c);
+}
+
 /* "one" into f, "two" into g, under way. */
 static void begin_pair(const write_case *c, char second[80], dms_file_write file[2]) {
     (void)snprintf(second, 80, "%.60s/g", c->dir);
@@ -251,6 +269,7 @@ static void what_is_no_file_is_written_to_and_stays_what_it_is(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_write_that_failed_long_ago_is_named_by_its_reason),
         cmocka_unit_test(a_pair_gets_its_names_together),
         cmocka_unit_test(of_a_pair_that_fails_the_older_files_stay),
         cmocka_unit_test(of_a_pair_that_cannot_be_synced_nothing_is_named),

@@ -295,6 +295,113 @@ static void several_sessions_run_side_by_side(void **state) {
     remove_case(&c);
 }
 
+static void a_session_in_use_refuses_another_thread(void **state) {
+    (void)state;
+    file_case c;
+    make_case(&c);
+    dms_session *s;
+    dms_status st = {.msg = ""};
+    assert_int_equal(dms_open(c.plan, &(dms_options){.threads = 1}, &s, NULL), DMS_OK);
+    const dms_user_tensor in = run_user(c.x, ROWS), out = run_user(c.y, ROWS);
+    atomic_store(&s->is_entered, 1); /* as if one were in a call */
+    assert_int_equal(dms_bind(s, &in, 1, &out, 1, &st), DMS_EUSAGE);
+    assert_string_equal(st.msg, "the session is in use by another thread");
+    assert_int_equal(dms_prepare(s, NULL), DMS_EUSAGE);
+    assert_int_equal(dms_start(s, NULL), DMS_EUSAGE);
+    assert_int_equal(dms_wait(s, NULL), DMS_EUSAGE);
+    assert_int_equal(dms_run(s, NULL), DMS_EUSAGE);
+    atomic_store(&s->is_entered, 0);
+    assert_int_equal(dms_wait(s, NULL), DMS_EUSAGE); /* no turn is under way: it was let in */
+    assert_int_equal(dms_bind(s, &in, 1, &out, 1, &st), DMS_OK);
+    assert_int_equal(dms_run(s, &st), DMS_OK);
+    check_times(&c, 5);
+    dms_close(s);
+    remove_case(&c);
+}
+
+/* What one of two threads does with a session that both have. */
+typedef struct sharer {
+    pthread_t thread;
+    dms_session *session;
+    uint32_t n_run, n_refused, n_else;
+} sharer;
+
+static void *share(void *argument) {
+    sharer *me = argument;
+    for (int i = 0; i < 2000; i++) {
+        dms_status st;
+        const dms_code code = dms_run(me->session, &st);
+        const bool is_refused = code == DMS_EUSAGE && strstr(st.msg, "another thread") != NULL;
+        me->n_run += code == DMS_OK;
+        me->n_refused += is_refused;
+        me->n_else += code != DMS_OK && !is_refused;
+    }
+    return NULL;
+}
+
+static void two_threads_of_one_session_run_turns_or_are_refused(void **state) {
+    (void)state;
+    file_case c;
+    sharer both[2];
+    make_case(&c);
+    dms_session *s;
+    assert_int_equal(dms_open(c.plan, &(dms_options){.threads = 2}, &s, NULL), DMS_OK);
+    const dms_user_tensor in = run_user(c.x, ROWS), out = run_user(c.y, ROWS);
+    assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
+    for (int i = 0; i < 2; i++) {
+        both[i] = (sharer){.session = s};
+        assert_int_equal(pthread_create(&both[i].thread, NULL, share, &both[i]), 0);
+    }
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(both[i].thread, NULL), 0);
+    assert_int_equal(both[0].n_else + both[1].n_else, 0);
+    assert_true(both[0].n_run + both[1].n_run > 0);
+    assert_int_equal(dms_session_stats(s).turns, both[0].n_run + both[1].n_run);
+    check_times(&c, 5);
+    dms_close(s);
+    remove_case(&c);
+}
+
+/* Resident and mapped pages of this process. */
+static void read_pages(uint64_t *out_mapped, uint64_t *out_resident) {
+    unsigned long long mapped, resident;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%llu %llu", &mapped, &resident), 2);
+    assert_int_equal(fclose(f), 0);
+    *out_mapped = mapped;
+    *out_resident = resident;
+}
+
+static void ten_thousand_turns_take_no_more_memory_than_a_hundred(void **state) {
+    (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip(); /* its own records grow */
+#endif
+    file_case c;
+    uint64_t mapped[2], resident[2], own[2];
+    make_case(&c);
+    dms_session *s;
+    assert_int_equal(dms_open(c.plan, &(dms_options){.threads = 2}, &s, NULL), DMS_OK);
+    const dms_user_tensor in = run_user(c.x, ROWS), out = run_user(c.y, ROWS);
+    for (uint32_t turn = 0; turn < 10000; turn++) {
+        if (turn == 100) {
+            read_pages(&mapped[0], &resident[0]);
+            own[0] = s->arena.used_bytes;
+        }
+        assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
+        assert_int_equal(dms_run(s, NULL), DMS_OK);
+    }
+    read_pages(&mapped[1], &resident[1]);
+    own[1] = s->arena.used_bytes;
+    assert_int_equal(own[1], own[0]);
+    assert_int_equal(mapped[1], mapped[0]);
+    assert_true(resident[1] <=
+                resident[0] + 16); /* stacks: 64 KiB; a turn that leaked 7 bytes fails */
+    dms_close(s);
+    remove_case(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_file_runs_with_the_weights_beside_it),
@@ -304,6 +411,9 @@ int main(void) {
         cmocka_unit_test(every_allocation_that_fails_is_reported_and_nothing_leaks),
         cmocka_unit_test(an_output_may_leave_cell_by_cell),
         cmocka_unit_test(several_sessions_run_side_by_side),
+        cmocka_unit_test(a_session_in_use_refuses_another_thread),
+        cmocka_unit_test(two_threads_of_one_session_run_turns_or_are_refused),
+        cmocka_unit_test(ten_thousand_turns_take_no_more_memory_than_a_hundred),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
