@@ -101,6 +101,8 @@ else
 fi
 runner "command lines" $python tests/e2e/test_cli.py build build/models
 runner "certificates" $python tests/e2e/test_certificate.py build build/models
+runner "calls that fail" $python tests/fault/run_faults.py build build/models
+runner "machines that fail" $python tests/fault/run_machine.py build build/models
 runner "ONNX's own node tests" build/tests/node_tests \
     --expected tests/conformance/expected.txt "$node_data"
 runner "every parser on changed inputs" $python tests/fuzz/run.py build --runs 2000
@@ -132,6 +134,9 @@ if [ -n "$all" ]; then
     runner "changed models, sanitized" build-asan/tests/fuzz_model 500 "${changed_models[@]}"
     runner "changed plans, sanitized" build-asan/tests/fuzz_plan 20000 $changed_plan
     runner "command lines, sanitized" $python tests/e2e/test_cli.py build-asan build/models
+    runner "calls that fail, sanitized" $python tests/fault/run_faults.py build-asan build/models \
+        --first 40
+    runner "machines that fail, sanitized" $python tests/fault/run_machine.py build-asan build/models
     threaded=(test_engine test_session test_timeline test_storage test_user_copy test_dmsrun)
     setup_build tsan "${threaded[@]}" dmsrun example_embed || give_up
     for name in "${threaded[@]}"; do

@@ -354,20 +354,22 @@ typedef struct view_input {
 typedef dms_code (*view_writer)(const view_input *in, FILE *out, dms_status *st);
 
 /* Copies a draft from its begin. */
-static dms_code copy_draft(FILE *draft, FILE *out, dms_status *st) {
+static dms_code copy_draft(const char *path, FILE *draft, FILE *out, dms_status *st) {
     char part[4096];
     size_t n;
     rewind(draft);
     while ((n = fread(part, 1, sizeof part, draft)) != 0)
         (void)fwrite(part, 1, n, out); /* a failure shows in the commit */
-    return ferror(draft) ? dms_fail(st, DMS_EIO, "temporary file: %s", strerror(errno)) : DMS_OK;
+    if (ferror(draft))
+        return dms_fail(st, DMS_EIO, "temporary file for '%s': %s", path, strerror(errno));
+    return DMS_OK;
 }
 
 /* Gives a draft that is complete to a file. */
 static dms_code write_draft(const char *path, FILE *draft, dms_status *st) {
     dms_file_write file;
     DMS_TRY(dms_file_begin(&file, path, st));
-    const dms_code code = copy_draft(draft, file.out, st);
+    const dms_code code = copy_draft(path, draft, file.out, st);
     if (code != DMS_OK) {
         dms_file_abort(&file);
         return code;
@@ -403,9 +405,7 @@ static dms_code view_json(const view_input *in, FILE *out, dms_status *st) {
 }
 
 static dms_code view_dot(const view_input *in, FILE *out, dms_status *st) {
-    (void)st;
-    dms_view_dot(in->c, in->facts, out);
-    return DMS_OK;
+    return dms_view_dot(in->c, out, st);
 }
 
 static dms_code view_trace(const view_input *in, FILE *out, dms_status *st) {

@@ -1,5 +1,6 @@
 /* view_dot.c - the picture of the placements through cgraph: what both sizes share. */
 #include <inttypes.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -142,9 +143,50 @@ void dms_dot_title(Agraph_t *graph, const dms_compiled *c, const char *more) {
     dms_dot_set(graph, "bgcolor", "white");
 }
 
-void dms_view_dot(const dms_compiled *c, const dms_view_facts *facts, FILE *out) {
-    (void)facts;
-    Agraph_t *graph = agopen(writable("placement"), Agdirected, NULL);
+/* The memory that cgraph works in. It hands the discipline, which stands first, to `open_pool`. */
+typedef struct pool {
+    Agdisc_t disc;
+    Agmemdisc_t functions;
+    dms_heap *heap;
+    jmp_buf out;
+} pool;
+
+static void *open_pool(Agdisc_t *disc) {
+    return disc;
+}
+
+/* cgraph reads and writes through what it did not get: where there is no memory it is left. */
+static void *or_leave(pool *p, void *memory) {
+    if (memory == NULL)
+        longjmp(p->out, 1);
+    return memory;
+}
+
+/* Zeroed, as cgraph's own does. */
+static void *take(void *state, size_t bytes) {
+    pool *p = state;
+    return memset(or_leave(p, dms_heap_resize(p->heap, NULL, bytes)), 0, bytes);
+}
+
+static void *resize(void *state, void *old, size_t before, size_t bytes) {
+    pool *p = state;
+    unsigned char *memory = or_leave(p, dms_heap_resize(p->heap, old, bytes));
+    if (bytes > before)
+        memset(memory + before, 0, bytes - before);
+    return memory;
+}
+
+static void give_back(void *state, void *memory) {
+    dms_heap_drop(((pool *)state)->heap, memory);
+}
+
+/* Everything goes at once, by dms_heap_free. */
+static void close_pool(void *state) {
+    (void)state;
+}
+
+static void draw(pool *p, const dms_compiled *c, FILE *out) {
+    Agraph_t *graph = agopen(writable("placement"), Agdirected, &p->disc);
     (void)agattr(graph, AGNODE, writable("fontname"), writable("Helvetica"));
     (void)agattr(graph, AGNODE, writable("fontsize"), writable("12"));
     (void)agattr(graph, AGEDGE, writable("fontname"), writable("Helvetica"));
@@ -156,4 +198,19 @@ void dms_view_dot(const dms_compiled *c, const dms_view_facts *facts, FILE *out)
         dms_dot_large(graph, c);
     (void)agwrite(graph, out);
     (void)agclose(graph);
+}
+
+dms_code dms_dot_draw(const dms_compiled *c, dms_heap *heap, FILE *out, dms_status *st) {
+    pool p = {.functions = {open_pool, take, resize, give_back, close_pool}, .heap = heap};
+    p.disc = (Agdisc_t){.mem = &p.functions, .id = &AgIdDisc, .io = &AgIoDisc};
+    const bool has_failed = setjmp(p.out) != 0;
+    if (!has_failed)
+        draw(&p, c, out);
+    dms_heap_free(heap);
+    return has_failed ? dms_fail(st, DMS_EINTERNAL, "out of memory: picture") : DMS_OK;
+}
+
+dms_code dms_view_dot(const dms_compiled *c, FILE *out, dms_status *st) {
+    dms_heap heap = {0};
+    return dms_dot_draw(c, &heap, out, st);
 }

@@ -5,6 +5,7 @@
 #include <graphviz/cgraph.h>
 
 #include "planner/views.h"
+#include "schema/arena.h"
 #include "schema/status.h"
 
 #define DMS_DOT_KEPT "#0b5fa5"
@@ -61,6 +62,9 @@ void dms_dot_same_rank(Agraph_t *graph, Agnode_t *a, Agnode_t *b);
 
 /* The head line and the line beneath it. */
 void dms_dot_title(Agraph_t *graph, const dms_compiled *c, const char *more);
+
+/* dms_view_dot with all that cgraph allocates in a heap, which is empty afterwards. */
+DMS_CHECKED dms_code dms_dot_draw(const dms_compiled *c, dms_heap *heap, FILE *out, dms_status *st);
 
 /* Up to 60 steps: every step, every copy. */
 void dms_dot_small(Agraph_t *graph, const dms_compiled *c);

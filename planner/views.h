@@ -38,8 +38,9 @@ void dms_view_summary(const dms_compiled *c, const dms_view_facts *facts, FILE *
 void dms_view_json(const dms_compiled *c, const dms_view_facts *facts, FILE *out);
 
 /* The picture of the placements, through cgraph: up to 60 steps in full, above that grouped by
- * repeated layers. For `dot -Tsvg`. */
-void dms_view_dot(const dms_compiled *c, const dms_view_facts *facts, FILE *out);
+ * repeated layers. For `dot -Tsvg`.
+ * Errors   DMS_EINTERNAL: out of memory; a part may have been written. */
+DMS_CHECKED dms_code dms_view_dot(const dms_compiled *c, FILE *out, dms_status *st);
 
 /* Where one tensor lives, when it moves and why, in sentences: of a weight, an activation, an input
  * or output, or a view of one.

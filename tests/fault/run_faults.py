@@ -6,8 +6,8 @@ passes (BUILD/tests/fault.so, see fault.c). Each time the exit code is the docum
 message is one sentence, every output is the old file or the whole new one, and nothing else is
 left behind. BUILD may be a build with sanitizers: then leaks and reports of theirs fail as well.
 
-Without --all the first 40 calls of a kind, the last 10 and a sample between are tried. WORD: only
-cases whose name has it (CASE/KIND, say 'pack/write')."""
+Without --all the first calls of a kind (--first, 10), the last 5 and a sample between are tried. WORD:
+only cases whose name has it (CASE/KIND, say 'pack/write')."""
 import argparse
 import concurrent.futures
 import json
@@ -25,7 +25,7 @@ import numpy as np
 LEAKS = pathlib.Path(__file__).resolve().parent / 'leaks.txt'
 LIMIT_S = 60
 OLD = b'what was here before'
-FIRST, LAST, GROWTH = 40, 10, 1.25
+LAST, GROWTH, PARTS = 5, 1.4, 20
 
 # kind: exit codes that its failures may have beside 0, words of which the message holds one
 OUT_OF_MEMORY = ('out of memory', 'Cannot allocate memory', 'starting')  # a thread: EAGAIN
@@ -57,7 +57,7 @@ ASKED = {
     # a thread that the machine does not run, a disk that does not answer
     'stall': [{'FAULT_KIND': kind, 'FAULT_STALL': '300'} for kind in ('clock', 'read')],
 }
-MOST = {'stall': 4, 'signal': 40}  # calls that are tried of each way, spread evenly, without --all
+MOST = {'stall': 2, 'signal': 8}  # calls that are tried of each way, spread evenly, without --all
 
 
 class Case:
@@ -199,20 +199,20 @@ def complaint(case, kind, done, folder, before, good):
     return None
 
 
-def chosen(n, is_all):
-    """Which of n calls fail: all, or the first, the last and some between."""
-    if is_all or n <= FIRST + LAST:
+def chosen(n, first):
+    """Which of n calls fail: the first (None: all), the last and some between."""
+    if first is None or n <= first + LAST:
         return list(range(1, n + 1))
-    picked, at = set(range(1, FIRST + 1)) | set(range(n - LAST + 1, n + 1)), float(FIRST)
+    picked, at = set(range(1, first + 1)) | set(range(n - LAST + 1, n + 1)), float(first)
     while at < n:
         picked.add(int(at))
-        at = min(at * GROWTH, at + n / 40)
+        at = min(at * GROWTH, at + n / PARTS)
     return sorted(picked)
 
 
 class Runner:
-    def __init__(self, build, models, is_all, jobs, scratch):
-        self.build, self.models, self.is_all, self.jobs = build, models, is_all, jobs
+    def __init__(self, build, models, first, jobs, scratch):
+        self.build, self.models, self.first, self.jobs = build, models, first, jobs
         self.scratch, self.passed, self.failed, self.codes = scratch, 0, 0, {}
 
     def fail(self, text):
@@ -257,8 +257,8 @@ class Runner:
     def run_kind(self, case, kind, counts, free, good, pool):
         jobs = []
         for asked in ASKED.get(kind, [{'FAULT_KIND': kind}]):
-            calls = chosen(counts[asked['FAULT_KIND']], self.is_all)
-            step = 1 if self.is_all else max(1, -(-len(calls) // MOST.get(kind, len(calls) or 1)))
+            calls = chosen(counts[asked['FAULT_KIND']], self.first)
+            step = 1 if self.first is None else max(1, -(-len(calls) // MOST.get(kind, len(calls) or 1)))
             for n in calls[::step]:
                 faults = {**asked, 'FAULT_AT': str(n)}
                 jobs.append((faults, pool.submit(self.try_one, case, kind, faults, free, good)))
@@ -296,12 +296,13 @@ def main():
     parser.add_argument('models', type=pathlib.Path)
     parser.add_argument('word', nargs='?', default='')
     parser.add_argument('--all', action='store_true')
+    parser.add_argument('--first', type=int, default=10)
     parser.add_argument('--jobs', type=int, default=os.cpu_count())
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, \
             concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        runner = Runner(options.build.resolve(), options.models.resolve(), options.all,
-                        options.jobs, pathlib.Path(scratch))
+        runner = Runner(options.build.resolve(), options.models.resolve(),
+                        None if options.all else options.first, options.jobs, pathlib.Path(scratch))
         for case in CASES:
             kinds = [kind for kind in KINDS if options.word in f'{case.name}/{kind}']
             if kinds:

@@ -59,9 +59,16 @@ char *views_text(graph_case *g, view_function *view, const dms_compiled *c,
     return text;
 }
 
+void views_draw(const dms_compiled *c, const dms_view_facts *facts, FILE *out) {
+    dms_status st;
+    (void)facts;
+    if (dms_view_dot(c, out, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+}
+
 Agraph_t *views_picture(graph_case *g, const dms_compiled *c) {
     const dms_view_facts facts = {.utf8 = true};
-    Agraph_t *graph = agmemread(views_text(g, dms_view_dot, c, &facts));
+    Agraph_t *graph = agmemread(views_text(g, views_draw, c, &facts));
     if (graph == NULL)
         fail_msg("the picture is no valid DOT");
     return graph;

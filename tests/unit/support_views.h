@@ -30,6 +30,9 @@ void views_plan_ample(graph_case *g, dms_compiled *c);
 
 typedef void view_function(const dms_compiled *, const dms_view_facts *, FILE *);
 
+/* dms_view_dot as views_text wants it. */
+void views_draw(const dms_compiled *c, const dms_view_facts *facts, FILE *out);
+
 /* The text of a view, in the arena of the case. */
 char *views_text(graph_case *g, view_function *view, const dms_compiled *c,
                  const dms_view_facts *facts);

@@ -104,8 +104,8 @@ static void the_same_compile_gives_the_same_picture(void **state) {
     views_layers(&g, 5, 2);
     views_plan_half(&g, &c);
     const dms_view_facts facts = {.utf8 = true};
-    assert_string_equal(views_text(&g, dms_view_dot, &c, &facts),
-                        views_text(&g, dms_view_dot, &c, &facts));
+    assert_string_equal(views_text(&g, views_draw, &c, &facts),
+                        views_text(&g, views_draw, &c, &facts));
     graph_end(&g);
 }
 

@@ -71,7 +71,9 @@ static void json(view_case *v, FILE *out) {
 }
 
 static void picture(view_case *v, FILE *out) {
-    dms_view_dot(&v->c, &FACTS, out);
+    dms_status st;
+    if (dms_view_dot(&v->c, out, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
 }
 
 static void explain(view_case *v, FILE *out) {
