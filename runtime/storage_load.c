@@ -21,6 +21,8 @@
 
 #define WEIGHT_SCALE 0.0625 /* made-up weights keep activations finite over many layers */
 #define IN_PLACE_BYTES (4u << 20)
+#define MOST_AGAIN                                                                                 \
+    1000u /* reads of a block that are put off; a disk that does nothing else fails */
 #define SMALLEST_IN_PLACE (64u * 1024u) /* below, one read with its ends is better than three */
 
 /* The two boundaries of a slot cost at most an alignment each. */
@@ -45,7 +47,7 @@ typedef struct load {
     uint8_t *place;
     bool is_direct;
     flight flight[DMS_READ_SLOTS];
-    uint32_t n_busy;
+    uint32_t n_busy, n_again;
     uint64_t bytes_read;
     dms_code code;      /* no piece begins after a failure ... */
     uint64_t failed_at; /* ... at this byte of the file */
@@ -199,7 +201,7 @@ static void complete_one(load *l) {
         finish(l, f);
     } else if (got >= 0) {
         read_rest(l, f, (uint64_t)got);
-    } else if (got == -EINTR || got == -EAGAIN) {
+    } else if ((got == -EINTR || got == -EAGAIN) && l->n_again++ < MOST_AGAIN && may_go_on(l)) {
         submit(l, f);
     } else if (falls_back(l, f, -got)) {
         f->read.fd = l->file->fd;

@@ -8,12 +8,25 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <sched.h>
 
 typedef struct uring_reader {
     dms_reader base;
     struct io_uring ring;
     uint8_t *staging; /* NULL: not registered */
+    bool is_broken;   /* an entry could not be submitted: it would go with the next one */
 } uring_reader;
+
+/* How often the kernel may put us off (it lacks memory, say) before that is an error. */
+#define MOST_TRIES 1000u
+
+/* Asked again, it may answer otherwise. */
+static bool is_put_off(int code, uint32_t *tries) {
+    if ((code != -EINTR && code != -EAGAIN && code != -EBUSY) || ++*tries > MOST_TRIES)
+        return false;
+    (void)sched_yield();
+    return true;
+}
 
 /* The read lies in the registered staging. */
 static bool is_registered(const uring_reader *reader, const dms_read *read) {
@@ -24,26 +37,29 @@ static bool is_registered(const uring_reader *reader, const dms_read *read) {
 
 static int uring_submit(dms_reader *base, const dms_read *read) {
     uring_reader *reader = (uring_reader *)base;
-    struct io_uring_sqe *entry = io_uring_get_sqe(&reader->ring);
+    struct io_uring_sqe *entry = reader->is_broken ? NULL : io_uring_get_sqe(&reader->ring);
     if (entry == NULL)
-        return EAGAIN;
+        return EIO;
     const unsigned bytes = (unsigned)read->bytes;
     if (is_registered(reader, read))
         io_uring_prep_read_fixed(entry, read->fd, read->to, bytes, read->offset, 0);
     else
         io_uring_prep_read(entry, read->fd, read->to, bytes, read->offset);
     entry->user_data = read->slot;
+    uint32_t tries = 0;
     int code = io_uring_submit(&reader->ring);
-    while (code == -EINTR || code == -EAGAIN || code == -EBUSY)
+    while (is_put_off(code, &tries))
         code = io_uring_submit(&reader->ring);
+    reader->is_broken = code < 0;
     return code < 0 ? -code : 0;
 }
 
 static int64_t uring_complete(dms_reader *base, uint32_t *out_slot) {
     uring_reader *reader = (uring_reader *)base;
     struct io_uring_cqe *entry = NULL;
+    uint32_t tries = 0;
     int code = io_uring_wait_cqe(&reader->ring, &entry);
-    while (code == -EINTR || code == -EAGAIN)
+    while (is_put_off(code, &tries))
         code = io_uring_wait_cqe(&reader->ring, &entry);
     *out_slot = DMS_NONE;
     if (code < 0)

@@ -10,6 +10,7 @@ Without --all the first calls of a kind (--first, 10), the last 5 and a sample b
 only cases whose name has it (CASE/KIND, say 'pack/write')."""
 import argparse
 import concurrent.futures
+import errno
 import json
 import os
 import pathlib
@@ -23,7 +24,7 @@ import tempfile
 import numpy as np
 
 LEAKS = pathlib.Path(__file__).resolve().parent / 'leaks.txt'
-LIMIT_S = 60
+LIMIT_S = 30
 OLD = b'what was here before'
 LAST, GROWTH, PARTS = 5, 1.4, 20
 
@@ -42,6 +43,7 @@ KINDS = {
     'map': ((1, 8), ('arena', 'scratch', 'out of memory')),
     'thread': ((1,), ('thread',)),
     'uring': ((4,), ("'",)),
+    'ever': ((1, 4, 8), ("'", 'temporary file', *OUT_OF_MEMORY, 'thread', 'arena', 'scratch')),
     'signal': ((130,), ('interrupted',)),
     'stall': ((), ()),
 }
@@ -54,10 +56,15 @@ ASKED = {
                                     ('open', signal.SIGTERM), ('read', signal.SIGINT),
                                     ('clock', signal.SIGTERM), ('sync', signal.SIGINT),
                                     ('alloc', signal.SIGTERM))],
+    # what failed once fails again and again
+    'ever': [{'FAULT_KIND': kind, 'FAULT_EVER': '1'}
+             for kind in ('alloc', 'open', 'read', 'write', 'close', 'stat', 'map', 'uring')] +
+            [{'FAULT_KIND': kind, 'FAULT_EVER': '1', 'FAULT_ERROR': str(errno.EAGAIN)}
+             for kind in ('read', 'uring')],
     # a thread that the machine does not run, a disk that does not answer
     'stall': [{'FAULT_KIND': kind, 'FAULT_STALL': '300'} for kind in ('clock', 'read')],
 }
-MOST = {'stall': 2, 'signal': 8}  # calls that are tried of each way, spread evenly, without --all
+MOST = {'stall': 2, 'signal': 8, 'ever': 12}  # calls that are tried of each way, spread evenly, without --all
 
 
 class Case:
@@ -94,10 +101,12 @@ CASES = [
     Case('run-packed', 'external_opset21', 'dmsrun',
          'in.plan --threads 1 --iterations 2 --input x=x.npz --output .', ['output_0.npy'],
          '--dim rows=5 --device-mem 25% --host-mem 25% --pack .'),
+    Case('run-outputs', 'decoder_cache_opset18', 'dmsrun', 'in.plan --threads 1 --output .',
+         [f'output_{i}.npy' for i in range(7)], '--dims-from set0 --device-mem 60%'),
     Case('run-pb', 'external_opset21', 'dmsrun', 'in.plan --input x=x.pb --digest --stats', [],
          '--dim rows=5'),
     Case('run-large', 'wide', 'dmsrun', 'in.plan --threads 1 --iterations 2 --output .',
-         ['output_0.npy'], '--device-mem 60% --host-mem 30%'),
+         ['output_0.npy'], '--device-mem 60% --host-mem 30% --pack .'),
 ]
 
 

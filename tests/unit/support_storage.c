@@ -148,7 +148,8 @@ static int64_t faulty_complete(dms_reader *base, uint32_t *out_slot) {
     *out_slot = read.slot;
     if (++f->n_completes == f->cancel_after)
         atomic_store(f->cancel, 1);
-    if (f->n_completes == f->fail_complete)
+    const bool is_behind = f->fail_complete != 0 && f->n_completes > f->fail_complete;
+    if (f->n_completes == f->fail_complete || (f->is_for_ever && is_behind))
         return -f->error;
     if (f->most_bytes != 0 && read.bytes > f->most_bytes)
         read.bytes = f->most_bytes;

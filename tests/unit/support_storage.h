@@ -52,6 +52,7 @@ void storage_check(storage_case *c, const dms_view *view, int64_t valid_last, ui
 /* How a reader of the tests behaves. Counts begin with 1; 0 = never. */
 typedef struct storage_faults {
     uint32_t fail_submit, fail_complete; /* the n-th one ends with `error` */
+    bool is_for_ever;                    /* and every one behind it */
     int error;
     uint64_t most_bytes;   /* a read brings at most this many bytes; 0: all */
     uint32_t cancel_after; /* the n-th completion sets *cancel */

@@ -306,6 +306,37 @@ static void short_reads_interrupts_and_any_order_change_no_byte(void **state) {
     storage_remove(&c);
 }
 
+/* A disk that says "again" to everything is not asked for ever; nor when the run is to end. */
+static void reads_that_are_always_put_off_are_an_error(void **state) {
+    (void)state;
+    storage_case c;
+    storage_make(&c, STORAGE_LARGE_NUMBERS);
+    assert_int_equal(storage_open(&c), DMS_OK);
+    uint32_t *to = malloc(16u * MIB);
+    const dms_view row = row_of(16 * MIB / 4 - 1);
+    for (uint32_t n = 1; n < 6; n++) {
+        storage_faults faults = {.fail_complete = n, .is_for_ever = true, .error = EAGAIN};
+        storage_use_faults(c.storage, &c.arena, &faults);
+        assert_int_equal(storage_load(&c, &row, 4, dense1, to), DMS_EIO);
+        assert_non_null(strstr(c.st.msg, "Resource temporarily unavailable"));
+        assert_int_equal(faults.n_under_way, 0);
+        assert_true(faults.n_submits < 2000);
+    }
+    atomic_int cancel = 0;
+    storage_faults faults = {.fail_complete = 1,
+                             .is_for_ever = true,
+                             .error = EINTR,
+                             .cancel_after = 3,
+                             .cancel = &cancel};
+    c.storage->options.cancel = &cancel;
+    storage_use_faults(c.storage, &c.arena, &faults);
+    assert_int_equal(storage_load(&c, &row, 4, dense1, to), DMS_ECANCELLED);
+    assert_int_equal(faults.n_under_way, 0);
+    assert_true(faults.n_completes < 3 + 2 * DMS_READ_SLOTS);
+    free(to);
+    storage_remove(&c);
+}
+
 static void several_reads_are_under_way_at_a_time(void **state) {
     (void)state;
     storage_case c;
@@ -399,6 +430,7 @@ int main(void) {
         cmocka_unit_test(a_small_file_is_read_through_the_page_cache),
         cmocka_unit_test(whichever_read_fails_is_named_and_none_stays_under_way),
         cmocka_unit_test(short_reads_interrupts_and_any_order_change_no_byte),
+        cmocka_unit_test(reads_that_are_always_put_off_are_an_error),
         cmocka_unit_test(several_reads_are_under_way_at_a_time),
         cmocka_unit_test(a_file_system_that_refuses_direct_reads_is_read_through_the_cache),
         cmocka_unit_test(a_cancel_ends_a_long_block_between_two_reads),
