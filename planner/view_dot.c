@@ -180,11 +180,6 @@ static void give_back(void *state, void *memory) {
     dms_heap_drop(((pool *)state)->heap, memory);
 }
 
-/* Everything goes at once, by dms_heap_free. */
-static void close_pool(void *state) {
-    (void)state;
-}
-
 static void draw(pool *p, const dms_compiled *c, FILE *out) {
     Agraph_t *graph = agopen(writable("placement"), Agdirected, &p->disc);
     (void)agattr(graph, AGNODE, writable("fontname"), writable("Helvetica"));
@@ -201,7 +196,8 @@ static void draw(pool *p, const dms_compiled *c, FILE *out) {
 }
 
 dms_code dms_dot_draw(const dms_compiled *c, dms_heap *heap, FILE *out, dms_status *st) {
-    pool p = {.functions = {open_pool, take, resize, give_back, close_pool}, .heap = heap};
+    /* no close: with one, agclose would forget what its dictionaries took from the C library */
+    pool p = {.functions = {open_pool, take, resize, give_back, NULL}, .heap = heap};
     p.disc = (Agdisc_t){.mem = &p.functions, .id = &AgIdDisc, .io = &AgIoDisc};
     const bool has_failed = setjmp(p.out) != 0;
     if (!has_failed)

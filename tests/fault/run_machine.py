@@ -219,6 +219,17 @@ def address_space_that_is_limited_is_a_message_at_every_limit(b):
     need(len(seen) >= 4, f'no limit was too small: {seen}')
 
 
+@test
+def ten_thousand_turns_from_storage_peak_where_a_hundred_do(b):
+    plan, peaks = b.mlp.parent / 'a.plan', {}
+    b.compile(b.mlp, plan, *MLP, '--device-mem', '25%', '--host-mem', '25%')
+    for turns in (100, 10000):
+        peaks[turns] = b.run(plan, '--iterations', turns, '--threads', 1)['peak_rss_bytes']
+    times = 3 * 8 * (10000 - 100)  # what each turn took, of three kinds
+    grown = peaks[10000] - peaks[100] - times
+    need(grown < 256 << 10, f'{grown} bytes more than the times of the turns')
+
+
 # ---- hostile indices -----------------------------------------------------------------------------
 
 # name: node, inputs beside 'i' {name: dims}, dims of the indices, entries they select from,
