@@ -49,6 +49,11 @@ class Bench(Programs):
         for name in names:
             need(name in done.stderr, f'{name!r} is not named in: {done.stderr}')
 
+    def needs_no_sanitizer(self):
+        """Theirs are terabytes of addresses, and records that grow."""
+        if '-fsanitize' in (self.build / 'compile_commands.json').read_text():
+            raise Skipped('a build with sanitizers')
+
     def call(self, program, *words, before=None, cwd=None):
         return subprocess.run([str(w) for w in (self.build / program, *words)], cwd=cwd,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -198,8 +203,7 @@ def weights_are_not_packed_over(b):
 
 @test
 def address_space_that_is_limited_is_a_message_at_every_limit(b):
-    if '-fsanitize' in (b.build / 'compile_commands.json').read_text():
-        raise Skipped('a sanitizer takes terabytes of addresses')
+    b.needs_no_sanitizer()
     plan = b.mlp.parent / 'a.plan'
     b.compile(b.mlp, plan, *MLP)
     seen = set()
@@ -221,6 +225,7 @@ def address_space_that_is_limited_is_a_message_at_every_limit(b):
 
 @test
 def ten_thousand_turns_from_storage_peak_where_a_hundred_do(b):
+    b.needs_no_sanitizer()
     plan, peaks = b.mlp.parent / 'a.plan', {}
     b.compile(b.mlp, plan, *MLP, '--device-mem', '25%', '--host-mem', '25%')
     for turns in (100, 10000):
