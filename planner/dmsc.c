@@ -271,7 +271,7 @@ static void end_at_once(int number) {
     static const char TEXT[] = "dmsc: error: interrupted\n";
     (void)number;
     (void)!write(STDERR_FILENO, TEXT, sizeof TEXT - 1);
-    _exit(DMS_ECANCELLED);
+    _Exit(DMS_ECANCELLED);
 }
 
 /* A signal that whoever started us wants ignored stays so. */

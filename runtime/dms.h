@@ -11,8 +11,8 @@
  *              -> dms_stats -> dms_close
  *
  * Threads  a session belongs to one thread at a time (not for dms_cancel): where two call dms_bind,
- *          dms_prepare, dms_start, dms_wait or dms_run at a time, one is refused with DMS_EUSAGE and
- *          nothing else happens. Other sessions run beside it.
+ *          dms_prepare, dms_start, dms_wait or dms_run at a time, one is refused with DMS_EUSAGE
+ *          and nothing else happens. Other sessions run beside it.
  * The library prints nothing, installs no signal handler, and keeps no state outside its sessions.
  */
 #ifndef DMS_RUNTIME_DMS_H

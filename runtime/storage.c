@@ -83,7 +83,7 @@ static void open_direct(dms_storage_file *file) {
     file->takes_direct = file->direct >= 0;
 }
 
-/* What was read through the page cache, the comparison of a digest included, does not stay there. */
+/* What was read through the page cache, comparing a digest included, does not stay there. */
 static void drop_cached(dms_storage_file *file) {
     if (file->was_cached)
         (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);

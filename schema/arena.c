@@ -55,8 +55,8 @@ static dms_arena_block *add_block(dms_arena *arena, uint64_t bytes) {
     return block;
 }
 
-/* The place of `bytes` in a block; NULL where there is none. fail_at is for tests of the way out: the
- * request that counts it down to 0 fails. */
+/* The place of `bytes` in a block; NULL where there is none. fail_at is for tests of the way out:
+ * the request that counts it down to 0 fails. */
 static unsigned char *find_place(dms_arena *arena, uint64_t bytes) {
     if (arena->fail_at != 0 && --arena->fail_at == 0)
         return NULL;

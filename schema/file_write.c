@@ -67,8 +67,8 @@ dms_code dms_file_begin(dms_file_write *file, const char *path, dms_status *st) 
     return DMS_OK;
 }
 
-/* Why an earlier write failed: the stream knows only that it did, so the file, which goes anyway, is
- * asked for one byte more. */
+/* Why an earlier write failed: the stream knows only that it did, so the file, which goes anyway,
+ * is asked for one byte more. */
 static int why_unwritten(const dms_file_write *file) {
     return write(fileno(file->out), "", 1) < 0 ? errno : EIO;
 }
