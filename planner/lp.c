@@ -23,7 +23,10 @@ dms_code dms_lp_open(dms_arena *arena, uint32_t n_cols, dms_lp *out_lp, dms_stat
     return DMS_OK;
 }
 
+/* Who links libdmsc with an lp_solve whose allocator is its own has that free what it took. */
 void dms_lp_close(dms_lp *lp) {
+    if (lp->solver && lp->is_plain)
+        delete_lp(lp->solver);
     dms_box_empty(&lp->box);
     lp->solver = NULL;
 }
@@ -144,6 +147,7 @@ static bool load(solve_run *run) {
     lprec *solver = make_lp(0, (int)lp->n_cols);
     if (!solver)
         return false;
+    lp->is_plain = lp->box.heap.n_pieces == 0;
     set_verbose(solver, 0);
     for (uint32_t c = 0; c < lp->n_cols; c++)
         run->cost[c + 1] = lp->cost[c];

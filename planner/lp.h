@@ -35,8 +35,9 @@ typedef struct dms_lp {
     double *sum; /* the row being built: per column */
     uint32_t *used;
     uint32_t n_used;
-    void *solver;                                            /* lprec, NULL until the first solve */
-    dms_box box;                                             /* what it has allocated */
+    void *solver;  /* lprec, NULL until the first solve */
+    dms_box box;   /* what it has allocated ... */
+    bool is_plain; /* ... unless it was linked as it is: see dms_lp_close */
     double *told_lower, *told_upper, *told_cost, *told_high; /* what the solver was given last */
     uint32_t cap_told;
     uint64_t max_count;
