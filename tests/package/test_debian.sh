@@ -33,7 +33,8 @@ done
 # What they say of themselves.
 depends() { dpkg-deb -f "$(deb "$1")" Depends | tr ',' '\n' | sed 's/^ *//; s/ .*//' | sort | paste -sd' '; }
 needs() {
-    local have=" $(depends "$1") " want
+    local have want
+    have=" $(depends "$1") "
     for want in "${@:2}"; do
         [[ $have == *" $want "* ]] || { echo "$1 does not depend on $want:$have"; return 1; }
     done
