@@ -53,7 +53,9 @@ typedef struct seen {
     double n_orders;
 } seen;
 
-typedef struct machine {
+typedef struct interleave machine;
+
+struct interleave {
     const interleave_case *c;
     const dms_plan *plan;
     dms_session *session;
@@ -68,9 +70,10 @@ typedef struct machine {
     uint64_t n_table; /* a power of 2 */
     uint8_t *saved[MOST_DEPTH];
     uint8_t path[MOST_DEPTH];
-    uint64_t random;
+    uint64_t random, saved_bytes;
+    uint32_t own_end[LANES]; /* one past the last command that is not ahead */
     interleave_result result;
-} machine;
+};
 
 static uint64_t mix(uint64_t a, uint64_t b) {
     const uint64_t word[2] = {a, b};
@@ -264,7 +267,7 @@ static bool waits_are_met(const machine *m, const lane *l, const dms_cmd *cmd) {
 /* Own work of the oldest turn under way is published. */
 static bool turn_is_over(const machine *m) {
     for (uint32_t q = 0; q < LANES; q++) {
-        const uint32_t own = m->session->queue[q].own_end;
+        const uint32_t own = m->own_end[q];
         const uint64_t value = (uint64_t)m->spot->n_waited * m->plan->body.n_cmds[q] + own;
         if (own != 0 && m->spot->lane[q].published < value)
             return false;
@@ -294,7 +297,7 @@ static void finish(machine *m, uint32_t q) {
     lane *l = &m->spot->lane[q];
     const uint32_t n = program_of(m)->n_cmds[q], k = l->index;
     l->is_running = 0;
-    if (program_of(m)->cmd[q][k].is_signal || k + 1 == n || k + 1 == m->session->queue[q].own_end)
+    if (program_of(m)->cmd[q][k].is_signal || k + 1 == n || k + 1 == m->own_end[q])
         l->published = (uint64_t)l->turn * n + k + 1;
     l->index = (k + 1) % n;
     l->turn += l->index == 0;
@@ -401,7 +404,7 @@ static void grow_table(machine *m) {
 static void save(machine *m, uint32_t depth) {
     assert_true(depth < MOST_DEPTH);
     if (m->saved[depth] == NULL)
-        m->saved[depth] = malloc(m->bytes[0] + m->bytes[1] + m->bytes[2] + m->bytes[3]);
+        m->saved[depth] = malloc(m->saved_bytes);
     uint8_t *to = m->saved[depth];
     assert_non_null(to);
     for (uint32_t k = 0; k < PIECES; to += m->bytes[k++])
@@ -535,16 +538,43 @@ static void place_ports(machine *m) {
     }
 }
 
+static void free_saved(machine *m) {
+    for (uint32_t k = 0; k < MOST_DEPTH; k++) {
+        free(m->saved[k]);
+        m->saved[k] = NULL;
+    }
+}
+
 /* Writes of the largest command. */
-static void measure_images(machine *m) {
+static uint64_t image_bytes(machine *m) {
+    uint64_t most = 0;
     const dms_program *program[2] = {&m->plan->prologue, &m->plan->body};
     for (uint32_t p = 0; p < 2; p++)
         for (uint32_t q = 0; q < LANES; q++)
             for (uint32_t k = 0; k < program[p]->n_cmds[q]; k++) {
                 const uint64_t bytes = list_writes(m, &program[p]->cmd[q][k], 0);
-                if (bytes > m->image_bytes)
-                    m->image_bytes = bytes;
+                most = bytes > most ? bytes : most;
             }
+    return most;
+}
+
+/* Room for images and states; the images are part of a state only where there are any. */
+static void take_images(machine *m) {
+    const uint64_t need = image_bytes(m);
+    if (need > m->image_bytes || m->piece[3] == NULL) {
+        m->image_bytes = need;
+        free(m->piece[3]);
+        free(m->scratch);
+        m->piece[3] = malloc(LANES * need + 1);
+        m->scratch = malloc(need + 1);
+        assert_true(m->piece[3] != NULL && m->scratch != NULL);
+        m->saved_bytes = m->bytes[0] + m->bytes[1] + m->bytes[2] + LANES * need;
+        free_saved(m);
+    }
+    const bool is_torn = m->c->effect == INTERLEAVE_TORN || m->c->effect == INTERLEAVE_MIXED;
+    m->bytes[3] = is_torn ? LANES * m->image_bytes : 0;
+    for (uint32_t q = 0; q < LANES; q++)
+        m->image[q] = m->piece[3] + q * m->image_bytes;
 }
 
 static void bind_user(machine *m) {
@@ -572,14 +602,6 @@ static void lay_out(machine *m) {
     m->spot = (spot *)m->piece[2];
     m->user[0] = m->piece[2] + sizeof(spot);
     m->user[1] = m->user[0] + m->user_bytes;
-    measure_images(m);
-    const bool is_torn = m->c->effect == INTERLEAVE_TORN || m->c->effect == INTERLEAVE_MIXED;
-    m->bytes[3] = is_torn ? LANES * m->image_bytes : 0;
-    m->piece[3] = malloc(m->bytes[3] + 1);
-    m->scratch = malloc(m->image_bytes + 1);
-    assert_true(m->piece[3] != NULL && m->scratch != NULL);
-    for (uint32_t q = 0; q < LANES; q++)
-        m->image[q] = m->piece[3] + q * m->image_bytes;
     bind_user(m);
 }
 
@@ -594,26 +616,45 @@ static void reset(machine *m) {
     leave_prologue(m);
 }
 
-static void close_machine(machine *m) {
+void interleave_close(interleave *m) {
     dms_close(m->session);
-    for (uint32_t k = 0; k < MOST_DEPTH; k++)
-        free(m->saved[k]);
+    free_saved(m);
     free(m->piece[2]);
     free(m->piece[3]);
     free(m->scratch);
     free(m->table);
+    free(m);
 }
 
-interleave_result interleave_run(const interleave_case *c) {
+interleave *interleave_open(const interleave_case *c) {
     machine *m = calloc(1, sizeof *m);
     assert_non_null(m);
-    assert_true(c->n_turns <= INTERLEAVE_TURNS);
     m->c = c;
     m->plan = c->plan;
-    m->random = c->seed;
-    m->result.is_whole = true;
     open_session(m);
     lay_out(m);
+    return m;
+}
+
+/* Everything of a run that the case or a changed plan decides. */
+static void prepare(machine *m, const interleave_case *c) {
+    assert_true(c->n_turns <= INTERLEAVE_TURNS && c->plan == m->plan);
+    m->c = c;
+    m->random = c->seed;
+    m->result = (interleave_result){.is_whole = true};
+    free(m->table);
+    m->table = NULL;
+    m->n_table = 0;
+    take_images(m);
+    for (uint32_t q = 0; q < LANES; q++) {
+        m->own_end[q] = m->plan->body.n_cmds[q];
+        while (m->own_end[q] > 0 && m->plan->body.cmd[q][m->own_end[q] - 1].is_ahead)
+            m->own_end[q]--;
+    }
+}
+
+interleave_result interleave_follow(interleave *m, const interleave_case *c) {
+    prepare(m, c);
     for (uint32_t k = 0; k < c->n_walks && !should_stop(m); k++) {
         reset(m);
         walk(m);
@@ -623,8 +664,12 @@ interleave_result interleave_run(const interleave_case *c) {
         m->result.n_orders = visit(m, 0);
     }
     m->result.is_whole &= c->n_walks == 0 && !should_stop(m);
-    const interleave_result result = m->result;
-    close_machine(m);
-    free(m);
+    return m->result;
+}
+
+interleave_result interleave_run(const interleave_case *c) {
+    interleave *m = interleave_open(c);
+    const interleave_result result = interleave_follow(m, c);
+    interleave_close(m);
     return result;
 }

@@ -58,4 +58,11 @@ typedef struct interleave_result {
 /* Runs the plan; fails the test where the session cannot be opened or a command fails. */
 interleave_result interleave_run(const interleave_case *c);
 
+/* The same in parts, to run one plan many times: its commands, and offsets of its buffers, may
+ * change in between. A session is opened, whose threads have nothing to do. */
+typedef struct interleave interleave;
+interleave *interleave_open(const interleave_case *c);
+interleave_result interleave_follow(interleave *m, const interleave_case *c);
+void interleave_close(interleave *m);
+
 #endif

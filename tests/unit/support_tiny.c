@@ -152,6 +152,17 @@ void tiny_begin_wide(tiny_case *t, uint32_t n_products, int64_t rows, int64_t co
     finish(t, is_in_file);
 }
 
+void tiny_begin_cells(tiny_case *t) {
+    memset(t, 0, sizeof *t);
+    graph_case *g = &t->g;
+    graph_begin(g);
+    const uint32_t x = graph_input(g, "x0", 1024, 64);
+    const uint32_t y = graph_result(g, "y", 1024, 1600);
+    graph_matmul(g, x, graph_weight(g, "w", 64, 1600, 3), y);
+    graph_output(g, y);
+    finish(t, true);
+}
+
 void tiny_end(tiny_case *t) {
     char path[64];
     tiny_path(t, path);

@@ -47,6 +47,9 @@ void tiny_begin_long(tiny_case *t, uint32_t n_products, bool is_in_file);
 void tiny_begin_wide(tiny_case *t, uint32_t n_products, int64_t rows, int64_t columns,
                      bool is_in_file);
 
+/* One product [1024, 64] x [64, 1600], in cells of 256 columns, each of which leaves by itself. */
+void tiny_begin_cells(tiny_case *t);
+
 /* The path of the model's file; writes it (again). */
 void tiny_path(const tiny_case *t, char path[64]);
 void tiny_write_file(const tiny_case *t);

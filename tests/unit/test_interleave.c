@@ -26,13 +26,15 @@ typedef struct tally {
 } tally;
 
 /* Fails with the order that went wrong. */
-static void must_be_right(const tiny_case *t, const interleave_case *c, const char *what) {
-    const interleave_result r = interleave_run(c);
+static interleave_result must_be_right(const tiny_case *t, interleave *m, const interleave_case *c,
+                                       const char *what) {
+    const interleave_result r = interleave_follow(m, c);
     if (r.n_wrong + r.n_stuck > 0 || (c->n_walks == 0 && !r.is_whole))
         fail_msg("%s, device %llu, host %llu, effect %d: %llu wrong, %llu stuck: %s", what,
                  (unsigned long long)t->compiled.plan.device_arena,
                  (unsigned long long)t->compiled.plan.host_arena, (int)c->effect,
                  (unsigned long long)r.n_wrong, (unsigned long long)r.n_stuck, r.order);
+    return r;
 }
 
 /* Counts what kinds of plans there are. */
@@ -57,15 +59,16 @@ static void follow_all_orders(tiny_case *t, void *data) {
     count_plan(t, all);
     c.n_turns = TURNS;
     c.poison = true;
+    interleave *m = interleave_open(&c);
     for (int effect = 0; effect < INTERLEAVE_MIXED; effect++)
         for (c.most_under_way = 1; c.most_under_way <= 2; c.most_under_way++) {
             c.effect = (interleave_effect)effect;
-            must_be_right(t, &c, tiny_name(all->model));
+            (void)must_be_right(t, m, &c, tiny_name(all->model));
         }
     c.most_under_way = 2;
     c.is_endless = true; /* nothing is skipped in the last turn */
-    must_be_right(t, &c, tiny_name(all->model));
-    const interleave_result r = interleave_run(&c);
+    const interleave_result r = must_be_right(t, m, &c, tiny_name(all->model));
+    interleave_close(m);
     all->n_states += r.n_states;
     all->most_orders = r.n_orders > all->most_orders ? r.n_orders : all->most_orders;
 }
@@ -77,8 +80,10 @@ static void follow_mixed_orders(tiny_case *t, void *data) {
     c.n_turns = TURNS;
     c.most_under_way = 2;
     c.effect = INTERLEAVE_MIXED;
+    interleave *m = interleave_open(&c);
     for (c.seed = 1; c.seed <= 5; c.seed++)
-        must_be_right(t, &c, tiny_name(all->model));
+        (void)must_be_right(t, m, &c, tiny_name(all->model));
+    interleave_close(m);
 }
 
 /* Calls `use` for all plans of all models. */
@@ -118,8 +123,10 @@ static void walk_long_plan(tiny_case *t, void *data) {
     c.most_under_way = 2;
     c.effect = INTERLEAVE_MIXED;
     c.n_walks = 25;
+    interleave *m = interleave_open(&c);
     for (c.seed = 1; c.seed <= 2; c.seed++)
-        must_be_right(t, &c, "long");
+        (void)must_be_right(t, m, &c, "long");
+    interleave_close(m);
 }
 
 static void random_orders_of_long_plans_give_the_same_bits(void **state) {
@@ -136,6 +143,47 @@ static void random_orders_of_long_plans_give_the_same_bits(void **state) {
                   all.n_three_tiers);
 }
 
+/* Commands that move one cell of a tensor. */
+static uint32_t n_cell_moves(const dms_plan *plan) {
+    uint32_t n = 0;
+    for (uint32_t q = DMS_QUEUE_IN; q <= DMS_QUEUE_OUT; q++)
+        for (uint32_t k = 0; k < plan->body.n_cmds[q]; k++) {
+            const dms_cmd *cmd = &plan->body.cmd[q][k];
+            const uint32_t buffer = q == DMS_QUEUE_IN ? cmd->to : cmd->from;
+            n += plan->tensor[plan->buffer[buffer].tensor].is_split;
+        }
+    return n;
+}
+
+static void walk_cells(tiny_case *t, uint64_t extra_bytes, bool is_least_host, uint32_t *n_moves) {
+    tiny_plan_at(t, extra_bytes, is_least_host);
+    interleave_case c = tiny_interleave(t);
+    c.n_turns = 3;
+    c.most_under_way = 2;
+    c.effect = INTERLEAVE_MIXED;
+    c.n_walks = 6;
+    c.seed = 77 + extra_bytes;
+    interleave *m = interleave_open(&c);
+    (void)must_be_right(t, m, &c, "cells");
+    interleave_close(m);
+    *n_moves += n_cell_moves(&t->compiled.plan);
+}
+
+static void random_orders_of_plans_with_cells_give_the_same_bits(void **state) {
+    (void)state;
+    uint32_t n_moves = 0, n_sent = 0;
+    tiny_case t;
+    tiny_begin_wide(&t, 4, 40, 320, true);
+    for (uint32_t k = 0; k < 4; k++)
+        walk_cells(&t, k / 2 * 300000, k % 2 == 1, &n_moves);
+    tiny_end(&t);
+    tiny_begin_cells(&t);
+    walk_cells(&t, 0, false, &n_sent);
+    tiny_end(&t);
+    print_message("%u cells of weights moved, %u cells in the last plan\n", n_moves, n_sent);
+    assert_true(n_moves > 20 && n_sent > 7); /* seven of y, and those of w */
+}
+
 /* ---- one wait less ---- */
 
 /* Waits of one kind: compute waits for in, of this turn or the one before, ... */
@@ -145,6 +193,7 @@ typedef struct wait_kind {
 
 typedef struct wait_tally {
     tiny_model model;
+    interleave *machine;
     wait_kind kind[2][DMS_N_QUEUES][DMS_N_QUEUES][2]; /* [program][who][for whom][back] */
     wait_kind sum;
     uint32_t n_seen[INTERLEAVE_MIXED]; /* wrong ones, by the effect that shows it */
@@ -168,7 +217,7 @@ static bool is_wrong(const tiny_case *t, wait_tally *all) {
     c.stops_when_wrong = true;
     for (int effect = 0; effect < INTERLEAVE_MIXED; effect++) {
         c.effect = (interleave_effect)effect;
-        const interleave_result r = interleave_run(&c);
+        const interleave_result r = interleave_follow(all->machine, &c);
         all->n_seen[effect] += r.n_wrong + r.n_stuck > 0;
         wrong |= r.n_wrong + r.n_stuck > 0;
     }
@@ -236,10 +285,13 @@ typedef void change_waits(const tiny_case *, wait_tally *, uint32_t, uint32_t, d
 
 static void change_each(tiny_case *t, wait_tally *all, change_waits *change) {
     dms_program *program[2] = {&t->compiled.plan.prologue, &t->compiled.plan.body};
+    const interleave_case c = tiny_interleave(t);
+    all->machine = interleave_open(&c);
     for (uint32_t p = 0; p < 2; p++)
         for (uint32_t q = 0; q < DMS_N_QUEUES; q++)
             for (uint32_t k = 0; k < program[p]->n_cmds[q]; k++)
                 change(t, all, p, q, &program[p]->cmd[q][k]);
+    interleave_close(all->machine);
 }
 
 static void drop_each_wait(tiny_case *t, void *data) {
@@ -291,6 +343,7 @@ int main(void) {
         cmocka_unit_test(all_orders_of_the_queues_give_the_same_bits),
         cmocka_unit_test(commands_may_take_effect_each_in_its_own_way),
         cmocka_unit_test(random_orders_of_long_plans_give_the_same_bits),
+        cmocka_unit_test(random_orders_of_plans_with_cells_give_the_same_bits),
         cmocka_unit_test(a_plan_without_a_wait_is_refused_if_and_only_if_some_order_is_wrong),
         cmocka_unit_test(a_plan_with_a_looser_wait_is_refused_if_and_only_if_some_order_is_wrong),
     };

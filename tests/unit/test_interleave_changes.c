@@ -18,6 +18,7 @@
 /* What became of the changes of one kind. */
 typedef struct tally {
     const tiny_case *t;
+    interleave *machine;
     const char *what;
     bool runs_refused;
     uint32_t n, n_passed, n_wrong;
@@ -44,7 +45,7 @@ static void judge(tally *all) {
     c.most_under_way = 2;
     c.effect = INTERLEAVE_TORN;
     c.stops_when_wrong = true;
-    const interleave_result r = interleave_run(&c);
+    const interleave_result r = interleave_follow(all->machine, &c);
     const bool is_wrong = r.n_wrong + r.n_stuck > 0;
     if (is_passed && is_wrong)
         fail_msg("%s, change %u: passed by the checker, wrong in the order %s", all->what, all->n,
@@ -171,12 +172,15 @@ static tally change_all(const char *what, bool runs_refused, change_command *cha
         tiny_case t;
         tiny_begin(&t, plans[k].model, true);
         tiny_plan_at(&t, plans[k].extra_bytes, plans[k].is_least_host);
+        const interleave_case c = tiny_interleave(&t);
         all.t = &t;
+        all.machine = interleave_open(&c);
         assert_true(passes(&t.compiled.plan));
         if (change == NULL)
             move_buffers(&t, &all);
         else
             each_command(&t, &all, change);
+        interleave_close(all.machine);
         tiny_end(&t);
     }
     print_message("%s: %u, of which %u pass and are right in every order; of %u refused %u are "
