@@ -231,6 +231,66 @@ static void a_library_that_is_loaded_again_begins_anew(void **state) {
         a_loaded_library_runs_a_plan(state);
 }
 
+/* Programs that were built against libdms.so.0 hold these numbers. Who changes one of them after a
+ * release raises the major version in CMakeLists.txt; they follow from the members by hand (x86-64:
+ * 8 bytes for pointers and 64-bit numbers, each aligned to its size). */
+static void the_layout_of_its_structs_is_the_one_of_its_name(void **state) {
+    static const struct {
+        const char *what;
+        size_t is, must_be;
+    } layout[] = {
+        {"dms_status", sizeof(dms_status), 4 + 2040},
+        {"dms_status.msg", offsetof(dms_status, msg), 4},
+        {"dms_view.rank", offsetof(dms_view, rank), 4},
+        {"dms_view.offset", offsetof(dms_view, offset), 8},
+        {"dms_view.dim", offsetof(dms_view, dim), 16},
+        {"dms_view.pitch", offsetof(dms_view, pitch), 16 + 8 * 8},
+        {"dms_view", sizeof(dms_view), 16 + 2 * 8 * 8},
+        {"dms_options.device", offsetof(dms_options, device), 8},
+        {"dms_options.threads", offsetof(dms_options, threads), 16},
+        {"dms_options.turns", offsetof(dms_options, turns), 24},
+        {"dms_options.poison", offsetof(dms_options, poison), 32},
+        {"dms_options.verify_weights", offsetof(dms_options, verify_weights), 33},
+        {"dms_options.random_weights", offsetof(dms_options, random_weights), 34},
+        {"dms_options.random_seed", offsetof(dms_options, random_seed), 40},
+        {"dms_options.trace_turns", offsetof(dms_options, trace_turns), 48},
+        {"dms_options", sizeof(dms_options), 56},
+        {"dms_user_tensor.data", offsetof(dms_user_tensor, data), 144},
+        {"dms_user_tensor", sizeof(dms_user_tensor), 152},
+        {"dms_port_info.view", offsetof(dms_port_info, view), 8},
+        {"dms_port_info", sizeof(dms_port_info), 152},
+        {"dms_info.n_inputs", offsetof(dms_info, n_inputs), 2 * 8},
+        {"dms_info.threads", offsetof(dms_info, threads), 2 * 8 + 3 * 4},
+        {"dms_info.device_arena_bytes", offsetof(dms_info, device_arena_bytes), 32},
+        {"dms_info.overhead_bytes", offsetof(dms_info, overhead_bytes), 32 + 4 * 8},
+        {"dms_info.compute_ns", offsetof(dms_info, compute_ns), 80},
+        {"dms_info", sizeof(dms_info), 88},
+        {"dms_stats.compute", offsetof(dms_stats, compute), 2 * 8},
+        {"dms_stats.load", offsetof(dms_stats, load), 2 * 8 + 3 * 24},
+        {"dms_stats.direct_reader", offsetof(dms_stats, direct_reader), 2 * 8 + 4 * 24},
+        {"dms_stats.buffered_bytes", offsetof(dms_stats, buffered_bytes), 128},
+        {"dms_stats", sizeof(dms_stats), 136},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof layout / sizeof *layout; i++)
+        if (layout[i].is != layout[i].must_be)
+            fail_msg("%s is %zu, libdms.so.0 has %zu", layout[i].what, layout[i].is,
+                     layout[i].must_be);
+}
+
+/* Numbers that others store or compare with. */
+static void the_numbers_of_codes_and_types_are_fixed(void **state) {
+    (void)state;
+    assert_int_equal(DMS_EINTERNAL, 1);
+    assert_int_equal(DMS_EIO, 4);
+    assert_int_equal(DMS_EDIFFERS, 9);
+    assert_int_equal(DMS_ECANCELLED, 130);
+    assert_int_equal(DMS_DTYPE_F32, 1); /* as ONNX has them */
+    assert_int_equal(DMS_DTYPE_I64, 7);
+    assert_int_equal(DMS_DTYPE_BF16, 16);
+    assert_int_equal(DMS_MAX_RANK, 8);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_export_list_is_the_prototypes_of_the_headers),
@@ -238,6 +298,8 @@ int main(void) {
         cmocka_unit_test(what_no_public_header_declares_is_hidden),
         cmocka_unit_test(a_loaded_library_runs_a_plan),
         cmocka_unit_test(a_library_that_is_loaded_again_begins_anew),
+        cmocka_unit_test(the_layout_of_its_structs_is_the_one_of_its_name),
+        cmocka_unit_test(the_numbers_of_codes_and_types_are_fixed),
     };
     if (access(LIBRARY, R_OK) != 0)
         return SKIPPED; /* a build of archives alone */
