@@ -2,8 +2,8 @@
  *
  * A sleeper counts itself, looks again, then sleeps on the low half of the value; the writer
  * changes the value, then looks for sleepers. Both sides are sequentially consistent: one of them
- * sees the other: no wake-up is lost. Only a change of the low half can be slept on: in the one value
- * of 2^32 that has the low half of the end, waiters stay awake.
+ * sees the other: no wake-up is lost. Only a change of the low half can be slept on: at the one
+ * value of 2^32 that has the low half of the end, waiters stay awake.
  */
 #include "runtime/timeline.h"
 
