@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "runtime/kernels/taps_internal.h"
-#include "runtime/kernels/vector_internal.h"
+#include "runtime/kernels/turn_internal.h"
 
 #if DMS_LANES_EXIST
 
-enum { V = DMS_V, TILE = 8, QUAD = 4, ODD = 16 }; /* ODD keeps rows from lying 4 KiB apart */
+enum { V = DMS_V, TILE = 8, QUAD = DMS_QUAD, ODD = 16 }; /* ODD keeps rows from lying 4 KiB apart */
 _Static_assert(DMS_LANES_BLOCK % V == 0, "whole vectors");
 
 /* A part's image, and what all blocks of channels share. */
@@ -32,57 +32,6 @@ typedef struct lanes {
 
 /* ---- turning around -------------------------------------------------------------------------- */
 
-#ifdef __AVX512F__
-#define UNPACK_LOW(a, b) _mm512_unpacklo_ps(a, b)
-#define UNPACK_HIGH(a, b) _mm512_unpackhi_ps(a, b)
-#define PAIRS(a, b, halves) _mm512_shuffle_ps(a, b, halves)
-#define PUT4(to, pitch, v)                                                                         \
-    _mm_storeu_ps(to, _mm512_castps512_ps128(v));                                                  \
-    _mm_storeu_ps((to) + 4 * (pitch), _mm512_extractf32x4_ps(v, 1));                               \
-    _mm_storeu_ps((to) + 8 * (pitch), _mm512_extractf32x4_ps(v, 2));                               \
-    _mm_storeu_ps((to) + 12 * (pitch), _mm512_extractf32x4_ps(v, 3))
-
-/* Four elements of a channel and of those 4, 8 and 12 behind it: one quarter of the vector each. */
-DMS_FN dms_vec take4(const float *from, int64_t pitch4) {
-    dms_vec v = _mm512_castps128_ps512(_mm_loadu_ps(from));
-    v = _mm512_insertf32x4(v, _mm_loadu_ps(from + pitch4), 1);
-    v = _mm512_insertf32x4(v, _mm_loadu_ps(from + 2 * pitch4), 2);
-    return _mm512_insertf32x4(v, _mm_loadu_ps(from + 3 * pitch4), 3);
-}
-#else
-#define UNPACK_LOW(a, b) _mm256_unpacklo_ps(a, b)
-#define UNPACK_HIGH(a, b) _mm256_unpackhi_ps(a, b)
-#define PAIRS(a, b, halves) _mm256_shuffle_ps(a, b, halves)
-#define PUT4(to, pitch, v)                                                                         \
-    _mm_storeu_ps(to, _mm256_castps256_ps128(v));                                                  \
-    _mm_storeu_ps((to) + 4 * (pitch), _mm256_extractf128_ps(v, 1))
-
-DMS_FN dms_vec take4(const float *from, int64_t pitch4) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from)),
-                                _mm_loadu_ps(from + pitch4), 1);
-}
-#endif
-
-/* 4 x 4 in every quarter. */
-DMS_FN void turn4(dms_vec v[4]) {
-    const dms_vec a = UNPACK_LOW(v[0], v[1]), b = UNPACK_HIGH(v[0], v[1]);
-    const dms_vec c = UNPACK_LOW(v[2], v[3]), d = UNPACK_HIGH(v[2], v[3]);
-    v[0] = PAIRS(a, c, 0x44);
-    v[1] = PAIRS(a, c, 0xee);
-    v[2] = PAIRS(b, d, 0x44);
-    v[3] = PAIRS(b, d, 0xee);
-}
-
-/* Four elements of V channels become vectors. */
-DMS_FN void turn_quad(const float *from, int64_t pitch, const int32_t *slot, float *to) {
-    dms_vec v[4] = {take4(from, 4 * pitch), take4(from + pitch, 4 * pitch),
-                    take4(from + 2 * pitch, 4 * pitch), take4(from + 3 * pitch, 4 * pitch)};
-    turn4(v);
-    DMS_UNROLL
-    for (int i = 0; i < QUAD; i++)
-        DMS_VSTORE(to + slot[i] * V, v[i]);
-}
-
 /* Whole vectors of V channels: each line of memory is met once, which matters where channels lie
  * a multiple of 4 KiB apart, so that the nearest cache cannot hold a line of each. */
 #ifdef __AVX512F__
@@ -96,7 +45,7 @@ DMS_FN int64_t turn_vectors(const float *from, int64_t pitch, int64_t n, const i
             v[c] = DMS_VLOAD(from + c * pitch + k);
         DMS_UNROLL
         for (int c = 0; c < V; c += QUAD)
-            turn4(v + c);
+            dms_turn_quarters(v + c);
         DMS_UNROLL
         for (int i = 0; i < QUAD; i++) { /* the same quarter of four vectors is four elements on */
             const dms_vec a = _mm512_shuffle_f32x4(v[i], v[4 + i], 0x44);
@@ -130,19 +79,20 @@ static void turn_in(const float *from, int64_t pitch, int64_t n, const int32_t *
     }
     for (int64_t k = turn_vectors(from, pitch, n, slot, to); k < n; k += QUAD) {
         const int64_t at = k + QUAD <= n ? k : n - QUAD;
-        turn_quad(from + at, pitch, slot + at, to);
+        dms_vec v[QUAD];
+        dms_turn_in(from + at, pitch, v);
+        DMS_UNROLL
+        for (int i = 0; i < QUAD; i++)
+            DMS_VSTORE(to + slot[at + i] * V, v[i]);
     }
 }
 
 /* n vectors of V channels, n a multiple of four, become rows of channels. */
 static void turn_out(const float *from, int64_t n, float *to, int64_t pitch) {
     for (int64_t k = 0; k < n; k += QUAD) {
-        dms_vec v[4] = {DMS_VLOAD(from + k * V), DMS_VLOAD(from + (k + 1) * V),
-                        DMS_VLOAD(from + (k + 2) * V), DMS_VLOAD(from + (k + 3) * V)};
-        turn4(v);
-        for (int i = 0; i < QUAD; i++) {
-            PUT4(to + i * pitch + k, pitch, v[i]);
-        }
+        dms_vec v[QUAD] = {DMS_VLOAD(from + k * V), DMS_VLOAD(from + (k + 1) * V),
+                           DMS_VLOAD(from + (k + 2) * V), DMS_VLOAD(from + (k + 3) * V)};
+        dms_turn_out(to + k, pitch, v);
     }
 }
 

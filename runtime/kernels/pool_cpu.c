@@ -1,4 +1,5 @@
-/* pool_cpu.c - pooling on the CPU device: a strip of output pixels at a time, tap after tap.
+/* pool_cpu.c - pooling on the CPU device: a strip of output pixels at a time, tap after tap; maxima
+ * and averages of f32 by pool_plane_cpu.c.
  *
  * Taps are taken in the order kh, kw; those outside the image are left out. Maximum: the first of
  * equal values, NaN before everything. Average: one chain of additions, divided by the number of
@@ -14,15 +15,14 @@
 #include "runtime/kernels/pool_internal.h"
 #include "runtime/kernels/strip.h"
 
-enum { WORTH = 16384 }; /* output pixels of a part, about */
-
-enum { COLUMNS = 4096 }; /* inputs that a strip of maxima may reach over */
+enum {
+    WORTH = 16384, /* pixels of a part, about */
+    LANES = 16,    /* planes that may be lanes of one vector */
+};
 
 typedef struct pool_scratch {
-    float column[COLUMNS]; /* maxima of the rows of a window, per column of the input */
     dms_strip sum, x;
     int64_t index[DMS_STRIP];
-    int64_t taps[DMS_STRIP]; /* counted by the average */
 } pool_scratch;
 
 /* One strip of outputs, and the tap that is at work. */
@@ -34,18 +34,7 @@ typedef struct window {
 } window;
 
 static int64_t divide_up(int64_t a, int64_t b) {
-    if (b == 1) /* most steps; a division takes longer than a tap of a short row */
-        return a;
     return a / b + (a % b != 0);
-}
-
-/* Outputs j of the strip, first <= j < end, whose tap lies at 0 <= at + j * step < limit. */
-static void range_inside(int64_t at, int64_t step, int64_t limit, int64_t n, int64_t *first,
-                         int64_t *end) {
-    *first = at >= 0 ? 0 : divide_up(-at, step);
-    *end = at >= limit ? 0 : divide_up(limit - at, step);
-    *first = *first > n ? n : *first;
-    *end = *end > n ? n : *end < *first ? *first : *end;
 }
 
 /* r = the greater of r and x, with its index. */
@@ -117,7 +106,7 @@ static void take_tap(const window *w, int64_t ky, int64_t kx, pool_scratch *s) {
     const int64_t row = w->row * i[DMS_POOL_STEP] + ky * i[DMS_POOL_DILATION] - i[DMS_POOL_PAD];
     const int64_t at = w->column * step + kx * i[DMS_POOL_DILATION + 1] - i[DMS_POOL_PAD + 1];
     int64_t first, end;
-    range_inside(at, step, x->dim[3], w->n, &first, &end);
+    dms_pool_range(at, step, x->dim[3], w->n, &first, &end);
     if (row < 0 || row >= x->dim[2] || first == end)
         return;
     const dms_class class = dms_class_of(x->dtype);
@@ -170,52 +159,19 @@ static void fill_lowest(dms_dtype dtype, int64_t n, dms_strip *out) {
     }
 }
 
-/* Taps of one axis inside the padded image, for the average that counts pads. */
-static int64_t taps_counted(const dms_call *call, uint32_t axis, int64_t out) {
-    const int64_t *i = call->i;
-    const int64_t taps = i[DMS_POOL_WINDOW + axis], dilation = i[DMS_POOL_DILATION + axis];
-    const int64_t at = out * i[DMS_POOL_STEP + axis] - i[DMS_POOL_PAD + axis];
-    const int64_t low = -i[DMS_POOL_PAD + axis];
-    const int64_t high = call->view[0].dim[axis + 2] + i[DMS_POOL_PAD_END + axis];
-    int64_t first, end;
-    range_inside(at - low, dilation, high - low, taps, &first, &end);
-    return end - first;
-}
-
-/* s->taps = what every output of the strip is divided by: its taps inside the image, or inside the
- * padded image, rows by columns. */
-static void count_taps(const window *w, pool_scratch *s) {
-    const int64_t *i = w->call->i;
-    const dms_view *x = &w->call->view[0];
-    const bool is_padded = i[DMS_POOL_COUNT_PADS] != 0;
-    const int64_t step = i[DMS_POOL_STEP + 1], left = is_padded ? i[DMS_POOL_PAD + 1] : 0;
-    const int64_t limit = x->dim[3] + left + (is_padded ? i[DMS_POOL_PAD_END + 1] : 0);
-    int64_t rows = 0, first, end;
-    if (is_padded)
-        rows = taps_counted(w->call, 0, w->row);
-    for (int64_t ky = 0; ky < i[DMS_POOL_WINDOW] && !is_padded; ky++) {
-        const int64_t row = w->row * i[DMS_POOL_STEP] + ky * i[DMS_POOL_DILATION] - i[DMS_POOL_PAD];
-        rows += row >= 0 && row < x->dim[2];
-    }
-    memset(s->taps, 0, (size_t)w->n * sizeof s->taps[0]);
-    for (int64_t kx = 0; kx < i[DMS_POOL_WINDOW + 1]; kx++) {
-        const int64_t at = w->column * step + kx * i[DMS_POOL_DILATION + 1] - i[DMS_POOL_PAD + 1];
-        range_inside(at + left, step, limit, w->n, &first, &end);
-        for (int64_t j = first; j < end; j++)
-            s->taps[j] += rows;
-    }
-}
-
 /* Sums become averages or roots. */
 static void finish_sums(const window *w, pool_scratch *s) {
     const int64_t *i = w->call->i;
     const bool is_f32 = dms_class_of(w->call->view[0].dtype) == DMS_CLASS_F32;
     if (i[DMS_POOL_FN] == DMS_POOL_AVERAGE) {
-        count_taps(w, s);
-        for (int64_t j = 0; j < w->n && is_f32; j++)
-            s->sum.f32[j] /= (float)s->taps[j];
-        for (int64_t j = 0; j < w->n && !is_f32; j++)
-            s->sum.f64[j] /= (double)s->taps[j];
+        const int64_t rows = dms_pool_taps(w->call, 0, w->row);
+        for (int64_t j = 0; j < w->n; j++) {
+            const int64_t taps = rows * dms_pool_taps(w->call, 1, w->column + j);
+            if (is_f32)
+                s->sum.f32[j] /= (float)taps;
+            else
+                s->sum.f64[j] /= (double)taps;
+        }
         return;
     }
     for (int64_t j = 0; j < w->n; j++)
@@ -223,61 +179,6 @@ static void finish_sums(const window *w, pool_scratch *s) {
             s->sum.f32[j] = (float)root(s->sum.f32[j], i[DMS_POOL_P]);
         else
             s->sum.f64[j] = root(s->sum.f64[j], i[DMS_POOL_P]);
-}
-
-/* Maxima of f32 without indices, in two steps: of the rows of the window, for every column of the
- * input that it reaches, then of these columns. kh + kw comparisons instead of kh kw, and the first
- * kh of them side by side in memory. */
-static bool is_separable(const window *w, int64_t *first, int64_t *end) {
-    const dms_call *call = w->call;
-    const dms_view *x = &call->view[0];
-    const int64_t *i = call->i;
-    if (i[DMS_POOL_FN] != DMS_POOL_MAX || call->n_out != 1 || x->dtype != DMS_DTYPE_F32 ||
-        x->pitch[3] != 1)
-        return false;
-    int64_t reach, low; /* of the columns that windows of this strip cover */
-    const int64_t at = w->column * i[DMS_POOL_STEP + 1] - i[DMS_POOL_PAD + 1];
-    if (__builtin_mul_overflow(w->n - 1, i[DMS_POOL_STEP + 1], &low) ||
-        __builtin_mul_overflow(i[DMS_POOL_WINDOW + 1] - 1, i[DMS_POOL_DILATION + 1], &reach) ||
-        __builtin_add_overflow(low, reach, &reach) || reach >= COLUMNS)
-        return false;
-    *first = at < 0 ? 0 : at;
-    *end = at + reach + 1 < x->dim[3] ? at + reach + 1 : x->dim[3];
-    return true;
-}
-
-/* r = the greater of r and every `step`th x. */
-static void take_every(int64_t n, const float *x, int64_t step, float *r) {
-    if (step == 1)
-        max_f32(n, x, r, NULL, 0, 0);
-    else if (step == 2)
-        for (int64_t j = 0; j < n; j++)
-            r[j] = x[2 * j] > r[j] || x[2 * j] != x[2 * j] ? x[2 * j] : r[j];
-    else
-        for (int64_t j = 0; j < n; j++)
-            r[j] = x[step * j] > r[j] || x[step * j] != x[step * j] ? x[step * j] : r[j];
-}
-
-/* The strip's maxima in s->sum; inputs [first, end) of the rows are what its windows reach. */
-static void take_maxima(const window *w, int64_t first, int64_t end, pool_scratch *s) {
-    const dms_view *x = &w->call->view[0];
-    const int64_t *i = w->call->i;
-    const int64_t step = i[DMS_POOL_STEP + 1];
-    for (int64_t k = first; k < end; k++)
-        s->column[k - first] = -INFINITY;
-    for (int64_t ky = 0; ky < i[DMS_POOL_WINDOW] && first < end; ky++) {
-        const int64_t row = w->row * i[DMS_POOL_STEP] + ky * i[DMS_POOL_DILATION] - i[DMS_POOL_PAD];
-        if (row >= 0 && row < x->dim[2])
-            max_f32(end - first, (const float *)(const void *)w->x + row * x->pitch[2] + first,
-                    s->column, NULL, 0, 0);
-    }
-    for (int64_t kx = 0; kx < i[DMS_POOL_WINDOW + 1]; kx++) {
-        const int64_t at = w->column * step + kx * i[DMS_POOL_DILATION + 1] - i[DMS_POOL_PAD + 1];
-        int64_t low, high;
-        range_inside(at, step, x->dim[3], w->n, &low, &high);
-        if (low < high)
-            take_every(high - low, s->column + (at + low * step - first), step, s->sum.f32 + low);
-    }
 }
 
 static void run_strip(const window *w, const dms_cpu_job *job, int64_t y_at, int64_t index_at,
@@ -292,11 +193,7 @@ static void run_strip(const window *w, const dms_cpu_job *job, int64_t y_at, int
     }
     if (call->n_out == 2)
         memset(s->index, 0xff, n * sizeof s->index[0]);
-    int64_t first, end;
-    const bool is_done = is_separable(w, &first, &end);
-    if (is_done)
-        take_maxima(w, first, end, s);
-    for (int64_t ky = 0; ky < call->i[DMS_POOL_WINDOW] && !is_done; ky++)
+    for (int64_t ky = 0; ky < call->i[DMS_POOL_WINDOW]; ky++)
         for (int64_t kx = 0; kx < call->i[DMS_POOL_WINDOW + 1]; kx++)
             take_tap(w, ky, kx, s);
     if (call->i[DMS_POOL_FN] != DMS_POOL_MAX)
@@ -309,11 +206,14 @@ static void run_strip(const window *w, const dms_cpu_job *job, int64_t y_at, int
     (DMS_DTYPE_I64, s->index, (int64_t *)job->operand[2] + index_at, call->view[2].pitch[3], w->n);
 }
 
-/* Planes of a part, or, where a plane is large, its rows. */
-static void size_of_part(const dms_view *y, int64_t *planes, int64_t *rows) {
-    const int64_t plane = y->dim[2] * y->dim[3];
+/* Planes of a part, or, where a plane is large, its rows of outputs. */
+static void size_of_part(const dms_view *x, const dms_view *y, int64_t *planes, int64_t *rows) {
+    const int64_t in = x->dim[2] * x->dim[3], out = y->dim[2] * y->dim[3];
+    const int64_t plane = in > out ? in : out;
     *planes = plane < WORTH ? WORTH / plane : 1;
-    *rows = plane < WORTH ? y->dim[2] : divide_up(WORTH, y->dim[3]);
+    if (*planes > LANES)
+        *planes = *planes / LANES * LANES;
+    *rows = plane < WORTH ? y->dim[2] : divide_up(y->dim[2], plane / WORTH);
 }
 
 static uint64_t pool_parts(const dms_call *call) {
@@ -321,7 +221,7 @@ static uint64_t pool_parts(const dms_call *call) {
     int64_t planes, rows;
     if (dms_view_count(y) == 0)
         return 0;
-    size_of_part(y, &planes, &rows);
+    size_of_part(&call->view[0], y, &planes, &rows);
     return (uint64_t)(divide_up(y->dim[0] * y->dim[1], planes) * divide_up(y->dim[2], rows));
 }
 
@@ -332,15 +232,13 @@ static float single_f32(const window *w) {
     const bool is_max = i[DMS_POOL_FN] == DMS_POOL_MAX;
     const float *from = (const float *)(const void *)w->x;
     float sum = is_max ? -INFINITY : 0.0f;
-    int64_t taps = 0;
     for (int64_t ky = 0; ky < i[DMS_POOL_WINDOW]; ky++) {
         const int64_t row = w->row * i[DMS_POOL_STEP] + ky * i[DMS_POOL_DILATION] - i[DMS_POOL_PAD];
         int64_t first, end;
-        range_inside(-i[DMS_POOL_PAD + 1], i[DMS_POOL_DILATION + 1], x->dim[3],
-                     i[DMS_POOL_WINDOW + 1], &first, &end);
+        dms_pool_range(-i[DMS_POOL_PAD + 1], i[DMS_POOL_DILATION + 1], x->dim[3],
+                       i[DMS_POOL_WINDOW + 1], &first, &end);
         if (row < 0 || row >= x->dim[2])
             continue;
-        taps += end - first;
         const float *at = from + row * x->pitch[2] - i[DMS_POOL_PAD + 1] * x->pitch[3];
         const int64_t pitch = i[DMS_POOL_DILATION + 1] * x->pitch[3];
         for (int64_t kx = first; kx < end; kx++) {
@@ -350,9 +248,7 @@ static float single_f32(const window *w) {
     }
     if (is_max)
         return sum;
-    if (i[DMS_POOL_COUNT_PADS] != 0)
-        taps = taps_counted(w->call, 0, w->row) * taps_counted(w->call, 1, 0);
-    return sum / (float)taps;
+    return sum / (float)(dms_pool_taps(w->call, 0, w->row) * dms_pool_taps(w->call, 1, 0));
 }
 
 /* Whether single_f32 says it all. */
@@ -384,18 +280,30 @@ static void run_row(const dms_cpu_job *job, int64_t plane, int64_t row) {
     }
 }
 
+static void run_part(const dms_cpu_job *job, const dms_pool_part *part) {
+    const bool is_one = is_single(job->call);
+    int64_t plane = part->plane;
+    if (!is_one && DMS_ISA(dms_pool_planes)(job, part))
+        return;
+    if (is_one)
+        plane = DMS_ISA(dms_pool_lanes)(job, part);
+    for (; plane < part->plane_end; plane++)
+        for (int64_t row = part->row; row < part->row_end; row++)
+            run_row(job, plane, row);
+}
+
 static void pool_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const dms_view *y = &job->call->view[1];
     int64_t planes, rows;
     if (first == end)
         return;
-    size_of_part(y, &planes, &rows);
+    size_of_part(&job->call->view[0], y, &planes, &rows);
     const int64_t down = divide_up(y->dim[2], rows), all = y->dim[0] * y->dim[1];
-    for (int64_t part = (int64_t)first; part < (int64_t)end; part++) {
-        const int64_t plane0 = part / down * planes, row0 = part % down * rows;
-        for (int64_t plane = plane0; plane < plane0 + planes && plane < all; plane++)
-            for (int64_t row = row0; row < row0 + rows && row < y->dim[2]; row++)
-                run_row(job, plane, row);
+    for (int64_t k = (int64_t)first; k < (int64_t)end; k++) {
+        dms_pool_part part = {.plane = k / down * planes, .row = k % down * rows};
+        part.plane_end = part.plane + planes < all ? part.plane + planes : all;
+        part.row_end = part.row + rows < y->dim[2] ? part.row + rows : y->dim[2];
+        run_part(job, &part);
     }
 }
 

@@ -1,13 +1,17 @@
 /* pool_internal.h - what the rows and the code of pooling and resizing agree on.
  *
  * Reads    nothing.
- * Returns  positions and values of the parameters of DMS_K_POOL and DMS_K_RESIZE; limits.
+ * Returns  positions and values of the parameters of DMS_K_POOL and DMS_K_RESIZE; limits; which
+ *          taps of a window exist.
  * Cost     none.
  * Source   ONNX operator specification (Resize 10 to 19).
- * Not here how they are computed (pool_cpu.c, resize_cpu.c).
+ * Not here how they are computed (pool_cpu.c, pool_plane_cpu.c, resize_cpu.c).
  */
 #ifndef DMS_RUNTIME_KERNELS_POOL_INTERNAL_H
 #define DMS_RUNTIME_KERNELS_POOL_INTERNAL_H
+
+#include "runtime/kernels/cpu_kernel.h"
+#include "runtime/kernels/dialect.h"
 
 /* Integer parameters of pooling; pairs are height, width. */
 enum {
@@ -45,5 +49,43 @@ enum { DMS_PREFER_FLOOR = 0, DMS_PREFER_CEIL = 1, DMS_FLOOR = 2, DMS_CEIL = 3 };
 enum { DMS_RESIZE_COEFFICIENT = 0, DMS_RESIZE_EXTRAPOLATION = 1, DMS_RESIZE_AXES = 2 };
 
 enum { DMS_RESIZE_MAX_RANK = 5, DMS_RESIZE_MAX_SHRINK = 4096 };
+
+#ifdef DMS_ISA_SUFFIX
+/* Elements j of n, first <= j < end, that lie at 0 <= at + j * step < limit. */
+DMS_FN void dms_pool_range(int64_t at, int64_t step, int64_t limit, int64_t n, int64_t *first,
+                           int64_t *end) {
+    const int64_t up = step - 1; /* most steps are 1, and a division takes longer than a tap */
+    *first = at >= 0 ? 0 : step == 1 ? -at : (-at + up) / step;
+    *end = at >= limit ? 0 : step == 1 ? limit - at : (limit - at + up) / step;
+    *first = *first > n ? n : *first;
+    *end = *end > n ? n : *end < *first ? *first : *end;
+}
+
+/* Taps of output `out` along an axis that an average counts: inside the image, or inside the padded
+ * image. */
+DMS_FN int64_t dms_pool_taps(const dms_call *call, uint32_t axis, int64_t out) {
+    const int64_t *i = call->i;
+    const bool is_padded = i[DMS_POOL_COUNT_PADS] != 0;
+    const int64_t low = is_padded ? i[DMS_POOL_PAD + axis] : 0;
+    const int64_t high = is_padded ? i[DMS_POOL_PAD_END + axis] : 0;
+    const int64_t at = out * i[DMS_POOL_STEP + axis] - i[DMS_POOL_PAD + axis];
+    int64_t first, end;
+    dms_pool_range(at + low, i[DMS_POOL_DILATION + axis], call->view[0].dim[axis + 2] + low + high,
+                   i[DMS_POOL_WINDOW + axis], &first, &end);
+    return end - first;
+}
+
+/* Planes [plane, plane_end), one channel of one batch entry each, by rows of outputs. */
+typedef struct dms_pool_part {
+    int64_t plane, plane_end, row, row_end;
+} dms_pool_part;
+
+/* Runs a part of f32 maxima or averages whose rows fit; false where the call is another. */
+bool DMS_ISA(dms_pool_planes)(const dms_cpu_job *job, const dms_pool_part *part);
+
+/* Runs those planes of a part with rows of one output that fill vectors; returns the first that is
+ * left. */
+int64_t DMS_ISA(dms_pool_lanes)(const dms_cpu_job *job, const dms_pool_part *part);
+#endif
 
 #endif

@@ -48,7 +48,7 @@ static void store_by_chain(const dms_taps *t, int64_t m, int64_t n, dms_taps_sum
     const int64_t together = is_whole ? DMS_TAPS_DENSE / pixels : 1;
     for (int64_t c = 0; c < n; c += together) {
         const int64_t some = n - c < together ? n - c : together;
-        const dms_copy_shape rows = {t->y.h, w, 0, 0, sums.pitch_h, w};
+        const dms_copy_shape rows = {t->y.h, w, 0, 0, sums.pitch_h, w, 0.0f};
         for (int64_t r = 0; r < some; r++)
             dms_copy_rows(s->dense + r * pixels, sums.at + (c + r) * sums.pitch_c, &rows);
         const int64_t first = t->first + (m + c) * t->plane;

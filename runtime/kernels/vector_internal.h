@@ -28,6 +28,14 @@ typedef __m512 dms_vec;
 #define DMS_VFMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define DMS_VADD(a, b) _mm512_add_ps(a, b)
 #define DMS_VZERO() _mm512_setzero_ps()
+#define DMS_VALL(x) _mm512_set1_ps(x)
+#define DMS_VMUL(a, b) _mm512_mul_ps(a, b)
+#define DMS_VDIV(a, b) _mm512_div_ps(a, b)
+
+/* x where it is greater than r, or no number; else r. */
+DMS_FN dms_vec dms_vgreater(dms_vec r, dms_vec x) {
+    return _mm512_mask_mov_ps(_mm512_max_ps(x, r), _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+}
 #elif defined(__FMA__)
 enum { DMS_V = 8 };
 typedef __m256 dms_vec;
@@ -37,17 +45,25 @@ typedef __m256 dms_vec;
 #define DMS_VFMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define DMS_VADD(a, b) _mm256_add_ps(a, b)
 #define DMS_VZERO() _mm256_setzero_ps()
+#define DMS_VALL(x) _mm256_set1_ps(x)
+#define DMS_VMUL(a, b) _mm256_mul_ps(a, b)
+#define DMS_VDIV(a, b) _mm256_div_ps(a, b)
+
+DMS_FN dms_vec dms_vgreater(dms_vec r, dms_vec x) {
+    return _mm256_blendv_ps(_mm256_max_ps(x, r), x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
 #else
 enum { DMS_V = 8 };
 #endif
 
 /* Rows that are often shorter than a vector, where a call of memcpy costs more than the row: `low`
- * zeros, n elements, `tail` zeros. Elements of a row lie side by side (dms_copy_rows) or two apart.
- * Up to DMS_V - 1 zeros may be written behind a row, whose place must be written later; nothing is
- * read outside. */
+ * times `fill`, n elements, `tail` times `fill`. Elements of a row lie side by side (dms_copy_rows)
+ * or two apart. Up to DMS_V - 1 more may be written behind a row, whose place must be written
+ * later; nothing is read outside. */
 typedef struct dms_copy_shape {
     int64_t rows, n, low, tail;
     int64_t pitch_from, pitch_to; /* from one row to the next */
+    float fill;
 } dms_copy_shape;
 
 #ifdef __AVX512F__
@@ -55,12 +71,10 @@ DMS_FN __mmask16 dms_mask(int64_t n) {
     return (__mmask16)(n <= 0 ? 0u : (1u << (n < 16 ? n : 16)) - 1u);
 }
 
-/* n zeros, and up to 15 more. */
-DMS_FN void dms_zeros_over(float *to, int64_t n) {
-    if (n > 0)
-        DMS_VSTORE(to, DMS_VZERO());
-    if (n > 16)
-        memset(to + 16, 0, (size_t)(n - 16) * sizeof *to);
+/* n times x, and up to 15 more. */
+DMS_FN void dms_fill_over(float *to, int64_t n, float x) {
+    for (int64_t j = 0; j < n; j += 16)
+        DMS_VSTORE(to + j, DMS_VALL(x));
 }
 
 DMS_FN void dms_copy_rows(float *to, const float *from, const dms_copy_shape *s) {
@@ -68,12 +82,12 @@ DMS_FN void dms_copy_rows(float *to, const float *from, const dms_copy_shape *s)
     const __mmask16 rest = dms_mask(s->n - whole);
     for (int64_t r = 0; r < s->rows; r++, from += s->pitch_from, to += s->pitch_to) {
         float *const at = to + s->low;
-        dms_zeros_over(to, s->low);
+        dms_fill_over(to, s->low, s->fill);
         for (int64_t j = 0; j < whole; j += 16)
             DMS_VSTORE(at + j, DMS_VLOAD(from + j));
         if (rest != 0)
             DMS_VSTORE(at + whole, _mm512_maskz_loadu_ps(rest, from + whole));
-        dms_zeros_over(at + s->n, s->tail);
+        dms_fill_over(at + s->n, s->tail, s->fill);
     }
 }
 
@@ -84,7 +98,7 @@ DMS_FN void dms_copy_rows_every2(float *to, const float *from, const dms_copy_sh
     const __mmask16 low = dms_mask(reach - 2 * whole), high = dms_mask(reach - 2 * whole - 16);
     for (int64_t r = 0; r < s->rows; r++, from += s->pitch_from, to += s->pitch_to) {
         float *const at = to + s->low;
-        dms_zeros_over(to, s->low);
+        dms_fill_over(to, s->low, s->fill);
         for (int64_t j = 0; j < whole; j += 16)
             DMS_VSTORE(at + j, _mm512_permutex2var_ps(DMS_VLOAD(from + 2 * j), even,
                                                       DMS_VLOAD(from + 2 * j + 16)));
@@ -94,7 +108,7 @@ DMS_FN void dms_copy_rows_every2(float *to, const float *from, const dms_copy_sh
                 _mm512_permutex2var_ps(
                     _mm512_maskz_loadu_ps(low, from + 2 * whole), even,
                     high == 0 ? DMS_VZERO() : _mm512_maskz_loadu_ps(high, from + 2 * whole + 16)));
-        dms_zeros_over(at + s->n, s->tail);
+        dms_fill_over(at + s->n, s->tail, s->fill);
     }
 }
 
@@ -128,25 +142,25 @@ DMS_FN void dms_copy_apart2(float *to, const float *from, int64_t n) {
         to[j * 2] = from[j];
 }
 
-DMS_FN void dms_zeros_over(float *to, int64_t n) {
+DMS_FN void dms_fill_over(float *to, int64_t n, float x) {
     for (int64_t j = 0; j < n; j++)
-        to[j] = 0.0f;
+        to[j] = x;
 }
 
 DMS_FN void dms_copy_rows(float *to, const float *from, const dms_copy_shape *s) {
     for (int64_t r = 0; r < s->rows; r++, from += s->pitch_from, to += s->pitch_to) {
-        dms_zeros_over(to, s->low);
+        dms_fill_over(to, s->low, s->fill);
         dms_copy_exact(to + s->low, from, s->n);
-        dms_zeros_over(to + s->low + s->n, s->tail);
+        dms_fill_over(to + s->low + s->n, s->tail, s->fill);
     }
 }
 
 DMS_FN void dms_copy_rows_every2(float *to, const float *from, const dms_copy_shape *s) {
     for (int64_t r = 0; r < s->rows; r++, from += s->pitch_from, to += s->pitch_to) {
-        dms_zeros_over(to, s->low);
+        dms_fill_over(to, s->low, s->fill);
         for (int64_t j = 0; j < s->n; j++)
             to[s->low + j] = from[j * 2];
-        dms_zeros_over(to + s->low + s->n, s->tail);
+        dms_fill_over(to + s->low + s->n, s->tail, s->fill);
     }
 }
 #endif
