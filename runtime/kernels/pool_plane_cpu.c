@@ -1,11 +1,11 @@
 /* pool_plane_cpu.c - maxima and averages of f32 planes, in whole vectors of outputs.
  *
- *      planes   a band of a plane's rows is copied with what windows reach beside it: 0 for an
- *               average, minus infinity for a maximum, neither of which changes a result. Where the
- *               step is not 1, columns are copied apart by their number modulo the step.
- *      lanes    rows of one output (global pools): neighbouring planes are the lanes of a vector.
- *
- * An average adds its taps in the order kh, kw from 0. A maximum is taken of rows first. */
+ *      averages   a band of a plane's rows is copied with zeros for what windows reach beside it,
+ *                 which changes no sum. Where the step is not 1, columns are copied apart by their
+ *                 number modulo the step. Taps are added in the order kh, kw from 0.
+ *      maxima     of the rows of a window, as they lie; then of its columns.
+ *      lanes      rows of one output (global pools): neighbouring planes are the lanes of a vector.
+ */
 #include <string.h>
 
 #include "runtime/kernels/pool_internal.h"
@@ -14,9 +14,9 @@
 enum {
     NEAR = 8 * 1024,  /* elements of a band, which stay in the first-level cache */
     FAR = 64 * 1024,  /* where a band of one row of outputs is larger */
-    MOST = 16 * 1024, /* outputs of a row, and columns of a phase */
+    MOST = 32 * 1024, /* columns that the windows of a row reach over */
     TAPS = 256,
-    SLACK = 2 * DMS_V, /* vectors may read and write this far past the end */
+    SLACK = 64, /* vectors may read and write this far past the end */
 };
 
 #ifdef __FMA__
@@ -29,6 +29,18 @@ enum { WIDTH = DMS_V };
 #define MUL(a, b) DMS_VMUL(a, b)
 #define DIV(a, b) DMS_VDIV(a, b)
 #define GREATER(r, x) dms_vgreater(r, x)
+
+/* The first n elements, or all: y ends where its last row does. */
+DMS_FN vec load_some(const float *p, int64_t n) {
+    return n >= WIDTH ? LOAD(p) : DMS_VLOAD_SOME(p, n);
+}
+
+DMS_FN void put(float *p, int64_t n, vec v) {
+    if (n >= WIDTH)
+        STORE(p, v);
+    else
+        DMS_VSTORE_SOME(p, n, v);
+}
 #else
 typedef float vec __attribute__((vector_size(16)));
 typedef int32_t mask __attribute__((vector_size(16)));
@@ -45,37 +57,38 @@ DMS_FN vec LOAD(const float *p) {
     return out;
 }
 
+DMS_FN vec load_some(const float *p, int64_t n) {
+    vec out = {0};
+    if (n >= WIDTH)
+        return LOAD(p);
+    memcpy(&out, p, (size_t)n * sizeof *p);
+    return out;
+}
+
+DMS_FN void put(float *p, int64_t n, vec v) {
+    memcpy(p, &v, (size_t)(n < WIDTH ? n : WIDTH) * sizeof *p);
+}
+
 DMS_FN vec GREATER(vec r, vec x) {
     const mask takes = (x > r) | (x != x);
     return (vec)((takes & (mask)x) | (~takes & (mask)r));
 }
 #endif
 
-/* A call as bands see it, and the band at hand: image[phase][row][column]. */
-typedef struct plane {
-    int64_t step, columns; /* phases of the image, columns of each */
-    int64_t rows;          /* rows of a phase */
-    int64_t n_taps;
-    bool is_max;
-    int32_t offset[TAPS];            /* average: of each tap in the image */
-    int32_t column[TAPS];            /* maximum: of each tap of a row in `highest` */
-    float inside[MOST + SLACK];      /* per output of a row: taps of one row that are counted */
-    float highest[2 * MOST + SLACK]; /* [phase][column]: the maximum of the rows of a window */
-    float image[FAR + SLACK];
-} plane;
-_Static_assert(sizeof(plane) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
+#ifdef __AVX512F__
+#define EVEN(a, b)                                                                                 \
+    __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#elif defined(__FMA__)
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#else
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6)
+#endif
 
-/* Rows of the image of `n` rows of outputs. */
-static int64_t rows_of(const dms_call *call, int64_t n) {
+/* Rows (columns) that n outputs along an axis reach over. */
+static int64_t reach_of(const dms_call *call, uint32_t axis, int64_t n) {
     const int64_t *i = call->i;
-    return (n - 1) * i[DMS_POOL_STEP] + (i[DMS_POOL_WINDOW] - 1) * i[DMS_POOL_DILATION] + 1;
-}
-
-/* Columns of a phase. */
-static int64_t columns_of(const dms_call *call) {
-    const int64_t *i = call->i, step = i[DMS_POOL_STEP + 1];
-    const int64_t reach = (i[DMS_POOL_WINDOW + 1] - 1) * i[DMS_POOL_DILATION + 1];
-    return call->view[1].dim[3] + reach / step;
+    return (n - 1) * i[DMS_POOL_STEP + axis] +
+           (i[DMS_POOL_WINDOW + axis] - 1) * i[DMS_POOL_DILATION + axis] + 1;
 }
 
 /* f32 side by side, without indices. */
@@ -85,22 +98,43 @@ static bool is_plain(const dms_call *call) {
            x->pitch[3] == 1 && (y->pitch[3] == 1 || y->dim[3] == 1);
 }
 
-static bool fits_bands(const dms_call *call) {
-    const int64_t *i = call->i;
-    const int64_t step = i[DMS_POOL_STEP + 1], reach = rows_of(call, 1);
-    if (!is_plain(call) || step > MOST || i[DMS_POOL_WINDOW] > TAPS ||
-        i[DMS_POOL_WINDOW + 1] > TAPS / i[DMS_POOL_WINDOW])
-        return false;
-    const int64_t columns = columns_of(call);
-    return columns <= MOST && reach <= FAR && step * columns <= 2 * MOST &&
-           step * columns * reach <= FAR;
-}
-
-/* ---- bands ----------------------------------------------------------------------------------- */
-
 static void fill(float *to, int64_t n, float x) {
     for (int64_t j = 0; j < n; j++)
         to[j] = x;
+}
+
+/* Where plane `k` of operand `operand` begins. */
+static float *plane_at(const dms_cpu_job *job, uint32_t operand, int64_t k) {
+    const dms_view *v = &job->call->view[operand];
+    return (float *)job->operand[operand] + k / v->dim[1] * v->pitch[0] +
+           k % v->dim[1] * v->pitch[1];
+}
+
+/* ---- averages -------------------------------------------------------------------------------- */
+
+/* A call as bands see it, and the band at hand: image[phase][row][column]. */
+typedef struct plane {
+    int64_t step, columns; /* phases of the image, columns of each */
+    int64_t rows;          /* rows of a phase */
+    int64_t n_taps;
+    int32_t offset[TAPS];       /* of each tap in the image */
+    float inside[MOST + SLACK]; /* per output of a row: taps of one row that are counted */
+    float image[FAR + SLACK];
+} plane;
+_Static_assert(sizeof(plane) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
+
+/* Elements of a row of the image, all phases. */
+static int64_t row_of(const dms_call *call) {
+    const int64_t step = call->i[DMS_POOL_STEP + 1];
+    return (reach_of(call, 1, call->view[1].dim[3]) + step - 1) / step * step;
+}
+
+static bool fits_bands(const dms_call *call) {
+    const int64_t *i = call->i;
+    const int64_t rows = reach_of(call, 0, 1);
+    return i[DMS_POOL_FN] == DMS_POOL_AVERAGE && i[DMS_POOL_WINDOW] <= TAPS &&
+           i[DMS_POOL_WINDOW + 1] <= TAPS / i[DMS_POOL_WINDOW] && rows <= FAR &&
+           i[DMS_POOL_STEP + 1] <= MOST && row_of(call) <= MOST && row_of(call) * rows <= FAR;
 }
 
 static void copy_rows_every(float *to, const float *from, int64_t step, const dms_copy_shape *s) {
@@ -116,15 +150,14 @@ static void copy_rows_every(float *to, const float *from, int64_t step, const dm
 static void load_phase(const dms_call *call, const plane *p, const float *x, int64_t row,
                        int64_t column, float *to) {
     const dms_view *v = &call->view[0];
-    const float none = p->is_max ? -INFINITY : 0.0f;
     int64_t above, below, low, high;
     dms_pool_range(row, 1, v->dim[2], p->rows, &above, &below);
     dms_pool_range(column, p->step, v->dim[3], p->columns, &low, &high);
     if (low == high)
         below = above;
-    fill(to, above * p->columns, none);
+    fill(to, above * p->columns, 0.0f);
     const dms_copy_shape shape = {below - above, high - low, low, p->columns - high,
-                                  v->pitch[2],   p->columns, none};
+                                  v->pitch[2],   p->columns, 0.0f};
     const float *from = x + (row + above) * v->pitch[2] + column + low * p->step;
     float *const inside = to + above * p->columns;
     if (p->step == 1)
@@ -133,18 +166,7 @@ static void load_phase(const dms_call *call, const plane *p, const float *x, int
         dms_copy_rows_every2(inside, from, &shape);
     else
         copy_rows_every(inside, from, p->step, &shape);
-    fill(to + below * p->columns, (p->rows - below) * p->columns, none);
-}
-
-/* n outputs of a row: the last vector goes through memory, for y ends there. */
-DMS_FN void put(float *y, int64_t n, vec v) {
-    float some[WIDTH];
-    if (n >= WIDTH) {
-        STORE(y, v);
-        return;
-    }
-    STORE(some, v);
-    memcpy(y, some, (size_t)n * sizeof *y);
+    fill(to + below * p->columns, (p->rows - below) * p->columns, 0.0f);
 }
 
 /* A row of averages; `image` is the first row of its windows, of which `rows` are counted. */
@@ -157,66 +179,135 @@ static void average_row(const plane *p, const float *image, float rows, int64_t 
     }
 }
 
-/* A row of maxima. */
-static void highest_row(const dms_call *call, plane *p, const float *image, int64_t n, float *y) {
-    const int64_t down = call->i[DMS_POOL_DILATION] * p->columns;
-    const int64_t high = call->i[DMS_POOL_WINDOW], wide = call->i[DMS_POOL_WINDOW + 1];
-    for (int64_t phase = 0; phase < p->step; phase++)
-        for (int64_t j = 0; j < p->columns; j += WIDTH) {
-            const float *const at = image + phase * p->rows * p->columns + j;
-            vec most = LOAD(at);
-            for (int64_t k = 1; k < high; k++)
-                most = GREATER(most, LOAD(at + k * down));
-            STORE(p->highest + phase * p->columns + j, most);
-        }
-    for (int64_t j = 0; j < n; j += WIDTH) {
-        vec most = LOAD(p->highest + p->column[0] + j);
-        for (int64_t k = 1; k < wide; k++)
-            most = GREATER(most, LOAD(p->highest + p->column[k] + j));
-        put(y + j, n - j, most);
-    }
-}
-
 /* What all planes of a part share. */
 static void open_bands(const dms_call *call, int64_t band, plane *p) {
     const int64_t *i = call->i;
     const int64_t wide = i[DMS_POOL_WINDOW + 1], n = call->view[1].dim[3];
     p->step = i[DMS_POOL_STEP + 1];
-    p->columns = columns_of(call);
-    p->rows = rows_of(call, band);
-    p->is_max = i[DMS_POOL_FN] == DMS_POOL_MAX;
+    p->columns = row_of(call) / p->step;
+    p->rows = reach_of(call, 0, band);
     p->n_taps = i[DMS_POOL_WINDOW] * wide;
     for (int64_t k = 0; k < p->n_taps; k++) {
         const int64_t dy = k / wide * i[DMS_POOL_DILATION];
         const int64_t dx = k % wide * i[DMS_POOL_DILATION + 1];
-        const int64_t phase = dx % p->step, at = dx / p->step;
-        p->offset[k] = (int32_t)((phase * p->rows + dy) * p->columns + at);
-        if (k < wide)
-            p->column[k] = (int32_t)(phase * p->columns + at);
+        p->offset[k] = (int32_t)((dx % p->step * p->rows + dy) * p->columns + dx / p->step);
     }
-    for (int64_t j = 0; j < n && !p->is_max; j++)
+    for (int64_t j = 0; j < n; j++)
         p->inside[j] = (float)dms_pool_taps(call, 1, j);
     fill(p->inside + n, SLACK, 1.0f);
 }
 
 /* Rows [row, end) of outputs of one plane. */
-static void run_plane(const dms_call *call, plane *p, int64_t band, const float *x, float *y,
-                      int64_t row, int64_t end) {
+static void average_plane(const dms_call *call, plane *p, int64_t band, const float *x, float *y,
+                          int64_t row, int64_t end) {
     const int64_t *i = call->i;
     const dms_view *v = &call->view[1];
     for (; row < end; row += band) {
         for (int64_t phase = 0; phase < p->step; phase++)
             load_phase(call, p, x, row * i[DMS_POOL_STEP] - i[DMS_POOL_PAD],
                        phase - i[DMS_POOL_PAD + 1], p->image + phase * p->rows * p->columns);
-        for (int64_t r = row; r < end && r < row + band; r++) {
-            const float *image = p->image + (r - row) * i[DMS_POOL_STEP] * p->columns;
-            float *const to = y + r * v->pitch[2];
-            if (p->is_max)
-                highest_row(call, p, image, v->dim[3], to);
-            else
-                average_row(p, image, (float)dms_pool_taps(call, 0, r), v->dim[3], to);
-        }
+        for (int64_t r = row; r < end && r < row + band; r++)
+            average_row(p, p->image + (r - row) * i[DMS_POOL_STEP] * p->columns,
+                        (float)dms_pool_taps(call, 0, r), v->dim[3], y + r * v->pitch[2]);
     }
+}
+
+static void run_averages(const dms_cpu_job *job, const dms_pool_part *part) {
+    const dms_call *call = job->call;
+    plane *p = job->scratch;
+    const int64_t rows = part->row_end - part->row;
+    int64_t band = (NEAR / row_of(call) - reach_of(call, 0, 1)) / call->i[DMS_POOL_STEP] + 1;
+    band = band < 1 ? 1 : band > rows ? rows : band;
+    open_bands(call, band, p);
+    for (int64_t k = part->plane; k < part->plane_end; k++)
+        average_plane(call, p, band, plane_at(job, 0, k), plane_at(job, 1, k), part->row,
+                      part->row_end);
+}
+
+/* ---- maxima ---------------------------------------------------------------------------------- */
+
+/* Of the rows of a window, per column: image columns [low, high) of those that windows reach. */
+typedef struct maxima {
+    int64_t low, high;
+    float of_rows[MOST + SLACK];
+} maxima;
+
+static bool fits_maxima(const dms_call *call) {
+    const int64_t step = call->i[DMS_POOL_STEP + 1];
+    return call->i[DMS_POOL_FN] == DMS_POOL_MAX && step <= MOST &&
+           reach_of(call, 1, call->view[1].dim[3]) + WIDTH * step <= MOST;
+}
+
+/* Maxima of n rows that lie `next` apart, from the first column that exists on. The last vector
+ * may meet some columns twice. */
+static void take_rows(maxima *m, const float *x, int64_t n, int64_t next) {
+    const int64_t columns = m->high - m->low;
+    float *const to = m->of_rows + m->low;
+    for (int64_t j = 0; j < columns; j += WIDTH) {
+        const int64_t at = j + WIDTH <= columns || columns < WIDTH ? j : columns - WIDTH;
+        vec most = load_some(x + at, columns);
+        for (int64_t k = 1; k < n; k++)
+            most = GREATER(most, load_some(x + at + k * next, columns));
+        put(to + at, columns, most);
+    }
+}
+
+/* Elements 0, step, 2 step, ... */
+DMS_FN vec load_every(const float *x, int64_t step) {
+    float some[WIDTH];
+    if (step == 1)
+        return LOAD(x);
+    if (step == 2)
+        return EVEN(LOAD(x), LOAD(x + WIDTH));
+    for (int j = 0; j < WIDTH; j++)
+        some[j] = x[j * step];
+    return LOAD(some);
+}
+
+/* Maxima of the columns of n windows. */
+DMS_FN void take_columns(const maxima *m, int64_t wide, int64_t dilation, int64_t step, int64_t n,
+                         float *y) {
+    for (int64_t j = 0; j < n; j += WIDTH) {
+        const float *const at = m->of_rows + j * step;
+        vec most = load_every(at, step);
+        for (int64_t k = 1; k < wide; k++)
+            most = GREATER(most, load_every(at + k * dilation, step));
+        put(y + j, n - j, most);
+    }
+}
+
+/* One row of outputs; x is the plane. */
+static void maximum_row(const dms_call *call, maxima *m, const float *x, float *y, int64_t row) {
+    const dms_view *v = &call->view[0];
+    const int64_t *i = call->i;
+    const int64_t dilation = i[DMS_POOL_DILATION], step = i[DMS_POOL_STEP + 1];
+    const int64_t at = row * i[DMS_POOL_STEP] - i[DMS_POOL_PAD], n = call->view[1].dim[3];
+    int64_t top, bottom;
+    dms_pool_range(at, dilation, v->dim[2], i[DMS_POOL_WINDOW], &top, &bottom);
+    if (top == bottom || m->low == m->high)
+        fill(m->of_rows + m->low, m->high - m->low, -INFINITY);
+    else
+        take_rows(m, x + (at + top * dilation) * v->pitch[2] + m->low - i[DMS_POOL_PAD + 1],
+                  bottom - top, dilation * v->pitch[2]);
+    const int64_t wide = i[DMS_POOL_WINDOW + 1], across = i[DMS_POOL_DILATION + 1];
+    if (step == 1)
+        take_columns(m, wide, across, 1, n, y);
+    else if (step == 2)
+        take_columns(m, wide, across, 2, n, y);
+    else
+        take_columns(m, wide, across, step, n, y);
+}
+
+static void run_maxima(const dms_cpu_job *job, const dms_pool_part *part) {
+    const dms_call *call = job->call;
+    maxima *m = job->scratch;
+    const int64_t reach = reach_of(call, 1, call->view[1].dim[3]);
+    dms_pool_range(-call->i[DMS_POOL_PAD + 1], 1, call->view[0].dim[3], reach, &m->low, &m->high);
+    fill(m->of_rows, reach + SLACK, -INFINITY);
+    for (int64_t k = part->plane; k < part->plane_end; k++)
+        for (int64_t row = part->row; row < part->row_end; row++)
+            maximum_row(call, m, plane_at(job, 0, k),
+                        plane_at(job, 1, k) + row * call->view[1].pitch[2], row);
 }
 
 /* ---- lanes ----------------------------------------------------------------------------------- */
@@ -287,13 +378,6 @@ static void run_lanes(const dms_call *call, bool is_max, const float *x, float *
 
 #endif
 
-/* Where plane `k` of operand `operand` begins. */
-static float *plane_at(const dms_cpu_job *job, uint32_t operand, int64_t k) {
-    const dms_view *v = &job->call->view[operand];
-    return (float *)job->operand[operand] + k / v->dim[1] * v->pitch[0] +
-           k % v->dim[1] * v->pitch[1];
-}
-
 int64_t DMS_ISA(dms_pool_lanes)(const dms_cpu_job *job, const dms_pool_part *part) {
     const dms_call *call = job->call;
     const int64_t channels = call->view[1].dim[1];
@@ -312,17 +396,11 @@ int64_t DMS_ISA(dms_pool_lanes)(const dms_cpu_job *job, const dms_pool_part *par
 }
 
 bool DMS_ISA(dms_pool_planes)(const dms_cpu_job *job, const dms_pool_part *part) {
-    const dms_call *call = job->call;
-    if (!fits_bands(call))
+    if (is_plain(job->call) && fits_bands(job->call))
+        run_averages(job, part);
+    else if (is_plain(job->call) && fits_maxima(job->call))
+        run_maxima(job, part);
+    else
         return false;
-    plane *p = job->scratch;
-    const int64_t row = call->i[DMS_POOL_STEP + 1] * columns_of(call),
-                  rows = part->row_end - part->row;
-    int64_t band = (NEAR / row - rows_of(call, 1)) / call->i[DMS_POOL_STEP] + 1;
-    band = band < 1 ? 1 : band > rows ? rows : band;
-    open_bands(call, band, p);
-    for (int64_t k = part->plane; k < part->plane_end; k++)
-        run_plane(call, p, band, plane_at(job, 0, k), plane_at(job, 1, k), part->row,
-                  part->row_end);
     return true;
 }

@@ -24,6 +24,9 @@ enum { DMS_V = 16 };
 typedef __m512 dms_vec;
 #define DMS_VLOAD(p) _mm512_loadu_ps(p)
 #define DMS_VSTORE(p, v) _mm512_storeu_ps(p, v)
+#define DMS_VSOME(n) ((__mmask16)((1u << (n)) - 1u)) /* n < 16 */
+#define DMS_VLOAD_SOME(p, n) _mm512_maskz_loadu_ps(DMS_VSOME(n), p)
+#define DMS_VSTORE_SOME(p, n, v) _mm512_mask_storeu_ps(p, DMS_VSOME(n), v)
 #define DMS_VSPREAD(p) _mm512_set1_ps(*(p))
 #define DMS_VFMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define DMS_VADD(a, b) _mm512_add_ps(a, b)
@@ -41,6 +44,10 @@ enum { DMS_V = 8 };
 typedef __m256 dms_vec;
 #define DMS_VLOAD(p) _mm256_loadu_ps(p)
 #define DMS_VSTORE(p, v) _mm256_storeu_ps(p, v)
+#define DMS_VSOME(n)                                                                               \
+    _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n)), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0))
+#define DMS_VLOAD_SOME(p, n) _mm256_maskload_ps(p, DMS_VSOME(n))
+#define DMS_VSTORE_SOME(p, n, v) _mm256_maskstore_ps(p, DMS_VSOME(n), v)
 #define DMS_VSPREAD(p) _mm256_broadcast_ss(p)
 #define DMS_VFMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define DMS_VADD(a, b) _mm256_add_ps(a, b)

@@ -17,16 +17,22 @@ typedef struct shape {
     int64_t count_pads, p, oh, ow;
 } shape;
 
-static void begin_pool(call_case *c, const shape *s, dms_dtype dtype, bool has_index) {
-    const int64_t x[4] = {2, 3, s->h, s->w}, y[4] = {2, 3, s->oh, s->ow};
+/* Two batch entries of some channels; `gap` unused elements at the end of each row. */
+static void begin_planes(call_case *c, const shape *s, dms_dtype dtype, bool has_index,
+                         int64_t channels, int64_t gap) {
+    const int64_t x[4] = {2, channels, s->h, s->w}, y[4] = {2, channels, s->oh, s->ow};
     const int64_t i[13] = {s->fn,  s->kh,   s->kw,     s->step_h, s->step_w,     s->dil_h, s->dil_w,
                            s->top, s->left, s->bottom, s->right,  s->count_pads, s->p};
     call_begin(c, DMS_K_POOL, (uint32_t)(s->h * 31 + s->w));
-    call_in_strided(c, dtype, 4, x, NULL, 1, 0);
+    call_in_strided(c, dtype, 4, x, NULL, gap, 0);
     call_out(c, dtype, 4, y);
     if (has_index)
         call_out(c, DMS_DTYPE_I64, 4, y);
     call_params(c, 13, i, 0, NULL);
+}
+
+static void begin_pool(call_case *c, const shape *s, dms_dtype dtype, bool has_index) {
+    begin_planes(c, s, dtype, has_index, 3, 1);
 }
 
 /* One output in the order of the specification: taps kh, kw; `index` of the maximum in x. */
@@ -44,7 +50,7 @@ static float pooled(const call_case *c, const shape *s, int64_t n, int64_t ch, i
             inside++;
             const float v = call_at(c, 0, n, ch, y, x);
             if (s->fn == MAX && v > out)
-                *index = ((n * 3 + ch) * s->h + y) * s->w + x;
+                *index = ((n * c->view[0].dim[1] + ch) * s->h + y) * s->w + x;
             out = s->fn == MAX ? fmaxf(out, v) : s->fn == LP ? out + powf(fabsf(v), s->p) : out + v;
         }
     const float taps = (float)(s->count_pads != 0 ? counted : inside);
@@ -52,8 +58,9 @@ static float pooled(const call_case *c, const shape *s, int64_t n, int64_t ch, i
 }
 
 static void expect_pooled(const call_case *c, const shape *s) {
+    const int64_t channels = c->view[0].dim[1];
     for (int64_t n = 0; n < 2; n++)
-        for (int64_t ch = 0; ch < 3; ch++)
+        for (int64_t ch = 0; ch < channels; ch++)
             for (int64_t y = 0; y < s->oh; y++)
                 for (int64_t x = 0; x < s->ow; x++) {
                     int64_t index = -1;
@@ -62,7 +69,7 @@ static void expect_pooled(const call_case *c, const shape *s) {
                     if (!(fabsf(want - got) <= (s->fn == LP ? 2e-6f : 0.0f)))
                         fail_msg("y[%d,%d,%d,%d] is %a, wanted %a", (int)n, (int)ch, (int)y, (int)x,
                                  got, want);
-                    const int64_t at = ((n * 3 + ch) * s->oh + y) * s->ow + x;
+                    const int64_t at = ((n * channels + ch) * s->oh + y) * s->ow + x;
                     if (c->call.n_out == 2)
                         assert_int_equal(((const int64_t *)c->data[2])[at], index);
                 }
@@ -94,6 +101,109 @@ static void every_window_is_pooled(void **state) {
             expect_pooled(&c, &pools[k]);
             call_free(&c);
         }
+}
+
+/* Rows shorter and longer than vectors, every step, windows that hang over or miss the image. */
+static const shape wide[] = {
+    {MAX, 5, 37, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 5, 37},
+    {MAX, 6, 45, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0, 3, 23},
+    {MAX, 7, 130, 2, 4, 3, 3, 2, 1, 0, 2, 0, 2, 0, 0, 2, 44},
+    {MAX, 3, 1300, 2, 2, 1, 70, 1, 1, 0, 0, 0, 0, 0, 0, 2, 19},
+    {MAX, 4, 5, 3, 9, 1, 1, 1, 1, 1, 4, 1, 4, 0, 0, 4, 5},
+    {MAX, 9, 40, 3, 3, 1, 2, 1, 1, -2, -3, -1, -2, 0, 0, 4, 17}, /* cropped */
+    {AVERAGE, 5, 37, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 5, 37},
+    {AVERAGE, 6, 45, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0, 1, 0, 3, 23},
+    {AVERAGE, 7, 130, 2, 4, 3, 3, 2, 1, 0, 2, 0, 2, 1, 0, 2, 44},
+    {AVERAGE, 4, 5, 3, 9, 1, 1, 1, 1, 1, 4, 1, 4, 0, 0, 4, 5},
+    {AVERAGE, 9, 40, 3, 3, 1, 2, 1, 1, -2, -3, -1, -2, 0, 0, 4, 17}, /* cropped */
+    {AVERAGE, 600, 33, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0, 600, 33}, /* many bands */
+    {AVERAGE, 40, 40, 20, 20, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 21, 21}, /* 400 taps: by strips */
+};
+
+static void long_rows_are_pooled_in_whole_vectors(void **state) {
+    (void)state;
+    for (size_t k = 0; k < sizeof wide / sizeof *wide; k++) {
+        call_case c;
+        begin_pool(&c, &wide[k], DMS_DTYPE_F32, false);
+        call_runs_alike(&c);
+        expect_pooled(&c, &wide[k]);
+        call_free(&c);
+    }
+}
+
+/* 37 planes are two vectors of 16 and five planes, or four of 8 and five. */
+static void planes_of_one_output_are_pooled_together(void **state) {
+    (void)state;
+    static const shape global[] = {
+        {MAX, 7, 7, 7, 7, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1},
+        {AVERAGE, 7, 7, 7, 7, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1},
+        {AVERAGE, 4, 4, 4, 4, 4, 4, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1},
+        {AVERAGE, 1, 3, 1, 3, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1},
+        {AVERAGE, 9, 5, 3, 7, 2, 1, 2, 1, 1, 1, 1, 1, 1, 0, 4, 1}, /* rows of one output, padded */
+        {MAX, 9, 5, 3, 7, 2, 1, 2, 1, 1, 1, 1, 1, 0, 0, 4, 1},
+        {AVERAGE, 6, 9, 2, 3, 2, 9, 1, 4, 0, 0, 0, 0, 0, 0, 3, 1}, /* dilated: plane by plane */
+    };
+    for (size_t k = 0; k < sizeof global / sizeof *global; k++)
+        for (int64_t gap = 0; gap < 2; gap++) {
+            call_case c;
+            begin_planes(&c, &global[k], DMS_DTYPE_F32, false, 37, gap);
+            call_runs_alike(&c);
+            expect_pooled(&c, &global[k]);
+            call_free(&c);
+        }
+}
+
+/* (1 + 2 + 4 + 8) / 4, by hand; the window beyond the image has 2 and 8 alone. */
+static void an_average_divides_by_what_is_inside(void **state) {
+    (void)state;
+    const shape s = {AVERAGE, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 2};
+    call_case c;
+    begin_planes(&c, &s, DMS_DTYPE_F32, false, 1, 0);
+    memcpy(c.data[0], (const float[4]){1, 2, 4, 8}, 4 * sizeof(float));
+    call_runs_alike(&c);
+    assert_true(call_at(&c, 1, 0, 0, 0, 0) == 3.75f);
+    assert_true(call_at(&c, 1, 0, 0, 0, 1) == 5.0f);
+    c.i[11] = 1; /* pads count: (2 + 8) / 4 */
+    call_runs_alike(&c);
+    assert_true(call_at(&c, 1, 0, 0, 0, 1) == 2.5f);
+    call_free(&c);
+}
+
+/* A NaN is in the windows that hold it and in no other; vectors reach past it. */
+static void nan_stays_in_its_windows(void **state) {
+    (void)state;
+    const shape shapes[2] = {{MAX, 3, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 3, 40},
+                             {AVERAGE, 3, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 3, 40}};
+    for (int k = 0; k < 2; k++) {
+        call_case c;
+        begin_planes(&c, &shapes[k], DMS_DTYPE_F32, false, 2, 0);
+        ((float *)c.data[0])[40 + 20] = NAN;
+        for (int isa = DMS_ISA_BASE; isa <= (int)dms_isa_detect(); isa++) {
+            call_run(&c, (dms_isa)isa);
+            for (int64_t y = 0; y < 3; y++)
+                for (int64_t x = 0; x < 40; x++)
+                    assert_int_equal(isnan(call_at(&c, 1, 0, 0, y, x)), x >= 19 && x <= 21);
+        }
+        call_free(&c);
+    }
+}
+
+static uint64_t parts_of(const shape *s, int64_t channels) {
+    call_case c;
+    begin_planes(&c, s, DMS_DTYPE_F32, false, channels, 0);
+    call_is_valid(&c);
+    const uint64_t parts = dms_cpu_kernel_find(DMS_K_POOL, dms_isa_detect())->parts(&c.call);
+    call_free(&c);
+    return parts;
+}
+
+static void a_pool_is_split_by_what_it_reads(void **state) {
+    (void)state;
+    const shape global = {AVERAGE, 7, 7, 7, 7, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1};
+    const shape large = {MAX, 512, 512, 2, 2, 2, 2, 1, 1, 0, 0, 0, 0, 0, 0, 256, 256};
+    assert_int_equal(parts_of(&global, 1024), 7); /* 2048 planes of 49: 320 of them a part */
+    assert_int_equal(parts_of(&global, 8), 1);
+    assert_int_equal(parts_of(&large, 1), 2 * 16); /* 16 rows of a plane */
 }
 
 /* 3 x 3 planes of bytes: the maximum of -1 is lower than 1 only if signs are respected. */
@@ -342,6 +452,11 @@ static void wrong_resizes_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_window_is_pooled),
+        cmocka_unit_test(long_rows_are_pooled_in_whole_vectors),
+        cmocka_unit_test(planes_of_one_output_are_pooled_together),
+        cmocka_unit_test(an_average_divides_by_what_is_inside),
+        cmocka_unit_test(nan_stays_in_its_windows),
+        cmocka_unit_test(a_pool_is_split_by_what_it_reads),
         cmocka_unit_test(bytes_keep_their_sign),
         cmocka_unit_test(nan_is_the_greatest),
         cmocka_unit_test(maxima_are_the_same_with_and_without_indices),
