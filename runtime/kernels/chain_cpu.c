@@ -396,7 +396,9 @@ static void run_chain(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     const int64_t start = (int64_t)first * DMS_MAP_PART;
     const int64_t stop = (int64_t)end * DMS_MAP_PART;
     const int64_t count = runner.walk.count;
-    DMS_ISA(dms_chain_run)(&runner, start, (stop < count ? stop : count) - start, NULL);
+    const int64_t n = (stop < count ? stop : count) - start;
+    if (!DMS_ISA(dms_per_row_run)(&runner, start, n))
+        DMS_ISA(dms_chain_run)(&runner, start, n, NULL);
 }
 
 #define KERNEL(name, ID)                                                                           \

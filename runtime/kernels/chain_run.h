@@ -55,4 +55,8 @@ void DMS_ISA(dms_chain_open)(const dms_cpu_job *job, dms_chain_runner *out);
  * where y has them. NULL for DMS_K_CHAIN. */
 void DMS_ISA(dms_chain_run)(dms_chain_runner *runner, int64_t first, int64_t n, const void *result);
 
+/* Elements [first, first + n) of y where the chain is a sum, difference, product or quotient of f32
+ * rows and one number per row; false where it is another. The same bits as dms_chain_run. */
+bool DMS_ISA(dms_per_row_run)(const dms_chain_runner *runner, int64_t first, int64_t n);
+
 #endif

@@ -18,6 +18,7 @@
 #include "runtime/kernels/fold.h"
 #include "runtime/kernels/line.h"
 #include "runtime/kernels/short_row.h"
+#include "runtime/kernels/turn_internal.h"
 
 /* Columns folded together: 32 lanes of them are a quarter of the L1 cache. */
 #define COLUMNS 64
@@ -211,6 +212,68 @@ static void run_row(reduction *r, const dms_walk_at *at) {
     finish(r, 1, &lanes, &shift, at->element[1], 1);
 }
 
+/* --- short rows along memory, one after the other: neighbouring rows are the lanes of a vector, so
+ * that each of the 32 lanes of the tree is a vector of its own */
+
+#ifdef __FMA__
+
+DMS_FN dms_vec take(bool is_max, dms_vec r, dms_vec x) {
+    return is_max ? dms_vgreater(r, x) : DMS_VADD(r, x);
+}
+
+/* The results of DMS_V rows of n elements, `pitch` apart. */
+DMS_FN dms_vec fold_vectors(bool is_max, const float *x, int64_t pitch, int64_t n) {
+    dms_vec lane[DMS_LANES], v[DMS_QUAD];
+    for (int l = 0; l < DMS_LANES; l++)
+        lane[l] = DMS_VALL(is_max ? -INFINITY : 0.0f);
+    int64_t k = 0;
+    for (; k + DMS_QUAD <= n; k += DMS_QUAD) { /* 32 is a multiple of four */
+        dms_turn_in(x + k, pitch, v);
+        for (int j = 0; j < DMS_QUAD; j++)
+            lane[k % DMS_LANES + j] = take(is_max, lane[k % DMS_LANES + j], v[j]);
+    }
+    for (; k < n; k++) {
+        float one[DMS_V];
+        for (int row = 0; row < DMS_V; row++)
+            one[row] = x[row * pitch + k];
+        lane[k % DMS_LANES] = take(is_max, lane[k % DMS_LANES], DMS_VLOAD(one));
+    }
+    for (int half = DMS_LANES / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] = take(is_max, lane[l], lane[l + half]);
+    return lane[0];
+}
+
+/* Folds as many of `rows` rows from `at` on as fill vectors; returns how many. */
+static int64_t run_vectors(const reduction *r, const dms_walk_at *at, int64_t rows) {
+    const dms_fold_kind kind = kinds[r->fn];
+    const dms_line *x = &r->x;
+    if (x->dtype != DMS_DTYPE_F32 || r->n == 0 || r->n > DMS_STRIP || !dms_line_is_strip(x) ||
+        (kind != DMS_FOLD_MAX && kind != DMS_FOLD_SUM) || r->fn == DMS_FN_LOG_SUM_EXP)
+        return 0;
+    const int64_t pitch = r->rows.pitch[0][r->rows.rank - 1];
+    const int64_t pitch_y = r->rows.pitch[1][r->rows.rank - 1];
+    const float *from = (const float *)(const void *)x->operand + at->element[0];
+    int64_t done = 0;
+    for (; done + DMS_V <= rows; done += DMS_V) {
+        float value[DMS_STRIP];
+        DMS_VSTORE(value, kind == DMS_FOLD_MAX
+                              ? fold_vectors(true, from + done * pitch, pitch, r->n)
+                              : fold_vectors(false, from + done * pitch, pitch, r->n));
+        finish(r, DMS_V, value, NULL, at->element[1] + done * pitch_y, pitch_y);
+    }
+    return done;
+}
+
+#else
+
+static int64_t run_vectors(const reduction *r, const dms_walk_at *at, int64_t rows) {
+    (void)r, (void)at, (void)rows;
+    return 0;
+}
+
+#endif
+
 /* --- rows side by side */
 
 /* Lane l of column c lies at l n + c: 32 lanes of 64 columns of 8 bytes. */
@@ -294,13 +357,16 @@ static void run_reduce(const dms_cpu_job *job, uint64_t first, uint64_t end) {
         dms_walk_seek(&r.rows, index, &at);
     const bool is_side_by_side = lies_side_by_side(&r);
     while (index < stop) {
-        int64_t n = 1;
+        int64_t n = dms_walk_run(&r.rows, &at);
+        n = n < stop - index ? n : stop - index;
         if (is_side_by_side) {
-            n = dms_walk_run(&r.rows, &at) < COLUMNS ? dms_walk_run(&r.rows, &at) : COLUMNS;
-            n = n < stop - index ? n : stop - index;
+            n = n < COLUMNS ? n : COLUMNS;
             run_columns(&r, &at, n);
         } else {
-            run_row(&r, &at);
+            const int64_t together = run_vectors(&r, &at, n);
+            n = together > 0 ? together : 1;
+            if (together == 0)
+                run_row(&r, &at);
         }
         dms_walk_next(&r.rows, &at, n);
         index += n;

@@ -32,6 +32,7 @@ typedef __m512 dms_vec;
 #define DMS_VADD(a, b) _mm512_add_ps(a, b)
 #define DMS_VZERO() _mm512_setzero_ps()
 #define DMS_VALL(x) _mm512_set1_ps(x)
+#define DMS_VSUB(a, b) _mm512_sub_ps(a, b)
 #define DMS_VMUL(a, b) _mm512_mul_ps(a, b)
 #define DMS_VDIV(a, b) _mm512_div_ps(a, b)
 
@@ -53,6 +54,7 @@ typedef __m256 dms_vec;
 #define DMS_VADD(a, b) _mm256_add_ps(a, b)
 #define DMS_VZERO() _mm256_setzero_ps()
 #define DMS_VALL(x) _mm256_set1_ps(x)
+#define DMS_VSUB(a, b) _mm256_sub_ps(a, b)
 #define DMS_VMUL(a, b) _mm256_mul_ps(a, b)
 #define DMS_VDIV(a, b) _mm256_div_ps(a, b)
 
