@@ -188,7 +188,8 @@ static void load_rows(const dms_taps *t, const dms_window *b, const dms_plane *p
     const int64_t next = t->step_h * t->x.pitch_h, rows = p->below - p->above;
     const float *x = (const float *)(const void *)from;
     if (t->dtype == DMS_DTYPE_F32 && (pitch == 1 || pitch == 2)) {
-        const dms_copy_shape shape = {rows, n, p->low, b->columns - p->high, next, b->pitch_h, 0.0f};
+        const dms_copy_shape shape = {rows, n,          p->low, b->columns - p->high,
+                                      next, b->pitch_h, 0.0f};
         if (pitch == 1)
             dms_copy_rows(out, x, &shape);
         else
