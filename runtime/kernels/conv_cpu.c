@@ -107,12 +107,16 @@ static void share_tiles(geometry *g, int64_t gap) {
     g->across = divide_up(g->y.w, g->columns);
 }
 
-/* Rows, columns and channels of a part. Points where runs would waste a tenth of their work. */
+/* Rows, columns and channels of a part. Points where runs would waste a tenth of their work, and
+ * where single taps can be read in place, but not as runs. */
 static void choose_part(geometry *g, int64_t gap) {
     dms_taps_part(g->y.h, g->y.w, gap, dms_taps_room(g->m, false), &g->rows, &g->columns);
     const int64_t shared = gap - gap / 2; /* most of the gap is shared by two rows */
     const int64_t run = dms_taps_positions(g->rows, g->columns, shared);
-    g->is_points = g->is_panels && g->rows * g->columns * 10 < divide_up(run, PANEL) * PANEL * 9;
+    const bool is_plain =
+        g->taps == 1 && (g->step_h * g->step_w > 1 || g->y.h * g->y.w <= DMS_TAPS_POINTS);
+    g->is_points =
+        g->is_panels && (is_plain || g->rows * g->columns * 10 < divide_up(run, PANEL) * PANEL * 9);
     if (g->is_points)
         dms_taps_part(g->y.h, g->y.w, 0, dms_taps_room(g->m, true), &g->rows, &g->columns);
     g->down = divide_up(g->y.h, g->rows);

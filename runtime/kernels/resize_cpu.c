@@ -20,12 +20,14 @@
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/pool_internal.h"
 #include "runtime/kernels/strip.h"
+#include "runtime/kernels/vector_internal.h"
 
 enum {
     MAX_TAPS = 4 * DMS_RESIZE_MAX_SHRINK + 4, /* of one position */
     TABLE = 65536,                            /* taps of all positions of a strip */
     WORTH = 16384,                            /* outputs of a part, about */
     KNOWN = 4,                                /* rows of inputs that neighbouring outputs share */
+    ROWS = 8192,                              /* of outputs whose inputs are looked up */
 };
 _Static_assert(MAX_TAPS <= TABLE, "one position fits");
 
@@ -50,6 +52,9 @@ typedef struct resize_scratch {
     uint32_t oldest;
     float rows[KNOWN][DMS_STRIP];
     const char *moved; /* the row of inputs whose elements `raw` holds, of the columns at hand */
+    int64_t base[DMS_STRIP];   /* the input that each vector of outputs begins at, */
+    int32_t within[DMS_STRIP]; /* and which of those from there on each output is */
+    int32_t source[ROWS];      /* rows of inputs, per row of outputs */
 } resize_scratch;
 _Static_assert(sizeof(resize_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
 
@@ -145,6 +150,11 @@ static void filter_taps(const axis *a, float x, float unit, bool is_excluding, b
         out->weight[k] /= total;
 }
 
+/* A position that fits an integer, whatever the scale. */
+static float bounded(float x) {
+    return x > -2147483648.0f ? x < 2147483648.0f ? x : 2147483648.0f : -2147483648.0f;
+}
+
 /* All taps of output `at` along an axis. */
 static void taps_of(const axis *a, int64_t at, taps *out) {
     const int64_t *i = a->call->i;
@@ -153,7 +163,7 @@ static void taps_of(const axis *a, int64_t at, taps *out) {
     float x = position(a, at);
     out->n = 0;
     out->is_outside = i[DMS_RESIZE_COORDINATES] == DMS_TF_CROP && (x < 0.0f || x > last);
-    x = x > -2147483648.0f ? x < 2147483648.0f ? x : 2147483648.0f : -2147483648.0f;
+    x = bounded(x);
     if (i[DMS_RESIZE_MODE] == DMS_RESIZE_NEAREST) {
         out->n = 1;
         out->at[0] = nearest(a, x);
@@ -399,6 +409,120 @@ static void move_row(const dms_view *y, const strip *z, const char *from, int64_
             memcpy(to + j * step * size, (const char *)s->raw + j * size, size);
 }
 
+/* Elements of four bytes whose vectors of outputs come from one vector of inputs each. */
+#ifdef __FMA__
+
+#ifdef __AVX512F__
+#define PICK(v, within) _mm512_permutexvar_ps(_mm512_loadu_si512(within), v)
+#else
+#define PICK(v, within)                                                                            \
+    _mm256_permutevar8x32_ps(v, _mm256_loadu_si256((const __m256i *)(const void *)(within)))
+#endif
+
+/* Fills s->within and s->base; false where some vector reaches further. */
+static bool plan_picks(const dms_view *x, const dms_view *y, const strip *z, resize_scratch *s) {
+    const int64_t in = x->dim[x->rank - 1];
+    if (dms_dtype_bytes(x->dtype) != 4 || x->pitch[x->rank - 1] != 1 || y->pitch[y->rank - 1] != 1)
+        return false;
+    for (int64_t j = 0; j < z->n; j += DMS_V) {
+        const int64_t n = z->n - j < DMS_V ? z->n - j : DMS_V;
+        int64_t low = s->at[j], high = s->at[j];
+        for (int64_t k = 1; k < n; k++) {
+            low = s->at[j + k] < low ? s->at[j + k] : low;
+            high = s->at[j + k] > high ? s->at[j + k] : high;
+        }
+        low = low + DMS_V <= in ? low : in > DMS_V ? in - DMS_V : 0;
+        if (high - low >= DMS_V)
+            return false;
+        s->base[j / DMS_V] = low;
+        for (int64_t k = 0; k < DMS_V; k++)
+            s->within[j + k] = k < n ? (int32_t)(s->at[j + k] - low) : 0;
+    }
+    return true;
+}
+
+static void pick_row(int64_t in, int64_t n, const float *x, float *y, const resize_scratch *s) {
+    for (int64_t j = 0; j < n; j += DMS_V) {
+        const float *const from = x + s->base[j / DMS_V];
+        const dms_vec v = in >= DMS_V ? DMS_VLOAD(from) : DMS_VLOAD_SOME(from, in);
+        const dms_vec picked = PICK(v, s->within + j);
+        if (n - j >= DMS_V)
+            DMS_VSTORE(y + j, picked);
+        else
+            DMS_VSTORE_SOME(y + j, n - j, picked);
+    }
+}
+
+#else
+
+static bool plan_picks(const dms_view *x, const dms_view *y, const strip *z, resize_scratch *s) {
+    (void)x, (void)y, (void)z, (void)s;
+    return false;
+}
+
+static void pick_row(int64_t in, int64_t n, const float *x, float *y, const resize_scratch *s) {
+    (void)in, (void)n, (void)x, (void)y, (void)s; /* never */
+}
+
+#endif
+
+/* Where output `at` of axis k comes from. */
+static int64_t source_of(const dms_call *call, uint32_t k, int64_t at) {
+    const axis a = axis_of(call, k);
+    return nearest(&a, bounded(position(&a, at)));
+}
+
+/* Where a row of outputs, all axes but the last, comes from: elements of x, and of y. */
+typedef struct row_place {
+    int64_t x, y;
+} row_place;
+
+/* The place of a row by its axes before the last but one. */
+static row_place place_of(const dms_call *call, int64_t outer) {
+    const dms_view *x = &call->view[0], *y = &call->view[1];
+    row_place place = {0, 0};
+    for (uint32_t k = x->rank - 1; k-- > 0;) {
+        if (k + 2 == x->rank)
+            continue;
+        const int64_t at = outer % y->dim[k];
+        outer /= y->dim[k];
+        place.x += source_of(call, k, at) * x->pitch[k];
+        place.y += at * y->pitch[k];
+    }
+    return place;
+}
+
+/* Rows of outputs [row, end), the columns of a strip. Rows along the last but one axis look up
+ * where they come from; the axes before it are computed when they move on. */
+static void move_rows(const dms_cpu_job *job, const strip *z, int64_t row, int64_t end,
+                      resize_scratch *s) {
+    const dms_call *call = job->call;
+    const dms_view *x = &call->view[0], *y = &call->view[1];
+    const uint32_t last = x->rank - 1, size = dms_dtype_bytes(x->dtype);
+    const uint32_t down = last > 0 ? last - 1 : 0;
+    const int64_t high = last > 0 ? y->dim[down] : 1;
+    const bool picks = plan_picks(x, y, z, s);
+    for (int64_t h = 0; h < high && h < ROWS && last > 0; h++)
+        s->source[h] = (int32_t)source_of(call, down, h);
+    row_place outer = {0, 0};
+    for (int64_t k = row; k < end; k++) {
+        const int64_t h = k % high;
+        if (k == row || h == 0)
+            outer = place_of(call, k / high);
+        row_place at = outer;
+        if (last > 0) {
+            at.x += (h < ROWS ? s->source[h] : source_of(call, down, h)) * x->pitch[down];
+            at.y += h * y->pitch[down];
+        }
+        const char *from = (const char *)job->operand[0] + at.x * size;
+        char *to = (char *)job->operand[1] + (at.y + z->column * y->pitch[last]) * size;
+        if (picks)
+            pick_row(x->dim[last], z->n, (const float *)(const void *)from, (float *)(void *)to, s);
+        else
+            move_row(y, z, from, x->pitch[last], to, s);
+    }
+}
+
 /* One strip of one row of outputs, whose outer taps are in scratch. */
 static void run_strip(const dms_cpu_job *job, const strip *z, int64_t y_at, resize_scratch *s) {
     const dms_call *call = job->call;
@@ -409,13 +533,6 @@ static void run_strip(const dms_cpu_job *job, const strip *z, int64_t y_at, resi
     bool is_row_outside = false;
     for (uint32_t k = 0; k < last; k++)
         is_row_outside = is_row_outside || s->outer[k].is_outside;
-    if (is_move(call)) {
-        int64_t at = 0;
-        for (uint32_t k = 0; k < last; k++)
-            at += s->outer[k].at[0] * x->pitch[k];
-        move_row(y, z, base + at * size, x->pitch[last], to, s);
-        return;
-    }
     if (call->i[DMS_RESIZE_ANTIALIAS] != 0 && !dms_dtype_is_float(x->dtype)) {
         sum_level(x, base, z, 0, s);
         memcpy(s->sum.f64, s->level[0], (size_t)z->n * sizeof *s->level[0]);
@@ -524,7 +641,11 @@ static void resize_run(const dms_cpu_job *whole, uint64_t first, uint64_t end) {
         s->moved = NULL;
         memset(s->known, 0, sizeof s->known);
         s->oldest = 0;
-        for (int64_t row = (int64_t)first * rows; row < (int64_t)end * rows && row < all; row++) {
+        const int64_t row0 = (int64_t)first * rows, wanted = (int64_t)end * rows;
+        const int64_t row_end = wanted < all ? wanted : all;
+        if (is_move(&it.call))
+            move_rows(&job, &z, row0, row_end, s);
+        for (int64_t row = row0; row < row_end && !is_move(&it.call); row++) {
             const int64_t at = load_row(&it.call, row, s);
             run_strip(&job, &z, at, s);
         }

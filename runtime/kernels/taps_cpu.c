@@ -120,13 +120,15 @@ static void run_points(const dms_taps *t, scratch *s) {
             memcpy(s->sum + m * pixels + p * PANEL, bias, sizeof bias);
     }
     dms_window *b = &s->window;
+    const int64_t down = t->is_in_place ? t->step_h * t->x.pitch_h : b->pitch_h;
+    const int64_t across = t->is_in_place ? t->step_w * t->x.pitch_w : 1;
+    for (int64_t p = 0; p < pixels; p++)
+        s->base[p] = (int32_t)(p / t->y.w * down + p % t->y.w * across);
     const bool is_pair = t->is_panels && t->dtype == DMS_DTYPE_F32;
     while (DMS_ISA(dms_window_next)(t, b, s->offset)) {
-        (void)DMS_ISA(dms_window_load)(t, b, s->image);
-        for (int64_t p = 0; p < pixels; p++)
-            s->base[p] = (int32_t)(p / t->y.w * b->pitch_h + p % t->y.w);
+        const float *const image = DMS_ISA(dms_window_load)(t, b, s->image);
         dms_tile tile = {.k = b->nc * b->nt,
-                         .a = s->image,
+                         .a = image,
                          .pitch_b = t->x.c * t->n * PANEL,
                          .pitch_c = PANEL,
                          .step_c = pixels * PANEL,
@@ -136,7 +138,7 @@ static void run_points(const dms_taps *t, scratch *s) {
             b->pitch_c == 1) { /* terms side by side: a product of one row */
             for (; m + 4 * PANEL <= t->y.c; m += 4 * PANEL)
                 DMS_ISA(dms_tile_row)
-            (tile.k, s->image, panel_of(t, b, m, s), tile.pitch_b, s->sum + m, DMS_TILE_CONTINUE);
+            (tile.k, image, panel_of(t, b, m, s), tile.pitch_b, s->sum + m, DMS_TILE_CONTINUE);
         }
         for (; m < t->y.c; m += tile.panels * PANEL) {
             tile.panels = is_pair && m + PANEL < t->y.c ? 2 : 1;
@@ -256,6 +258,8 @@ void DMS_ISA(dms_taps_run)(const dms_taps *taps, void *scratch_of_thread) {
             return;
         t = columns_of(&t, in_place, t.y.w);
     }
+    if (t.is_points)
+        t.is_in_place = DMS_ISA(dms_window_is_whole)(&t);
     DMS_ISA(dms_window_plan)(&t, &s->window);
     if (t.is_depthwise && !s->window.is_columns && t.n <= TERMS) {
         DMS_ISA(dms_depthwise_run)(&t, s);

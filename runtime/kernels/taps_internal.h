@@ -94,7 +94,7 @@ typedef struct dms_taps {
     int64_t first;            /* of the part's first output, in row-major order of the call's y */
     int64_t plane, width;     /* elements from one channel, one row to the next in that order */
     bool is_points;           /* by points instead of runs */
-    bool is_in_place;         /* dms_window_in_place of all its columns */
+    bool is_in_place;         /* dms_window_in_place of all its columns, or dms_window_is_whole */
     bool is_depthwise;        /* one channel in and one out per group, f32, weights [group][tap] */
     bool is_lanes;            /* the same with channels as lanes */
     const char *bias;         /* of the first output channel; NULL = 0 */
@@ -114,7 +114,7 @@ typedef struct dms_plane {
  *                of a row are those left of the next one; a run of pixels crosses them.
  *      columns   a plane per tap, without anything between its rows: where steps or dilations leave
  *                most of a window unused
- *      in place  the image itself, where one tap reads whole vectors of it. */
+ *      in place  the image itself, where one tap reads whole vectors of it, or single pixels. */
 typedef struct dms_window {
     bool is_columns;
     const float *in_place; /* not copied: channel 0 of the image itself, positions side by side */
@@ -166,6 +166,9 @@ const float *DMS_ISA(dms_window_load)(const dms_taps *t, const dms_window *b, fl
 
 /* How many of the part's columns, from its first on, can be read in place; 0 = none. */
 int64_t DMS_ISA(dms_window_in_place)(const dms_taps *t);
+
+/* Whether a part by points can read all its pixels in place: one tap that is always inside. */
+bool DMS_ISA(dms_window_is_whole)(const dms_taps *t);
 
 /* n elements of the part's dtype as f32. */
 void DMS_ISA(dms_taps_load)(const dms_taps *t, const char *from, int64_t pitch, int64_t n,

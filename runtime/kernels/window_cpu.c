@@ -112,13 +112,26 @@ int64_t DMS_ISA(dms_window_in_place)(const dms_taps *t) {
     return t->y.w / DMS_V * DMS_V;
 }
 
+bool DMS_ISA(dms_window_is_whole)(const dms_taps *t) {
+    const int64_t down = (t->row0 + t->y.h - 1) * t->step_h;
+    const int64_t across = (t->column0 + t->y.w - 1) * t->step_w;
+    int64_t reach, wide;
+    return t->n == 1 && t->groups == 1 && t->dy[0] == 0 && t->dx[0] == 0 &&
+           t->dtype == DMS_DTYPE_F32 && down < t->x.h && across < t->x.w && t->x.pitch_c >= 0 &&
+           t->x.pitch_h >= 0 && t->x.pitch_w >= 0 && t->x.pitch_c <= INT32_MAX / DMS_TAPS_TERMS &&
+           !__builtin_mul_overflow(down, t->x.pitch_h, &reach) &&
+           !__builtin_mul_overflow(across, t->x.pitch_w, &wide) && reach <= INT32_MAX / 2 &&
+           wide <= INT32_MAX / 2;
+}
+
 void DMS_ISA(dms_window_plan)(const dms_taps *t, dms_window *b) {
     b->n_planes = 0;
     b->nc = b->nt = 0;
     b->is_columns = b->is_begun = false;
     b->in_place = NULL;
     if (t->is_in_place) {
-        b->in_place = (const float *)(const void *)t->x.at + t->column0;
+        b->in_place = (const float *)(const void *)t->x.at + t->row0 * t->step_h * t->x.pitch_h +
+                      t->column0 * t->step_w * t->x.pitch_w;
         b->n_planes = 1;
         b->rows = 1;
         b->columns = b->pitch_h = b->plane = t->y.w;

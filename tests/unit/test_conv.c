@@ -235,6 +235,36 @@ static void cuts_and_panels_give_the_same_bits(void **state) {
     }
 }
 
+/* One tap by points reads the image where it is, if it is inside for every pixel: other rows of
+ * this table have pixels beside the image. */
+static void single_taps_of_packed_weights_give_the_same_bits(void **state) {
+    (void)state;
+    static const shape s[] = {
+        {1, 40, 9, 11, 36, 1, 1, 1, 2, 2, 1, 1, 0, 0, 5, 6},   /* step 2 */
+        {2, 30, 7, 7, 20, 1, 1, 1, 1, 1, 1, 1, 0, 0, 7, 7},    /* step 1, two batch entries */
+        {1, 24, 10, 9, 17, 1, 1, 1, 3, 2, 1, 1, 0, 0, 4, 5},   /* steps that differ */
+        {1, 400, 5, 5, 70, 1, 1, 1, 2, 2, 1, 1, 0, 0, 3, 3},   /* two blocks of terms */
+        {1, 9, 90, 7, 33, 1, 1, 1, 2, 1, 1, 1, 0, 0, 45, 7},   /* parts of some rows */
+        {1, 20, 4, 4, 18, 1, 1, 1, 2, 2, 1, 1, 0, 0, 3, 3},    /* the last row is beside */
+        {1, 20, 4, 4, 18, 1, 1, 1, 1, 1, 1, 1, 1, 1, 6, 6},    /* padded */
+        {1, 20, 6, 6, 18, 1, 1, 1, 2, 2, 1, 1, -1, -1, 2, 2},  /* cropped */
+        {1, 32, 6, 6, 64, 1, 1, 2, 2, 2, 1, 1, 0, 0, 3, 3},    /* groups of whole panels */
+        {1, 21, 1, 1, 130, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},   /* one pixel */
+        {1, 5, 64, 64, 40, 1, 1, 1, 2, 2, 1, 1, 0, 0, 32, 32}, /* more pixels than one part */
+    };
+    for (size_t k = 0; k < sizeof s / sizeof *s; k++)
+        for (int is_last = 0; is_last < 2; is_last++) {
+            call_case c;
+            begin(&c, DMS_K_CONV, &s[k], true, is_last != 0);
+            call_runs_alike(&c);
+            expect_specified(&c, &s[k]);
+            call_packs_alike(&c, 1);
+            if (s[k].group == 1)
+                call_cuts_alike(&c, 16);
+            call_free(&c);
+        }
+}
+
 static void groups_of_whole_panels_pack(void **state) {
     (void)state;
     const shape s = {1, 8, 6, 6, 64, 3, 3, 2, 1, 1, 1, 1, 1, 1, 6, 6};
@@ -342,6 +372,7 @@ int main(void) {
         cmocka_unit_test(small_depthwise_calls_have_work_for_two_threads),
         cmocka_unit_test(every_transposed_output_is_the_specified_chain),
         cmocka_unit_test(cuts_and_panels_give_the_same_bits),
+        cmocka_unit_test(single_taps_of_packed_weights_give_the_same_bits),
         cmocka_unit_test(groups_of_whole_panels_pack),
         cmocka_unit_test(large_images_are_split_into_parts),
         cmocka_unit_test(work_worth_sharing_has_parts_for_several_threads),

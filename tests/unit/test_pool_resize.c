@@ -432,6 +432,62 @@ static void channels_are_resized_alike_wherever_they_stand(void **state) {
     }
 }
 
+/* Output i takes input floor(i / scale), scales in tenths: an integer division says which. */
+static void nearest_rows_take_the_inputs_that_a_division_names(void **state) {
+    (void)state;
+    static const int64_t width[] = {1, 3, 7, 8, 9, 16, 17, 31, 40, 300};
+    static const int64_t tenths[] = {20, 30, 10, 5, 25, 160};
+    static const dms_dtype dtype[] = {DMS_DTYPE_F32, DMS_DTYPE_F64, DMS_DTYPE_I16};
+    const int64_t i[5] = {NEAREST, 3, 2, 0, 0};
+    for (size_t k = 0; k < sizeof width / sizeof *width; k++)
+        for (size_t s = 0; s < sizeof tenths / sizeof *tenths; s++) {
+            const int64_t w = width[k], ow = w * tenths[s] / 10;
+            const int64_t x[4] = {2, 3, 5, w}, y[4] = {2, 3, 10, ow > 0 ? ow : 1};
+            const double f[14] = {0, 0, 1, 0, 1, 1, 0, 1, 2, 0, 1, (double)tenths[s] / 10.0, 0, 1};
+            call_case c;
+            call_begin(&c, DMS_K_RESIZE, (uint32_t)(k + 17 * s));
+            (void)call_in_strided(&c, dtype[(k + s) % 3], 4, x, NULL, (int64_t)(k % 2) * 3, 0);
+            (void)call_out_strided(&c, dtype[(k + s) % 3], 4, y, NULL, (int64_t)(s % 2) * 5);
+            call_params(&c, 5, i, 14, f);
+            call_runs_alike(&c);
+            const uint32_t size = dms_dtype_bytes(c.view[0].dtype);
+            for (int64_t row = 0; row < 2 * 3 * 10; row++)
+                for (int64_t j = 0; j < y[3]; j++) {
+                    const int64_t plane = row / 10, h = row % 10;
+                    const int64_t from = plane / 3 * c.view[0].pitch[0] +
+                                         plane % 3 * c.view[0].pitch[1] +
+                                         h / 2 * c.view[0].pitch[2] + j * 10 / tenths[s];
+                    const int64_t to = plane / 3 * c.view[1].pitch[0] +
+                                       plane % 3 * c.view[1].pitch[1] + h * c.view[1].pitch[2] + j;
+                    assert_memory_equal((const char *)c.data[1] + to * size,
+                                        (const char *)c.data[0] + from * size, size);
+                }
+            call_free(&c);
+        }
+}
+
+/* One axis alone, and more rows than the table of rows holds. */
+static void nearest_takes_any_number_of_rows(void **state) {
+    (void)state;
+    const int64_t i[5] = {NEAREST, 3, 2, 0, 0}, line[1] = {11}, twice[1] = {22};
+    const double f[5] = {0, 0, 2, 0, 1};
+    call_case c;
+    call_begin(&c, DMS_K_RESIZE, 3);
+    (void)call_in(&c, DMS_DTYPE_F32, 1, line);
+    (void)call_out(&c, DMS_DTYPE_F32, 1, twice);
+    call_params(&c, 5, i, 5, f);
+    call_runs_alike(&c);
+    for (int64_t j = 0; j < 22; j++)
+        assert_true(((float *)c.data[1])[j] == ((float *)c.data[0])[j / 2]);
+    call_free(&c);
+    begin_resize(&c, DMS_DTYPE_F32, 4500, 3, 9000, 6, i, 2.0, 2.0, 0);
+    call_runs_alike(&c);
+    for (int64_t row = 0; row < 9000; row++)
+        for (int64_t j = 0; j < 6; j++)
+            assert_true(((float *)c.data[1])[row * 6 + j] == (float)(row / 2 * 3 + j / 2 + 1));
+    call_free(&c);
+}
+
 static void wrong_resizes_are_refused(void **state) {
     (void)state;
     call_case c;
@@ -468,6 +524,8 @@ int main(void) {
         cmocka_unit_test(bytes_are_moved_or_cut_off),
         cmocka_unit_test(large_resizes_split_into_equal_parts),
         cmocka_unit_test(channels_are_resized_alike_wherever_they_stand),
+        cmocka_unit_test(nearest_rows_take_the_inputs_that_a_division_names),
+        cmocka_unit_test(nearest_takes_any_number_of_rows),
         cmocka_unit_test(wrong_resizes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
