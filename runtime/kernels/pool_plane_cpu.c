@@ -1,10 +1,12 @@
-/* pool_plane_cpu.c - maxima and averages of f32 planes, in whole vectors of outputs.
+/* pool_plane_cpu.c - maxima and averages of f32 planes, in whole vectors of
+ * outputs.
  *
- *      averages   a band of a plane's rows is copied with zeros for what windows reach beside it,
- *                 which changes no sum. Where the step is not 1, columns are copied apart by their
- *                 number modulo the step. Taps are added in the order kh, kw from 0.
- *      maxima     of the rows of a window, as they lie; then of its columns.
- *      lanes      rows of one output (global pools): neighbouring planes are the lanes of a vector.
+ *      averages   a band of a plane's rows is copied with zeros for what
+ * windows reach beside it, which changes no sum. Where the step is not 1,
+ * columns are copied apart by their number modulo the step. Taps are added in
+ * the order kh, kw from 0. maxima     of the rows of a window, as they lie;
+ * then of its columns. lanes      rows of one output (global pools):
+ * neighbouring planes are the lanes of a vector.
  */
 #include <string.h>
 
@@ -110,7 +112,9 @@ static float *plane_at(const dms_cpu_job *job, uint32_t operand, int64_t k) {
            k % v->dim[1] * v->pitch[1];
 }
 
-/* ---- averages -------------------------------------------------------------------------------- */
+/* ---- averages
+ * --------------------------------------------------------------------------------
+ */
 
 /* A call as bands see it, and the band at hand: image[phase][row][column]. */
 typedef struct plane {
@@ -118,7 +122,8 @@ typedef struct plane {
     int64_t rows;          /* rows of a phase */
     int64_t n_taps;
     int32_t offset[TAPS];       /* of each tap in the image */
-    float inside[MOST + SLACK]; /* per output of a row: taps of one row that are counted */
+    float inside[MOST + SLACK]; /* per output of a row: taps of one row that are
+                                 counted */
     float image[FAR + SLACK];
 } plane;
 _Static_assert(sizeof(plane) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
@@ -146,7 +151,8 @@ static void copy_rows_every(float *to, const float *from, int64_t step, const dm
     }
 }
 
-/* One phase of the image: rows from `row` of the plane on, columns from `column` on. */
+/* One phase of the image: rows from `row` of the plane on, columns from
+ * `column` on. */
 static void load_phase(const dms_call *call, const plane *p, const float *x, int64_t row,
                        int64_t column, float *to) {
     const dms_view *v = &call->view[0];
@@ -169,14 +175,40 @@ static void load_phase(const dms_call *call, const plane *p, const float *x, int
     fill(to + below * p->columns, (p->rows - below) * p->columns, 0.0f);
 }
 
-/* A row of averages; `image` is the first row of its windows, of which `rows` are counted. */
-static void average_row(const plane *p, const float *image, float rows, int64_t n, float *y) {
-    for (int64_t j = 0; j < n; j += WIDTH) {
-        vec sum = ALL(0.0f);
-        for (int64_t t = 0; t < p->n_taps; t++)
-            sum = ADD(sum, LOAD(image + p->offset[t] + j));
-        put(y + j, n - j, DIV(sum, MUL(LOAD(p->inside + j), ALL(rows))));
+/* N vectors of a row of averages from output j on. */
+#define AVERAGES(N)                                                                                \
+    static DMS_NOINLINE void averages_##N(const plane *p, const float *image, float rows,          \
+                                          int64_t j, int64_t n, float *y) {                        \
+        vec sum[N];                                                                                \
+        DMS_UNROLL                                                                                 \
+        for (int v = 0; v < (N); v++)                                                              \
+            sum[v] = ALL(0.0f);                                                                    \
+        for (int64_t t = 0; t < p->n_taps; t++) {                                                  \
+            const float *const at = image + p->offset[t] + j;                                      \
+            DMS_UNROLL                                                                             \
+            for (int v = 0; v < (N); v++)                                                          \
+                sum[v] = ADD(sum[v], LOAD(at + v * WIDTH));                                        \
+        }                                                                                          \
+        DMS_UNROLL                                                                                 \
+        for (int v = 0; v < (N); v++) {                                                            \
+            const int64_t at = j + v * WIDTH;                                                      \
+            put(y + at, n - at, DIV(sum[v], MUL(LOAD(p->inside + at), ALL(rows))));                \
+        }                                                                                          \
     }
+AVERAGES(1)
+AVERAGES(2)
+AVERAGES(4)
+
+/* A row of averages; `image` is the first row of its windows, of which `rows`
+ * are counted. */
+static void average_row(const plane *p, const float *image, float rows, int64_t n, float *y) {
+    int64_t j = 0;
+    for (; n - j > 3 * WIDTH; j += 4 * WIDTH)
+        averages_4(p, image, rows, j, n, y);
+    for (; n - j > WIDTH; j += 2 * WIDTH)
+        averages_2(p, image, rows, j, n, y);
+    for (; j < n; j += WIDTH)
+        averages_1(p, image, rows, j, n, y);
 }
 
 /* What all planes of a part share. */
@@ -224,9 +256,12 @@ static void run_averages(const dms_cpu_job *job, const dms_pool_part *part) {
                       part->row_end);
 }
 
-/* ---- maxima ---------------------------------------------------------------------------------- */
+/* ---- maxima
+ * ----------------------------------------------------------------------------------
+ */
 
-/* Of the rows of a window, per column: image columns [low, high) of those that windows reach. */
+/* Of the rows of a window, per column: image columns [low, high) of those that
+ * windows reach. */
 typedef struct maxima {
     int64_t low, high;
     float of_rows[MOST + SLACK];
@@ -238,8 +273,8 @@ static bool fits_maxima(const dms_call *call) {
            reach_of(call, 1, call->view[1].dim[3]) + WIDTH * step <= MOST;
 }
 
-/* Maxima of n rows that lie `next` apart, from the first column that exists on. The last vector
- * may meet some columns twice. */
+/* Maxima of n rows that lie `next` apart, from the first column that exists on.
+ * The last vector may meet some columns twice. */
 static void take_rows(maxima *m, const float *x, int64_t n, int64_t next) {
     const int64_t columns = m->high - m->low;
     float *const to = m->of_rows + m->low;
@@ -310,7 +345,9 @@ static void run_maxima(const dms_cpu_job *job, const dms_pool_part *part) {
                         plane_at(job, 1, k) + row * call->view[1].pitch[2], row);
 }
 
-/* ---- lanes ----------------------------------------------------------------------------------- */
+/* ---- lanes
+ * -----------------------------------------------------------------------------------
+ */
 
 #ifdef __FMA__
 

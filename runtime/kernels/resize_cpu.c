@@ -27,6 +27,7 @@ enum {
     TABLE = 65536,                            /* taps of all positions of a strip */
     WORTH = 16384,                            /* outputs of a part, about */
     KNOWN = 4,                                /* rows of inputs that neighbouring outputs share */
+    PICKS = 4,                                /* taps that are picked out of vectors */
     ROWS = 8192,                              /* of outputs whose inputs are looked up */
 };
 _Static_assert(MAX_TAPS <= TABLE, "one position fits");
@@ -41,6 +42,7 @@ typedef struct taps {
 
 typedef struct resize_scratch {
     taps outer[DMS_RESIZE_MAX_RANK - 1];
+    int64_t outer_at[DMS_RESIZE_MAX_RANK - 1]; /* the position that each was made for; -1 = none */
     taps one;
     int64_t at[TABLE]; /* [tap][column] of the last axis */
     float weight[TABLE];
@@ -52,9 +54,10 @@ typedef struct resize_scratch {
     uint32_t oldest;
     float rows[KNOWN][DMS_STRIP];
     const char *moved; /* the row of inputs whose elements `raw` holds, of the columns at hand */
-    int64_t base[DMS_STRIP];   /* the input that each vector of outputs begins at, */
-    int32_t within[DMS_STRIP]; /* and which of those from there on each output is */
-    int32_t source[ROWS];      /* rows of inputs, per row of outputs */
+    bool picks;        /* plan_picks has found */
+    int64_t base[PICKS][DMS_STRIP / 8]; /* the input that each vector of outputs begins at, */
+    int32_t within[PICKS][DMS_STRIP];   /* and which of those from there on each output is */
+    int32_t source[ROWS];               /* rows of inputs, per row of outputs */
 } resize_scratch;
 _Static_assert(sizeof(resize_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
 
@@ -262,6 +265,89 @@ static void load_tap(const dms_view *x, const char *row, const strip *z, int64_t
     to_f64(dms_class_of(x->dtype), z->n, &s->x);
 }
 
+/* Elements of four bytes, where each vector of outputs comes from one vector of inputs per tap. */
+#ifdef __FMA__
+
+#ifdef __AVX512F__
+#define PICK(v, within) _mm512_permutexvar_ps(_mm512_loadu_si512(within), v)
+#else
+#define PICK(v, within)                                                                            \
+    _mm256_permutevar8x32_ps(v, _mm256_loadu_si256((const __m256i *)(const void *)(within)))
+#endif
+
+/* Fills `base` and `within` of a tap; false where some vector reaches further. */
+static bool plan_tap(int64_t in, const strip *z, int64_t tap, resize_scratch *s) {
+    for (int64_t j = 0; j < z->n; j += DMS_V) {
+        const int64_t *const at = s->at + tap * z->n + j;
+        const int64_t n = z->n - j < DMS_V ? z->n - j : DMS_V;
+        int64_t low = at[0], high = at[0];
+        for (int64_t k = 1; k < n; k++) {
+            low = at[k] < low ? at[k] : low;
+            high = at[k] > high ? at[k] : high;
+        }
+        low = low + DMS_V <= in ? low : in > DMS_V ? in - DMS_V : 0;
+        if (high - low >= DMS_V)
+            return false;
+        s->base[tap][j / DMS_V] = low;
+        for (int64_t k = 0; k < DMS_V; k++)
+            s->within[tap][j + k] = k < n ? (int32_t)(at[k] - low) : 0;
+    }
+    return true;
+}
+
+static bool plan_picks(const dms_view *x, const strip *z, resize_scratch *s) {
+    const uint32_t last = x->rank - 1;
+    bool picks = dms_dtype_bytes(x->dtype) == 4 && x->pitch[last] == 1 && z->taps <= PICKS;
+    for (int64_t tap = 0; tap < z->taps && picks; tap++)
+        picks = plan_tap(x->dim[last], z, tap, s);
+    return picks;
+}
+
+/* Vector j / DMS_V of a tap. */
+DMS_FN dms_vec pick(int64_t in, const float *x, int64_t tap, int64_t j, const resize_scratch *s) {
+    const float *const from = x + s->base[tap][j / DMS_V];
+    return PICK(in >= DMS_V ? DMS_VLOAD(from) : DMS_VLOAD_SOME(from, in), s->within[tap] + j);
+}
+
+static void pick_row(int64_t in, int64_t n, const float *x, float *y, const resize_scratch *s) {
+    for (int64_t j = 0; j < n; j += DMS_V) {
+        const dms_vec picked = pick(in, x, 0, j, s);
+        if (n - j >= DMS_V)
+            DMS_VSTORE(y + j, picked);
+        else
+            DMS_VSTORE_SOME(y + j, n - j, picked);
+    }
+}
+
+/* Whole vectors of sums; what lies behind the last column is never read. */
+static void pick_sums(int64_t in, const strip *z, const float *x, float *sum,
+                      const resize_scratch *s) {
+    for (int64_t j = 0; j < z->n; j += DMS_V) {
+        dms_vec r = DMS_VZERO();
+        for (int64_t tap = 0; tap < z->taps; tap++)
+            r = DMS_VFMA(DMS_VLOAD(s->weight + tap * z->n + j), pick(in, x, tap, j, s), r);
+        DMS_VSTORE(sum + j, r);
+    }
+}
+
+#else
+
+static bool plan_picks(const dms_view *x, const strip *z, resize_scratch *s) {
+    (void)x, (void)z, (void)s;
+    return false;
+}
+
+static void pick_row(int64_t in, int64_t n, const float *x, float *y, const resize_scratch *s) {
+    (void)in, (void)n, (void)x, (void)y, (void)s; /* never */
+}
+
+static void pick_sums(int64_t in, const strip *z, const float *x, float *sum,
+                      const resize_scratch *s) {
+    (void)in, (void)z, (void)x, (void)sum, (void)s; /* never */
+}
+
+#endif
+
 /* The taps of the last axis over one row of inputs, for all columns. Enlarged images use a row for
  * several rows of outputs: it stays until KNOWN others have come. */
 static const float *sum_taps(const dms_view *x, const char *row, const strip *z,
@@ -272,6 +358,10 @@ static const float *sum_taps(const dms_view *x, const char *row, const strip *z,
     float *inner = s->rows[s->oldest];
     s->known[s->oldest] = row;
     s->oldest = (s->oldest + 1) % KNOWN;
+    if (s->picks && x->dtype == DMS_DTYPE_F32) {
+        pick_sums(x->dim[x->rank - 1], z, (const float *)(const void *)row, inner, s);
+        return inner;
+    }
     memset(inner, 0, (size_t)z->n * sizeof *inner);
     for (int64_t k = 0; k < z->taps; k++) {
         const float *w = s->weight + k * z->n;
@@ -409,63 +499,6 @@ static void move_row(const dms_view *y, const strip *z, const char *from, int64_
             memcpy(to + j * step * size, (const char *)s->raw + j * size, size);
 }
 
-/* Elements of four bytes whose vectors of outputs come from one vector of inputs each. */
-#ifdef __FMA__
-
-#ifdef __AVX512F__
-#define PICK(v, within) _mm512_permutexvar_ps(_mm512_loadu_si512(within), v)
-#else
-#define PICK(v, within)                                                                            \
-    _mm256_permutevar8x32_ps(v, _mm256_loadu_si256((const __m256i *)(const void *)(within)))
-#endif
-
-/* Fills s->within and s->base; false where some vector reaches further. */
-static bool plan_picks(const dms_view *x, const dms_view *y, const strip *z, resize_scratch *s) {
-    const int64_t in = x->dim[x->rank - 1];
-    if (dms_dtype_bytes(x->dtype) != 4 || x->pitch[x->rank - 1] != 1 || y->pitch[y->rank - 1] != 1)
-        return false;
-    for (int64_t j = 0; j < z->n; j += DMS_V) {
-        const int64_t n = z->n - j < DMS_V ? z->n - j : DMS_V;
-        int64_t low = s->at[j], high = s->at[j];
-        for (int64_t k = 1; k < n; k++) {
-            low = s->at[j + k] < low ? s->at[j + k] : low;
-            high = s->at[j + k] > high ? s->at[j + k] : high;
-        }
-        low = low + DMS_V <= in ? low : in > DMS_V ? in - DMS_V : 0;
-        if (high - low >= DMS_V)
-            return false;
-        s->base[j / DMS_V] = low;
-        for (int64_t k = 0; k < DMS_V; k++)
-            s->within[j + k] = k < n ? (int32_t)(s->at[j + k] - low) : 0;
-    }
-    return true;
-}
-
-static void pick_row(int64_t in, int64_t n, const float *x, float *y, const resize_scratch *s) {
-    for (int64_t j = 0; j < n; j += DMS_V) {
-        const float *const from = x + s->base[j / DMS_V];
-        const dms_vec v = in >= DMS_V ? DMS_VLOAD(from) : DMS_VLOAD_SOME(from, in);
-        const dms_vec picked = PICK(v, s->within + j);
-        if (n - j >= DMS_V)
-            DMS_VSTORE(y + j, picked);
-        else
-            DMS_VSTORE_SOME(y + j, n - j, picked);
-    }
-}
-
-#else
-
-static bool plan_picks(const dms_view *x, const dms_view *y, const strip *z, resize_scratch *s) {
-    (void)x, (void)y, (void)z, (void)s;
-    return false;
-}
-
-static void pick_row(int64_t in, int64_t n, const float *x, float *y, const resize_scratch *s) {
-    (void)in, (void)n, (void)x, (void)y, (void)s; /* never */
-}
-
-#endif
-
 /* Where output `at` of axis k comes from. */
 static int64_t source_of(const dms_call *call, uint32_t k, int64_t at) {
     const axis a = axis_of(call, k);
@@ -501,7 +534,7 @@ static void move_rows(const dms_cpu_job *job, const strip *z, int64_t row, int64
     const uint32_t last = x->rank - 1, size = dms_dtype_bytes(x->dtype);
     const uint32_t down = last > 0 ? last - 1 : 0;
     const int64_t high = last > 0 ? y->dim[down] : 1;
-    const bool picks = plan_picks(x, y, z, s);
+    const bool picks = s->picks && y->pitch[last] == 1;
     for (int64_t h = 0; h < high && h < ROWS && last > 0; h++)
         s->source[h] = (int32_t)source_of(call, down, h);
     row_place outer = {0, 0};
@@ -539,8 +572,10 @@ static void run_strip(const dms_cpu_job *job, const strip *z, int64_t y_at, resi
     } else {
         sum_rows(x, base, z, s);
     }
-    extrapolate(call, is_row_outside, z, s);
-    from_f64(y->dtype, z->n, &s->sum);
+    if (call->i[DMS_RESIZE_COORDINATES] == DMS_TF_CROP)
+        extrapolate(call, is_row_outside, z, s);
+    if (!dms_dtype_is_float(y->dtype))
+        from_f64(y->dtype, z->n, &s->sum);
     DMS_ISA(dms_strip_store)(y->dtype, &s->sum, to, y->pitch[last], z->n);
 }
 
@@ -620,8 +655,11 @@ static int64_t load_row(const dms_call *call, int64_t row, resize_scratch *s) {
     int64_t at = 0;
     for (uint32_t k = y->rank - 1; k-- > 0; row /= y->dim[k]) {
         const axis a = axis_of(call, k);
-        taps_of(&a, row % y->dim[k], &s->outer[k]);
-        at += row % y->dim[k] * y->pitch[k];
+        const int64_t position = row % y->dim[k];
+        if (s->outer_at[k] != position)
+            taps_of(&a, position, &s->outer[k]);
+        s->outer_at[k] = position;
+        at += position * y->pitch[k];
     }
     return at;
 }
@@ -640,6 +678,8 @@ static void resize_run(const dms_cpu_job *whole, uint64_t first, uint64_t end) {
         const strip z = load_strip(&it.last, column, s);
         s->moved = NULL;
         memset(s->known, 0, sizeof s->known);
+        s->picks = plan_picks(&it.call.view[0], &z, s);
+        memset(s->outer_at, 0xff, sizeof s->outer_at);
         s->oldest = 0;
         const int64_t row0 = (int64_t)first * rows, wanted = (int64_t)end * rows;
         const int64_t row_end = wanted < all ? wanted : all;

@@ -466,6 +466,76 @@ static void nearest_rows_take_the_inputs_that_a_division_names(void **state) {
         }
 }
 
+/* Linear resizing keeps a ramp: x[h, w] = w + 1000 h gives the position itself, which stays within
+ * the image. Half pixels: output i lies at (i + 1/2) / scale - 1/2. */
+static void a_ramp_stays_a_ramp(void **state) {
+    (void)state;
+    static const int64_t width[] = {1, 5, 8, 16, 17, 40, 600};
+    static const int64_t tenths[] = {20, 15, 10, 5, 77};
+    const int64_t i[5] = {LINEAR, 0, 0, 0, 0};
+    for (size_t k = 0; k < sizeof width / sizeof *width; k++)
+        for (size_t s = 0; s < sizeof tenths / sizeof *tenths; s++) {
+            const int64_t w = width[k], ow = w * tenths[s] / 10 > 0 ? w * tenths[s] / 10 : 1;
+            const double scale = (double)tenths[s] / 10.0;
+            call_case c;
+            begin_resize(&c, DMS_DTYPE_F32, 4, w, 8, ow, i, 2.0, scale, 0);
+            for (int64_t at = 0; at < 4 * w; at++)
+                ((float *)c.data[0])[at] = (float)(at % w + 1000 * (at / w));
+            call_runs_alike(&c);
+            for (int64_t at = 0; at < 8 * ow; at++) {
+                const double h = ((double)(at / ow) + 0.5) / 2.0 - 0.5;
+                const double v = ((double)(at % ow) + 0.5) / scale - 0.5;
+                const double want =
+                    fmin(fmax(v, 0.0), (double)(w - 1)) + 1000.0 * fmin(fmax(h, 0.0), 3.0);
+                assert_true(fabs((double)((float *)c.data[1])[at] - want) < 2e-3);
+            }
+            call_free(&c);
+        }
+}
+
+/* Every way of taking taps gives the same bits: dense rows, rows with steps between elements,
+ * narrow floats, filters of two, four and more taps. */
+static void filters_give_the_same_bits_whatever_the_layout(void **state) {
+    (void)state;
+    static const double scale[] = {2.0, 0.6, 0.2, 3.3};
+    static const uint32_t turned[4] = {0, 1, 3, 2};
+    const int64_t x[4] = {2, 2, 9, 37};
+    for (int64_t mode = LINEAR; mode <= CUBIC; mode++)
+        for (int64_t antialias = 0; antialias < 2; antialias++)
+            for (size_t s = 0; s < sizeof scale / sizeof *scale; s++) {
+                const int64_t y[4] = {2, 2, (int64_t)(9 * scale[s]), (int64_t)(37 * scale[s])};
+                const int64_t i[5] = {mode, 0, 0, 0, antialias};
+                const double f[14] = {-0.75, 0, 1, 0, 1, 1, 0, 1, scale[s], 0, 1, scale[s], 0, 1};
+                call_case dense, strided;
+                call_begin(&dense, DMS_K_RESIZE, 5);
+                (void)call_in(&dense, DMS_DTYPE_F32, 4, x);
+                (void)call_out(&dense, DMS_DTYPE_F32, 4, y);
+                call_params(&dense, 5, i, 14, f);
+                call_begin(&strided, DMS_K_RESIZE, 5);
+                (void)call_in_strided(&strided, DMS_DTYPE_F32, 4, x, turned, 2, 0);
+                (void)call_out_strided(&strided, DMS_DTYPE_F32, 4, y, turned, 1);
+                call_params(&strided, 5, i, 14, f);
+                for (int64_t at = 0; at < 2 * 2 * 9 * 37; at++) {
+                    const dms_view *v = &strided.view[0];
+                    ((float *)strided.data[0])[at / 666 * v->pitch[0] + at / 333 % 2 * v->pitch[1] +
+                                               at / 37 % 9 * v->pitch[2] + at % 37 * v->pitch[3]] =
+                        ((float *)dense.data[0])[at];
+                }
+                call_runs_alike(&dense);
+                call_runs_alike(&strided);
+                for (int64_t at = 0; at < dms_view_count(&dense.view[1]); at++) {
+                    const int64_t plane = y[2] * y[3], of = at % plane;
+                    const float a =
+                        call_at(&dense, 1, at / plane / 2, at / plane % 2, of / y[3], of % y[3]);
+                    const float b =
+                        call_at(&strided, 1, at / plane / 2, at / plane % 2, of / y[3], of % y[3]);
+                    assert_memory_equal(&a, &b, sizeof a);
+                }
+                call_free(&dense);
+                call_free(&strided);
+            }
+}
+
 /* One axis alone, and more rows than the table of rows holds. */
 static void nearest_takes_any_number_of_rows(void **state) {
     (void)state;
@@ -526,6 +596,8 @@ int main(void) {
         cmocka_unit_test(channels_are_resized_alike_wherever_they_stand),
         cmocka_unit_test(nearest_rows_take_the_inputs_that_a_division_names),
         cmocka_unit_test(nearest_takes_any_number_of_rows),
+        cmocka_unit_test(a_ramp_stays_a_ramp),
+        cmocka_unit_test(filters_give_the_same_bits_whatever_the_layout),
         cmocka_unit_test(wrong_resizes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
