@@ -19,6 +19,7 @@
 
 #define FOLDER DMS_SOURCE_DIR "/tests/fuzz/corpus/"
 #define LARGEST_ARENAS (8u << 20) /* of a changed plan that is run */
+#define MOST_WORK 100000000u      /* operations: a plan may be slow, an input may not */
 #define HEADER_BYTES 2u
 
 /* Every queue, every kind of command, calls of most kernels. */
@@ -56,7 +57,8 @@ static bool passes(case_run *to, const dms_plan *changed) {
         return false;
     return fuzz_verdict(dms_plan_decode(data, size, &to->arena, &to->plan, &st), &st) == DMS_OK &&
            fuzz_verdict(dms_check_plan(&to->plan, &to->arena, &to->meaning, &st), &st) == DMS_OK &&
-           to->plan.device_arena + to->plan.host_arena <= LARGEST_ARENAS;
+           to->plan.device_arena + to->plan.host_arena <= LARGEST_ARENAS &&
+           replay_work(&to->plan) <= MOST_WORK;
 }
 
 static void want(bool holds, const char *what, const replay_end *end) {

@@ -134,8 +134,9 @@ static void judge(trial *t, dms_arena *scratch) {
     } else if (code != DMS_OK) {
         const replay_end end = {.code = code};
         report(t, st.msg, &end);
-    } else if (t->plan.device_arena > LARGEST_ARENAS || t->plan.host_arena > LARGEST_ARENAS) {
-        count->run++;
+    } else if (t->plan.device_arena > LARGEST_ARENAS || t->plan.host_arena > LARGEST_ARENAS ||
+               replay_work(&t->plan) > REPLAY_SLOW) {
+        count->slow++;
     } else if (has_same_meaning(t)) {
         want_equal(t);
     } else {
@@ -232,11 +233,12 @@ uint32_t changes_print(const changes_count count[N_CHANGES], FILE *out) {
         sum[0] += n->reader + checker;
         sum[1] += n->run;
         sum[2] += n->equal + n->other;
-        sum[3] += n->none;
+        sum[3] += n->slow;
         wrong += n->wrong;
     }
     (void)fprintf(out,
-                  "%u changed plans: %u refused, %u refused by their files, %u run, %u wrong\n",
-                  sum[0] + sum[1] + sum[2] + wrong, sum[0], sum[1], sum[2], wrong);
+                  "%u changed plans: %u refused, %u refused by their files, %u run, %u too slow to "
+                  "run here, %u wrong\n",
+                  sum[0] + sum[1] + sum[2] + sum[3] + wrong, sum[0], sum[1], sum[2], sum[3], wrong);
     return wrong;
 }

@@ -32,6 +32,7 @@ typedef struct changes_count {
     uint32_t none;         /* the change left the plan's bytes as they were */
     uint32_t reader;       /* cannot be written, or the reader refuses it */
     uint32_t property[11]; /* the checker refuses it: [k] by P<k> */
+    uint32_t slow;         /* passes, but large or slow: not run */
     uint32_t run;          /* refused before anything ran: files, machine */
     uint32_t equal;        /* runs, the good plan's bits */
     uint32_t other;        /* means something else: two runs agree */

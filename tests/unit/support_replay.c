@@ -53,6 +53,18 @@ static dms_hash output_bits(const dmsrun_tensors *t, dms_hash sum) {
     return sum;
 }
 
+uint64_t replay_work(const dms_plan *plan) {
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < plan->body.n_cmds[DMS_QUEUE_COMPUTE]; k++) {
+        const dms_plan_call *c = &plan->call[plan->body.cmd[DMS_QUEUE_COMPUTE][k].call];
+        const dms_call call = {c->kernel, c->n_in, c->n_out, c->n_i, c->n_f, c->view, c->i, c->f};
+        const dms_cost cost = dms_call_cost(&call);
+        if (__builtin_add_overflow(sum, cost.flops, &sum))
+            return UINT64_MAX;
+    }
+    return sum;
+}
+
 static dms_code run_turns(dms_session *session, const dmsrun_tensors *t, const replay_case *how,
                           dms_hash *out_bits, dms_status *st) {
     for (uint64_t turn = 0; turn < how->turns; turn++) {

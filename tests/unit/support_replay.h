@@ -31,6 +31,13 @@ typedef struct replay_end {
     char msg[248];
 } replay_end;
 
+/* Operations of a turn as the kernels' rows count them, saturated. A plan may be slow (DESIGN 7):
+ * a window of 2^29 rows passes, and whoever runs plans of strangers in numbers asks first. */
+uint64_t replay_work(const dms_plan *plan);
+
+/* More than a few seconds. */
+#define REPLAY_SLOW (1ull << 32)
+
 /* Runs in this process. */
 replay_end replay(const dms_plan *plan, const replay_case *how);
 

@@ -172,6 +172,21 @@ static void a_plan_without_its_waits_gives_other_bits_when_commands_are_late(voi
     end(&c);
 }
 
+/* Six products of [3, 192] with [192, 192]; then with sums a thousand million times as long. */
+static void the_work_of_a_plan_is_known_before_it_runs(void **state) {
+    (void)state;
+    file_case c;
+    begin(&c);
+    const uint64_t work = replay_work(&c.plan);
+    assert_true(work >= 2ull * LAYERS * 3 * WIDTH * WIDTH && work < REPLAY_SLOW);
+    for (uint32_t k = 0; k < c.plan.n_calls; k++) {
+        dms_view *x = (dms_view *)&c.plan.call[k].view[0];
+        x->dim[x->rank - 1] *= 1000000000;
+    }
+    assert_true(replay_work(&c.plan) > REPLAY_SLOW);
+    end(&c);
+}
+
 static void a_run_that_cannot_open_its_files_has_not_begun(void **state) {
     (void)state;
     file_case c;
@@ -247,6 +262,7 @@ int main(void) {
         cmocka_unit_test(every_kind_of_change_reaches_the_file),
         cmocka_unit_test(late_commands_and_poison_change_no_bit),
         cmocka_unit_test(a_plan_without_its_waits_gives_other_bits_when_commands_are_late),
+        cmocka_unit_test(the_work_of_a_plan_is_known_before_it_runs),
         cmocka_unit_test(a_run_that_cannot_open_its_files_has_not_begun),
         cmocka_unit_test(changed_plans_that_read_weights_in_every_turn_are_refused_or_right),
         cmocka_unit_test(changed_plans_of_the_corpus_are_refused_or_right),
