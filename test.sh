@@ -125,7 +125,7 @@ if [ -n "$all" ]; then
         runner "every parser on changed inputs, sanitized" $python tests/fuzz/run.py build-asan \
             --runs 20000
     fi
-    runner "10,000 changed plans, run where they pass" $python tests/e2e/change_plans.py build 204 \
+    runner "10,000 changed plans, run where they pass" $python tests/e2e/change_plans.py build 255 \
         build/models/{cnn_opset13,decoder_cache_opset18,encoder_opset18,external_opset9} \
         build/models/{quantised_opset17,random_03,speech_opset14,streaming_opset22} \
         $(ls -d "$shared"/models/{bert-tiny,gpt2-tiny,gtcrn,llama-tiny-fp16,mnist_cntk} 2>/dev/null)

@@ -67,21 +67,35 @@ static bool is_known(const dms_graph *graph, const dms_node *node) {
     return read <= DMS_FOLD_READ;
 }
 
-/* Whether known values are worth holding: small, or no larger than the constants that nothing else
- * uses. */
-static bool is_worth_it(const dms_folder *folder, const dms_node *node) {
+/* Bytes of the constants that a node alone uses; of those that lie in files. */
+typedef struct replaced {
+    uint64_t all, of_files;
+} replaced;
+
+static replaced count_replaced(const dms_folder *folder, const dms_node *node) {
     const dms_graph *graph = folder->graph;
-    uint64_t replaced = 0;
+    replaced sum = {0, 0};
     for (uint32_t k = 0; k < node->n_in && !node->row->is_shape_only; k++) {
         const uint32_t id = node->in[k];
         if (id == DMS_NONE)
             continue;
         const dms_tensor *t = &graph->tensor[id];
         const bool is_only_use = id < folder->cap_uses && folder->n_uses[id] <= 1;
-        replaced += is_only_use && t->origin != DMS_ORIGIN_FILL ? t->bytes : 0;
+        sum.all += is_only_use && t->origin != DMS_ORIGIN_FILL ? t->bytes : 0;
+        sum.of_files += is_only_use && t->origin == DMS_ORIGIN_FILE ? t->bytes : 0;
     }
-    const uint64_t bytes = output_bytes(graph, node);
-    return bytes <= DMS_FOLD_READ && (bytes <= DMS_FOLD_BYTES || bytes <= replaced);
+    return sum;
+}
+
+/* Whether known values are worth holding: small, or no larger than the constants that nothing else
+ * uses. All of them together stay in proportion to the model: a few bytes of Expand and Exp could
+ * ask for gigabytes. What was read for one node bounds the sums. */
+static bool is_worth_it(const dms_folder *folder, const dms_node *node) {
+    const replaced r = count_replaced(folder, node);
+    const uint64_t bytes = output_bytes(folder->graph, node);
+    const uint64_t allowed = DMS_FOLD_ALL + DMS_FOLD_TIMES * (folder->replaced + r.of_files);
+    return bytes <= DMS_FOLD_READ && (bytes <= DMS_FOLD_BYTES || bytes <= r.all) &&
+           bytes <= allowed && folder->made <= allowed - bytes;
 }
 
 /* Makes output `id` the constant that is a dense part of constant `from`. */
@@ -236,6 +250,8 @@ static dms_code compute(dms_folder *folder, uint32_t id, bool *out_done, dms_sta
         if (!dms_call_runs_on_cpu(&calls.call[c].call))
             return DMS_OK;
     places all = {0};
+    folder->made += output_bytes(graph, node);
+    folder->replaced += count_replaced(folder, node).of_files;
     for (uint32_t c = 0; c < calls.n_calls; c++)
         if (run_call(folder, node, &all, &calls.call[c], st) != DMS_OK)
             return st->code == DMS_EIO || st->code == DMS_EINTERNAL

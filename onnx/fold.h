@@ -16,6 +16,8 @@
 typedef struct dms_graph dms_graph; /* graph.h */
 
 #define DMS_FOLD_READ (256u << 20) /* most bytes of constants read to fold one node */
+#define DMS_FOLD_ALL (48u << 20)   /* most bytes that folding makes from nothing */
+#define DMS_FOLD_TIMES 4u          /* ... and times the bytes of the files' constants it replaces */
 
 /* What folding needs besides the graph. */
 typedef struct dms_folder {
@@ -24,6 +26,7 @@ typedef struct dms_folder {
     void *cpu_scratch;  /* of kernels; made on first use */
     uint32_t *n_uses;   /* per tensor, by live nodes and outputs */
     uint32_t cap_uses;
+    uint64_t made, replaced; /* bytes of folded constants, and of files' constants they replace */
 } dms_folder;
 
 /* Notes the uses of tensors by one more node. */

@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
+#include "onnx/fold.h"
 #include "runtime/kernels/catalogue.h"
 #include "support_onnx.h"
 
@@ -287,8 +289,59 @@ static void a_narrow_slice_of_an_activation_is_copied(void **state) {
     onnx_end(&c);
 }
 
+/* A fill of 1 MiB, and 60 results of 1 MiB each that follow from it: 48 MiB are folded, the others
+ * are computed in every inference. The file has 3 KB. */
+static void what_is_folded_stays_in_proportion_to_the_model(void **state) {
+    (void)state;
+    enum { NODES = 60, FOLDED = DMS_FOLD_ALL >> 20 };
+    onnx_case c;
+    onnx_begin(&c, 17);
+    onnx_input(&c, "x", F32, "262144");
+    onnx_i64(&c, c.graph, "size", "262144");
+    (void)onnx_node(&c, c.graph, "ConstantOfShape", "size", "t0");
+    for (int k = 0; k < NODES; k++) {
+        char in[16], out[16];
+        (void)snprintf(in, sizeof in, "t%d", k);
+        (void)snprintf(out, sizeof out, "t%d", k + 1);
+        (void)onnx_node(&c, c.graph, "Cos", in, out);
+    }
+    (void)onnx_node(&c, c.graph, "Add", "x,t60", "y");
+    onnx_output(&c, c.graph, "y", F32, "262144");
+    dms_arena_init(&c.graph_arena, 64u << 20);
+    assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
+    assert_int_equal(onnx_count(&c, "Cos"), NODES - FOLDED);
+    onnx_end(&c);
+}
+
+/* A weight of the file may be folded through several nodes, whatever else was folded: each step is
+ * no larger than what it replaces, and four times the weight is allowed. */
+static void weights_of_the_file_make_room_for_what_follows_from_them(void **state) {
+    (void)state;
+    enum { WEIGHTS = 4 };
+    onnx_case c;
+    onnx_begin(&c, 17);
+    onnx_input(&c, "x", F32, "2048,2048");
+    const char *sum = "x";
+    for (int k = 0; k < WEIGHTS; k++) { /* 16 MiB each, 3 results: 192 MiB in all */
+        static const char *const w[] = {"w0", "w1", "w2", "w3"}, *const y[] = {"y0", "y1", "y2",
+                                                                               "y3"};
+        char text[128];
+        (void)onnx_initializer(&c, c.graph, w[k], F32, "2048,2048", NULL);
+        (void)snprintf(text, sizeof text, "Cos %s a%d; Sin a%d b%d; Exp b%d c%d; Add %s,c%d %s",
+                       w[k], k, k, k, k, k, sum, k, y[k]);
+        onnx_text(&c, text);
+        sum = y[k];
+    }
+    onnx_output(&c, c.graph, "y3", F32, "2048,2048");
+    assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
+    assert_int_equal(onnx_count(&c, "Cos") + onnx_count(&c, "Sin") + onnx_count(&c, "Exp"), 0);
+    onnx_end(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_folded_stays_in_proportion_to_the_model),
+        cmocka_unit_test(weights_of_the_file_make_room_for_what_follows_from_them),
         cmocka_unit_test(shape_arithmetic_disappears),
         cmocka_unit_test(constants_are_computed_by_the_kernels),
         cmocka_unit_test(a_dense_part_of_a_weight_stays_in_its_file),
