@@ -58,6 +58,7 @@ typedef struct interleave machine;
 struct interleave {
     const interleave_case *c;
     const dms_plan *plan;
+    dms_plan on_cpu; /* the same tables and commands, for the device that is here */
     dms_session *session;
     uint8_t *piece[PIECES]; /* device arena, host arena, spot and users, images */
     uint64_t bytes[PIECES];
@@ -507,6 +508,17 @@ static void walk(machine *m) {
 
 /* ---- opening ---- */
 
+/* A plan for another kind of device runs here too, where no call wants a workspace of its own. */
+static void turn_to_cpu(machine *m) {
+    m->on_cpu = *m->plan;
+    m->on_cpu.device_kind = DMS_DEVICE_CPU;
+    for (uint32_t k = 0; k < m->plan->n_calls && m->plan->device_kind != DMS_DEVICE_CPU; k++) {
+        const dms_plan_call *c = &m->plan->call[k];
+        const dms_call call = {c->kernel, c->n_in, c->n_out, c->n_i, c->n_f, c->view, c->i, c->f};
+        assert_int_equal(dms_call_workspace(&call, DMS_DEVICE_CPU), 0);
+    }
+}
+
 static void open_session(machine *m) {
     const interleave_case *c = m->c;
     const dms_options options = {.model_dir = c->folder,
@@ -514,7 +526,7 @@ static void open_session(machine *m) {
                                  .poison = c->poison,
                                  .turns = c->is_endless ? 0 : c->n_turns};
     dms_status st;
-    if (dms_session_open(c->plan, c->folder, &options, &m->session, &st) != DMS_OK)
+    if (dms_session_open(&m->on_cpu, c->folder, &options, &m->session, &st) != DMS_OK)
         fail_msg("%s", st.msg);
     dms_session *s = m->session;
     const dms_storage_options storage = {.model_dir = c->folder,
@@ -631,6 +643,7 @@ interleave *interleave_open(const interleave_case *c) {
     assert_non_null(m);
     m->c = c;
     m->plan = c->plan;
+    turn_to_cpu(m);
     open_session(m);
     lay_out(m);
     return m;

@@ -151,16 +151,16 @@ static void change_ends(tally *all, dms_plan *plan, dms_program *p, uint32_t q, 
     cmd->to = to;
 }
 
-/* Two tiers, three tiers, saved activations, two outputs, weights that run ahead. */
+/* Two tiers, three tiers, saved activations, two outputs, weights kept through a ring. */
 static const struct {
     tiny_model model;
     uint64_t extra_bytes;
     bool is_least_host;
+    dms_device_kind kind;
 } plans[] = {
-    {TINY_PAIR, 256, false},
-    {TINY_CHAIN, 0, true},
-    {TINY_RESIDUAL, 0, false},
-    {TINY_ENDS, 512, false},
+    {TINY_PAIR, 256, false, DMS_DEVICE_CPU},   {TINY_CHAIN, 0, true, DMS_DEVICE_CPU},
+    {TINY_RESIDUAL, 0, false, DMS_DEVICE_CPU}, {TINY_ENDS, 512, false, DMS_DEVICE_CPU},
+    {TINY_CHAIN, 4096, true, DMS_DEVICE_CUDA},
 };
 
 #define N_PLANS (sizeof plans / sizeof *plans)
@@ -171,6 +171,7 @@ static tally change_all(const char *what, bool runs_refused, change_command *cha
     for (uint32_t k = 0; k < N_PLANS; k++) {
         tiny_case t;
         tiny_begin(&t, plans[k].model, true);
+        t.g.profile.device_kind = plans[k].kind;
         tiny_plan_at(&t, plans[k].extra_bytes, plans[k].is_least_host);
         const interleave_case c = tiny_interleave(&t);
         all.t = &t;
