@@ -197,6 +197,12 @@ static dms_call packed_call(const dms_tiling *t, const dms_lowered_call *low, dm
     return call;
 }
 
+/* Cells of a weight that has a grid. */
+static uint32_t n_cells_of(const dms_tile_plan *plan) {
+    const int64_t entries = plan->packing.stored.dim[plan->cell_axis];
+    return (uint32_t)((entries + plan->cell_len - 1) / plan->cell_len);
+}
+
 /* The operand whose weight has a grid, or -1. */
 static int32_t grid_operand(const dms_tiling *t, const dms_lowered_call *low) {
     for (uint32_t k = 0; k < low->call.n_in; k++)
@@ -209,15 +215,18 @@ static int32_t grid_operand(const dms_tiling *t, const dms_lowered_call *low) {
  * the memory of the whole is worth. */
 #define LEAVING_CELL_BYTES (1u << 20)
 
-/* A result that only the caller reads may leave cell by cell: then no more than a cell of it has to
- * be on the device. */
-static bool leaves_by_cell(const dms_tiling *t, uint32_t storage, const dms_plan_tensor *plan) {
+bool dms_tile_is_leaving(const dms_tiling *t, uint32_t storage) {
     bool is_output = false;
     for (uint32_t k = 0; k < t->graph->n_outputs; k++)
         is_output = is_output || t->lowered->output[k] == storage;
+    return is_output && t->plan[storage].n_uses == 1;
+}
+
+/* Then no more than a cell of it has to be on the device. */
+static bool leaves_by_cell(const dms_tiling *t, uint32_t storage, const dms_plan_tensor *plan) {
     dms_plan_tensor split = *plan;
     split.is_split = true;
-    return is_output && t->plan[storage].n_uses == 1 && dms_plan_cells(plan) > 1 &&
+    return dms_tile_is_leaving(t, storage) && dms_plan_cells(plan) > 1 &&
            dms_plan_buffer_bytes(&split, 0) >= LEAVING_CELL_BYTES;
 }
 
@@ -269,6 +278,68 @@ static dms_code add_cells(dms_tiling *t, const dms_lowered_call *low, const dms_
     return DMS_OK;
 }
 
+/* Tensors for the sums of all parts but the last one. They stand before the result, which may lie
+ * over them. */
+static dms_code add_sums(dms_tiling *t, const dms_lowered_call *low, const dms_call *call,
+                         uint32_t n, dms_status *st) {
+    dms_steps *s = t->out;
+    const dms_view *y = &call->view[call->n_in];
+    const uint32_t storage = low->operand[call->n_in].tensor;
+    dms_step_tensor sums = {.origin = storage, .over = DMS_NONE};
+    sums.plan.name = dms_format(t->arena, "%s (sums)", t->graph->tensor[storage].name);
+    sums.plan.first_source = sums.first_step = sums.last_step = DMS_NONE;
+    if (sums.plan.name == NULL ||
+        !dms_view_dense(DMS_DTYPE_F32, y->rank, y->dim, &sums.plan.stored))
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: sums");
+    sums.plan.kind = DMS_TENSOR_ACTIVATION;
+    sums.bytes = dms_view_bytes(&sums.plan.stored);
+    DMS_TRY(dms_grow(t->arena, &s->tensor, &s->cap_tensors, (uint64_t)s->n_tensors + n,
+                     sizeof *s->tensor, st));
+    for (uint32_t c = 0; c < n; c++)
+        s->tensor[s->n_tensors++] = sums;
+    return DMS_OK;
+}
+
+/* Emits the steps of a call whose weight, operand `by`, is cut along what the call sums over.
+ *
+ *   weight    | cell 0 | cell 1 | cell 2 |      one block each, loaded and dropped by itself
+ *   a         | part 0 | part 1 | part 2 |      views of the whole
+ *   result    sums 0 ->  sums 1 ->  y           `sums` is the first of them; each is made from the
+ *                                               one before, over it where types allow
+ *   others                          whole       read by the last step */
+static dms_code add_parts(dms_tiling *t, const dms_lowered_call *low, const dms_call *call,
+                          uint32_t by, uint32_t sums, const dms_step_operand *operand,
+                          dms_status *st) {
+    dms_cut cut;
+    if (!dms_call_cut_sums(call, &cut))
+        return dms_fail(st, DMS_EINTERNAL, "kernel %" PRIu32 " has parts but no cut", call->kernel);
+    const int64_t length = t->plan[low->operand[by].tensor].cell_len;
+    bool from_cell[DMS_MAX_OPERANDS] = {false};
+    from_cell[by] = true;
+    uint32_t cell = 0;
+    for (int64_t first = 0; first < cut.extent; first += length, cell++) {
+        const int64_t end = first + length < cut.extent ? first + length : cut.extent;
+        dms_view view[DMS_MAX_OPERANDS];
+        int64_t param[DMS_MAX_PARAMS];
+        uint32_t from[DMS_MAX_OPERANDS];
+        dms_step_operand of_part[DMS_MAX_OPERANDS];
+        dms_call part;
+        if (!dms_call_part(call, &cut, first, end, from_cell, view, param, from, &part))
+            return dms_fail(st, DMS_EINTERNAL, "part %" PRIu32 " cannot be cut", cell);
+        for (uint32_t k = 0; k <= part.n_in; k++) {
+            const uint32_t version = k < part.n_in ? sums + cell - 1 : sums + cell;
+            of_part[k] = from[k] == DMS_SUMS ? (dms_step_operand){version, 0, 1} : operand[from[k]];
+            if (from[k] != by)
+                continue;
+            of_part[k] = (dms_step_operand){operand[by].tensor, cell, 1};
+            if (!dms_view_dense(view[k].dtype, view[k].rank, view[k].dim, &view[k]))
+                return dms_fail(st, DMS_EINTERNAL, "part %" PRIu32 " is too large", cell);
+        }
+        DMS_TRY(add_step(t, low->node, &part, of_part, st));
+    }
+    return DMS_OK;
+}
+
 /* Emits the step or steps of one lowered call. A call that writes nothing has no step; one that
  * reads nothing of an operand is refused, for no buffer can have 0 bytes. */
 static dms_code add_call(dms_tiling *t, const dms_lowered_call *low, dms_status *st) {
@@ -281,6 +352,12 @@ static dms_code add_call(dms_tiling *t, const dms_lowered_call *low, dms_status 
         is_empty = is_empty && dms_view_count(&call.view[k]) == 0;
     if (is_empty)
         return DMS_OK;
+    const int32_t by = grid_operand(t, low);
+    const dms_tile_plan *grid = by < 0 ? NULL : &t->plan[low->operand[by].tensor];
+    const bool has_parts = grid != NULL && grid->is_cut_in_sums;
+    const uint32_t sums = t->out->n_tensors;
+    if (has_parts)
+        DMS_TRY(add_sums(t, low, &call, n_cells_of(grid) - 1, st));
     for (uint32_t k = 0; k < call.n_in + call.n_out; k++) {
         if (dms_view_count(&call.view[k]) == 0)
             return dms_fail(st, DMS_EUNSUPPORTED, "tensor '%s' is empty but takes part in a step",
@@ -289,9 +366,9 @@ static dms_code add_call(dms_tiling *t, const dms_lowered_call *low, dms_status 
         operand[k].first = 0;
         operand[k].n = dms_plan_cells(&t->out->tensor[operand[k].tensor].plan);
     }
-    const int32_t by = grid_operand(t, low);
-    dms_code code = by < 0 ? add_step(t, low->node, &call, operand, st)
-                           : add_cells(t, low, &call, (uint32_t)by, operand, st);
+    dms_code code = by < 0      ? add_step(t, low->node, &call, operand, st)
+                    : has_parts ? add_parts(t, low, &call, (uint32_t)by, sums, operand, st)
+                                : add_cells(t, low, &call, (uint32_t)by, operand, st);
     if (code != DMS_OK)
         return dms_context(st, "node '%s' (%s)", t->graph->node[low->node].name,
                            t->graph->node[low->node].op);
@@ -342,9 +419,7 @@ dms_code dms_tile(const dms_graph *graph, const dms_lowered *lowered, const dms_
     for (uint32_t c = 0; c < lowered->n_calls; c++) {
         const int32_t by = grid_operand(&t, &lowered->call[c]);
         const dms_tile_plan *plan = by < 0 ? NULL : &t.plan[lowered->call[c].operand[by].tensor];
-        n_steps += plan == NULL
-                       ? 1
-                       : (uint64_t)(plan->packing.stored.dim[plan->cell_axis] / plan->cell_len) + 1;
+        n_steps += plan == NULL ? 1 : n_cells_of(plan);
     }
     for (t.n_hash = 64; t.n_hash < 2 * n_steps; t.n_hash *= 2)
         ;

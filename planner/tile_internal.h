@@ -11,8 +11,9 @@ typedef struct dms_tile_plan {
     uint32_t first_use, n_uses; /* in dms_tiling.use */
     bool is_packed;             /* weights: `packing` replaces the plain layout */
     dms_packing packing;
-    uint32_t cell_axis; /* of the stored layout; 0 where it is packed */
-    int64_t cell_len;   /* entries of that axis in a cell; 0 = one cell */
+    uint32_t cell_axis;  /* of the stored layout; 0 where it is packed */
+    int64_t cell_len;    /* entries of that axis in a cell; 0 = one cell */
+    bool is_cut_in_sums; /* that axis is what its readers sum over: cells are parts of their sums */
 } dms_tile_plan;
 
 /* One use of a storage: operand `operand` of lowered call `call`. */
@@ -35,6 +36,9 @@ typedef struct dms_tiling {
 
 /* Collects every use of every storage. */
 DMS_CHECKED dms_code dms_tile_collect(dms_tiling *t, dms_status *st);
+
+/* Whether only the caller reads a result, which then may leave cell by cell. */
+bool dms_tile_is_leaving(const dms_tiling *t, uint32_t storage);
 
 /* Chooses layout and grid of every weight from its uses. */
 DMS_CHECKED dms_code dms_tile_weights(dms_tiling *t, dms_status *st);

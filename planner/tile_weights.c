@@ -12,6 +12,9 @@
 #define SMALLEST_CELL_BYTES (64u << 10)
 #define LARGEST_CELL_BYTES (64u << 20)
 #define SMALLEST_CUDA_CELL_BYTES (16u << 20)
+#define SHORTEST_RUN_BYTES (64u << 10) /* of a file: below, storage reads the gaps as well */
+#define LARGEST_PART 2u                /* target cells in a cell whose granule is many rows */
+#define SHARE_OF_SUMS 2u /* of their weight; llama2-7b, prefill 2,048: 1 had a floor of 1.6 times */
 
 /* The bytes a cell should have: a function of model and device kind alone. */
 static uint64_t target_cell_bytes(const dms_tiling *t) {
@@ -67,22 +70,33 @@ static bool agree_on_plain(const dms_tiling *t, const dms_tile_plan *plan, int64
     return plan->n_uses > 0;
 }
 
+/* The call of a use as it will be: with the packed weight, if it is. `view` and `own` give storage.
+ * False where the use takes no such packing. */
+static bool call_of_use(const dms_tiling *t, dms_tile_use use, const dms_tile_plan *plan,
+                        dms_view *view, dms_packing *own, dms_call *out) {
+    *out = t->lowered->call[use.call].call;
+    memcpy(view, out->view, (out->n_in + out->n_out) * sizeof *view);
+    if (plan->is_packed) {
+        if (!dms_call_pack(&t->lowered->call[use.call].call, use.operand,
+                           (dms_device_kind)t->profile->device_kind, own))
+            return false;
+        view[use.operand] = plan->packing.stored;
+        out->i = own->i;
+    }
+    out->view = view;
+    return true;
+}
+
 /* The use can be cut along an axis of the stored weight, *axis, and what it writes is stored whole.
  * Raises *granule to what the kernel asks for, in entries of that axis. */
-static bool use_can_be_cut(const dms_tiling *t, dms_tile_use use, const dms_packing *packing,
-                           bool is_packed, int32_t *axis, int64_t *granule) {
+static bool use_can_be_cut(const dms_tiling *t, dms_tile_use use, const dms_tile_plan *plan,
+                           int32_t *axis, int64_t *granule) {
     const dms_lowered_call *low = &t->lowered->call[use.call];
     dms_view view[DMS_MAX_OPERANDS];
-    dms_call call = low->call;
-    memcpy(view, call.view, (call.n_in + call.n_out) * sizeof *view);
     dms_packing own;
-    if (is_packed) {
-        if (!dms_call_pack(&low->call, use.operand, (dms_device_kind)t->profile->device_kind, &own))
-            return false;
-        view[use.operand] = packing->stored;
-        call.i = own.i;
-    }
-    call.view = view;
+    dms_call call;
+    if (!call_of_use(t, use, plan, view, &own, &call))
+        return false;
     dms_cut cut;
     if (!dms_call_cut(&call, &cut) || cut.axis[use.operand] < 0)
         return false;
@@ -114,30 +128,119 @@ static bool has_rival(const dms_tiling *t, dms_tile_use use) {
     return false;
 }
 
+/* Entries in a cell where n_cells are asked for; 0 where one would hold all. */
+static int64_t cell_length(int64_t entries, int64_t n_cells, int64_t granule) {
+    int64_t length = (entries + n_cells - 1) / n_cells;
+    length = (length + granule - 1) / granule * granule;
+    return length >= entries ? 0 : length;
+}
+
 /* Entries of *out_axis in a cell; 0 = the weight stays whole. Equal cells but for the last one: as
  * many as the target asks for, then rounded up to the granule of every kernel that reads them. A
  * plain matrix [k, n] is cut by columns: a cell lies in the file row by row, and in every arena as
  * one dense block. Only on CUDA, where cells have megabytes: elsewhere the rows of a cell would be
  * a few hundred bytes of the file each. */
-static int64_t choose_cell(const dms_tiling *t, const dms_tile_plan *plan,
-                           const dms_packing *packing, bool is_packed, uint32_t *out_axis) {
-    const uint64_t bytes = dms_view_bytes(&packing->stored);
-    const uint64_t n_cells = (bytes + t->target_cell_bytes - 1) / t->target_cell_bytes;
-    if (n_cells <= 1 || packing->stored.rank == 0)
-        return 0;
+static int64_t choose_cell(const dms_tiling *t, const dms_tile_plan *plan, int64_t n_cells,
+                           uint32_t *out_axis) {
     int64_t granule = 1;
     for (uint32_t u = 0; u < plan->n_uses; u++) {
         const dms_tile_use use = t->use[plan->first_use + u];
         int32_t axis;
-        if (has_rival(t, use) || !use_can_be_cut(t, use, packing, is_packed, &axis, &granule) ||
+        if (!use_can_be_cut(t, use, plan, &axis, &granule) ||
             (u > 0 && (uint32_t)axis != *out_axis))
             return 0;
         *out_axis = (uint32_t)axis;
     }
-    const int64_t entries = packing->stored.dim[*out_axis];
-    int64_t length = (entries + (int64_t)n_cells - 1) / (int64_t)n_cells;
-    length = (length + granule - 1) / granule * granule;
-    return length >= entries ? 0 : length;
+    return cell_length(plan->packing.stored.dim[*out_axis], n_cells, granule);
+}
+
+/* Elements of the file that follow each other in the first `len` entries of an axis of `view`, up
+ * to the first gap. */
+static int64_t run_of_cell(const dms_view *view, uint32_t axis, int64_t len) {
+    bool is_met[DMS_MAX_RANK] = {false};
+    int64_t run = 1;
+    for (uint32_t round = 0; round < view->rank; round++) {
+        uint32_t next = DMS_NONE;
+        for (uint32_t k = 0; k < view->rank; k++)
+            if (!is_met[k] && (next == DMS_NONE || view->pitch[k] < view->pitch[next]))
+                next = k;
+        if (view->pitch[next] > run)
+            break;
+        is_met[next] = true;
+        run += ((next == axis ? len : view->dim[next]) - 1) * view->pitch[next];
+    }
+    return run;
+}
+
+/* The use is a sum along *axis that can be cut there, and its sums are small: at most half as large
+ * as the weight, or as a cell where cells of columns could leave by themselves. For sums are
+ * written and read once per cell, and are all on the device beside the result. */
+static bool use_can_be_parted(const dms_tiling *t, dms_tile_use use, const dms_tile_plan *plan,
+                              int32_t *axis, int64_t *granule) {
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_packing own;
+    dms_call call;
+    dms_cut cut;
+    if (!call_of_use(t, use, plan, view, &own, &call) || !dms_call_cut_sums(&call, &cut) ||
+        cut.axis[use.operand] < 0)
+        return false;
+    *axis = cut.axis[use.operand];
+    *granule = cut.granule > *granule ? cut.granule : *granule;
+    const uint64_t sums = (uint64_t)dms_view_count(&view[call.n_in]);
+    const uint64_t most =
+        dms_tile_is_leaving(t, t->lowered->call[use.call].operand[call.n_in].tensor)
+            ? t->target_cell_bytes
+            : dms_view_bytes(&plan->packing.stored);
+    return sums <= most / SHARE_OF_SUMS / dms_dtype_bytes(DMS_DTYPE_F32);
+}
+
+/* As choose_cell, along what the readers sum over: a cell then is some rows of a matrix [k, n], one
+ * range of its file. Chosen where cells of columns, `columns` entries of `axis`, would be runs
+ * shorter than SHORTEST_RUN_BYTES, which storage reads with what lies between them; not where the
+ * granule makes such cells too large, or a cell ends in columns that no file has. */
+static int64_t choose_part(const dms_tiling *t, const dms_tile_plan *plan, int64_t n_cells,
+                           int64_t columns, uint32_t axis, uint32_t *out_axis) {
+    const dms_view *source = &plan->packing.source;
+    const uint64_t element = dms_dtype_bytes(source->dtype);
+    const uint64_t bytes = dms_view_bytes(&plan->packing.stored);
+    int64_t granule = 1;
+    if (plan->packing.valid_last != 0 ||
+        (columns != 0 &&
+         (uint64_t)run_of_cell(source, axis, columns) * element >= SHORTEST_RUN_BYTES))
+        return 0;
+    for (uint32_t u = 0; u < plan->n_uses; u++) {
+        int32_t one;
+        if (!use_can_be_parted(t, t->use[plan->first_use + u], plan, &one, &granule) ||
+            (u > 0 && (uint32_t)one != *out_axis))
+            return 0;
+        *out_axis = (uint32_t)one;
+    }
+    const int64_t entries = source->dim[*out_axis];
+    const int64_t length = cell_length(entries, n_cells, granule);
+    const uint64_t cell = length == 0 ? 0 : bytes / (uint64_t)entries * (uint64_t)length;
+    const bool is_one_run =
+        (uint64_t)run_of_cell(source, *out_axis, length) * element >= cell && length != 0;
+    return is_one_run && cell <= LARGEST_PART * t->target_cell_bytes ? length : 0;
+}
+
+/* Cuts a weight, if it is larger than a cell. */
+static void choose_grid(const dms_tiling *t, dms_tile_plan *plan) {
+    const uint64_t bytes = dms_view_bytes(&plan->packing.stored);
+    const uint64_t n_cells = (bytes + t->target_cell_bytes - 1) / t->target_cell_bytes;
+    if (n_cells <= 1 || plan->packing.stored.rank == 0)
+        return;
+    for (uint32_t u = 0; u < plan->n_uses; u++)
+        if (has_rival(t, t->use[plan->first_use + u]))
+            return;
+    uint32_t axis = 0;
+    plan->cell_len = choose_cell(t, plan, (int64_t)n_cells, &plan->cell_axis);
+    const int64_t part =
+        choose_part(t, plan, (int64_t)n_cells, plan->cell_len, plan->cell_axis, &axis);
+    if (part == 0)
+        return;
+    plan->cell_len = part;
+    plan->cell_axis = axis;
+    plan->is_cut_in_sums = true;
 }
 
 dms_code dms_tile_weights(dms_tiling *t, dms_status *st) {
@@ -157,7 +260,7 @@ dms_code dms_tile_weights(dms_tiling *t, dms_status *st) {
             continue;
         plan->is_packed = is_packed;
         plan->packing = packing;
-        plan->cell_len = choose_cell(t, plan, &packing, is_packed, &plan->cell_axis);
+        choose_grid(t, plan);
     }
     return DMS_OK;
 }

@@ -88,6 +88,11 @@ typedef enum dms_kernel_id {
     /* y = alpha a b + beta c: a[...,m,k], b[...,k,n] (, c[...,m,n], any repeats) -> y[...,m,n].
      * Cut along n.  i: layout of b (0 plain, 1 panels b[ceil(n/16),k,16]), n  f: alpha, beta */
     DMS_K_MATMUL = 40,
+    /* Some of MATMUL's k, the sums of those before in f32 [...,m,n], dense: place 0 (first): sums =
+     * a b; 1: sums + a b; 2 (last): y = alpha (sums + a b) + beta c. a, b (, c: last) (, sums: not
+     * first) -> sums (not last) or y. k is a multiple of 256 but in the last part, so that all
+     * parts together give MATMUL's bits.  i: layout of b, n, place  f: alpha, beta */
+    DMS_K_MATMUL_PART = 45,
 
     /* ---- convolution (conv.c): sum in order c, kh, kw, one fused chain from the bias (or 0) -- */
 

@@ -24,7 +24,7 @@
     X(gather) X(gather_elements) X(gather_nd) X(scatter_elements) X(scatter_nd) X(one_hot)
 #define DMS_ROWS_KERNELS(X)                                                                        \
     X(reduce) X(softmax) X(layer_norm) X(group_norm) X(batch_norm) X(arg) X(cumsum) X(topk) X(lrn)
-#define DMS_PRODUCT_KERNELS(X) X(matmul)
+#define DMS_PRODUCT_KERNELS(X) X(matmul) X(matmul_part)
 #define DMS_CONV_KERNELS(X) X(conv) X(conv_transpose) X(pool) X(resize)
 #define DMS_ATTENTION_KERNELS(X) X(attention)
 #define DMS_RECURRENT_KERNELS(X) X(recurrent)

@@ -56,6 +56,9 @@ typedef struct dms_cut {
     int32_t extent_param;           /* index into `i` that holds the extent, -1 = none */
 } dms_cut;
 
+/* The operand of a part of a call (dms_call_part) that is no operand of the whole. */
+#define DMS_SUMS UINT32_MAX
+
 /* A layout that a kernel prefers for a constant operand (a weight): `stored` is dense and replaces
  * the operand's view; `source` has the same dims and walks the plain operand in that order.
  * Elements of the last axis from `valid_last` on, in the last entry of axis 0, do not exist in the
@@ -95,6 +98,10 @@ typedef struct dms_kernel_row {
     bool (*in_place)(const dms_call *call, uint32_t in, uint32_t out);
     /* How the call is cut; NULL = not at all. */
     bool (*cut)(const dms_call *call, dms_cut *out);
+    /* How the call is cut along what it sums over, into calls of the kernel `part`, which has one
+     * integer parameter more (dms_call_part); NULL = not at all. */
+    bool (*cut_sums)(const dms_call *call, dms_cut *out);
+    uint32_t part;
     /* A better layout for constant operand `operand` on this kind; NULL = none. */
     bool (*pack)(const dms_call *call, uint32_t operand, dms_device_kind kind, dms_packing *out);
     /* Bytes of workspace, independent of the thread count; NULL = none. */
@@ -144,6 +151,20 @@ bool dms_call_runs_on_cpu(const dms_call *call);
  * Errors   false: not within the extent, or `first` is no multiple of the granule. */
 bool dms_call_slice(const dms_call *call, const dms_cut *cut, int64_t first, int64_t end,
                     const bool *from_cell, dms_view *view, int64_t *i, dms_call *out);
+
+/* How a checked call is cut along what it sums over; false = not at all. The parts are made one
+ * after another, each from the sums of those before, and give the bits of the whole. */
+bool dms_call_cut_sums(const dms_call *call, dms_cut *out);
+
+/* Part [first, end) of a checked call's sum: operands with an axis of the cut shrink as in
+ * dms_call_slice, all parts but the last leave the others out and write sums, dense f32 of the dims
+ * of y; all but the first read the sums so far behind the own inputs that are left. out_operand[k]
+ * says which operand of the whole operand k of the part is, or DMS_SUMS. `view` and `i` give
+ * storage of DMS_MAX_OPERANDS and DMS_MAX_PARAMS.
+ * Errors   false: as dms_call_slice, or it is no part but the whole, or has too many parameters. */
+bool dms_call_part(const dms_call *call, const dms_cut *cut, int64_t first, int64_t end,
+                   const bool *from_cell, dms_view *view, int64_t *i, uint32_t *out_operand,
+                   dms_call *out);
 
 /* Hash of kernel id, parameters, and every view's dtype, dims, pitches and offset. */
 dms_hash dms_call_hash(const dms_call *call);

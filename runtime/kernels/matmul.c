@@ -9,15 +9,25 @@
  *      +---+  +---------+                     +--------+ +--------+ +--------+
  *
  * A cell of the cut is some columns of b, c and y; of panels it is whole panels, which is why the
- * granule is 16 whatever the layout: the grid of a weight does not depend on its layout. */
+ * granule is 16 whatever the layout: the grid of a weight does not depend on its layout.
+ *
+ * A part of the sum is some segments of k: columns of a and rows of b. */
+#include "runtime/kernels/matmul_internal.h"
 #include "runtime/kernels/rows_internal.h"
 
-enum { LAYOUT = 0, COLUMNS = 1 };           /* integer parameters */
-enum { PLAIN = 0, PANELS = 1, WIDTH = 16 }; /* layouts of b, columns of a panel */
+#include <string.h>
+
+enum { LAYOUT = 0, COLUMNS = 1, PLACE = 2 }; /* integer parameters; PLACE of a part alone */
+enum { FIRST = 0, LAST = 2 };                /* places */
+enum { PLAIN = 0, PANELS = 1, WIDTH = 16 };  /* layouts of b, columns of a panel */
 
 #define DTYPES                                                                                     \
     (DMS_DTYPES_FLOAT | DMS_DTYPE_BIT(DMS_DTYPE_I32) | DMS_DTYPE_BIT(DMS_DTYPE_I64) |              \
      DMS_DTYPE_BIT(DMS_DTYPE_U32) | DMS_DTYPE_BIT(DMS_DTYPE_U64))
+
+/* Types whose sums are f32, and may be kept between parts. */
+#define SUMMED                                                                                     \
+    (DMS_DTYPE_BIT(DMS_DTYPE_F32) | DMS_DTYPE_BIT(DMS_DTYPE_F16) | DMS_DTYPE_BIT(DMS_DTYPE_BF16))
 
 /* Panels of n columns; the last may be narrower. */
 static int64_t panels_of(int64_t n) {
@@ -99,6 +109,17 @@ static bool matmul_cut(const dms_call *call, dms_cut *out) {
     return out->extent > 1;
 }
 
+/* Along k, between segments: every part but the last then has whole ones. */
+static bool matmul_cut_sums(const dms_call *call, dms_cut *out) {
+    const dms_view *a = &call->view[0];
+    dms_cut_init(out);
+    out->extent = a->dim[a->rank - 1];
+    out->granule = DMS_MATMUL_SEGMENT;
+    out->axis[0] = (int32_t)a->rank - 1;
+    out->axis[1] = call->i[LAYOUT] == PANELS ? 1 : (int32_t)call->view[1].rank - 2;
+    return dms_dtype_is_float(a->dtype) && a->dtype != DMS_DTYPE_F64 && out->extent > out->granule;
+}
+
 /* A weight without batch becomes panels: 16 columns side by side, K entries each. */
 static bool matmul_pack(const dms_call *call, uint32_t operand, dms_device_kind kind,
                         dms_packing *out) {
@@ -151,7 +172,82 @@ const dms_kernel_row dms_row_matmul = {
     .check = matmul_check,
     .flops = matmul_flops,
     .cut = matmul_cut,
+    .cut_sums = matmul_cut_sums,
+    .part = DMS_K_MATMUL_PART,
     .pack = matmul_pack,
     .epilogue = matmul_epilogue,
     .cpu_dtypes = DTYPES,
+};
+
+void dms_matmul_of_part(const dms_call *part, dms_view *view, dms_call *out) {
+    const uint32_t n_in = part->n_in - (part->i[PLACE] != FIRST);
+    memcpy(view, part->view, n_in * sizeof *view);
+    view[n_in] = part->view[part->n_in];
+    *out = *part;
+    out->n_in = n_in;
+    out->view = view;
+}
+
+/* Dense f32 of the dims of y. */
+static dms_code check_sums(const dms_call *call, uint32_t operand, dms_status *st) {
+    DMS_TRY(dms_row_want_dtype(call, operand, DMS_DTYPE_BIT(DMS_DTYPE_F32), st));
+    DMS_TRY(dms_row_want_same_dims(call, operand, call->n_in, st));
+    if (!dms_view_is_dense(&call->view[operand]))
+        return dms_row_refuse(call, operand, st, "sums are dense");
+    return DMS_OK;
+}
+
+/* As the product of these k would be, whose y may be sums. */
+static dms_code part_check(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_i(call, PLACE, FIRST, LAST, st));
+    const bool is_first = call->i[PLACE] == FIRST, is_last = call->i[PLACE] == LAST;
+    const uint32_t least = is_first ? 2 : 3;
+    if (call->n_in < least || call->n_in > least + is_last)
+        return dms_row_refuse(call, DMS_NO_OPERAND, st, "%" PRIu32 " inputs at place %d",
+                              call->n_in, (int)call->i[PLACE]);
+    if (!is_first)
+        DMS_TRY(check_sums(call, call->n_in - 1, st));
+    if (!is_last)
+        DMS_TRY(check_sums(call, call->n_in, st));
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call whole;
+    dms_matmul_of_part(call, view, &whole);
+    if (!is_last)
+        view[whole.n_in].dtype = view[0].dtype;
+    DMS_TRY(dms_row_want_dtype(&whole, 0, SUMMED, st));
+    DMS_TRY(matmul_check(&whole, st));
+    const int64_t k = view[0].dim[view[0].rank - 1];
+    if (!is_last && k % DMS_MATMUL_SEGMENT != 0)
+        return dms_row_refuse(call, 0, st, "%" PRId64 " columns, wants a multiple of %d", k,
+                              DMS_MATMUL_SEGMENT);
+    return DMS_OK;
+}
+
+/* A place of the sums is read before that of y is written. */
+static bool part_in_place(const dms_call *call, uint32_t in, uint32_t out) {
+    return call->i[PLACE] != FIRST && in == call->n_in - 1 && dms_row_lies_the_same(call, in, out);
+}
+
+static dms_epilogue part_epilogue(const dms_call *call) {
+    return call->i[PLACE] == LAST ? DMS_EPILOGUE_OVER : DMS_EPILOGUE_NONE;
+}
+
+static const char *const part_i[] = {"b_layout", "n", "place"};
+
+const dms_kernel_row dms_row_matmul_part = {
+    .id = DMS_K_MATMUL_PART,
+    .name = "matmul_part",
+    .min_in = 2,
+    .max_in = 4,
+    .min_out = 1,
+    .max_out = 1,
+    .n_i = 3,
+    .n_f = 2,
+    .i_name = part_i,
+    .f_name = matmul_f,
+    .check = part_check,
+    .flops = matmul_flops,
+    .in_place = part_in_place,
+    .epilogue = part_epilogue,
+    .cpu_dtypes = SUMMED,
 };

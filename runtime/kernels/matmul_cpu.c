@@ -9,12 +9,14 @@
  *                                              (or two) in a register tile.
  *
  * One chain per segment of 256 and per element; segments are added in order. Neither depends on
- * the part, so every split gives the same bits. y = alpha sum, then + beta c, each rounded. */
+ * the part, so every split gives the same bits. y = alpha sum, then + beta c, each rounded.
+ * A MATMUL_PART begins with the sums of segments before its own, or leaves its own as they are. */
 #include <string.h>
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/chain_run.h"
 #include "runtime/kernels/cpu_kernel.h"
+#include "runtime/kernels/matmul_internal.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
 #include "runtime/kernels/vector_internal.h"
@@ -28,10 +30,13 @@ enum {
     DENSE = 4096,       /* results that a chain takes at a time */
     BLOCK_ROWS = 96,    /* rows of a copied at a time: 96 KiB, stays in the second-level cache */
 };
+_Static_assert(SEGMENT == DMS_MATMUL_SEGMENT, "parts end where segments do");
 
 /* Shape of a call and of one part of it; pitches in elements. */
 typedef struct product {
-    const dms_call *call;    /* without its chain */
+    const dms_call *call;    /* without its chain and without sums of earlier parts */
+    const float *before;     /* these, dense; NULL: it begins at 0 */
+    bool is_unfinished;      /* y is sums for a later part */
     void *y_at;              /* element 0 of y */
     dms_chain_runner *chain; /* what becomes of finished rows; NULL = nothing */
     int64_t first;           /* of the batch entry in row-major order of y */
@@ -42,6 +47,7 @@ typedef struct product {
     int64_t c_m, c_n;
     dms_dtype dtype; /* f16 and bf16 are widened where they are copied; sums are f32 */
     int64_t size;    /* bytes of an element */
+    dms_dtype y_dtype;
 } product;
 
 static int64_t blocks_of(int64_t n, int64_t block) {
@@ -77,8 +83,9 @@ static product part_of(const dms_call *call, uint64_t part) {
     p.column0 = at / down * PART_COLUMNS;
     p.rows = p.m - p.row0 < PART_ROWS ? p.m - p.row0 : PART_ROWS;
     p.columns = p.n - p.column0 < PART_COLUMNS ? p.n - p.column0 : PART_COLUMNS;
-    p.dtype = y->dtype;
-    p.size = dms_dtype_bytes(y->dtype);
+    p.y_dtype = y->dtype;
+    p.dtype = a->dtype;
+    p.size = dms_dtype_bytes(a->dtype);
     p.a_m = a->pitch[i];
     p.a_k = a->pitch[j];
     p.y_m = y->pitch[i];
@@ -264,7 +271,7 @@ static const float *c_row(const dms_cpu_job *job, const product *p, int64_t i, f
 
 /* to = alpha x (+ beta c), n of a panel's columns; `to` may be x. Each operation rounds. */
 static void finish_panel(const product *p, int64_t n, const float *x, const float *c, float *to) {
-    const float alpha = (float)p->call->f[0], beta = (float)p->call->f[1];
+    const float alpha = p->is_unfinished ? 1.0f : (float)p->call->f[0], beta = (float)p->call->f[1];
 #ifdef __AVX512F__
     const __mmask16 m = dms_mask(n);
     __m512 v = _mm512_maskz_loadu_ps(m, x);
@@ -319,14 +326,15 @@ static void finish_by_chain(const dms_cpu_job *job, const product *p, const sums
 static void finish(const dms_cpu_job *job, const product *p, const sums *sum) {
     product_scratch *s = job->scratch;
     const bool is_plain = p->call->f[0] == 1.0 && p->call->n_in < 3;
-    char *y = (char *)p->y_at + (p->y + p->row0 * p->y_m + p->column0 * p->y_n) * p->size;
+    const int64_t size = dms_dtype_bytes(p->y_dtype);
+    char *y = (char *)p->y_at + (p->y + p->row0 * p->y_m + p->column0 * p->y_n) * size;
     if (sum->is_direct && is_plain)
         return;
-    for (int64_t i = 0; i < p->rows; i++, y += p->y_m * p->size) {
-        const bool is_here = p->dtype == DMS_DTYPE_F32 && p->y_n == 1;
+    for (int64_t i = 0; i < p->rows; i++, y += p->y_m * size) {
+        const bool is_here = p->y_dtype == DMS_DTYPE_F32 && p->y_n == 1;
         finish_row(job, p, sum, i, is_here ? (float *)(void *)y : s->row);
         if (!is_here)
-            DMS_ISA(dms_strip_store)(p->dtype, s->row, y, p->y_n, p->columns);
+            DMS_ISA(dms_strip_store)(p->y_dtype, s->row, y, p->y_n, p->columns);
     }
 }
 
@@ -334,10 +342,23 @@ static void finish(const dms_cpu_job *job, const product *p, const sums *sum) {
 static sums place_sums(const dms_cpu_job *job, const product *p) {
     product_scratch *s = job->scratch;
     float *y = (float *)p->y_at + p->y + p->row0 * p->y_m + p->column0;
-    if (p->dtype == DMS_DTYPE_F32 && p->chain == NULL && p->y_n == 1 && p->k <= SEGMENT &&
-        p->rows > 1)
+    if (p->y_dtype == DMS_DTYPE_F32 && p->chain == NULL && p->y_n == 1 && p->k <= SEGMENT &&
+        p->rows > 1 && p->before == NULL)
         return (sums){y, p->y_m, WIDTH, true};
     return (sums){s->sum, WIDTH, p->rows * WIDTH, false};
+}
+
+/* The part's share of the sums that earlier parts have made, which segments are added to. */
+static void take_sums(const product *p, const sums *sum) {
+    const float *from = p->before + p->first + p->row0 * p->n + p->column0;
+    for (int64_t i = 0; i < p->rows; i++, from += p->n) {
+        float *to = sum->at + i * sum->pitch;
+        for (int64_t j = 0; j < p->columns; j += WIDTH, to += sum->step) {
+            const int64_t n = p->columns - j < WIDTH ? p->columns - j : WIDTH;
+            memcpy(to, from + j, (size_t)n * sizeof *to);
+            memset(to + n, 0, (size_t)(WIDTH - n) * sizeof *to);
+        }
+    }
 }
 
 static void product_float(const dms_cpu_job *job, const product *p) {
@@ -347,9 +368,11 @@ static void product_float(const dms_cpu_job *job, const product *p) {
     const bool is_packed = p->call->i[0] == 1;
     const bool is_plain_row =
         p->rows == 1 && !is_packed && p->b_n == 1 && p->dtype == DMS_DTYPE_F32;
+    if (p->before != NULL)
+        take_sums(p, &sum);
     for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += SEGMENT) {
         const int64_t k = p->k - k0 < SEGMENT ? p->k - k0 : SEGMENT;
-        const dms_tile_mode mode = k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD;
+        const dms_tile_mode mode = k0 == 0 && p->before == NULL ? DMS_TILE_SET : DMS_TILE_ADD;
         if (is_plain_row) {
             const float *from = (const float *)b + p->b + k0 * p->b_k + p->column0;
             copy_a(p, a, 0, 1, k0, k, s->a);
@@ -424,23 +447,45 @@ static product_fn *product_of(dms_dtype dtype) {
     }
 }
 
-static void matmul_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
-    product_fn *const run = product_of(job->call->view[0].dtype);
-    dms_view view[DMS_MAX_OPERANDS];
-    dms_call own;
-    if (!dms_chain_detach(job->call, view, &own))
-        return; /* never: the call was checked */
+/* Parts of a call; `own` is it without its chain, `shared` holds what its parts have in common. */
+static void run_parts(const dms_cpu_job *job, const dms_call *own, const product *shared,
+                      uint64_t first, uint64_t end) {
+    product_fn *const run = product_of(own->view[0].dtype);
     dms_chain_runner *chain = NULL;
     if (dms_chain_is_in(job->call)) {
         chain = &((product_scratch *)job->scratch)->chain;
         DMS_ISA(dms_chain_open)(job, chain);
     }
     for (uint64_t part = first; part < end; part++) {
-        product p = part_of(&own, part);
+        product p = part_of(own, part);
         p.chain = chain;
         p.y_at = job->operand[job->call->n_in];
+        p.before = shared->before;
+        p.is_unfinished = shared->is_unfinished;
         run(job, &p);
     }
 }
 
+static void matmul_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    dms_view view[DMS_MAX_OPERANDS];
+    dms_call own;
+    if (!dms_chain_detach(job->call, view, &own))
+        return; /* never: the call was checked */
+    run_parts(job, &own, &(product){.before = NULL}, first, end);
+}
+
+static void matmul_part_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    dms_view view[DMS_MAX_OPERANDS], whole_view[DMS_MAX_OPERANDS];
+    dms_call own, whole;
+    if (!dms_chain_detach(job->call, view, &own))
+        return; /* never: the call was checked */
+    dms_matmul_of_part(&own, whole_view, &whole);
+    product shared = {.is_unfinished = own.i[2] != 2};
+    if (whole.n_in != own.n_in)
+        shared.before = (const float *)job->operand[whole.n_in];
+    run_parts(job, &whole, &shared, first, end);
+}
+
 const dms_cpu_kernel DMS_ISA(dms_cpu_matmul) = {DMS_K_MATMUL, matmul_parts, matmul_run};
+const dms_cpu_kernel DMS_ISA(dms_cpu_matmul_part) = {DMS_K_MATMUL_PART, matmul_parts,
+                                                     matmul_part_run};

@@ -83,6 +83,7 @@ def show(name, runs, plain, source, limit):
     rates = [r['queues']['load']['bytes'] / r['queues']['load']['busy_ns'] for r in runs]
     shares = [rate * 1e9 / p for rate, p in zip(rates, plain)]
     peak = max(r['peak_rss_bytes'] for r in runs)
+    cached = cached_bytes(source)
     print(f'{name:9} {runs[0]["device_arena_bytes"] / MIB:8.1f} '
           f'{runs[0]["host_arena_bytes"] / MIB:8.1f} {peak / MIB:8.1f} {limit / MIB:8.1f} '
           f'{"within" if peak <= limit else "ABOVE":>7} '

@@ -233,6 +233,71 @@ void call_cuts_alike(call_case *c, int64_t width) {
     expect_saved(c, copy, "cut");
 }
 
+/* The elements of a view of a packed operand as a block of their own; `view` becomes dense. */
+static void *dense_copy(call_case *c, dms_view *view, const uint8_t *from) {
+    const uint32_t size = dms_dtype_bytes(view->dtype);
+    const dms_view wide = *view;
+    assert_true(dms_view_dense(wide.dtype, wide.rank, wide.dim, view));
+    uint8_t *to = dms_alloc(&c->arena, dms_view_bytes(view), 1);
+    assert_non_null(to);
+    for (int64_t n = 0; n < dms_view_count(&wide); n++) {
+        int64_t rest = n, at = 0;
+        for (uint32_t axis = wide.rank; axis-- > 0; rest /= wide.dim[axis])
+            at += rest % wide.dim[axis] * wide.pitch[axis];
+        memcpy(to + n * size, from + at * size, size);
+    }
+    return to;
+}
+
+/* One part, from the sums at `before` to those at `after`. */
+static void run_part(call_case *c, const dms_cut *cut, int64_t first, int64_t end, void *before,
+                     void *after, dms_isa isa) {
+    dms_view view[DMS_MAX_OPERANDS];
+    int64_t i[DMS_MAX_PARAMS];
+    uint32_t from[DMS_MAX_OPERANDS];
+    void *operand[DMS_MAX_OPERANDS];
+    dms_call part;
+    dms_status st = {0};
+    assert_true(dms_call_part(&c->call, cut, first, end, NULL, view, i, from, &part));
+    for (uint32_t k = 0; k < part.n_in + part.n_out; k++) {
+        if (from[k] == DMS_SUMS) {
+            operand[k] = k < part.n_in ? before : after;
+            continue;
+        }
+        operand[k] = (uint8_t *)c->data[from[k]] +
+                     (view[k].offset - c->view[from[k]].offset) * dms_dtype_bytes(view[k].dtype);
+        if (from[k] == 1 && c->call.i[0] != 0) {
+            operand[k] = dense_copy(c, &view[k], operand[k]);
+            view[k].offset = 0;
+        }
+    }
+    if (dms_call_check(&part, &st) != DMS_OK)
+        fail_msg("part [%d, %d): %s", (int)first, (int)end, st.msg);
+    run(c, &part, operand, isa, true);
+}
+
+void call_parts_alike(call_case *c, int64_t depth) {
+    void *copy[CALL_OPERANDS];
+    dms_cut cut;
+    assert_true(dms_call_cut_sums(&c->call, &cut));
+    assert_int_equal(depth % cut.granule, 0);
+    const uint64_t bytes = (uint64_t)dms_view_count(&c->view[c->call.n_in]) * sizeof(float);
+    void *sums[2] = {new_buffer(c, bytes), new_buffer(c, bytes)};
+    save(c, copy);
+    for (dms_isa isa = DMS_ISA_BASE; isa <= dms_isa_detect(); isa++)
+        for (uint32_t n_sums = 1; n_sums <= (isa == DMS_ISA_BASE ? 2 : 1); n_sums++) {
+            uint32_t now = 0;
+            spoil(c);
+            memset(sums[0], 0xff, bytes);
+            memset(sums[1], 0xff, bytes);
+            for (int64_t first = 0; first < cut.extent; first += depth, now ^= n_sums - 1) {
+                const int64_t end = first + depth < cut.extent ? first + depth : cut.extent;
+                run_part(c, &cut, first, end, sums[now ^ (n_sums - 1)], sums[now], isa);
+            }
+            expect_saved(c, copy, n_sums == 1 ? "in parts of k in place" : "in parts of k");
+        }
+}
+
 /* Copies elements of `source` into the dense `stored` order; what does not exist is zero. */
 static void walk(const dms_packing *p, const uint8_t *from, uint8_t *to) {
     const dms_view *v = &p->source;

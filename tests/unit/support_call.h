@@ -66,6 +66,11 @@ void call_runs_alike(call_case *c);
 /* Cuts the call at multiples of `width` and runs the pieces: the bits of the whole. */
 void call_cuts_alike(call_case *c, int64_t width);
 
+/* Cuts what the call sums over at multiples of `depth` and runs the parts one after another, on
+ * every set of this machine, each part's sums over those before it, and in memory of their own: the
+ * bits of the whole. Cells of a packed operand 1 are dense copies. */
+void call_parts_alike(call_case *c, int64_t depth);
+
 /* Packs operand `k` as the row says and runs again: the bits of the plain layout. The packed
  * operand stays in the case, so that cuts can follow. */
 void call_packs_alike(call_case *c, uint32_t k);

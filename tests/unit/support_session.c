@@ -68,8 +68,11 @@ void session_must_give(const dms_plan *plan, const void *consts, uint64_t n_cons
     memcpy(file, plan->file, plan->n_files * sizeof *file);
     own.file = file;
     write_consts(folder, &own, consts, n_consts);
-    const dms_options options = {
-        .model_dir = folder, .threads = how->threads, .turns = how->turns, .poison = how->poison};
+    const dms_options options = {.model_dir = folder,
+                                 .threads = how->threads,
+                                 .turns = how->turns,
+                                 .poison = how->poison,
+                                 .trace_turns = how->look == NULL ? 0 : (uint32_t)how->turns};
     dms_session *session;
     dms_status st;
     if (dms_session_open(&own, folder, &options, &session, &st) != DMS_OK)
@@ -85,6 +88,8 @@ void session_must_give(const dms_plan *plan, const void *consts, uint64_t n_cons
     if (dms_bind(session, in, plan->n_inputs, out, plan->n_outputs, &st) != DMS_OK)
         fail_msg("%s", st.msg);
     run_turns(session, plan, want, got, how);
+    if (how->look != NULL)
+        how->look(&session->trace, how->context);
     dms_close(session);
     for (uint32_t k = 0; k < plan->n_outputs; k++)
         free(got[k]);

@@ -11,11 +11,16 @@
 
 #include "schema/plan.h"
 
+typedef struct dms_trace dms_trace; /* schema/trace.h */
+
 /* How to run. */
 typedef struct session_case {
     uint32_t threads;
     uint64_t turns;
     bool poison;
+    /* Sees when the commands of all turns ran, before the session ends; NULL: nothing is recorded. */
+    void (*look)(const dms_trace *trace, void *context);
+    void *context;
 } session_case;
 
 /* Runs `plan` on the CPU device and compares the outputs of every turn with `want`, bit for bit.

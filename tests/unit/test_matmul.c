@@ -144,6 +144,124 @@ static void the_result_may_have_any_pitches(void **state) {
     call_free(&c);
 }
 
+/* y = 0.5 a b (+ 2 c), c repeated over rows. */
+static void begin_parted(call_case *c, dms_dtype dtype, int64_t m, int64_t k, int64_t n,
+                         bool has_c) {
+    const int64_t da[2] = {m, k}, db[2] = {k, n}, dy[2] = {m, n}, i[2] = {0, n};
+    const double f[2] = {has_c ? 0.5 : 1, 2};
+    call_begin(c, DMS_K_MATMUL, (uint32_t)(m * 31 + n + k));
+    call_in(c, dtype, 2, da);
+    call_in(c, dtype, 2, db);
+    if (has_c)
+        call_in_strided(c, dtype, 2, dy, NULL, 0, 1);
+    call_out(c, dtype, 2, dy);
+    call_params(c, 2, i, 2, f);
+}
+
+/* Plain and in panels; one segment, two and all but the last one in a part; a last part of one term
+ * and one of a whole segment; one row, rows of several parts, columns that end inside a panel. */
+static void parts_of_the_sum_give_the_bits_of_the_whole(void **state) {
+    (void)state;
+    static const dms_dtype type[] = {DMS_DTYPE_F32, DMS_DTYPE_F16, DMS_DTYPE_BF16};
+    static const int64_t shape[][3] = {
+        {1, 1024, 64}, {3, 257, 16}, {7, 770, 40}, {1, 600, 300}, {390, 513, 33}};
+    for (size_t s = 0; s < sizeof shape / sizeof *shape; s++)
+        for (uint32_t t = 0; t < 6; t++) {
+            call_case c;
+            begin_parted(&c, type[t / 2], shape[s][0], shape[s][1], shape[s][2], t % 2 != 0);
+            call_runs_alike(&c);
+            for (int64_t depth = 256; depth < shape[s][1]; depth *= 2)
+                call_parts_alike(&c, depth);
+            call_packs_alike(&c, 1);
+            call_parts_alike(&c, 256);
+            call_free(&c);
+        }
+}
+
+/* a turned around, b turned around, a batch, a result with gaps. */
+static void parts_of_the_sum_take_any_pitches(void **state) {
+    (void)state;
+    for (uint32_t transposed = 0; transposed < 4; transposed++) {
+        call_case c;
+        begin_product(&c, 2, 5, 600, 20, transposed, 3);
+        call_runs_alike(&c);
+        call_parts_alike(&c, 256);
+        call_free(&c);
+    }
+}
+
+/* Segments of 1 + 2^-8 and 1 + 2^-8 + 2^-9: their sum lies above the middle of the bf16 numbers 2
+ * and 2 + 2^-6. The first one by itself would become 1, and the sum 2. */
+static void sums_between_parts_of_narrow_products_are_not_rounded(void **state) {
+    (void)state;
+    call_case c;
+    begin_parted(&c, DMS_DTYPE_BF16, 1, 512, 16, false);
+    uint16_t *a = c.data[0], *b = c.data[1];
+    for (int64_t k = 0; k < 512; k++)
+        a[k] = k < 3 || (k >= 256 && k < 260) ? 0x3f80 : 0; /* 1: three terms, then four */
+    for (int64_t k = 0; k < 512 * 16; k++)
+        b[k] = k / 16 % 256 == 0 ? 0x3f80 : 0x3b00; /* 1, and 2^-9 */
+    call_runs_alike(&c);
+    assert_int_equal(((uint16_t *)c.data[2])[0], 0x4001);
+    call_parts_alike(&c, 256);
+    call_free(&c);
+}
+
+static void what_cannot_be_parted_says_so(void **state) {
+    (void)state;
+    call_case c;
+    dms_cut cut;
+    dms_view view[DMS_MAX_OPERANDS];
+    int64_t i[DMS_MAX_PARAMS];
+    uint32_t from[DMS_MAX_OPERANDS];
+    dms_call part;
+    begin_parted(&c, DMS_DTYPE_F32, 2, 256, 16, false); /* one segment */
+    assert_false(dms_call_cut_sums(&c.call, &cut));
+    call_free(&c);
+    begin_parted(&c, DMS_DTYPE_F64, 2, 600, 16, false); /* sums are no f32 */
+    assert_false(dms_call_cut_sums(&c.call, &cut));
+    call_free(&c);
+    begin_parted(&c, DMS_DTYPE_F32, 2, 600, 16, false);
+    assert_true(dms_call_cut_sums(&c.call, &cut));
+    assert_int_equal(cut.extent, 600);
+    static const int64_t bad[][2] = {{0, 600}, {0, 100}, {100, 600}, {512, 601}, {256, 256}};
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
+        assert_false(
+            dms_call_part(&c.call, &cut, bad[k][0], bad[k][1], NULL, view, i, from, &part));
+    call_free(&c);
+}
+
+/* The last part alone has the others' operands: a, b, c, then the sums. */
+static void only_the_last_part_reads_what_follows_the_sum(void **state) {
+    (void)state;
+    static const uint32_t first[] = {0, 1, DMS_SUMS}, middle[] = {0, 1, DMS_SUMS, DMS_SUMS},
+                          last[] = {0, 1, 2, DMS_SUMS, 3};
+    call_case c;
+    dms_cut cut;
+    dms_view view[DMS_MAX_OPERANDS];
+    int64_t i[DMS_MAX_PARAMS];
+    uint32_t from[DMS_MAX_OPERANDS];
+    dms_call part;
+    begin_parted(&c, DMS_DTYPE_F16, 2, 600, 16, true);
+    assert_true(dms_call_cut_sums(&c.call, &cut));
+    assert_true(dms_call_part(&c.call, &cut, 0, 256, NULL, view, i, from, &part));
+    assert_int_equal(part.n_in, 2);
+    assert_memory_equal(from, first, sizeof first);
+    assert_int_equal(view[2].dtype, DMS_DTYPE_F32);
+    assert_true(dms_call_part(&c.call, &cut, 256, 512, NULL, view, i, from, &part));
+    assert_memory_equal(from, middle, sizeof middle);
+    assert_true(dms_call_in_place(&part, 2, 0)); /* sums over sums */
+    assert_false(dms_call_in_place(&part, 0, 0));
+    assert_true(dms_call_part(&c.call, &cut, 512, 600, NULL, view, i, from, &part));
+    assert_int_equal(part.n_in, 4);
+    assert_memory_equal(from, last, sizeof last);
+    assert_int_equal(view[0].offset, 512);
+    assert_int_equal(view[1].offset, 512 * 16);
+    assert_int_equal(view[4].dtype, DMS_DTYPE_F16);
+    assert_false(dms_call_in_place(&part, 3, 0)); /* y is half as large */
+    call_free(&c);
+}
+
 /* 2^31 * 2 + 3 * 5 = 15 in 32 bits. */
 static void integers_wrap(void **state) {
     (void)state;
@@ -239,6 +357,11 @@ int main(void) {
         cmocka_unit_test(parts_cuts_and_panels_give_the_same_bits),
         cmocka_unit_test(factors_are_applied_after_the_sum),
         cmocka_unit_test(the_result_may_have_any_pitches),
+        cmocka_unit_test(parts_of_the_sum_give_the_bits_of_the_whole),
+        cmocka_unit_test(parts_of_the_sum_take_any_pitches),
+        cmocka_unit_test(sums_between_parts_of_narrow_products_are_not_rounded),
+        cmocka_unit_test(what_cannot_be_parted_says_so),
+        cmocka_unit_test(only_the_last_part_reads_what_follows_the_sum),
         cmocka_unit_test(integers_wrap),
         cmocka_unit_test(doubles_are_summed_as_doubles),
         cmocka_unit_test(narrow_products_sum_in_f32),

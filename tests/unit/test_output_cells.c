@@ -114,7 +114,7 @@ static void the_bits_are_those_of_the_uncut_product_at_every_budget(void **state
     for (uint64_t part = 0; part <= 4; part++) {
         plan(&o, floor + (all - floor) * part / 4);
         float *input[1] = {o.g.value[o.x]}, *want[1] = {o.g.value[o.y]};
-        const session_case how = {1 + (uint32_t)part % 2, 3, true};
+        const session_case how = {.threads = 1 + (uint32_t)part % 2, .turns = 3, .poison = true};
         session_must_give(&o.c.plan, o.c.steps.consts, o.c.steps.n_consts, input, want, &how);
     }
     graph_end(&o.g);
@@ -142,7 +142,7 @@ static void a_result_that_a_step_reads_stays_whole(void **state) {
     plan(&o, AMPLE);
     assert_false(stored(&o, o.y)->is_split);
     float *input[1] = {o.g.value[o.x]}, *want[2] = {o.g.value[o.y], o.g.value[z]};
-    const session_case how = {2, 2, true};
+    const session_case how = {.threads = 2, .turns = 2, .poison = true};
     session_must_give(&o.c.plan, o.c.steps.consts, o.c.steps.n_consts, input, want, &how);
     graph_end(&o.g);
 }

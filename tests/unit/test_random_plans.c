@@ -25,13 +25,19 @@ static uint32_t some_weight(graph_case *g, int64_t rows, int64_t columns, bool r
     return graph_weight(g, name, rows, columns, g->graph.n_tensors);
 }
 
-/* A chain of products, sums and functions with residuals and shared weights of 16 to 256 KiB. */
+/* Columns of an activation: so many that products sum over two segments, or few. */
+static int64_t some_width(uint64_t *seed) {
+    const uint64_t k = graph_random(seed) % 4;
+    return k == 3 ? 320 : 64 << k;
+}
+
+/* A chain of products, sums and functions with residuals and shared weights of 16 to 400 KiB. */
 static void make_random(graph_case *g, uint64_t seed) {
     uint32_t alive[64], n_alive = 0;
     int64_t width[64];
     const int64_t rows = 1 + (int64_t)(graph_random(&seed) % 40);
     const uint32_t n_ops = 3 + (uint32_t)(graph_random(&seed) % 20);
-    width[0] = 64 << (graph_random(&seed) % 3);
+    width[0] = some_width(&seed);
     alive[n_alive++] = graph_input(g, "x", rows, width[0]);
     for (uint32_t k = 0; k < n_ops; k++) {
         const uint32_t from =
@@ -43,7 +49,7 @@ static void make_random(graph_case *g, uint64_t seed) {
             if (j != from && width[j] == columns)
                 partner = alive[j];
         if (what >= 2)
-            columns = 64 << (graph_random(&seed) % 3);
+            columns = some_width(&seed);
         char name[32];
         (void)snprintf(name, sizeof name, "t%u", (unsigned)k);
         const uint32_t y = graph_result(g, name, rows, columns);
@@ -78,7 +84,7 @@ static uint32_t must_run_with(graph_case *g, uint64_t budget, uint64_t host, uin
     float *input[1] = {g->value[g->input[0]]}, *want[2];
     for (uint32_t k = 0; k < g->graph.n_outputs; k++)
         want[k] = g->value[g->output[k]];
-    const session_case how = {threads, 3, threads == 2};
+    const session_case how = {.threads = threads, .turns = 3, .poison = threads == 2};
     session_must_give(&c.plan, c.steps.consts, c.steps.n_consts, input, want, &how);
     return c.plan.body.n_cmds[DMS_QUEUE_LOAD];
 }
@@ -164,6 +170,32 @@ static void every_budget_gives_the_bits_of_the_uncut_graph(void **state) {
     }
 }
 
+/* Of the graphs here, many have weights in cells of columns and many in cells of rows. */
+static void both_ways_of_cutting_are_met(void **state) {
+    (void)state;
+    uint32_t n_parts = 0, n_columns = 0;
+    for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
+        graph_case g;
+        graph_begin(&g);
+        make_random(&g, seed);
+        dms_compiled c;
+        dms_status st;
+        assert_int_equal(graph_plan(&g, AMPLE, AMPLE, &c, &st), DMS_OK);
+        bool has_parts = false, has_columns = false;
+        for (uint32_t t = 0; t < c.plan.n_tensors; t++) {
+            const dms_plan_tensor *w = &c.plan.tensor[t];
+            if (w->kind != DMS_TENSOR_WEIGHT || dms_plan_cells(w) < 2)
+                continue;
+            has_parts |= w->cell_axis == 1;
+            has_columns |= w->cell_axis == 0;
+        }
+        n_parts += has_parts;
+        n_columns += has_columns;
+        graph_end(&g);
+    }
+    assert_true(n_parts >= GRAPHS / 4 && n_columns >= GRAPHS / 4);
+}
+
 static void the_meaning_does_not_depend_on_the_budget(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
@@ -228,6 +260,7 @@ int main(void) {
         cmocka_unit_test(every_budget_gives_the_bits_of_the_uncut_graph),
         cmocka_unit_test(every_host_budget_gives_the_bits_of_the_uncut_graph),
         cmocka_unit_test(a_device_that_the_host_cannot_write_may_be_fed_from_storage_too),
+        cmocka_unit_test(both_ways_of_cutting_are_met),
         cmocka_unit_test(the_meaning_does_not_depend_on_the_budget),
         cmocka_unit_test(plans_for_a_device_that_the_host_cannot_write_are_safe_too),
         cmocka_unit_test(the_same_case_twice_gives_the_same_bytes),

@@ -240,6 +240,35 @@ static void products_are_refused(void **state) {
     ALL_REFUSED(LIST);
 }
 
+static void parts_of_products_are_refused(void **state) {
+    (void)state;
+    static const refusal LIST[] = {
+        {{"matmul_part", "f32[3,256] f32[256,9] -> f32[3,9]", "0,9,3", "1,1"},
+         ": integer parameter 2 is 3"},
+        {{"matmul_part", "f32[3,8] f32[8,9] -> f32[3,9]", "0,9,0", "1,1"},
+         ", operand 0: 8 columns, wants a multiple of 256"},
+        {{"matmul_part", "f32[3,300] f32[300,9] f32[3,9] -> f32[3,9]", "0,9,1", "1,1"},
+         ", operand 0: 300 columns, wants a multiple of 256"},
+        {{"matmul_part", "f32[3,8] f32[8,9] -> f32[3,9]", "0,9,2", "1,1"}, ": 2 inputs at place 2"},
+        {{"matmul_part", "f32[3,256] f32[256,9] f32[3,9] -> f32[3,9]", "0,9,0", "1,1"},
+         ": 3 inputs at place 0"},
+        {{"matmul_part", "f32[3,256] f32[256,9] f32[3,9] f32[3,9] -> f32[3,9]", "0,9,1", "1,1"},
+         ": 4 inputs at place 1"},
+        {{"matmul_part", "f16[3,8] f16[8,9] f16[3,9] -> f16[3,9]", "0,9,2", "1,1"},
+         ", operand 2: dtype f16"},
+        {{"matmul_part", "f16[3,256] f16[256,9] -> f16[3,9]", "0,9,0", "1,1"},
+         ", operand 2: dtype f16"},
+        {{"matmul_part", "f64[3,256] f64[256,9] -> f32[3,9]", "0,9,0", "1,1"},
+         ", operand 0: dtype f64"},
+        {{"matmul_part", "f32[3,8] f32[8,9] f32[3,8] -> f32[3,9]", "0,9,2", "1,1"}, ", operand 2"},
+        {{"matmul_part", "f32[3,256] f32[255,9] -> f32[3,9]", "0,9,0", "1,1"},
+         ", operand 1: f32 [255, 9]"},
+        {{"matmul_part", "f32[3,256] f32[256,9] -> f32[3,9]", "0,9,0,0,512", "1,1"},
+         ": this call cannot carry a chain"},
+    };
+    ALL_REFUSED(LIST);
+}
+
 static void windows_are_refused(void **state) {
     (void)state;
     static const refusal LIST[] = {
@@ -415,6 +444,7 @@ int main(void) {
         cmocka_unit_test(look_ups_are_refused),
         cmocka_unit_test(rows_are_refused),
         cmocka_unit_test(products_are_refused),
+        cmocka_unit_test(parts_of_products_are_refused),
         cmocka_unit_test(windows_are_refused),
         cmocka_unit_test(attention_is_refused),
         cmocka_unit_test(recurrent_layers_are_refused),

@@ -224,11 +224,12 @@ static void on_cuda_a_cell_has_at_least_16_mib_and_weights_stay_plain(void **sta
     graph_end(&c.g);
 }
 
-/* 1,024 x 16,448 f32, 64 MiB and a little: five cells of 3,328 columns, the last one of 3,136. */
+/* 256 x 65,792 f32, 64 MiB and a little: five cells of 13,184 columns, the last one of 13,056. One
+ * segment of the sum cannot be cut into rows (test_tile_parts.c). */
 static void on_cuda_a_plain_matrix_is_cut_by_columns(void **state) {
     (void)state;
     product_case c;
-    product_begin(&c, 1024, 16448);
+    product_begin(&c, 256, 65792);
     c.g.profile.device_kind = DMS_DEVICE_CUDA;
     const dms_steps s = tiled(&c.g);
     const dms_plan_tensor *w = &find(&s, c.w)->plan;
@@ -236,15 +237,15 @@ static void on_cuda_a_plain_matrix_is_cut_by_columns(void **state) {
     assert_int_equal(w->stored.rank, 2);
     assert_true(w->is_split);
     assert_int_equal(w->cell_axis, 1);
-    assert_int_equal(w->cell_len, 3328);
+    assert_int_equal(w->cell_len, 13184);
     for (uint32_t k = 0; k < 5; k++) {
-        const int64_t columns = k == 4 ? 3136 : 3328;
+        const int64_t columns = k == 4 ? 13056 : 13184;
         const dms_source *source = &s.source[w->first_source + k];
-        assert_int_equal(source->view.dim[0], 1024);
+        assert_int_equal(source->view.dim[0], 256);
         assert_int_equal(source->view.dim[1], columns);
-        assert_int_equal(source->view.pitch[0], 16448); /* rows of the file */
-        assert_int_equal(source->view.offset, k * 3328);
-        assert_int_equal(dms_plan_buffer_bytes(w, k), (uint64_t)(1024 * columns * 4));
+        assert_int_equal(source->view.pitch[0], 65792); /* rows of the file */
+        assert_int_equal(source->view.offset, k * 13184);
+        assert_int_equal(dms_plan_buffer_bytes(w, k), (uint64_t)(256 * columns * 4));
         const dms_view *b = &s.call[s.step[k].call].view[1];
         assert_int_equal(b->dim[1], columns);
         assert_int_equal(b->pitch[0], columns); /* dense by itself */
@@ -259,7 +260,7 @@ static void on_cuda_a_plain_matrix_is_cut_by_columns(void **state) {
 static void every_column_of_a_plain_matrix_is_in_one_cell(void **state) {
     (void)state;
     product_case c;
-    product_begin(&c, 1024, 16448);
+    product_begin(&c, 256, 65792);
     c.g.profile.device_kind = DMS_DEVICE_CUDA;
     const dms_steps s = tiled(&c.g);
     const dms_plan_tensor *w = &find(&s, c.w)->plan;
@@ -268,9 +269,9 @@ static void every_column_of_a_plain_matrix_is_in_one_cell(void **state) {
         const dms_view *v = &s.source[w->first_source + k].view;
         assert_int_equal(v->offset, next);
         next += v->dim[1];
-        assert_int_equal(dms_view_end(v), 1023 * 16448 + next); /* its last row ends here */
+        assert_int_equal(dms_view_end(v), 255 * 65792 + next); /* its last row ends here */
     }
-    assert_int_equal(next, 16448);
+    assert_int_equal(next, 65792);
     graph_end(&c.g);
 }
 
