@@ -267,7 +267,7 @@ static dms_code report(run *r, dms_status *st) {
     dms_status written = {.code = DMS_OK};
     dms_code code = DMS_OK;
     if (o->output != NULL)
-        code = dmsrun_write(&r->tensors, o->output, &written);
+        code = dmsrun_write(&r->tensors, o->output, &r->arena, &written);
     if (code == DMS_OK && o->json != NULL)
         code = write_json(r, &written);
     if (code == DMS_OK && o->trace != NULL)

@@ -10,6 +10,7 @@
 
 #include "runtime/npy.h"
 #include "runtime/random.h"
+#include "schema/file_write.h"
 
 #define PATH_BYTES 4096u
 
@@ -232,16 +233,43 @@ dms_code dmsrun_check_folder(const char *folder, dms_status *st) {
     return DMS_OK;
 }
 
-dms_code dmsrun_write(const dmsrun_tensors *tensors, const char *folder, dms_status *st) {
-    char path[PATH_BYTES];
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return dms_fail(st, DMS_EIO, "--output '%s': %s", folder, strerror(errno));
-    for (uint32_t i = 0; i < tensors->n_outputs; i++) {
-        const int n = snprintf(path, sizeof path, "%s/output_%" PRIu32 ".npy", folder, i);
-        if (n < 0 || (size_t)n >= sizeof path)
-            return dms_fail(st, DMS_EIO, "--output '%s': the name is too long", folder);
-        const dms_user_tensor *t = &tensors->output[i];
-        DMS_TRY(dms_array_write(path, &t->view, t->data, st));
+/* Writes one output and syncs it; it has no name yet. */
+static dms_code write_sealed(const dms_user_tensor *t, const char *path, dms_file_write *file,
+                             dms_status *st) {
+    DMS_TRY(dms_file_begin(file, path, st));
+    dms_array_print(&t->view, t->data, file->out); /* a failure shows now */
+    return dms_file_seal(file, st);
+}
+
+/* All outputs under their temporary names, then all names. */
+static dms_code write_all(const dmsrun_tensors *tensors, const char *folder, dms_arena *arena,
+                          dms_status *st) {
+    dms_file_write *file;
+    const uint32_t n = tensors->n_outputs;
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *file, "outputs", &file, st));
+    dms_code code = DMS_OK;
+    uint32_t n_sealed = 0;
+    while (n_sealed < n && code == DMS_OK) {
+        const char *path = dms_format(arena, "%s/output_%" PRIu32 ".npy", folder, n_sealed);
+        code = path == NULL ? dms_fail(st, DMS_EINTERNAL, "out of memory: names")
+                            : write_sealed(&tensors->output[n_sealed], path, &file[n_sealed], st);
+        n_sealed += code == DMS_OK;
     }
-    return DMS_OK;
+    if (code == DMS_OK)
+        return dms_files_commit(file, n, st);
+    for (uint32_t i = 0; i < n_sealed; i++)
+        dms_file_abort(&file[i]);
+    return code;
+}
+
+/* A folder that was made for outputs which then cannot be written goes again. */
+dms_code dmsrun_write(const dmsrun_tensors *tensors, const char *folder, dms_arena *arena,
+                      dms_status *st) {
+    const bool is_made = mkdir(folder, 0777) == 0;
+    if (!is_made && errno != EEXIST)
+        return dms_fail(st, DMS_EIO, "--output '%s': %s", folder, strerror(errno));
+    const dms_code code = write_all(tensors, folder, arena, st);
+    if (code != DMS_OK && is_made)
+        (void)rmdir(folder);
+    return code;
 }

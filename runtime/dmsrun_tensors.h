@@ -41,9 +41,10 @@ DMS_CHECKED dms_code dmsrun_compare(dmsrun_tensors *tensors, const dmsrun_option
  * Errors   DMS_EIO. */
 DMS_CHECKED dms_code dmsrun_check_folder(const char *folder, dms_status *st);
 
-/* Writes output_<i>.npy into `folder`, which is made where it does not exist.
+/* Writes output_<i>.npy into `folder`, which is made where it does not exist: all, or none and the
+ * older ones stay.
  * Errors   DMS_EIO. */
 DMS_CHECKED dms_code dmsrun_write(const dmsrun_tensors *tensors, const char *folder,
-                                  dms_status *st);
+                                  dms_arena *arena, dms_status *st);
 
 #endif

@@ -311,14 +311,18 @@ static size_t format_header(const dms_view *view, char *out, size_t size) {
     return at;
 }
 
-dms_code dms_array_write(const char *path, const dms_view *view, const void *data, dms_status *st) {
-    dms_file_write file;
+void dms_array_print(const dms_view *view, const void *data, FILE *out) {
     char text[512];
     const size_t length = format_header(view, text, sizeof text);
     const uint64_t bytes = dms_view_bytes(view);
-    DMS_TRY(dms_file_begin(&file, path, st));
-    (void)fwrite(text, 1, length, file.out); /* a failure shows in the commit */
+    (void)fwrite(text, 1, length, out);
     if (bytes != 0)
-        (void)fwrite(data, 1, (size_t)bytes, file.out);
+        (void)fwrite(data, 1, (size_t)bytes, out);
+}
+
+dms_code dms_array_write(const char *path, const dms_view *view, const void *data, dms_status *st) {
+    dms_file_write file;
+    DMS_TRY(dms_file_begin(&file, path, st));
+    dms_array_print(view, data, file.out); /* a failure shows in the commit */
     return dms_file_commit(&file, st);
 }

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "schema/status.h"
 #include "schema/view.h"
@@ -45,6 +46,9 @@ DMS_CHECKED dms_code dms_array_read(const dms_array *array, void *to, dms_status
 
 /* Closes the file. */
 void dms_array_close(dms_array *array);
+
+/* Writes a dense array as .npy version 1; a failure shows in the stream. */
+void dms_array_print(const dms_view *view, const void *data, FILE *out);
 
 /* Writes a dense array as .npy version 1, whole or not at all. bf16 is stored as <u2.
  * Errors   DMS_EIO with path and reason. */

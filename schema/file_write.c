@@ -54,6 +54,7 @@ dms_code dms_file_begin(dms_file_write *file, const char *path, dms_status *st) 
     file->path = path;
     file->temporary[0] = 0;
     file->before = DMS_FILE_NONE;
+    file->is_sealed = false;
     const int fd = open_place(file, &error);
     if (error != 0)
         return refuse(file, "writing", error, st);
@@ -83,9 +84,15 @@ static int seal(dms_file_write *file) {
     if (fclose(file->out) != 0 && error == 0)
         error = errno;
     file->out = NULL;
+    file->is_sealed = error == 0;
     if (error != 0)
         drop(file);
     return error;
+}
+
+dms_code dms_file_seal(dms_file_write *file, dms_status *st) {
+    const int error = seal(file);
+    return error == 0 ? DMS_OK : refuse(file, "writing", error, st);
 }
 
 /* Gives a sealed file its name; 0 or errno. */
@@ -97,6 +104,7 @@ dms_code dms_file_commit(dms_file_write *file, dms_status *st) {
     int error = seal(file);
     if (error == 0 && (error = give_name(file)) != 0)
         drop(file);
+    file->is_sealed = false;
     return error == 0 ? DMS_OK : refuse(file, "writing", error, st);
 }
 
@@ -145,7 +153,7 @@ dms_code dms_files_commit(dms_file_write *file, uint32_t n, dms_status *st) {
     uint32_t at = 0;
     int error = 0;
     for (uint32_t k = 0; k < n; k++) {
-        const int own = seal(&file[k]);
+        const int own = file[k].is_sealed ? 0 : seal(&file[k]);
         if (own == 0 || error != 0)
             continue;
         at = k;
@@ -153,15 +161,20 @@ dms_code dms_files_commit(dms_file_write *file, uint32_t n, dms_status *st) {
     }
     if (error == 0)
         error = name_all(file, n, &at);
-    for (uint32_t k = 0; k < n && error != 0; k++)
-        drop(&file[k]); /* what has its name is no longer there */
+    for (uint32_t k = 0; k < n; k++) {
+        if (error != 0)
+            drop(&file[k]); /* what has its name is no longer there */
+        file[k].is_sealed = false;
+    }
     return error == 0 ? DMS_OK : refuse(&file[at], "writing", error, st);
 }
 
 void dms_file_abort(dms_file_write *file) {
-    if (file->out == NULL)
+    if (file->out == NULL && !file->is_sealed)
         return;
-    (void)fclose(file->out);
+    if (file->out != NULL)
+        (void)fclose(file->out);
     drop(file);
     file->out = NULL;
+    file->is_sealed = false;
 }

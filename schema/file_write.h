@@ -11,6 +11,7 @@
 #ifndef DMS_SCHEMA_FILE_WRITE_H
 #define DMS_SCHEMA_FILE_WRITE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -30,6 +31,7 @@ typedef struct dms_file_write {
     FILE *out;
     const char *path;
     dms_file_before before;
+    bool is_sealed; /* synced and closed, still under its temporary name */
     char temporary[DMS_FILE_NAME_BYTES + 64]; /* empty: `path` itself is written to */
 } dms_file_write;
 
@@ -41,7 +43,12 @@ DMS_CHECKED dms_code dms_file_begin(dms_file_write *file, const char *path, dms_
  * Errors   DMS_EIO, also when an earlier write failed; nothing is left behind. */
 DMS_CHECKED dms_code dms_file_commit(dms_file_write *file, dms_status *st);
 
-/* The same for files that belong together: all get their names, or every older one is as it was
+/* Syncs what was written and closes it; its name comes with dms_files_commit. For many at a time,
+ * which cannot all be open.
+ * Errors   DMS_EIO, also when an earlier write failed; nothing is left behind. */
+DMS_CHECKED dms_code dms_file_seal(dms_file_write *file, dms_status *st);
+
+/* dms_file_commit for files that belong together, sealed or not: all get their names, or every older one is as it was
  * (but on file systems without hard links).
  * Errors   DMS_EIO, for the first that fails; nothing is left behind. */
 DMS_CHECKED dms_code dms_files_commit(dms_file_write *file, uint32_t n, dms_status *st);

@@ -114,9 +114,25 @@ def outputs_for_which_the_disk_has_no_room_leave_nothing(b):
     plan = b.scratch / 'decoder' / 'a.plan'
     b.compile(b.scratch / 'decoder' / 'model.onnx', plan, '--dims-from', b.scratch / 'decoder' / 'set0')
     done = on_a_small_disk(b, f'cat fill > more 2>/dev/null\ndmsrun {plan} --output out; code=$?\n'
-                              'ls out && exit $code')
+                              'ls && exit $code')
     b.refused(done, 4, 'output_0.npy', 'No space left')
-    need(not done.stdout.split(), f'left: {done.stdout}')
+    need('out' not in done.stdout.split(), f'left: {done.stdout}')
+
+
+@test
+def of_outputs_that_cannot_all_be_written_none_is(b):
+    """The sixth of seven has the name of a folder; the first has an older file."""
+    shutil.copytree(b.models / 'decoder_cache_opset18', b.scratch / 'decoder')
+    plan, out = b.scratch / 'decoder' / 'a.plan', b.scratch / 'out'
+    b.compile(b.scratch / 'decoder' / 'model.onnx', plan, '--dims-from', b.scratch / 'decoder' / 'set0')
+    (out / 'output_5.npy').mkdir(parents=True)
+    (out / 'output_0.npy').write_text('older')
+    b.refused(b.call('dmsrun', plan, '--output', out), 4, 'output_5.npy')
+    need(sorted(p.name for p in out.iterdir()) == ['output_0.npy', 'output_5.npy'], 'files are left')
+    need((out / 'output_0.npy').read_text() == 'older', 'the older file is gone')
+    (out / 'output_5.npy').rmdir()
+    b.dmsrun(plan, '--output', out)
+    need(len(list(out.iterdir())) == 7, 'seven outputs are seven files')
 
 
 # ---- weights that do not stay --------------------------------------------------------------------
@@ -224,15 +240,15 @@ def address_space_that_is_limited_is_a_message_at_every_limit(b):
 
 
 @test
-def ten_thousand_turns_from_storage_peak_where_a_hundred_do(b):
+def turns_from_storage_take_no_more_memory(b):
     b.needs_no_sanitizer()
     plan, peaks = b.mlp.parent / 'a.plan', {}
     b.compile(b.mlp, plan, *MLP, '--device-mem', '25%', '--host-mem', '25%')
-    for turns in (100, 10000):
+    for turns in (100, 2100):
         peaks[turns] = b.run(plan, '--iterations', turns, '--threads', 1)['peak_rss_bytes']
-    times = 3 * 8 * (10000 - 100)  # what each turn took, of three kinds
-    grown = peaks[10000] - peaks[100] - times
-    need(grown < 256 << 10, f'{grown} bytes more than the times of the turns')
+    times = 3 * 8 * 2000  # what each turn took, of three kinds
+    grown = peaks[2100] - peaks[100] - times
+    need(grown < 128 << 10, f'{grown} bytes more than the times of the turns')
 
 
 # ---- hostile indices -----------------------------------------------------------------------------

@@ -201,6 +201,52 @@ static void a_pair_gets_its_names_together(void **state) {
     remove_case(&c);
 }
 
+/* Many files cannot all be open: they are sealed one by one, and named together. */
+static void files_may_be_sealed_before_they_are_named(void **state) {
+    (void)state;
+    for (int is_kept = 0; is_kept < 2; is_kept++) {
+        write_case c;
+        dms_file_write file[2];
+        char second[80];
+        make_case(&c);
+        put_text(c.path, "older");
+        begin_pair(&c, second, file);
+        assert_int_equal(dms_file_seal(&file[0], NULL), DMS_OK);
+        assert_null(file[0].out);
+        check_text(c.path, "older");
+        if (is_kept) { /* one sealed, one still open */
+            assert_int_equal(dms_files_commit(file, 2, NULL), DMS_OK);
+            check_text(c.path, "one");
+            check_text(second, "two");
+            assert_int_equal(count_files(&c), 2);
+            assert_int_equal(unlink(second), 0);
+        }
+        dms_file_abort(&file[0]);
+        dms_file_abort(&file[1]);
+        assert_int_equal(count_files(&c), 1);
+        check_text(c.path, is_kept ? "one" : "older");
+        remove_case(&c);
+    }
+}
+
+/* What cannot be synced is dropped when it is sealed. */
+static void a_full_disk_is_noticed_when_a_file_is_sealed(void **state) {
+    (void)state;
+    write_case c;
+    dms_file_write file;
+    dms_status st;
+    make_case(&c);
+    assert_int_equal(dms_file_begin(&file, c.path, NULL), DMS_OK);
+    file.out = freopen("/dev/full", "wb", file.out);
+    assert_non_null(file.out);
+    fprintf(file.out, "x");
+    assert_int_equal(dms_file_seal(&file, &st), DMS_EIO);
+    assert_non_null(strstr(st.msg, c.path));
+    dms_file_abort(&file); /* allowed, without effect */
+    assert_int_equal(count_files(&c), 0);
+    remove_case(&c);
+}
+
 /* The second of two cannot get its name, for a folder has it. */
 static void of_a_pair_that_fails_the_older_files_stay(void **state) {
     (void)state;
@@ -271,6 +317,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_write_that_failed_long_ago_is_named_by_its_reason),
         cmocka_unit_test(a_pair_gets_its_names_together),
+        cmocka_unit_test(files_may_be_sealed_before_they_are_named),
+        cmocka_unit_test(a_full_disk_is_noticed_when_a_file_is_sealed),
         cmocka_unit_test(of_a_pair_that_fails_the_older_files_stay),
         cmocka_unit_test(of_a_pair_that_cannot_be_synced_nothing_is_named),
         cmocka_unit_test(what_is_no_file_is_written_to_and_stays_what_it_is),
