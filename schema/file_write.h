@@ -48,8 +48,8 @@ DMS_CHECKED dms_code dms_file_commit(dms_file_write *file, dms_status *st);
  * Errors   DMS_EIO, also when an earlier write failed; nothing is left behind. */
 DMS_CHECKED dms_code dms_file_seal(dms_file_write *file, dms_status *st);
 
-/* dms_file_commit for files that belong together, sealed or not: all get their names, or every older one is as it was
- * (but on file systems without hard links).
+/* dms_file_commit for files that belong together, sealed or not: all get their names, or every
+ * older one is as it was (but on file systems without hard links).
  * Errors   DMS_EIO, for the first that fails; nothing is left behind. */
 DMS_CHECKED dms_code dms_files_commit(dms_file_write *file, uint32_t n, dms_status *st);
 
