@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "planner/offsets.h"
 #include "planner/placer.h"
 #include "schema/arena.h"
 #include "schema/checked.h"
 
 #define NO_UNITS (INT64_MAX / 4)
 #define MAX_JITTERS 24u
+#define MAX_SEARCHED 400u /* pieces: the search knows what does not fit, but not in all sizes */
+#define MAX_NODES 20000u
+#define MAX_CAPACITIES 6u
 
 dms_code dms_layout_new(const dms_cycle *cycle, dms_arena *arena, dms_layout *out_layout,
                         dms_status *st) {
@@ -76,6 +80,50 @@ static void pack_tightest(const dms_cycle *cycle, dms_work *work, dms_addresses 
         if (top < layout->top)
             dms_layout_take(cycle, &layout->draft, addresses, layout);
     }
+}
+
+/* The pieces as lives on the cycle, above the tensors that are there at all times. */
+static void list_lives(const dms_cycle *cycle, const dms_layout *layout, dms_life *life) {
+    for (uint32_t i = 0; i < layout->n_pieces; i++) {
+        const dms_piece *p = layout->piece + i;
+        const int64_t back = p->need < 0 ? cycle->n_steps : 0;
+        life[i] = (dms_life){p->need + back, p->end + 1 + back, p->units};
+    }
+}
+
+/* Where no order reaches the lower bound: exact search, at the bound and then halfway between what
+ * is known to fail, or took too long, and what fits. */
+static dms_code search_lower(const dms_cycle *cycle, dms_layout *layout, dms_arena *arena,
+                             dms_status *st) {
+    const dms_search_options options = {.max_nodes = MAX_NODES};
+    dms_lives lives = {.n = layout->n_pieces, .cycle = cycle->n_steps};
+    dms_life *life;
+    int64_t *offset, base = 0, low = cycle->peak;
+    for (uint32_t i = 0; i < cycle->n_tensors; i++)
+        base += layout->kept_offset[i] >= 0 ? cycle->units[i] : 0;
+    const dms_arena_mark mark = dms_arena_here(arena);
+    DMS_TRY(dms_alloc_st(arena, lives.n, sizeof *life, "floor", &life, st));
+    DMS_TRY(dms_alloc_st(arena, lives.n, sizeof *offset, "floor", &offset, st));
+    list_lives(cycle, layout, life);
+    lives.life = life;
+    for (uint32_t k = 0; k < MAX_CAPACITIES && low < layout->top; k++) {
+        const int64_t top = k == 0 ? low : low + (layout->top - low) / 2;
+        const dms_arena_mark scratch = dms_arena_here(arena);
+        dms_search_result result;
+        lives.capacity = top - base;
+        const dms_code code = dms_offsets_search(&lives, &options, arena, offset, &result, st);
+        dms_arena_release(arena, scratch);
+        DMS_TRY(code);
+        if (result.verdict != DMS_VERDICT_FOUND) {
+            low = top + 1;
+            continue;
+        }
+        for (uint32_t i = 0; i < lives.n; i++)
+            layout->piece[i].offset = base + offset[i];
+        layout->top = top;
+    }
+    dms_arena_release(arena, mark);
+    return DMS_OK;
 }
 
 /* Host units for the weights of rank k and more, for every k down from the last one: those of the
@@ -172,6 +220,8 @@ static dms_code pack_plan(const dms_cycle *cycle, dms_work *work, dms_addresses 
     DMS_TRY(dms_alloc_st(arena, n + 1, sizeof *plan->host_bytes, "floor", &plan->host_bytes, st));
     DMS_TRY(dms_alloc_st(arena, n, sizeof *rank, "floor", &rank, st));
     pack_tightest(cycle, work, addresses, plan);
+    if (plan->layout.top > cycle->peak && plan->layout.n_pieces <= MAX_SEARCHED)
+        DMS_TRY(search_lower(cycle, &plan->layout, arena, st));
     for (uint32_t i = 0; i < cycle->n_weights; i++)
         if (plan->layout.kept_offset[cycle->by_size[i]] < 0)
             plan->by_size[plan->n_by_size++] = cycle->by_size[i];
