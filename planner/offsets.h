@@ -34,7 +34,7 @@ typedef struct dms_lives {
     int64_t capacity; /* no buffer may end above it */
 } dms_lives;
 
-/* Techniques of the search; each can be switched off, which changes its speed, never its verdict. */
+/* Techniques of the search; switched off, each changes its speed, never its verdict. */
 typedef enum dms_technique {
     DMS_TECHNIQUE_TABLE = 1,    /* states that failed are remembered */
     DMS_TECHNIQUE_SPLIT = 2,    /* parts that no open buffer joins are searched one by one */

@@ -117,7 +117,7 @@ static void print_packing(const bench *b, const int64_t *offset) {
                b->life[i].end, b->life[i].size, offset[i]);
 }
 
-/* Orders first; where they leave a gap, the search; then promotion, for what is too large for it. */
+/* Orders first; where they leave a gap, the search; then promotion, for what is too large. */
 static dms_code pack(bench *b, int64_t *offset, int64_t *out_top, const char **out_how,
                      dms_status *st) {
     dms_search_result result = {0};

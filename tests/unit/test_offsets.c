@@ -1,4 +1,4 @@
-/* test_offsets.c - packings with given lives: verdicts beside every order, peaks beside every slot. */
+/* test_offsets.c - packings with given lives: verdicts beside every order, peaks by slots. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
