@@ -215,18 +215,15 @@ static int32_t grid_operand(const dms_tiling *t, const dms_lowered_call *low) {
  * the memory of the whole is worth. */
 #define LEAVING_CELL_BYTES (1u << 20)
 
-bool dms_tile_is_leaving(const dms_tiling *t, uint32_t storage) {
+/* A result that only the caller reads may leave cell by cell: then no more than a cell of it has to
+ * be on the device. */
+static bool leaves_by_cell(const dms_tiling *t, uint32_t storage, const dms_plan_tensor *plan) {
     bool is_output = false;
     for (uint32_t k = 0; k < t->graph->n_outputs; k++)
         is_output = is_output || t->lowered->output[k] == storage;
-    return is_output && t->plan[storage].n_uses == 1;
-}
-
-/* Then no more than a cell of it has to be on the device. */
-static bool leaves_by_cell(const dms_tiling *t, uint32_t storage, const dms_plan_tensor *plan) {
     dms_plan_tensor split = *plan;
     split.is_split = true;
-    return dms_tile_is_leaving(t, storage) && dms_plan_cells(plan) > 1 &&
+    return is_output && t->plan[storage].n_uses == 1 && dms_plan_cells(plan) > 1 &&
            dms_plan_buffer_bytes(&split, 0) >= LEAVING_CELL_BYTES;
 }
 

@@ -37,9 +37,6 @@ typedef struct dms_tiling {
 /* Collects every use of every storage. */
 DMS_CHECKED dms_code dms_tile_collect(dms_tiling *t, dms_status *st);
 
-/* Whether only the caller reads a result, which then may leave cell by cell. */
-bool dms_tile_is_leaving(const dms_tiling *t, uint32_t storage);
-
 /* Chooses layout and grid of every weight from its uses. */
 DMS_CHECKED dms_code dms_tile_weights(dms_tiling *t, dms_status *st);
 

@@ -14,7 +14,6 @@
 #define SMALLEST_CUDA_CELL_BYTES (16u << 20)
 #define SHORTEST_RUN_BYTES (64u << 10) /* of a file: below, storage reads the gaps as well */
 #define LARGEST_PART 2u                /* target cells in a cell whose granule is many rows */
-#define SHARE_OF_SUMS 2u /* of their weight; llama2-7b, prefill 2,048: 1 had a floor of 1.6 times */
 
 /* The bytes a cell should have: a function of model and device kind alone. */
 static uint64_t target_cell_bytes(const dms_tiling *t) {
@@ -172,11 +171,9 @@ static int64_t run_of_cell(const dms_view *view, uint32_t axis, int64_t len) {
     return run;
 }
 
-/* The use is a sum along *axis that can be cut there, and its sums are small: at most half as large
- * as the weight, or as a cell where cells of columns could leave by themselves. For sums are
- * written and read once per cell, and are all on the device beside the result. */
+/* The use is a sum along *axis that can be cut there. Raises *sums to the bytes of its sums. */
 static bool use_can_be_parted(const dms_tiling *t, dms_tile_use use, const dms_tile_plan *plan,
-                              int32_t *axis, int64_t *granule) {
+                              int32_t *axis, int64_t *granule, uint64_t *sums) {
     dms_view view[DMS_MAX_OPERANDS];
     dms_packing own;
     dms_call call;
@@ -186,31 +183,31 @@ static bool use_can_be_parted(const dms_tiling *t, dms_tile_use use, const dms_t
         return false;
     *axis = cut.axis[use.operand];
     *granule = cut.granule > *granule ? cut.granule : *granule;
-    const uint64_t sums = (uint64_t)dms_view_count(&view[call.n_in]);
-    const uint64_t most =
-        dms_tile_is_leaving(t, t->lowered->call[use.call].operand[call.n_in].tensor)
-            ? t->target_cell_bytes
-            : dms_view_bytes(&plan->packing.stored);
-    return sums <= most / SHARE_OF_SUMS / dms_dtype_bytes(DMS_DTYPE_F32);
+    dms_view one = view[call.n_in];
+    one.dtype = DMS_DTYPE_F32;
+    *sums = dms_view_bytes(&one) > *sums ? dms_view_bytes(&one) : *sums;
+    return true;
 }
 
 /* As choose_cell, along what the readers sum over: a cell then is some rows of a matrix [k, n], one
  * range of its file. Chosen where cells of columns, `columns` entries of `axis`, would be runs
  * shorter than SHORTEST_RUN_BYTES, which storage reads with what lies between them; not where the
- * granule makes such cells too large, or a cell ends in columns that no file has. */
+ * granule makes such cells too large, where a cell ends in columns that no file has, or where the
+ * sums, which are on the device and are written and read once per cell, are larger than a cell. */
 static int64_t choose_part(const dms_tiling *t, const dms_tile_plan *plan, int64_t n_cells,
                            int64_t columns, uint32_t axis, uint32_t *out_axis) {
     const dms_view *source = &plan->packing.source;
     const uint64_t element = dms_dtype_bytes(source->dtype);
     const uint64_t bytes = dms_view_bytes(&plan->packing.stored);
     int64_t granule = 1;
+    uint64_t sums = 0;
     if (plan->packing.valid_last != 0 ||
         (columns != 0 &&
          (uint64_t)run_of_cell(source, axis, columns) * element >= SHORTEST_RUN_BYTES))
         return 0;
     for (uint32_t u = 0; u < plan->n_uses; u++) {
         int32_t one;
-        if (!use_can_be_parted(t, t->use[plan->first_use + u], plan, &one, &granule) ||
+        if (!use_can_be_parted(t, t->use[plan->first_use + u], plan, &one, &granule, &sums) ||
             (u > 0 && (uint32_t)one != *out_axis))
             return 0;
         *out_axis = (uint32_t)one;
@@ -220,7 +217,7 @@ static int64_t choose_part(const dms_tiling *t, const dms_tile_plan *plan, int64
     const uint64_t cell = length == 0 ? 0 : bytes / (uint64_t)entries * (uint64_t)length;
     const bool is_one_run =
         (uint64_t)run_of_cell(source, *out_axis, length) * element >= cell && length != 0;
-    return is_one_run && cell <= LARGEST_PART * t->target_cell_bytes ? length : 0;
+    return is_one_run && sums <= cell && cell <= LARGEST_PART * t->target_cell_bytes ? length : 0;
 }
 
 /* Cuts a weight, if it is larger than a cell. */

@@ -191,8 +191,7 @@ static void two_products_with_one_weight_share_its_rows(void **state) {
     graph_end(&c.g);
 }
 
-/* What the cut along k asks for, one thing after the other missing. `columns` of y leave cell by
- * cell only where nothing else reads y. */
+/* What the cut along k asks for, one thing after the other missing. */
 static void other_weights_are_cut_along_columns(void **state) {
     (void)state;
     static const struct {
@@ -207,8 +206,8 @@ static void other_weights_are_cut_along_columns(void **state) {
         {"256 rows are 132 KiB, more than twice the target", 3, 1024, 132, false, false},
         {"256 rows of 272 columns are 272 KiB", 3, 1024, 272, false, false},
         {"the last of 7 panels has 12 columns, which are no range", 3, 1024, 108, false, false},
-        {"300 rows of sums are half as large as the weight", 300, 600, 128, false, true},
-        {"301 rows of sums are larger", 301, 600, 128, false, false},
+        {"256 rows of sums are as large as a cell of 256 rows", 256, 600, 128, false, true},
+        {"257 rows of sums are larger", 257, 600, 128, false, false},
     };
     for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
         parts_case c;
@@ -225,16 +224,19 @@ static void other_weights_are_cut_along_columns(void **state) {
     }
 }
 
-/* y [64, 128] is 32 KiB, half of a cell; with a row more it leaves by columns, of which one cell at
- * a time is on the device. */
-static void a_result_that_leaves_keeps_its_cells_where_sums_would_be_larger(void **state) {
+/* Of two products the one with more rows decides: the weight has one grid. */
+static void the_largest_sums_of_a_shared_weight_count(void **state) {
     (void)state;
-    for (int64_t rows = 64; rows <= 65; rows++) {
+    for (int64_t rows = 256; rows <= 257; rows++) {
         parts_case c;
-        begin(&c, rows, 1024, 128);
+        begin(&c, ROWS, 1024, 128);
+        const uint32_t v = graph_input(&c.g, "v", rows, 1024);
+        const uint32_t z = graph_result(&c.g, "z", rows, 128);
+        graph_matmul(&c.g, v, c.w, z);
         graph_output(&c.g, c.y);
+        graph_output(&c.g, z);
         cut(&c);
-        assert_true(is_parted(&c) == (rows == 64));
+        assert_true(is_parted(&c) == (rows == 256));
         graph_end(&c.g);
     }
 }
@@ -282,7 +284,7 @@ int main(void) {
         cmocka_unit_test(what_follows_lies_over_the_sums_too),
         cmocka_unit_test(two_products_with_one_weight_share_its_rows),
         cmocka_unit_test(other_weights_are_cut_along_columns),
-        cmocka_unit_test(a_result_that_leaves_keeps_its_cells_where_sums_would_be_larger),
+        cmocka_unit_test(the_largest_sums_of_a_shared_weight_count),
         cmocka_unit_test(long_runs_are_left_alone),
         cmocka_unit_test(the_floor_is_one_cell_and_the_sums),
     };
