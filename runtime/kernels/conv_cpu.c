@@ -165,13 +165,19 @@ static bool choose_lanes(geometry *g) {
     int64_t high = room > least ? (room - least) / g->step_h + 1 : 1;
     if (high > DMS_LANES_PIXELS / g->columns)
         high = DMS_LANES_PIXELS / g->columns;
+    const int64_t blocks = divide_up(g->group, DMS_LANES_BLOCK);
     g->down = divide_up(g->y.h, high);
+    if (g->down > 1 && g->down * blocks < ENOUGH)
+        g->down = ENOUGH;
     g->rows = divide_up(g->y.h, g->down);
+    g->down = divide_up(g->y.h, g->rows);
     g->across = divide_up(g->y.w, g->columns);
     g->channels = g->deep = 1;
-    const int64_t block = g->rows * g->columns * g->taps * DMS_LANES_BLOCK;
-    g->groups = (WORTH_LANES / block + 1) * DMS_LANES_BLOCK;
-    g->groups = g->groups > g->group ? g->group : g->groups;
+    const int64_t work = g->rows * g->columns * g->taps * DMS_LANES_BLOCK;
+    int64_t together = WORTH_LANES / work + 1;
+    if (together < blocks && g->down * g->across * divide_up(blocks, together) < ENOUGH)
+        together = divide_up(blocks, divide_up(ENOUGH, g->down * g->across));
+    g->groups = together * DMS_LANES_BLOCK < g->group ? together * DMS_LANES_BLOCK : g->group;
     return true;
 }
 
