@@ -32,6 +32,8 @@ typedef struct dms_tiling {
     uint32_t *call_of_hash; /* open addressing table of distinct calls; size is a power of two */
     uint32_t n_hash;
     uint64_t target_cell_bytes;
+    uint8_t *consts; /* out->consts, to be written to */
+    uint64_t cap_consts;
 } dms_tiling;
 
 /* Collects every use of every storage. */

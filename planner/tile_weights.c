@@ -294,12 +294,16 @@ static dms_code append_const(dms_tiling *t, const dms_tensor *tensor, uint64_t *
     if (!dms_align_up(s->n_consts, DMS_ALIGN, &start) || !dms_add(start, bytes, &total))
         return dms_fail(st, DMS_EUNSUPPORTED, "tensor '%s': constants exceed 64 bits",
                         tensor->name);
-    uint8_t *grown;
-    DMS_TRY(dms_alloc_st(t->arena, total, 1, "constants made by dmsc", &grown, st));
-    if (s->n_consts > 0)
-        memcpy(grown, s->consts, (size_t)s->n_consts);
-    memcpy(grown + start, tensor->data, (size_t)bytes);
-    s->consts = grown;
+    if (total > t->cap_consts) { /* a quarter more each time: an arena gives nothing back */
+        const uint64_t cap = total > UINT64_MAX / 2 ? total : total + total / 4;
+        uint8_t *grown;
+        DMS_TRY(dms_alloc_st(t->arena, cap, 1, "constants made by dmsc", &grown, st));
+        if (s->n_consts > 0)
+            memcpy(grown, t->consts, (size_t)s->n_consts);
+        t->cap_consts = cap;
+        s->consts = t->consts = grown;
+    }
+    memcpy(t->consts + start, tensor->data, (size_t)bytes);
     s->n_consts = total;
     *out_offset = start;
     return DMS_OK;
