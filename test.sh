@@ -119,7 +119,7 @@ if [ -n "$all" ]; then
     setup_build asan || give_up
     suite "unit tests under address and undefined behaviour sanitizers" build-asan -L unit
     if command -v clang >/dev/null && setup_build fuzz fuzz; then
-        runner "every parser under libFuzzer" $python tests/fuzz/run.py build-fuzz --runs 20000
+        runner "every parser under libFuzzer" $python tests/fuzz/run.py build-fuzz --runs 8000
     else
         echo "== no libFuzzer here (apt-get install clang libclang-rt-14-dev): changes by seed instead"
         runner "every parser on changed inputs, sanitized" $python tests/fuzz/run.py build-asan \
@@ -135,7 +135,7 @@ if [ -n "$all" ]; then
     runner "changed plans, sanitized" build-asan/tests/fuzz_plan 20000 $changed_plan
     runner "command lines, sanitized" $python tests/e2e/test_cli.py build-asan build/models
     runner "calls that fail, sanitized" $python tests/fault/run_faults.py build-asan build/models \
-        --first 40
+        --first 4
     runner "machines that fail, sanitized" $python tests/fault/run_machine.py build-asan build/models
     threaded=(test_engine test_session test_timeline test_storage test_user_copy test_dmsrun)
     setup_build tsan "${threaded[@]}" dmsrun example_embed || give_up
