@@ -144,6 +144,10 @@ endforeach()
 
 install(TARGETS dmsc dmsrun RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
 
+# What checks a certificate of dmsc's needs no more than Python's own library.
+install(PROGRAMS tools/check_certificate.py DESTINATION ${CMAKE_INSTALL_DATADIR}/dms
+        COMPONENT programs)
+
 # Manual pages, one name per function of libdms, and completion of bash.
 install(FILES docs/man/dmsc.1 docs/man/dmsrun.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
         COMPONENT programs)
@@ -160,7 +164,7 @@ install(FILES docs/completion/dmsc docs/completion/dmsrun
 
 # Documents; the example goes with the headers.
 set(dms_documents README.md LICENSE docs/plan-format.md docs/json.md docs/security.md
-    docs/third-party.md)
+    docs/certificate.md docs/third-party.md)
 install(FILES ${dms_documents} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT programs)
 install(FILES docs/api.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)
 install(FILES docs/example/README.md docs/example/embed.c

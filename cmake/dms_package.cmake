@@ -23,6 +23,7 @@ set(library libdms${PROJECT_VERSION_MAJOR})
 set(version ${CPACK_PACKAGE_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_NAME dms)
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SUGGESTS python3)   # for check_certificate.py
 set(CPACK_COMPONENT_PROGRAMS_DESCRIPTION "memory planner for neural networks\n\
 dmsc plans where every byte of an ONNX model lives at every moment under a\n\
 budget of memory, proves the plan safe and says how far from optimal it can\n\

@@ -59,7 +59,7 @@ static const char USAGE[] =
     "  --explain TENSOR     instead of the summary: where a tensor lives, when it moves, why\n"
     "  --json FILE          all figures\n"
     "  --dump-problem FILE  the placement problem as JSON\n"
-    "  --certificate FILE   prices that prove the bound, for tools/check_certificate.py\n"
+    "  --certificate FILE   prices that prove the bound, for check_certificate.py\n"
     "  -q, -v               no summary; more of it\n"
     "  --version, --help\n";
 

@@ -42,13 +42,6 @@ typedef struct packer {
     uint32_t n_heap;
 } packer;
 
-static bool spans_meet(const dms_span *a, const dms_span *b) {
-    if (a->first < b->last && b->first < a->last)
-        return true;
-    return (a->wrap > 0 && (b->wrap > 0 || b->first < a->wrap)) ||
-           (b->wrap > 0 && a->first < b->wrap);
-}
-
 /* Keeps the packing under way when it is lower; tells whether it fits. */
 static bool keep(packer *p, int64_t top) {
     if (top < p->best_top) {
@@ -67,7 +60,7 @@ static int64_t find_place(const packer *p, const dms_span *span, int64_t size,
         const shelf *s = p->shelf + k;
         if (s->offset >= at + size && !takes_smallest)
             break;
-        if (!spans_meet(&s->span, span))
+        if (!dms_spans_meet(&s->span, span))
             continue;
         if (s->offset - at >= size && s->offset - at < gap) {
             gap = s->offset - at;
@@ -93,11 +86,11 @@ static void put(packer *p, uint32_t buffer, int64_t at) {
     p->offset[buffer] = at;
 }
 
-/* Packs in the order; gives up above the best top so far. */
-static bool fit(packer *p, bool takes_smallest) {
+/* Packs in the order; gives up where `too_much` is reached. */
+static bool fit(packer *p, bool takes_smallest, int64_t too_much) {
     int64_t top = 0;
     p->n_shelves = 0;
-    for (uint32_t k = 0; k < p->lives->n && top < p->best_top; k++) {
+    for (uint32_t k = 0; k < p->lives->n && top < too_much; k++) {
         const uint32_t i = p->order[k];
         const int64_t at =
             find_place(p, p->sections.span + i, p->lives->life[i].size, takes_smallest);
@@ -302,20 +295,6 @@ static void promote(packer *p, ranked *items, int64_t peak, uint32_t idle, uint6
 }
 
 /* First fit to the end, whatever its top: promotion reads where everything ended. */
-static bool fit_to_the_end(packer *p) {
-    const int64_t best_top = p->best_top;
-    int64_t top = 0;
-    p->n_shelves = 0;
-    for (uint32_t k = 0; k < p->lives->n; k++) {
-        const uint32_t i = p->order[k];
-        const int64_t at = find_place(p, p->sections.span + i, p->lives->life[i].size, false);
-        put(p, i, at);
-        top = at + p->lives->life[i].size > top ? at + p->lives->life[i].size : top;
-    }
-    p->best_top = best_top;
-    return keep(p, top);
-}
-
 static dms_code promote_all(packer *p, uint32_t rounds, uint64_t seed, dms_arena *scratch,
                             dms_status *st) {
     ranked *items;
@@ -324,11 +303,11 @@ static dms_code promote_all(packer *p, uint32_t rounds, uint64_t seed, dms_arena
     DMS_TRY(dms_lives_peak(p->lives, scratch, &peak, st));
     DMS_TRY(dms_alloc_st(scratch, p->lives->n, sizeof *items, "packing", &items, st));
     memcpy(p->order, p->best_order, p->lives->n * sizeof *p->order);
-    bool is_done = fit_to_the_end(p);
+    bool is_done = fit(p, false, INT64_MAX);
     for (uint32_t k = 0, idle = 0; k < rounds && !is_done; k++) {
         const int64_t before = p->best_top;
         promote(p, items, peak, idle, &state);
-        is_done = fit_to_the_end(p);
+        is_done = fit(p, false, INT64_MAX);
         idle = p->best_top < before ? 0 : idle + 1;
     }
     return DMS_OK;
@@ -362,7 +341,8 @@ dms_code dms_offsets_greedy(const dms_lives *lives, uint32_t rounds, uint64_t se
     DMS_TRY(dms_alloc_st(scratch, lives->n, sizeof *items, "packing", &items, st));
     for (size_t k = 0; k < sizeof WAYS / sizeof *WAYS && !is_done; k++) {
         sort_by(&p, items, WAYS[k].keys);
-        is_done = WAYS[k].rule == SKYLINE ? skyline(&p) : fit(&p, WAYS[k].rule == BEST_FIT);
+        is_done =
+            WAYS[k].rule == SKYLINE ? skyline(&p) : fit(&p, WAYS[k].rule == BEST_FIT, p.best_top);
     }
     if (!is_done && rounds > 0)
         DMS_TRY(promote_all(&p, rounds, seed, scratch, st));

@@ -29,6 +29,13 @@ DMS_CHECKED dms_code dms_sections_make(const dms_lives *lives, dms_arena *arena,
 /* Adds `size` to the sections of a span. */
 void dms_span_add(const dms_span *span, int64_t size, int64_t *sum);
 
+/* Whether two buffers live at the same time. */
+static inline bool dms_spans_meet(const dms_span *a, const dms_span *b) {
+    return (a->first < b->last && b->first < a->last) ||
+           (a->wrap > 0 && (b->wrap > 0 || b->first < a->wrap)) ||
+           (b->wrap > 0 && a->first < b->wrap);
+}
+
 /* The next number of a sequence (splitmix64, Steele and others 2014). */
 static inline uint64_t dms_sequence(uint64_t *state) {
     uint64_t x = *state += 0x9e3779b97f4a7c15u;

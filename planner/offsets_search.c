@@ -549,12 +549,6 @@ static void rank_buffers(search *s, ranking *items, const char *letters, uint32_
         s->buffer[k] = items[k].buffer;
 }
 
-static bool spans_meet(const dms_span *a, const dms_span *b) {
-    return (a->first < b->last && b->first < a->last) ||
-           (a->wrap > 0 && (b->wrap > 0 || b->first < a->wrap)) ||
-           (b->wrap > 0 && a->first < b->wrap);
-}
-
 /* The root: everything open at offset 0, in the order of the rank. */
 static void start_over(search *s) {
     memset(s->meets, 0, (uint64_t)s->n * s->n_words * sizeof *s->meets);
@@ -571,7 +565,7 @@ static void start_over(search *s) {
     }
     for (uint32_t k = 0; k < s->n; k++)
         for (uint32_t j = 0; j < s->n; j++)
-            if (j != k && spans_meet(s->span + k, s->span + j))
+            if (j != k && dms_spans_meet(s->span + k, s->span + j))
                 s->meets[(uint64_t)k * s->n_words + j / 64] |= (uint64_t)1 << (j % 64);
 }
 

@@ -106,6 +106,12 @@ ok "the first of them loads libdms" uses "$work/by-cmake/embed"
 ok "the second does not" refuses "" uses "$work/by-cmake/embed_static"
 ok "a program plans, proves and runs a model by library calls" \
     "$work/by-cmake/plan_and_run" "${model%/*}" "${model##*/}" "$work/made.plan" "$dim" "$value"
+certified() {
+    "$root/bin/dmsc" "$model" -o "$work/certified.plan" --dim "$dim=$value" --device-mem 50% -q \
+        --dump-problem "$work/problem.json" --certificate "$work/prices.json" &&
+        "$root/share/dms/check_certificate.py" "$work/problem.json" "$work/prices.json"
+}
+ok "the installed checker accepts a certificate of the installed dmsc" certified
 ok "dmsc --verify agrees with the plan that it made" "$root/bin/dmsc" --verify "$work/made.plan" "$model"
 if [ -x "$work/by-cmake/embed_cxx" ]; then
     ok "a C++ program opens a plan" "$work/by-cmake/embed_cxx" "$plan"
