@@ -127,8 +127,8 @@ static void completion_knows_what_a_value_is(void **state) {
         int position;
         const char *want;
     } cases[] = {
-        {"dmsc", "--profile h100", 2, "h100-pcie\n"},
-        {"dmsc", "--profile = h100", 3, "h100-pcie\n"}, /* bash cuts --profile=h100 like this */
+        {"dmsc", "--profile h100-p", 2, "h100-pcie\n"},
+        {"dmsc", "--profile = h100-p", 3, "h100-pcie\n"}, /* bash cuts --profile=h100 like this */
         {"dmsc", "--device-mem fl", 2, "floor\n"},
         {"dmsc", "--host-mem a", 2, "auto\n"},
         {"dmsc", "--dim batch = -", 4, "\n"},
