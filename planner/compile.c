@@ -6,6 +6,7 @@
 #include "planner/compile_internal.h"
 #include "planner/dmsc.h"
 #include "planner/emit.h"
+#include "planner/measured.h"
 #include "planner/profile_read.h"
 #include "runtime/check/check.h"
 #include "schema/file_write.h"
@@ -29,6 +30,9 @@ static dms_code read_model(const dms_compile_options *options, dms_arena *arena,
     DMS_TRY(dms_tile(&c->graph, &c->lowered, &c->profile, arena, &c->steps, st));
     if (c->steps.n_steps == 0)
         return dms_fail(st, DMS_EUNSUPPORTED, "model '%s' computes nothing", options->model);
+    if (options->measured != NULL)
+        DMS_TRY(dms_measured_apply(options->measured, &c->graph, &c->steps, arena,
+                                   c->measured_meaning, st));
     for (uint32_t k = 0; options->pack != NULL && k < c->steps.n_sources; k++)
         c->steps.source[k].is_packed = c->steps.source[k].file != DMS_NONE; /* it will be: pack.c */
     return dms_blocks_make(&c->graph, &c->steps, &c->profile, arena, &c->blocks, st);
@@ -97,16 +101,18 @@ static dms_code describe(dms_compiled *c, dms_arena *arena, dms_status *st) {
     lp_solve_version(&major, &minor, &release, &build);
     plan->producer = "dmsc " DMS_VERSION;
     plan->solver = dms_format(arena, "lp_solve %d.%d.%d.%d", major, minor, release, build);
-    if (plan->solver == NULL)
-        return dms_fail(st, DMS_EINTERNAL, "out of memory: names");
     plan->model = c->graph.model_file;
     plan->profile = c->profile.name;
+    if (c->measured_meaning[0] != 0)
+        plan->profile = dms_format(arena, "%s, measured", c->profile.name);
     plan->device_budget = c->device_budget;
     plan->host_budget = c->host_budget;
     plan->floor_bytes = c->floor.device_bytes;
     plan->weights_bytes = c->steps.weights_bytes;
     plan->n_dims = c->graph.n_dims;
     plan->dim = c->graph.dim;
+    if (plan->solver == NULL || plan->profile == NULL)
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: names");
     return DMS_OK;
 }
 
@@ -135,7 +141,10 @@ static dms_code emit_checked(const dms_compile_options *options, dms_arena *aren
     }
     report(options, "check");
     if (dms_check_plan(&c->plan, arena, &c->plan.meaning, st) == DMS_OK)
-        return DMS_OK;
+        return options->measured == NULL
+                   ? DMS_OK
+                   : dms_measured_check(options->measured, c->measured_meaning, c->plan.meaning,
+                                        st);
     st->code = DMS_EINTERNAL; /* our own plan: a bug of ours, never the user's */
     return dms_context(st, "the plan that was made is not safe");
 }

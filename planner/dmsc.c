@@ -49,6 +49,7 @@ static const char USAGE[] =
     "floor\n"
     "  --host-mem SIZE      host budget; auto asks this machine\n"
     "  --profile NAME|FILE  hardware profile (default cpu)\n"
+    "  --measured FILE      step times of a run, from dmsrun --json, instead of the profile's\n"
     "  --dim NAME=N         value of a symbolic dim; INPUT[AXIS] for a nameless one\n"
     "  --dims-from DIR      dims of input_0, input_1, ... (.npy or .pb) in a folder\n"
     "  --exact              solve the full ILP, whatever its size\n"
@@ -67,6 +68,7 @@ enum option_id {
     OPT_DEVICE_MEM = 256,
     OPT_HOST_MEM,
     OPT_PROFILE,
+    OPT_MEASURED,
     OPT_DIM,
     OPT_DIMS_FROM,
     OPT_EXACT,
@@ -90,6 +92,7 @@ static const struct option OPTIONS[] = {
     {"device-mem", required_argument, NULL, OPT_DEVICE_MEM},
     {"host-mem", required_argument, NULL, OPT_HOST_MEM},
     {"profile", required_argument, NULL, OPT_PROFILE},
+    {"measured", required_argument, NULL, OPT_MEASURED},
     {"dim", required_argument, NULL, OPT_DIM},
     {"dims-from", required_argument, NULL, OPT_DIMS_FROM},
     {"exact", no_argument, NULL, OPT_EXACT},
@@ -157,6 +160,9 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
         return parse_size("--host-mem", value, true, &r->compile.host_mem, st);
     case OPT_PROFILE:
         r->compile.profile = value;
+        return DMS_OK;
+    case OPT_MEASURED:
+        r->compile.measured = value;
         return DMS_OK;
     case OPT_DIM:
         return parse_dim(r, value, st);

@@ -36,7 +36,8 @@ DMS_CHECKED dms_code dms_size_parse(const char *text, dms_size *out, dms_status 
 /* What to compile. Zero-initialise but for model and profile. */
 typedef struct dms_compile_options {
     const char *model, *profile;
-    const char *plan; /* file to write; NULL = none */
+    const char *plan;     /* file to write; NULL = none */
+    const char *measured; /* report of a run whose step times hold (measured.h); NULL = none */
     dms_size device_mem, host_mem;
     const dms_plan_dim *dim;
     uint32_t n_dims;
@@ -64,7 +65,8 @@ typedef struct dms_compiled {
     dms_place_floor floor;
     dms_plan plan;
     dms_pack_facts pack;
-    uint64_t plan_bytes; /* of the file; of its encoding where none was written */
+    uint64_t plan_bytes;       /* of the file; of its encoding where none was written */
+    char measured_meaning[33]; /* of the plan whose times hold; empty = none */
 } dms_compiled;
 
 /* Compiles one model and, where options->plan is set, writes PLAN and, where needed, PLAN.consts;

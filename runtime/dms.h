@@ -59,6 +59,7 @@ typedef struct dms_port_info {
 /* What the plan says, and what opening it took. */
 typedef struct dms_info {
     const char *model, *profile; /* live as long as the session */
+    char meaning[33];            /* 32 hexadecimal digits: equal where plans compute the same */
     uint32_t n_inputs, n_outputs, n_steps, threads;
     uint64_t device_arena_bytes, host_arena_bytes; /* of the plan, taken whole */
     uint64_t device_budget_bytes, host_budget_bytes;

@@ -288,11 +288,16 @@ dms_code dmsrun_print_json(const dmsrun_result *r, dms_arena *arena, FILE *out, 
     dms_session_step_ns(r->session, r->options->warmup, step_ns);
     dms_json_object(&json, NULL);
     dms_json_text(&json, "model", r->info.model);
+    dms_json_text(&json, "meaning", r->info.meaning);
     dms_json_text(&json, "digest", dms_hash_text(r->tensors->all, digest));
     json_outputs(r, &json);
     json_times(r, &json);
     json_queues(r, &json);
     json_storage(&r->after, &json);
+    dms_json_array(&json, "steps");
+    for (uint32_t i = 0; i < r->info.n_steps; i++)
+        dms_json_text(&json, NULL, dms_session_step(r->session, i));
+    dms_json_end_array(&json);
     dms_json_array(&json, "steps_ns");
     for (uint32_t i = 0; i < r->info.n_steps; i++)
         dms_json_int(&json, NULL, step_ns[i]);

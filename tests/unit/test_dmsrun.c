@@ -220,6 +220,8 @@ static void the_json_has_every_key_of_the_contract(void **state) {
                                        "\"commands\"",
                                        "\"bytes\"",
                                        "\"steps_ns\"",
+                                       "\"steps\"",
+                                       "\"meaning\"",
                                        "\"threads\"",
                                        "\"host_arena_bytes\"",
                                        "\"device_arena_bytes\"",
