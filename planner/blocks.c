@@ -206,6 +206,8 @@ dms_code dms_blocks_make(const dms_graph *graph, const dms_steps *steps, const d
     p->out = profile->out;
     p->load = profile->load;
     p->store = profile->store;
+    p->contention = profile->contention;
+    p->lead_ns = profile->lead_ns;
     p->host_mem = UINT64_MAX;
     p->weight_bytes = steps->weights_bytes;
     DMS_TRY(make_steps(&m, st));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "planner/contention.h"
 #include "planner/place_internal.h"
 #include "schema/arena.h"
 #include "schema/checked.h"
@@ -228,6 +229,7 @@ dms_code dms_cycle_build(const dms_problem *problem, dms_arena *arena, dms_cycle
     dms_cycle cycle = {.problem = problem,
                        .n_steps = (int32_t)problem->n_steps,
                        .n_tensors = problem->n_tensors,
+                       .is_contended = dms_contention_any(&problem->contention),
                        .host_units = DMS_NO_LIMIT};
     DMS_TRY(take_memory(&cycle, arena, st));
     for (int32_t t = 0; t < cycle.n_steps; t++) {

@@ -69,6 +69,7 @@ typedef struct dms_cycle {
     int64_t release_ns;   /* no plan that takes inputs from slot 0 on is faster */
     int64_t peak;         /* largest footprint */
     int32_t peak_step;
+    bool is_contended;      /* some queue slows another one down */
     int64_t host_units;     /* host budget; DMS_NO_LIMIT where there is none */
     uint32_t prologue_ring; /* places for kept weights on their way in, in largest kept ones */
 } dms_cycle;

@@ -3,11 +3,13 @@
 
 #include <inttypes.h>
 
+#include "planner/contention.h"
 #include "schema/checked.h"
 
-#define MAX_RATE ((int64_t)1 << 43)   /* bytes per s; dms_copy_ns counts on it */
-#define MAX_STEPS (1u << 24)          /* slots fit an int32_t twice over */
-#define MAX_TOTAL ((uint64_t)1 << 61) /* sums of bytes and of ns keep room to add */
+#define MAX_RATE ((int64_t)1 << 43)       /* bytes per s; dms_copy_ns counts on it */
+#define MAX_STEPS (1u << 24)              /* slots fit an int32_t twice over */
+#define MAX_TOTAL ((uint64_t)1 << 61)     /* sums of bytes and of ns keep room to add */
+#define MAX_CONTENDED ((uint64_t)1 << 48) /* ns of steps that others make 256 times as long */
 
 /* Text that messages may print for a tensor without a label. */
 static const char *name_of(const dms_problem_tensor *tensor) {
@@ -45,11 +47,21 @@ static dms_code check_links(const dms_problem *problem, dms_status *st) {
         if (links[i]->bytes_per_s <= 0 || links[i]->bytes_per_s > MAX_RATE ||
             links[i]->latency_ns < 0 || links[i]->latency_ns > INT32_MAX)
             return dms_fail(st, DMS_EINTERNAL, "problem: link %zu has no rate", i);
+    if (problem->lead_ns < 0 || problem->lead_ns > DMS_MOST_LEAD)
+        return dms_fail(st, DMS_EINTERNAL, "problem: a lead of %" PRId64 " ns", problem->lead_ns);
+    for (uint32_t k = 0; k < DMS_CONTENTION_QUEUES * DMS_CONTENTION_QUEUES; k++) {
+        const uint32_t a = k / DMS_CONTENTION_QUEUES, b = k % DMS_CONTENTION_QUEUES;
+        const int32_t extra = problem->contention.extra[a][b];
+        if (extra < 0 || extra > DMS_MOST_EXTRA || (a == b && extra != 0))
+            return dms_fail(st, DMS_EINTERNAL, "problem: a slowdown by %" PRId32 " thousandths",
+                            extra);
+    }
     return DMS_OK;
 }
 
 /* Total bytes and total ns, over all touches, stay below 2^61. */
 static dms_code check_totals(const dms_problem *problem, dms_status *st) {
+    const uint64_t most_ns = dms_contention_any(&problem->contention) ? MAX_CONTENDED : MAX_TOTAL;
     uint64_t bytes = 0, ns = 0;
     bool fits = true;
     for (uint32_t t = 0; t < problem->n_steps; t++) {
@@ -57,7 +69,7 @@ static dms_code check_totals(const dms_problem *problem, dms_status *st) {
         if (step->ns < 0)
             return dms_fail(st, DMS_EINTERNAL, "problem step %" PRIu32 ": negative time", t);
         fits = fits && dms_add(ns, (uint64_t)step->ns, &ns) &&
-               dms_add(bytes, step->scratch_bytes, &bytes) && ns < MAX_TOTAL && bytes < MAX_TOTAL;
+               dms_add(bytes, step->scratch_bytes, &bytes) && ns < most_ns && bytes < MAX_TOTAL;
     }
     for (uint32_t i = 0; i < problem->n_tensors && fits; i++) {
         const dms_problem_tensor *tensor = problem->tensors + i;

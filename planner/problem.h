@@ -59,6 +59,8 @@ typedef struct dms_problem {
     uint32_t *touches;
     uint32_t n_touches;
     dms_link in, out, load, store; /* host->device, device->host, storage->host, host->storage */
+    dms_contention contention;     /* priced by the plan; the bound is that without it */
+    int64_t lead_ns;               /* a copy may begin this long after its reading has ended */
     uint64_t host_mem;             /* host budget; UINT64_MAX = no limit (1e15 in JSON) */
     uint64_t weight_bytes;         /* what percentages refer to; carried, not used */
     uint64_t *budgets;             /* device budgets of a stored instance; may be empty */

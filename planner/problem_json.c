@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "planner/contention.h"
 #include "planner/problem.h"
 #include "schema/arena.h"
 #include "schema/json.h"
@@ -45,6 +46,19 @@ static dms_code read_link(reader *r, const json_t *links, const char *key, dms_l
     if (!get_count(json_array_get(pair, 0), &rate) || !get_count(json_array_get(pair, 1), &latency))
         return refuse(r, key);
     *out = (dms_link){(int64_t)rate, (int64_t)latency};
+    return DMS_OK;
+}
+
+/* What makes copies late; both keys may be absent. */
+static dms_code read_disturbances(reader *r, const json_t *root) {
+    const json_t *lead = json_object_get(root, "lead_ns");
+    uint64_t ns = 0;
+    if (lead && (!get_count(lead, &ns) || ns > DMS_MOST_LEAD))
+        return refuse(r, "lead_ns");
+    r->problem.lead_ns = (int64_t)ns;
+    if (dms_contention_read(json_object_get(root, "contention"), &r->problem.contention, r->st) !=
+        DMS_OK)
+        return dms_context(r->st, "%s: not a dms-problem", r->path);
     return DMS_OK;
 }
 
@@ -168,6 +182,7 @@ static dms_code read_root(reader *r, const json_t *root) {
     DMS_TRY(read_link(r, links, "d2h", &p->out));
     DMS_TRY(read_link(r, links, "load", &p->load));
     DMS_TRY(read_link(r, links, "store", &p->store));
+    DMS_TRY(read_disturbances(r, root));
     DMS_TRY(read_steps(r, root));
     DMS_TRY(read_tensors(r, root));
     return read_budgets(r, root);
@@ -268,6 +283,10 @@ dms_code dms_problem_write(const dms_problem *problem, FILE *out, dms_status *st
     write_link(&json, "load", &problem->load);
     write_link(&json, "store", &problem->store);
     dms_json_end_object(&json);
+    if (dms_contention_any(&problem->contention))
+        dms_contention_write(&json, &problem->contention);
+    if (problem->lead_ns > 0)
+        dms_json_int(&json, "lead_ns", problem->lead_ns);
     write_steps(&json, problem);
     dms_json_array(&json, "tensors");
     for (uint32_t i = 0; i < problem->n_tensors; i++)

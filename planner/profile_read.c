@@ -5,10 +5,16 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "planner/contention.h"
 #include "planner/profiles_builtin.h" /* generated from planner/profiles/ */
 #include "runtime/kernels/kernel.h"
 
 #define LARGEST_FILE_BYTES (64u << 10)
+
+/* Each followed by a space. */
+static const char ROOT_KEYS[] =
+    "format version name kind source device_bytes host_bytes flops memory_bytes_per_s launch_ns "
+    "links contention lead_ns ";
 
 /* An integer between 1 and 2^60 of an object or, with `at` >= 0, of an array. */
 static dms_code read_number(const json_t *in, const char *key, int at, int64_t *out,
@@ -42,12 +48,41 @@ static dms_code read_kind(const json_t *root, dms_profile *out, dms_status *st) 
     return DMS_OK;
 }
 
+/* Absent: none. */
+static dms_code read_lead(const json_t *root, dms_profile *out, dms_status *st) {
+    const json_t *lead = json_object_get(root, "lead_ns");
+    const json_int_t ns = json_integer_value(lead);
+    if (lead != NULL && (!json_is_integer(lead) || ns < 0 || ns > DMS_MOST_LEAD))
+        return dms_fail(st, DMS_EUSAGE, "key 'lead_ns' is no integer from 0 to %lld",
+                        (long long)DMS_MOST_LEAD);
+    out->lead_ns = ns;
+    return DMS_OK;
+}
+
+/* A key that nobody reads is one that somebody misspelt. */
+static dms_code check_keys(const json_t *object, const char *known, dms_status *st) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value) {
+        const size_t length = strlen(key);
+        const char *at = known;
+        while (at != NULL && (strncmp(at, key, length) != 0 || at[length] != ' '))
+            at = (at = strchr(at, ' ')) == NULL ? NULL : at + 1;
+        if (at == NULL || length == 0)
+            return dms_fail(st, DMS_EUSAGE, "unknown key '%s'", key);
+    }
+    return DMS_OK;
+}
+
 static dms_code read_profile(const json_t *root, dms_profile *out, dms_status *st) {
     const char *format = json_string_value(json_object_get(root, "format"));
     const char *name = json_string_value(json_object_get(root, "name"));
     if (format == NULL || strcmp(format, "dms-profile") != 0 ||
         json_integer_value(json_object_get(root, "version")) != 1)
         return dms_fail(st, DMS_EUSAGE, "not a dms-profile of version 1");
+    DMS_TRY(check_keys(root, ROOT_KEYS, st));
+    DMS_TRY(check_keys(json_object_get(root, "flops"), "f32 f16 f64 i8 ", st));
+    DMS_TRY(check_keys(json_object_get(root, "links"), "in out load store ", st));
     if (name == NULL || name[0] == 0 || strlen(name) >= sizeof out->name)
         return dms_fail(st, DMS_EUSAGE, "key 'name' is missing or longer than 63 bytes");
     memcpy(out->name, name, strlen(name) + 1);
@@ -68,7 +103,9 @@ static dms_code read_profile(const json_t *root, dms_profile *out, dms_status *s
     DMS_TRY(read_link(links, "in", &out->in, st));
     DMS_TRY(read_link(links, "out", &out->out, st));
     DMS_TRY(read_link(links, "load", &out->load, st));
-    return read_link(links, "store", &out->store, st);
+    DMS_TRY(read_link(links, "store", &out->store, st));
+    DMS_TRY(read_lead(root, out, st));
+    return dms_contention_read(json_object_get(root, "contention"), &out->contention, st);
 }
 
 /* Parses text; `what` is for messages. jansson calls some allocations that fail a wrong text: one

@@ -6,7 +6,7 @@
  *   a load starts at max(link free, slot(after+1), its reading done), in queue order
  *   step t starts at max(slot(t), arrival of its loads)
  */
-#include "planner/place_internal.h"
+#include "planner/simulate_internal.h"
 
 typedef struct simulation {
     const dms_cycle *cycle;
@@ -102,7 +102,7 @@ static int64_t read_from_storage(simulation *sim, uint32_t q) {
     sim->work->read_start[q] = sim->storage_free;
     sim->storage_free += sim->cycle->read_ns[sim->cycle->gap[sim->draft->load[q]].tensor];
     sim->work->read_done[q] = sim->storage_free;
-    return sim->storage_free;
+    return sim->storage_free + sim->cycle->problem->lead_ns;
 }
 
 /* Issues loads until place `last` (counted since the start) has arrived. A slot below 0 is one of
@@ -188,31 +188,40 @@ static void sum_stalls(simulation *sim) {
  *                               mark           time      period = (time - mark) / 2, rounded up
  *
  * The mean of two turns, for a cycle can settle into two turns that differ. */
+static bool run_turns(simulation *sim, int64_t *out_two_turns) {
+    const int32_t n = sim->cycle->n_steps;
+    int64_t time = 0, mark = 0;
+    for (; sim->turn < sim->n_turns; sim->turn++) {
+        const int32_t half = sim->turn & 1 ? n : 0;
+        sim->end = sim->work->end + half;
+        sim->open = sim->work->open + half;
+        sim->last_end = sim->work->end + (n - half);
+        sim->last_open = sim->work->open + (n - half);
+        for (int32_t t = 0; t < n; t++)
+            if (!run_step(sim, t, &time))
+                return false;
+        if (sim->turn == sim->n_turns - 3)
+            mark = time;
+    }
+    *out_two_turns = time - mark;
+    return true;
+}
+
 bool dms_simulate(const dms_cycle *cycle, dms_work *work, uint32_t n_cycles, dms_draft *draft) {
-    const int32_t n = cycle->n_steps;
     simulation sim = {.cycle = cycle,
                       .work = work,
                       .draft = draft,
                       .n_turns = n_cycles,
-                      .idle_ns = work->nominal_end[n - 1] / 50000};
-    int64_t time = 0, mark = 0;
+                      .idle_ns = work->nominal_end[cycle->n_steps - 1] / 50000};
+    int64_t two_turns;
     work->n_evaluations++;
     draft->period_ns = DMS_NO_PERIOD;
     draft->n_idle = 0;
     index_queues(&sim);
-    for (; sim.turn < sim.n_turns; sim.turn++) {
-        const int32_t half = sim.turn & 1 ? n : 0;
-        sim.end = work->end + half;
-        sim.open = work->open + half;
-        sim.last_end = work->end + (n - half);
-        sim.last_open = work->open + (n - half);
-        for (int32_t t = 0; t < n; t++)
-            if (!run_step(&sim, t, &time))
-                return false;
-        if (sim.turn == sim.n_turns - 3)
-            mark = time;
-    }
-    draft->period_ns = (time - mark + 1) / 2;
+    if (!(cycle->is_contended ? dms_simulate_contended(cycle, work, n_cycles, draft, &two_turns)
+                              : run_turns(&sim, &two_turns)))
+        return false;
+    draft->period_ns = (two_turns + 1) / 2;
     sum_stalls(&sim);
     return true;
 }

@@ -17,6 +17,14 @@ typedef struct dms_link {
     int64_t latency_ns;
 } dms_link;
 
+/* By how much longer a copy or step of queue [a] takes while one of queue [b] runs, in thousandths;
+ * 0 = not at all. Queues in the order of dms_queue (plan.h): compute, in, out, load, store. Where
+ * several run, their factors multiply. */
+#define DMS_CONTENTION_QUEUES 5
+typedef struct dms_contention {
+    int32_t extra[DMS_CONTENTION_QUEUES][DMS_CONTENTION_QUEUES];
+} dms_contention;
+
 typedef struct dms_profile {
     char name[64];
     uint32_t device_kind;                              /* dms_device_kind */
@@ -25,6 +33,8 @@ typedef struct dms_profile {
     int64_t memory_bytes_per_s;                        /* effective, device memory */
     int64_t launch_ns;                                 /* per step */
     dms_link in, out, load, store;
+    dms_contention contention;
+    int64_t lead_ns; /* readings from storage are planned to be there this much earlier */
 } dms_profile;
 
 #endif

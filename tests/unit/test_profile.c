@@ -12,6 +12,7 @@
 
 #include "planner/profile_read.h"
 #include "runtime/kernels/kernel.h"
+#include "schema/plan.h"
 
 #define GOOD                                                                                       \
     "{\"format\": \"dms-profile\", \"version\": 1, \"name\": \"tiny\", \"kind\": \"cpu\","         \
@@ -102,6 +103,64 @@ static void wrong_values_are_refused_by_key(void **state) {
     refuses("}}", "}", "line");
 }
 
+/* GOOD with one key more. */
+static dms_code load_with(const char *more, dms_profile *out, dms_status *st) {
+    char text[2048];
+    (void)snprintf(text, sizeof text, "{%s, %s", more, GOOD + 1);
+    return load_text(text, out, st);
+}
+
+static void contention_and_lead_are_none_until_they_are_named(void **state) {
+    (void)state;
+    const dms_contention none = {{{0}}};
+    dms_profile p;
+    dms_status st;
+    assert_int_equal(load_text(GOOD, &p, &st), DMS_OK);
+    assert_memory_equal(&p.contention, &none, sizeof none);
+    assert_int_equal(p.lead_ns, 0);
+    assert_int_equal(load_with("\"lead_ns\": 250000, \"contention\":"
+                               " {\"compute\": {\"in\": 1.05, \"load\": 2}, \"in\": {\"out\": 1}}",
+                               &p, &st),
+                     DMS_OK);
+    assert_int_equal(p.lead_ns, 250000);
+    assert_int_equal(p.contention.extra[DMS_QUEUE_COMPUTE][DMS_QUEUE_IN], 50);
+    assert_int_equal(p.contention.extra[DMS_QUEUE_COMPUTE][DMS_QUEUE_LOAD], 1000);
+    assert_int_equal(p.contention.extra[DMS_QUEUE_IN][DMS_QUEUE_OUT], 0);
+}
+
+static void refuses_more(const char *more, const char *says) {
+    dms_profile p = {.name = "untouched"};
+    dms_status st;
+    assert_int_equal(load_with(more, &p, &st), DMS_EUSAGE);
+    if (strstr(st.msg, says) == NULL)
+        fail_msg("'%s' does not name '%s'", st.msg, says);
+    assert_string_equal(p.name, "untouched");
+}
+
+static void absurd_factors_and_leads_are_refused(void **state) {
+    (void)state;
+    refuses_more("\"contention\": 2", "contention");
+    refuses_more("\"contention\": {\"gpu\": {}}", "gpu");
+    refuses_more("\"contention\": {\"in\": 2}", "contention.in");
+    refuses_more("\"contention\": {\"in\": {\"in\": 2}}", "contention.in");
+    refuses_more("\"contention\": {\"in\": {\"out\": 0.9}}", "contention.in.out");
+    refuses_more("\"contention\": {\"in\": {\"out\": 16.5}}", "contention.in.out");
+    refuses_more("\"contention\": {\"in\": {\"out\": \"2\"}}", "contention.in.out");
+    refuses_more("\"lead_ns\": -1", "lead_ns");
+    refuses_more("\"lead_ns\": 1.5", "lead_ns");
+    refuses_more("\"lead_ns\": 10000000001", "lead_ns");
+}
+
+static void a_key_that_nobody_reads_is_refused(void **state) {
+    (void)state;
+    refuses_more("\"contentoin\": {}", "contentoin");
+    refuses_more("\"name \": 1", "name ");
+    refuses_more("\"\": 1", "unknown key");
+    refuses("\"i8\": 40", "\"i8\": 40, \"i4\": 80", "i4");
+    refuses("\"store\": [20, 9]", "\"store\": [20, 9], \"peer\": [20, 9]", "peer");
+    refuses("\"out\": [40, 0], ", "", "links.out");
+}
+
 static void a_name_that_is_none_says_how_to_list_them(void **state) {
     (void)state;
     dms_profile p;
@@ -126,6 +185,9 @@ int main(void) {
         cmocka_unit_test(built_in_profiles_have_their_published_figures),
         cmocka_unit_test(a_file_is_read_field_by_field),
         cmocka_unit_test(wrong_values_are_refused_by_key),
+        cmocka_unit_test(contention_and_lead_are_none_until_they_are_named),
+        cmocka_unit_test(absurd_factors_and_leads_are_refused),
+        cmocka_unit_test(a_key_that_nobody_reads_is_refused),
         cmocka_unit_test(a_name_that_is_none_says_how_to_list_them),
         cmocka_unit_test(a_file_that_is_too_large_is_not_read),
     };
