@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "onnx/graph.h"
+
 #define LARGEST_FILE_BYTES (64u << 20)
 #define LONGEST_NS ((json_int_t)1 << 40) /* 18 minutes; a step takes at most seconds */
 #define MEANING_DIGITS 32u
@@ -92,7 +94,8 @@ static dms_code replace(named *measured, const dms_graph *graph, dms_steps *step
     named *own;
     DMS_TRY(dms_alloc_st(arena, steps->n_steps, sizeof *own, "measured times", &own, st));
     for (uint32_t i = 0; i < steps->n_steps; i++) {
-        own[i] = (named){dms_step_label(graph, steps, i, arena), i, 0};
+        const dms_node *node = &graph->node[steps->step[i].node];
+        own[i] = (named){dms_format(arena, "%s %s", node->op, node->name), i, 0}; /* as in plans */
         if (own[i].name == NULL)
             return dms_fail(st, DMS_EINTERNAL, "out of memory: measured times");
     }
@@ -111,7 +114,7 @@ static dms_code replace(named *measured, const dms_graph *graph, dms_steps *step
 static dms_code apply(const char *path, const dms_graph *graph, dms_steps *steps, dms_arena *arena,
                       char out_meaning[MEANING_DIGITS + 1], dms_status *st) {
     char *text;
-    size_t length;
+    size_t length = 0;
     named *measured;
     json_error_t error;
     DMS_TRY(read_text(path, arena, &text, &length, st));

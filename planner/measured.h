@@ -8,7 +8,7 @@
  *
  * A run fits where its plan computed the same: equal meanings have the same model, dims, device
  * kind and grid, whatever the budget and the profile. Steps are matched by name, so their order may
- * differ; equal names (a node that lowers to several calls) are matched in their order.
+ * differ; equal names (cells, calls of one node) are matched in their order.
  */
 #ifndef DMS_PLANNER_MEASURED_H
 #define DMS_PLANNER_MEASURED_H

@@ -16,7 +16,10 @@
 #include "support_onnx.h"
 
 #define F32 ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
-#define NAMES "[\"MatMul two\", \"Softmax s\", \"MatMul one\"]"
+#define ONE "\"MatMul one\", "
+#define NAMES "[\"MatMul two\", " ONE ONE "\"Softmax s\", " ONE "\"MatMul one\"]"
+#define ONES "[1, 1, 1, 1, 1, 1]"
+#define N_STEPS 6u /* four cells of the first product */
 #define LONGEST 2000
 
 /* y = softmax(x w0) w1, its products named "one" and "two", and the report of a run. */
@@ -58,8 +61,8 @@ static void begin(measured_case *t) {
     dms_arena_init(&t->arena, 0);
     Onnx__GraphProto *g = t->onnx.graph;
     onnx_input(&t->onnx, "x", F32, "rows,128");
-    onnx_initializer(&t->onnx, g, "w0", F32, "128,64", NULL);
-    onnx_initializer(&t->onnx, g, "w1", F32, "64,32", NULL);
+    onnx_initializer(&t->onnx, g, "w0", F32, "128,512", NULL);
+    onnx_initializer(&t->onnx, g, "w1", F32, "512,32", NULL);
     name_node(t, "MatMul", "x,w0", "a", "one");
     name_node(t, "Softmax", "a", "b", "s");
     name_node(t, "MatMul", "b,w1", "y", "two");
@@ -98,29 +101,30 @@ static void steps_take_what_the_run_took_whatever_their_order(void **state) {
     (void)state;
     measured_case t;
     begin(&t);
-    write_run(&t, t.meaning, NAMES, "[7000000, 20000, 1000000]");
+    write_run(&t, t.meaning, NAMES, "[7000000, 1000001, 1000002, 20000, 1000003, 1000004]");
     must_compile(&t, t.report, 1u << 30);
-    assert_int_equal(t.c.steps.n_steps, 3);
-    assert_int_equal(t.c.steps.step[0].ns, 1000000); /* "one", listed last */
-    assert_int_equal(t.c.steps.step[1].ns, 20000);
-    assert_int_equal(t.c.steps.step[2].ns, 7000000);
-    assert_int_equal(t.c.plan.compute_ns, 8020000);
+    assert_int_equal(t.c.steps.n_steps, N_STEPS);
+    for (uint32_t cell = 0; cell < 4; cell++) /* of "one": equal names keep their order */
+        assert_int_equal(t.c.steps.step[cell].ns, 1000001 + cell);
+    assert_int_equal(t.c.steps.step[4].ns, 20000);
+    assert_int_equal(t.c.steps.step[5].ns, 7000000);
+    assert_int_equal(t.c.plan.compute_ns, 11020010);
     assert_string_equal(t.c.plan.profile, "cpu, measured");
     end(&t);
 }
 
-/* A copy of w0 alone takes 5,731 ns: behind a short step it is seen, behind a long one it is not. */
+/* A copy of a quarter of w0 takes 8,462 ns: behind a short step it is seen, behind a long one it is not. */
 static void times_decide_what_a_copy_hides_behind(void **state) {
     (void)state;
     measured_case t;
     begin(&t);
     must_compile(&t, NULL, 1u << 30);
     const uint64_t tight = t.c.floor.device_bytes;
-    write_run(&t, t.meaning, NAMES, "[1000, 1000, 1000]");
+    write_run(&t, t.meaning, NAMES, "[1000, 1000, 1000, 1000, 1000, 1000]");
     must_compile(&t, t.report, tight);
     assert_true(t.c.plan.period_ns > t.c.plan.compute_ns);
     const int64_t seen = t.c.plan.period_ns - t.c.plan.compute_ns;
-    write_run(&t, t.meaning, NAMES, "[1000000, 1000000, 1000000]");
+    write_run(&t, t.meaning, NAMES, "[1000000, 1000000, 1000000, 1000000, 1000000, 1000000]");
     must_compile(&t, t.report, tight);
     assert_true(t.c.plan.period_ns - t.c.plan.compute_ns < seen);
     end(&t);
@@ -158,11 +162,11 @@ static void a_run_of_something_else_is_refused(void **state) {
     (void)state;
     measured_case t;
     begin(&t);
-    write_run(&t, "00000000000000000000000000000000", NAMES, "[1, 1, 1]");
+    write_run(&t, "00000000000000000000000000000000", NAMES, ONES);
     refuses(&t, DMS_EPLAN, "meaning");
     write_run(&t, t.meaning, "[\"MatMul one\", \"MatMul two\"]", "[1, 1]");
-    refuses(&t, DMS_EPLAN, "2 steps were measured, this model has 3");
-    write_run(&t, t.meaning, "[\"MatMul one\", \"Softmax t\", \"MatMul two\"]", "[1, 1, 1]");
+    refuses(&t, DMS_EPLAN, "2 steps were measured, this model has 6");
+    write_run(&t, t.meaning, "[" ONE ONE ONE ONE "\"Softmax t\", \"MatMul two\"]", ONES);
     refuses(&t, DMS_EPLAN, "step 'Softmax s' was not measured, but 'Softmax t' was");
     end(&t);
 }
@@ -172,7 +176,7 @@ static void a_run_with_other_dims_is_refused(void **state) {
     (void)state;
     measured_case t;
     begin(&t);
-    write_run(&t, t.meaning, NAMES, "[1, 1, 1]");
+    write_run(&t, t.meaning, NAMES, ONES);
     assert_int_equal(compile(&t, t.report, 9, 1u << 30), DMS_EPLAN);
     assert_non_null(strstr(t.st.msg, t.meaning));
     end(&t);
@@ -185,21 +189,21 @@ static void what_dmsrun_does_not_write_is_refused_by_key(void **state) {
     static const struct {
         const char *names, *times, *says;
     } cases[] = {
-        {NAMES, "[1, 0, 1]", "step 'Softmax s' did not run"},
-        {NAMES, "[1, -1, 1]", "key 'steps_ns': entry 1"},
-        {NAMES, "[1, 1, 1.5]", "key 'steps_ns': entry 2"},
-        {NAMES, "[1, 1, \"NaN\"]", "key 'steps_ns': entry 2"},
-        {NAMES, "[1099511627777, 1, 1]", "key 'steps_ns': entry 0"},
+        {NAMES, "[1, 1, 1, 0, 1, 1]", "step 'Softmax s' did not run"},
+        {NAMES, "[1, -1, 1, 1, 1, 1]", "key 'steps_ns': entry 1"},
+        {NAMES, "[1, 1, 1.5, 1, 1, 1]", "key 'steps_ns': entry 2"},
+        {NAMES, "[1, 1, \"NaN\", 1, 1, 1]", "key 'steps_ns': entry 2"},
+        {NAMES, "[1099511627777, 1, 1, 1, 1, 1]", "key 'steps_ns': entry 0"},
         {NAMES, "[1, 1]", "of one length"},
         {NAMES, "3", "of one length"},
-        {"[1, 2, 3]", "[1, 1, 1]", "key 'steps': entry 0"},
+        {"[1, 2, 3, 4, 5, 6]", ONES, "key 'steps': entry 0"},
         {NAMES, "[1, 1, 1", "line "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         write_run(&t, t.meaning, cases[i].names, cases[i].times);
         refuses(&t, DMS_EUSAGE, cases[i].says);
     }
-    write_run(&t, "12", NAMES, "[1, 1, 1]");
+    write_run(&t, "12", NAMES, ONES);
     refuses(&t, DMS_EUSAGE, "key 'meaning'");
     write_report(&t, "[]");
     refuses(&t, DMS_EUSAGE, "key 'meaning'");
