@@ -10,11 +10,12 @@
 #include "runtime/kernels/kernel.h"
 
 #define LARGEST_FILE_BYTES (64u << 10)
+#define MOST_PS 1000000000
 
 /* Each followed by a space. */
 static const char ROOT_KEYS[] =
     "format version name kind source device_bytes host_bytes flops memory_bytes_per_s launch_ns "
-    "links contention lead_ns ";
+    "links contention lead_ns cache families ";
 
 /* An integer between 1 and 2^60 of an object or, with `at` >= 0, of an array. */
 static dms_code read_number(const json_t *in, const char *key, int at, int64_t *out,
@@ -74,6 +75,72 @@ static dms_code check_keys(const json_t *object, const char *known, dms_status *
     return DMS_OK;
 }
 
+/* [bytes, bytes per second]; absent: what a step touches always comes from memory. */
+static dms_code read_cache(const json_t *root, dms_profile *out, dms_status *st) {
+    const json_t *pair = json_object_get(root, "cache");
+    int64_t bytes;
+    if (pair == NULL)
+        return DMS_OK;
+    if (!json_is_array(pair) || json_array_size(pair) != 2)
+        return dms_fail(st, DMS_EUSAGE, "key 'cache' is no pair of bytes and bytes/s");
+    DMS_TRY(read_number(pair, "cache", 0, &bytes, st));
+    DMS_TRY(read_number(pair, "cache", 1, &out->cache_bytes_per_s, st));
+    out->cache_bytes = (uint64_t)bytes;
+    return DMS_OK;
+}
+
+/* A whole number of ps from 0 to 10^9; absent: 0. */
+static dms_code read_ps(const json_t *in, const char *family, const char *key, int64_t *out,
+                        dms_status *st) {
+    const json_t *value = json_object_get(in, key);
+    const json_int_t ps = json_integer_value(value);
+    if (value != NULL && (!json_is_integer(value) || ps < 0 || ps > MOST_PS))
+        return dms_fail(st, DMS_EUSAGE, "key 'families.%s.%s' is no integer from 0 to %d", family,
+                        key, MOST_PS);
+    *out = ps;
+    return DMS_OK;
+}
+
+static dms_code read_family(const json_t *in, const char *name, dms_family_cost *out,
+                            dms_status *st) {
+    const json_t *share = json_object_get(in, "share");
+    const double value = json_number_value(share);
+    if (!json_is_object(in))
+        return dms_fail(st, DMS_EUSAGE, "key 'families.%s' is no object", name);
+    if (check_keys(in, "share result_ps row_ps ", st) != DMS_OK)
+        return dms_context(st, "key 'families.%s'", name);
+    if (share != NULL && !(value >= 0.001 && value <= 100)) /* a NaN is neither */
+        return dms_fail(st, DMS_EUSAGE, "key 'families.%s.share' is no number from 0.001 to 100",
+                        name);
+    out->share = (int32_t)(value * 1000 + 0.5);
+    DMS_TRY(read_ps(in, name, "result_ps", &out->result_ps, st));
+    return read_ps(in, name, "row_ps", &out->row_ps, st);
+}
+
+/* DMS_N_FAMILIES where there is none of this name. */
+static uint32_t find_family(const char *name) {
+    uint32_t f = 0;
+    while (f < DMS_N_FAMILIES && strcmp(name, dms_family_name((dms_family)f)) != 0)
+        f++;
+    return f;
+}
+
+/* Absent: every family reaches the rate of its type. */
+static dms_code read_families(const json_t *root, dms_profile *out, dms_status *st) {
+    const json_t *families = json_object_get(root, "families");
+    const char *name;
+    json_t *in;
+    if (families != NULL && !json_is_object(families))
+        return dms_fail(st, DMS_EUSAGE, "key 'families' is no object");
+    json_object_foreach((json_t *)families, name, in) {
+        const uint32_t f = find_family(name);
+        if (f == DMS_N_FAMILIES)
+            return dms_fail(st, DMS_EUSAGE, "key 'families': unknown family '%s'", name);
+        DMS_TRY(read_family(in, name, &out->family[f], st));
+    }
+    return DMS_OK;
+}
+
 static dms_code read_profile(const json_t *root, dms_profile *out, dms_status *st) {
     const char *format = json_string_value(json_object_get(root, "format"));
     const char *name = json_string_value(json_object_get(root, "name"));
@@ -105,6 +172,8 @@ static dms_code read_profile(const json_t *root, dms_profile *out, dms_status *s
     DMS_TRY(read_link(links, "load", &out->load, st));
     DMS_TRY(read_link(links, "store", &out->store, st));
     DMS_TRY(read_lead(root, out, st));
+    DMS_TRY(read_cache(root, out, st));
+    DMS_TRY(read_families(root, out, st));
     return dms_contention_read(json_object_get(root, "contention"), &out->contention, st);
 }
 

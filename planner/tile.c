@@ -5,46 +5,6 @@
 #include "planner/tile_internal.h"
 #include "schema/checked.h"
 
-/* Peak of the arithmetic type a call works in. */
-static int64_t peak_flops(const dms_profile *profile, const dms_call *call) {
-    const dms_dtype dtype = call->view[call->n_in > 0 ? 0 : call->n_in].dtype;
-    switch (dtype) {
-    case DMS_DTYPE_F16:
-    case DMS_DTYPE_BF16:
-        return profile->f16_flops;
-    case DMS_DTYPE_F64:
-        return profile->f64_flops;
-    case DMS_DTYPE_I8:
-    case DMS_DTYPE_U8:
-        return profile->i8_flops;
-    case DMS_DTYPE_NONE:
-    case DMS_DTYPE_F32:
-    case DMS_DTYPE_U16:
-    case DMS_DTYPE_I16:
-    case DMS_DTYPE_I32:
-    case DMS_DTYPE_I64:
-    case DMS_DTYPE_BOOL:
-    case DMS_DTYPE_U32:
-    case DMS_DTYPE_U64:
-        break;
-    }
-    return profile->f32_flops;
-}
-
-/* amount / rate in nanoseconds, rounded up; 2^62 where it does not fit. */
-static int64_t time_of(uint64_t amount, int64_t per_s) {
-    __extension__ typedef unsigned __int128 wide;
-    const wide ns = ((wide)amount * 1000000000u + (uint64_t)per_s - 1) / (uint64_t)per_s;
-    return ns > ((uint64_t)1 << 62) ? (int64_t)1 << 62 : (int64_t)ns;
-}
-
-/* d_t of PLACEMENT.md section 1: max(flops / peak, bytes / bandwidth) + launch. */
-static int64_t step_ns(const dms_profile *profile, const dms_call *call, dms_cost cost) {
-    const int64_t arithmetic = time_of(cost.flops, peak_flops(profile, call));
-    const int64_t memory = time_of(cost.bytes, profile->memory_bytes_per_s);
-    return (arithmetic > memory ? arithmetic : memory) + profile->launch_ns;
-}
-
 dms_code dms_tile_collect(dms_tiling *t, dms_status *st) {
     const dms_lowered *lowered = t->lowered;
     uint64_t total = 0;
@@ -169,7 +129,7 @@ static dms_code add_step(dms_tiling *t, uint32_t node, const dms_call *call,
     memcpy(copy, operand, n * sizeof *copy);
     step.operand = copy;
     step.cost = dms_call_cost(call);
-    step.ns = step_ns(t->profile, call, step.cost);
+    step.ns = dms_tile_step_ns(t->profile, call, step.cost);
     DMS_TRY(share_call(t, call, &step.call, st));
     for (uint32_t k = 0; k < n; k++)
         touch(&s->tensor[copy[k].tensor], s->n_steps);

@@ -50,6 +50,9 @@ DMS_CHECKED dms_code dms_tile_tensor(dms_tiling *t, uint32_t storage, uint32_t *
 DMS_CHECKED dms_code dms_tile_sources(dms_tiling *t, uint32_t storage, dms_step_tensor *tensor,
                                       dms_status *st);
 
+/* What a call of this cost takes by a profile. */
+int64_t dms_tile_step_ns(const dms_profile *profile, const dms_call *call, dms_cost cost);
+
 /* Marks which tensors lie over which: the kernel allows it, the old one ends there, and all writes
  * of the pair are neighbouring steps. */
 void dms_tile_in_place(const dms_graph *graph, dms_steps *steps);

@@ -25,13 +25,24 @@ typedef struct dms_contention {
     int32_t extra[DMS_CONTENTION_QUEUES][DMS_CONTENTION_QUEUES];
 } dms_contention;
 
+/* What the arithmetic of a family of kernels (dms_family of kernel.h) takes: operations at `share`
+ * thousandths of the type's rate, and so much per result and per row of results. */
+#define DMS_PROFILE_FAMILIES 13
+typedef struct dms_family_cost {
+    int32_t share; /* 0 = 1000: all of it */
+    int64_t result_ps, row_ps;
+} dms_family_cost;
+
 typedef struct dms_profile {
     char name[64];
     uint32_t device_kind;                              /* dms_device_kind */
     uint64_t device_bytes, host_bytes;                 /* usable; the default budgets */
     int64_t f32_flops, f16_flops, f64_flops, i8_flops; /* effective peak per second */
     int64_t memory_bytes_per_s;                        /* effective, device memory */
+    uint64_t cache_bytes;                              /* steps that touch no more ... */
+    int64_t cache_bytes_per_s;                         /* ... run at this rate; 0 = no cache */
     int64_t launch_ns;                                 /* per step */
+    dms_family_cost family[DMS_PROFILE_FAMILIES];
     dms_link in, out, load, store;
     dms_contention contention;
     int64_t lead_ns; /* readings from storage are planned to be there this much earlier */

@@ -96,12 +96,16 @@ static uint64_t pairs_of_head(const dms_call *call) {
     return triangle > UINT64_MAX - before ? UINT64_MAX : triangle + before;
 }
 
-/* Two products over the pairs that meet. */
+/* An exponential for each pair that meets. */
+static uint64_t attention_pairs(const dms_call *call) {
+    const dms_view *q = &call->view[0];
+    return dms_mul_saturated((uint64_t)(q->dim[0] * q->dim[1]), pairs_of_head(call));
+}
+
+/* Two products over the pairs. */
 static uint64_t attention_flops(const dms_call *call) {
     const dms_view *q = &call->view[0], *v = &call->view[2];
-    const uint64_t heads = (uint64_t)(q->dim[0] * q->dim[1]);
-    const uint64_t pairs = dms_mul_saturated(heads, pairs_of_head(call));
-    return dms_mul_saturated(pairs, (uint64_t)(q->dim[3] + v->dim[3]) * 2);
+    return dms_mul_saturated(attention_pairs(call), (uint64_t)(q->dim[3] + v->dim[3]) * 2);
 }
 
 static const char *const attention_i[] = {"causal", "mask_kind", "empty_row"};
@@ -120,5 +124,6 @@ const dms_kernel_row dms_row_attention = {
     .f_name = attention_f,
     .check = attention_check,
     .flops = attention_flops,
+    .results = attention_pairs,
     .cpu_dtypes = DTYPES | DMS_DTYPE_BIT(DMS_DTYPE_BOOL),
 };

@@ -119,20 +119,30 @@ static void add_saturated(uint64_t *sum, uint64_t term) {
         *sum = UINT64_MAX;
 }
 
+/* Runs along the last axis. */
+static uint64_t rows_of(const dms_view *y) {
+    const uint64_t count = (uint64_t)dms_view_count(y);
+    return count == 0 || y->rank == 0 ? 1 : count / (uint64_t)y->dim[y->rank - 1];
+}
+
 dms_cost dms_call_cost(const dms_call *call) {
     const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
-    dms_cost cost = {0, 0};
+    dms_cost cost = {0, 0, 0, 0};
     for (uint32_t k = 0; k < call->n_in + call->n_out; k++) {
         add_saturated(&cost.bytes, bytes_once(&call->view[k]));
         if (k >= call->n_in)
-            add_saturated(&cost.flops, (uint64_t)dms_view_count(&call->view[k]));
+            add_saturated(&cost.results, (uint64_t)dms_view_count(&call->view[k]));
     }
+    cost.flops = cost.results;
+    cost.rows = rows_of(&call->view[call->n_in]);
     dms_view view[DMS_MAX_OPERANDS];
     dms_call own;
     if (!dms_chain_detach(call, view, &own))
         return cost;
     if (row->flops != NULL)
         cost.flops = row->flops(&own);
+    if (row->results != NULL)
+        cost.results = row->results(&own);
     if (row->bytes != NULL)
         cost.bytes = row->bytes(&own);
     dms_chain chain;

@@ -40,10 +40,29 @@ typedef struct dms_call {
     const double *f;      /* real parameters */
 } dms_call;
 
-/* Work of a call: multiply-adds count two. `bytes` counts each operand's elements once. */
+/* Work of a call: multiply-adds count two. `bytes` counts each operand's elements once; `results`
+ * the places where something is done beside the flops, `rows` the runs of them (last axes). */
 typedef struct dms_cost {
-    uint64_t flops, bytes;
+    uint64_t flops, bytes, results, rows;
 } dms_cost;
+
+/* Kernels whose time follows the same law, for profiles. */
+typedef enum dms_family {
+    DMS_FAMILY_PRODUCT = 0,
+    DMS_FAMILY_CONV = 1,
+    DMS_FAMILY_CONV_NARROW = 2,  /* fewer results per place than a vector has lanes */
+    DMS_FAMILY_CONV_GROUPED = 3, /* depthwise too */
+    DMS_FAMILY_CONV_TRANSPOSE = 4,
+    DMS_FAMILY_ATTENTION = 5,
+    DMS_FAMILY_RECURRENT = 6,
+    DMS_FAMILY_MAP = 7,
+    DMS_FAMILY_MOVE = 8,
+    DMS_FAMILY_ROWS = 9,
+    DMS_FAMILY_POOL = 10,
+    DMS_FAMILY_RESIZE = 11,
+    DMS_FAMILY_INDEX = 12,
+    DMS_N_FAMILIES
+} dms_family;
 
 /* How a call is cut into cells: along one extent of the kernel, which appears as one axis of some
  * operands. Cutting gives the same bits as not cutting, whatever the cut. */
@@ -92,6 +111,8 @@ typedef struct dms_kernel_row {
     dms_code (*check)(const dms_call *call, dms_status *st);
     /* Flops of the call; NULL = one per output element. */
     uint64_t (*flops)(const dms_call *call);
+    /* Places where something is done beside the flops; NULL = elements of the outputs. */
+    uint64_t (*results)(const dms_call *call);
     /* Bytes read and written where not every operand is met whole; NULL = each element once. */
     uint64_t (*bytes)(const dms_call *call);
     /* May output `out` lie exactly over input `in`? NULL = never. */
@@ -127,6 +148,12 @@ DMS_CHECKED dms_code dms_call_check(const dms_call *call, dms_status *st);
 
 /* Cost of a checked call. */
 dms_cost dms_call_cost(const dms_call *call);
+
+/* The family of a checked call. */
+dms_family dms_call_family(const dms_call *call);
+
+/* Name of a family in profiles. */
+const char *dms_family_name(dms_family family);
 
 /* Whether output `out` of a checked call may lie exactly over input `in`. */
 bool dms_call_in_place(const dms_call *call, uint32_t in, uint32_t out);

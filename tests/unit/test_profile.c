@@ -151,6 +151,64 @@ static void absurd_factors_and_leads_are_refused(void **state) {
     refuses_more("\"lead_ns\": 10000000001", "lead_ns");
 }
 
+static void a_cache_and_families_are_read_by_name(void **state) {
+    (void)state;
+    dms_profile p;
+    dms_status st;
+    assert_int_equal(load_text(GOOD, &p, &st), DMS_OK);
+    assert_int_equal(p.cache_bytes_per_s, 0);
+    for (uint32_t f = 0; f < DMS_N_FAMILIES; f++)
+        assert_int_equal(p.family[f].share | p.family[f].result_ps | p.family[f].row_ps, 0);
+    assert_int_equal(
+        load_with("\"cache\": [4096, 700], \"families\": {\"conv\": {\"share\": 0.95, "
+                  "\"result_ps\": 187}, \"index\": {\"row_ps\": 1000000000}, \"map\": {}}",
+                  &p, &st),
+        DMS_OK);
+    assert_int_equal(p.cache_bytes, 4096);
+    assert_int_equal(p.cache_bytes_per_s, 700);
+    assert_int_equal(p.family[DMS_FAMILY_CONV].share, 950);
+    assert_int_equal(p.family[DMS_FAMILY_CONV].result_ps, 187);
+    assert_int_equal(p.family[DMS_FAMILY_INDEX].row_ps, 1000000000);
+    assert_int_equal(p.family[DMS_FAMILY_MAP].share, 0); /* as if it were not there */
+}
+
+static void absurd_families_and_caches_are_refused_by_key(void **state) {
+    (void)state;
+    refuses_more("\"cache\": 4096", "cache");
+    refuses_more("\"cache\": [0, 5]", "cache");
+    refuses_more("\"cache\": [5, -1]", "cache");
+    refuses_more("\"families\": []", "families");
+    refuses_more("\"families\": {\"gemm\": {}}", "gemm");
+    refuses_more("\"families\": {\"conv\": 1}", "families.conv");
+    refuses_more("\"families\": {\"conv\": {\"speed\": 1}}", "speed");
+    refuses_more("\"families\": {\"conv\": {\"share\": 0}}", "families.conv.share");
+    refuses_more("\"families\": {\"conv\": {\"share\": -1}}", "families.conv.share");
+    refuses_more("\"families\": {\"conv\": {\"share\": 101}}", "families.conv.share");
+    refuses_more("\"families\": {\"conv\": {\"share\": \"NaN\"}}", "families.conv.share");
+    refuses_more("\"families\": {\"conv\": {\"result_ps\": 0.5}}", "families.conv.result_ps");
+    refuses_more("\"families\": {\"conv\": {\"row_ps\": 1000000001}}", "families.conv.row_ps");
+}
+
+/* Numbers that are none, or too large for any machine: key and file are named. */
+static void absurd_numbers_are_refused_by_key_and_file(void **state) {
+    (void)state;
+    static const char *const ABSURD[] = {
+        "\"NaN\"", "\"1e9\"", "null", "[]",  "1e300",
+        "-1",      "0",       "true", "1.0", "9223372036854775807"};
+    char to[64];
+    for (size_t i = 0; i < sizeof ABSURD / sizeof ABSURD[0]; i++) {
+        (void)snprintf(to, sizeof to, "\"memory_bytes_per_s\": %s", ABSURD[i]);
+        refuses("\"memory_bytes_per_s\": 100", to, "memory_bytes_per_s");
+        refuses("\"memory_bytes_per_s\": 100", to, ".json");
+        (void)snprintf(to, sizeof to, "[%s, 7]", ABSURD[i]);
+        refuses("[50, 7]", to, "'in'");
+    }
+    refuses("100", "1e999", "line 1");                   /* beyond any double */
+    refuses("100", "99999999999999999999999", "line 1"); /* beyond any integer */
+    refuses("100", "NaN", "line 1");
+    refuses("\"links\": {", "\"link\": {", "link");
+}
+
 static void a_key_that_nobody_reads_is_refused(void **state) {
     (void)state;
     refuses_more("\"contentoin\": {}", "contentoin");
@@ -187,6 +245,9 @@ int main(void) {
         cmocka_unit_test(wrong_values_are_refused_by_key),
         cmocka_unit_test(contention_and_lead_are_none_until_they_are_named),
         cmocka_unit_test(absurd_factors_and_leads_are_refused),
+        cmocka_unit_test(a_cache_and_families_are_read_by_name),
+        cmocka_unit_test(absurd_families_and_caches_are_refused_by_key),
+        cmocka_unit_test(absurd_numbers_are_refused_by_key_and_file),
         cmocka_unit_test(a_key_that_nobody_reads_is_refused),
         cmocka_unit_test(a_name_that_is_none_says_how_to_list_them),
         cmocka_unit_test(a_file_that_is_too_large_is_not_read),
