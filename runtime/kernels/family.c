@@ -44,10 +44,12 @@ static const dms_kernel_row *const attentions[] = {DMS_ATTENTION_KERNELS(ROW) NU
 static const dms_kernel_row *const recurrents[] = {DMS_RECURRENT_KERNELS(ROW) NULL};
 #undef ROW
 
-static const struct {
-    const dms_kernel_row *const *row;
+typedef struct line {
+    const dms_kernel_row *const *row; /* ends with NULL */
     dms_family family;
-} lines[] = {
+} line;
+
+static const line lines[] = {
     {maps, DMS_FAMILY_MAP},
     {moves, DMS_FAMILY_MOVE},
     {indices, DMS_FAMILY_INDEX},
