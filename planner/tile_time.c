@@ -9,8 +9,6 @@
 
 #define LONGEST_NS ((int64_t)1 << 62)
 
-__extension__ typedef unsigned __int128 wide;
-
 /* Peak of the arithmetic type a call works in. */
 static int64_t peak_flops(const dms_profile *profile, const dms_call *call) {
     const dms_dtype dtype = call->view[call->n_in > 0 ? 0 : call->n_in].dtype;
@@ -37,15 +35,24 @@ static int64_t peak_flops(const dms_profile *profile, const dms_call *call) {
     return profile->f32_flops;
 }
 
-/* amount / rate in nanoseconds, rounded up; `thousandths` of the rate. */
-static wide time_of(uint64_t amount, int64_t per_s, int32_t thousandths) {
-    const wide rate = (wide)(uint64_t)per_s * (uint32_t)thousandths;
-    return ((wide)amount * 1000000000000u + rate - 1) / rate;
+/* a x b / c, rounded up; the longest time where it does not fit. */
+static int64_t ratio(uint64_t a, uint64_t b, uint64_t c) {
+    __extension__ typedef unsigned __int128 wide;
+    const wide ns = ((wide)a * b + c - 1) / c;
+    return ns > (uint64_t)LONGEST_NS ? LONGEST_NS : (int64_t)ns;
 }
 
-/* amount x ps in nanoseconds, rounded up. */
-static wide time_at(uint64_t amount, int64_t ps) {
-    return ((wide)amount * (uint64_t)ps + 999) / 1000;
+/* Neither is longer than the longest. */
+static int64_t add(int64_t a, int64_t b) {
+    return a > LONGEST_NS - b ? LONGEST_NS : a + b;
+}
+
+/* Flops at a share of a rate, which is a whole number per second as well. */
+static int64_t flops_ns(uint64_t flops, int64_t per_s, int32_t share) {
+    if (share == 0 || share == 1000)
+        return ratio(flops, 1000000000, (uint64_t)per_s);
+    const uint64_t rate = (uint64_t)ratio((uint64_t)per_s, (uint64_t)share, 1000);
+    return ratio(flops, 1000000000, rate);
 }
 
 int64_t dms_tile_step_ns(const dms_profile *profile, const dms_call *call, dms_cost cost) {
@@ -53,10 +60,9 @@ int64_t dms_tile_step_ns(const dms_profile *profile, const dms_call *call, dms_c
     const dms_family_cost *family = &profile->family[dms_call_family(call)];
     const bool is_cached = profile->cache_bytes_per_s != 0 && cost.bytes <= profile->cache_bytes;
     const int64_t rate = is_cached ? profile->cache_bytes_per_s : profile->memory_bytes_per_s;
-    const wide memory = time_of(cost.bytes, rate, 1000);
-    wide ns =
-        time_of(cost.flops, peak_flops(profile, call), family->share == 0 ? 1000 : family->share) +
-        time_at(cost.results, family->result_ps) + time_at(cost.rows, family->row_ps);
-    ns = (ns > memory ? ns : memory) + (uint64_t)profile->launch_ns;
-    return ns > (uint64_t)LONGEST_NS ? LONGEST_NS : (int64_t)ns;
+    const int64_t memory = ratio(cost.bytes, 1000000000, (uint64_t)rate);
+    int64_t ns = flops_ns(cost.flops, peak_flops(profile, call), family->share);
+    ns = add(ns, ratio(cost.results, (uint64_t)family->result_ps, 1000));
+    ns = add(ns, ratio(cost.rows, (uint64_t)family->row_ps, 1000));
+    return add(ns > memory ? ns : memory, profile->launch_ns);
 }
