@@ -163,13 +163,24 @@ static dms_code take_files(dms_storage *s, dms_arena *arena, dms_status *st) {
     return DMS_OK;
 }
 
+/* The largest read and its two boundaries fit into a slot: small models take little staging. */
+static uint64_t slot_bytes_of(const dms_plan *plan) {
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < plan->n_files; i++)
+        most = plan->file[i].bytes > most ? plan->file[i].bytes : most;
+    if (most >= DMS_SLOT_BYTES - 3 * DMS_DIRECT_ALIGN)
+        return DMS_SLOT_BYTES;
+    return (most / DMS_DIRECT_ALIGN + 3) * DMS_DIRECT_ALIGN;
+}
+
 /* Staging that direct reads accept, and the readers. */
 static dms_code take_readers(dms_storage *s, dms_arena *arena, dms_status *st) {
     bool needs_direct = false;
     if (s->plan->n_sources == 0)
         return DMS_OK;
-    DMS_TRY(dms_alloc_st(arena, DMS_READ_SLOTS * (uint64_t)DMS_SLOT_BYTES + DMS_DIRECT_ALIGN, 1,
-                         "staging", &s->staging, st));
+    s->slot_bytes = slot_bytes_of(s->plan);
+    DMS_TRY(dms_alloc_st(arena, DMS_READ_SLOTS * s->slot_bytes + DMS_DIRECT_ALIGN, 1, "staging",
+                         &s->staging, st));
     s->staging += -(uintptr_t)s->staging % DMS_DIRECT_ALIGN;
     DMS_TRY(dms_reader_open_pread(arena, &s->buffered, st));
     for (uint32_t i = 0; i < s->plan->n_files; i++)

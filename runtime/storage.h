@@ -2,8 +2,8 @@
  *
  * Reads    the file and source tables of a plan; files beneath the model's folder.
  * Returns  blocks of weights in the layout of the plan.
- * Cost     two descriptors per file that is read; 4 MiB of staging; what is aligned alike in file
- *          and memory is read in place.
+ * Cost     two descriptors per file that is read; staging of up to 4 MiB; what is aligned alike in
+ *          file and memory is read in place.
  * Source   P10 of DESIGN section 7; MACHINE-FACTS 4 (direct reads, 4 MiB under way).
  * Not here when a block is read (engine.c), what a digest covers (schema/file_digest.h).
  */

@@ -55,7 +55,8 @@ struct dms_storage {
     dms_storage_options options;
     dms_storage_file *file; /* per file of the plan */
     dms_reader *direct, *buffered;
-    uint8_t *staging;     /* DMS_READ_SLOTS x DMS_SLOT_BYTES, aligned */
+    uint8_t *staging;     /* DMS_READ_SLOTS x slot_bytes, aligned */
+    uint64_t slot_bytes;  /* DMS_SLOT_BYTES; less where every file of the plan is smaller */
     uint32_t cached_file; /* large file read through the page cache, what of it; or DMS_NONE */
     uint64_t cached_from, cached_end;
     bool is_settled; /* cells come one by one, no neighbours behind them */

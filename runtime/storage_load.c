@@ -143,7 +143,7 @@ static void begin(load *l, uint32_t slot, const dms_gather_piece *piece, bool is
     f->wanted = f->skip + piece->bytes;
     f->read = (dms_read){.fd = l->is_direct ? l->file->direct : l->file->fd,
                          .slot = slot,
-                         .to = is_staged ? l->storage->staging + (uint64_t)slot * DMS_SLOT_BYTES
+                         .to = is_staged ? l->storage->staging + slot * l->storage->slot_bytes
                                          : l->place + piece->to,
                          .offset = piece->offset - f->skip,
                          .bytes = (f->wanted + align - 1) / align * align};
@@ -179,7 +179,7 @@ static void read_rest(load *l, flight *f, uint64_t got) {
 
 /* All that was wanted is there. */
 static void finish(load *l, flight *f) {
-    const uint8_t *slot = l->storage->staging + (uint64_t)f->read.slot * DMS_SLOT_BYTES;
+    const uint8_t *slot = l->storage->staging + f->read.slot * l->storage->slot_bytes;
     if (f->is_staged)
         dms_gather_scatter(&l->walk, &f->piece, slot + f->skip, l->place);
     leave(l, f);

@@ -16,9 +16,9 @@ static const char *plain_domain(const char *domain) {
     return domain == NULL || domain[0] == 0 ? "ai.onnx" : domain;
 }
 
-/* Same operator, whatever the opset. */
+/* Same operator, whatever the opset. Most rows differ in the first letter. */
 static bool is_named(const dms_op *row, const char *domain, const char *name) {
-    return strcmp(row->name, name) == 0 &&
+    return row->name[0] == name[0] && strcmp(row->name, name) == 0 &&
            strcmp(plain_domain(row->domain), plain_domain(domain)) == 0;
 }
 

@@ -27,9 +27,9 @@ typedef struct fuzz_file {
 /* Parses `size` bytes; returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Makes the file; false where the system has none to give. End with fuzz_file_drop. */
-bool fuzz_file_make(fuzz_file *file, const uint8_t *data, size_t size);
-void fuzz_file_drop(fuzz_file *file);
+/* Fills the one file of this process, which the next call fills anew; false where the system has
+ * none to give. */
+bool fuzz_file_fill(fuzz_file *file, const uint8_t *data, size_t size);
 
 /* Passes a code on, but for "internal error", which no input may cause: that aborts. */
 dms_code fuzz_verdict(dms_code code, const dms_status *st);

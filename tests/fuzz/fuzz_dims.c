@@ -8,11 +8,35 @@
 #include "schema/arena.h"
 #include "tests/fuzz/fuzz.h"
 
-/* A folder in memory where there is one: nothing of it is to reach a disk. */
-static bool make_folder(char *folder, size_t size) {
+/* Two folders, in memory where there is some, with a link each to the file of this process. They
+ * are made once and go with the process. */
+static struct {
+    bool is_made;
+    char folder[2][64], link[2][96];
+} the;
+
+static void drop_folders(void) {
+    for (uint32_t k = 0; k < 2; k++) {
+        (void)unlink(the.link[k]);
+        (void)rmdir(the.folder[k]);
+    }
+}
+
+static bool make_folders(const fuzz_file *file) {
     const char *where = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    (void)snprintf(folder, size, "%s/dms-fuzz-XXXXXX", where);
-    return mkdtemp(folder) != NULL;
+    for (uint32_t k = 0; k < 2 && !the.is_made; k++) {
+        (void)snprintf(the.folder[k], sizeof the.folder[k], "%s/dms-fuzz-XXXXXX", where);
+        if (mkdtemp(the.folder[k]) == NULL)
+            return false;
+        (void)snprintf(the.link[k], sizeof the.link[k], "%s/input_0.%s", the.folder[k],
+                       k == 0 ? "npy" : "pb");
+        if (symlink(file->path, the.link[k]) != 0)
+            return false;
+    }
+    if (!the.is_made)
+        (void)atexit(drop_folders);
+    the.is_made = true;
+    return true;
 }
 
 static void read_folder(const char *folder) {
@@ -29,17 +53,8 @@ static void read_folder(const char *folder) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char folder[64], path[96];
     fuzz_file file;
-    if (size == 0 || !fuzz_file_make(&file, data + 1, size - 1))
-        return 0;
-    if (make_folder(folder, sizeof folder)) {
-        (void)snprintf(path, sizeof path, "%s/input_0.%s", folder, data[0] % 2 ? "pb" : "npy");
-        if (symlink(file.path, path) == 0)
-            read_folder(folder);
-        (void)unlink(path);
-        (void)rmdir(folder);
-    }
-    fuzz_file_drop(&file);
+    if (size != 0 && fuzz_file_fill(&file, data + 1, size - 1) && make_folders(&file))
+        read_folder(the.folder[data[0] % 2]);
     return 0;
 }

@@ -1,4 +1,6 @@
-/* fuzz_model.c - any bytes as a model: read and lowered, or refused. */
+/* fuzz_model.c - any bytes as a model: read and lowered, or refused. Inputs of an even size have a
+ * dim to name, those of an odd size none: a mutator finds both soon enough, and each costs one
+ * reading. */
 #include "onnx/graph.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -20,10 +22,8 @@ static void read_model(const char *path, uint32_t n_dims) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_file file;
-    if (!fuzz_file_make(&file, data, size))
+    if (!fuzz_file_fill(&file, data, size))
         return 0;
-    read_model(file.path, sizeof dims / sizeof *dims);
-    read_model(file.path, 0);
-    fuzz_file_drop(&file);
+    read_model(file.path, size % 2 == 0 ? sizeof dims / sizeof *dims : 0);
     return 0;
 }

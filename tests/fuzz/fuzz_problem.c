@@ -18,12 +18,11 @@ static void write_and_read(const dms_problem *problem, dms_arena *arena) {
         return;
     const dms_code written = dms_problem_write(problem, out, &st);
     (void)fclose(out);
-    if (written == DMS_OK && fuzz_file_make(&file, (const uint8_t *)text, size)) {
+    if (written == DMS_OK && fuzz_file_fill(&file, (const uint8_t *)text, size)) {
         if (dms_problem_read(file.path, arena, &again, &st) != DMS_OK) {
             fprintf(stderr, "the writer's own text is refused: %s\n", st.msg);
             abort();
         }
-        fuzz_file_drop(&file);
     }
     free(text);
 }
@@ -33,12 +32,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     dms_status st = {0};
     dms_problem problem;
     fuzz_file file;
-    if (!fuzz_file_make(&file, data, size))
+    if (!fuzz_file_fill(&file, data, size))
         return 0;
     dms_arena_init(&arena, FUZZ_MEMORY_BYTES);
     if (fuzz_verdict(dms_problem_read(file.path, &arena, &problem, &st), &st) == DMS_OK)
         write_and_read(&problem, &arena);
     dms_arena_free(&arena);
-    fuzz_file_drop(&file);
     return 0;
 }

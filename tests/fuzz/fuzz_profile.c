@@ -20,10 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     dms_status st = {0};
     dms_profile profile;
     fuzz_file file;
-    if (!fuzz_file_make(&file, data, size))
+    if (!fuzz_file_fill(&file, data, size))
         return 0;
     if (fuzz_verdict(dms_profile_load(file.path, &profile, &st), &st) == DMS_OK)
         want_sane(&profile);
-    fuzz_file_drop(&file);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* fuzz_support_array.c - the common half of the array parsers' targets. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/fuzz/fuzz_array.h"
 
@@ -20,11 +21,11 @@ static void read_array(const dms_array *array, uint64_t size) {
 int fuzz_array(const uint8_t *data, size_t size, fuzz_header *header) {
     dms_status st = {0};
     fuzz_file file;
-    if (!fuzz_file_make(&file, data, size))
+    if (!fuzz_file_fill(&file, data, size))
         return 0;
-    dms_array array = {.path = "fuzz", .fd = file.fd};
+    dms_array array = {.path = "fuzz", .fd = dup(file.fd)};
     if (fuzz_verdict(header(&array, size, &st), &st) == DMS_OK)
         read_array(&array, size);
-    dms_array_close(&array); /* and with it the file */
+    dms_array_close(&array); /* and with it its number */
     return 0;
 }

@@ -211,6 +211,26 @@ static void every_walk_equals_the_plain_loop(void **state) {
     remove_folder(&c);
 }
 
+/* Four slots, each with room for the whole file and the two boundaries of a direct read. */
+static void a_small_file_takes_little_staging_and_is_read_alike(void **state) {
+    (void)state;
+    static const uint32_t n_numbers[] = {12, 1024, 1025, 5000, 258048, 259072, 262144};
+    static const uint64_t slot_kilobytes[] = {12, 16, 16, 28, 1020, 1024, 1024};
+    for (uint32_t k = 0; k < sizeof n_numbers / sizeof *n_numbers; k++) {
+        storage_case c;
+        const int64_t n = n_numbers[k] - 10;
+        storage_make(&c, n_numbers[k]);
+        assert_int_equal(storage_open(&c), DMS_OK);
+        assert_int_equal(c.storage->slot_bytes, slot_kilobytes[k] << 10);
+        assert_true(n > 5000 || c.arena.used_bytes < 200u << 10);
+        const dms_view every_second = {DMS_DTYPE_U32, 1, 0, {(n + 1) / 2}, {2}};
+        check_walk(&c, every_second, 0, (int64_t[]){1}, (n + 1) / 2);
+        const dms_view all = {DMS_DTYPE_U32, 1, 0, {n}, {1}};
+        check_walk(&c, all, 0, (int64_t[]){2}, 2 * n);
+        remove_folder(&c);
+    }
+}
+
 static void panels_end_with_zeros_where_the_matrix_ends(void **state) {
     (void)state;
     storage_case c;
@@ -286,6 +306,7 @@ int main(void) {
         cmocka_unit_test(a_file_that_shrinks_later_is_an_io_error),
         cmocka_unit_test(a_file_that_was_missing_needs_random_weights),
         cmocka_unit_test(every_walk_equals_the_plain_loop),
+        cmocka_unit_test(a_small_file_takes_little_staging_and_is_read_alike),
         cmocka_unit_test(panels_end_with_zeros_where_the_matrix_ends),
         cmocka_unit_test(elements_of_every_size_are_scattered),
         cmocka_unit_test(one_embedded_element_fills_a_block),
