@@ -15,7 +15,7 @@
 
 #define NO_UNITS (INT64_MAX / 4)
 #define MAX_JITTERS 24u
-#define MAX_SEARCHED 400u /* pieces: the search knows what does not fit, but not in all sizes */
+#define MAX_SEARCHED DMS_SEARCH_MOST
 #define MAX_NODES 20000u
 #define MAX_CAPACITIES 6u
 

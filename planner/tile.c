@@ -172,19 +172,34 @@ static int32_t grid_operand(const dms_tiling *t, const dms_lowered_call *low) {
 }
 
 /* Bytes of an output cell from which on it leaves by itself: below, a copy more costs as much as
- * the memory of the whole is worth. */
+ * the memory of the whole is worth. Where the whole is larger than a cell of weights it would set
+ * the floor, so there much smaller ones leave. */
 #define LEAVING_CELL_BYTES (1u << 20)
+#define SMALLEST_LEAVING_BYTES (16u << 10)
+
+bool dms_tile_may_leave(const dms_tiling *t, uint32_t storage) {
+    bool is_output = false;
+    for (uint32_t k = 0; k < t->graph->n_outputs; k++)
+        is_output = is_output || t->lowered->output[k] == storage;
+    return is_output && t->plan[storage].n_uses == 1;
+}
 
 /* A result that only the caller reads may leave cell by cell: then no more than a cell of it has to
  * be on the device. */
 static bool leaves_by_cell(const dms_tiling *t, uint32_t storage, const dms_plan_tensor *plan) {
-    bool is_output = false;
-    for (uint32_t k = 0; k < t->graph->n_outputs; k++)
-        is_output = is_output || t->lowered->output[k] == storage;
     dms_plan_tensor split = *plan;
     split.is_split = true;
-    return is_output && t->plan[storage].n_uses == 1 && dms_plan_cells(plan) > 1 &&
-           dms_plan_buffer_bytes(&split, 0) >= LEAVING_CELL_BYTES;
+    const bool is_large = dms_view_bytes(&plan->stored) > t->target_cell_bytes;
+    return dms_tile_may_leave(t, storage) && dms_plan_cells(plan) > 1 &&
+           dms_plan_buffer_bytes(&split, 0) >=
+               (is_large ? SMALLEST_LEAVING_BYTES : LEAVING_CELL_BYTES);
+}
+
+/* A cell that is a block is dense, whatever the pitch of the whole; rows of the outermost axis are
+ * that already, in whatever order the view walks them. */
+static bool view_in_block(const dms_plan_tensor *plan, dms_view *view) {
+    return !plan->is_split || plan->cell_axis == 0 ||
+           dms_view_dense(view->dtype, view->rank, view->dim, view);
 }
 
 /* Emits the steps of a call that is cut like the weight of operand `by`.
@@ -196,34 +211,29 @@ static bool leaves_by_cell(const dms_tiling *t, uint32_t storage, const dms_plan
  *
  * `width` counts positions of the cut, of which a cell of operand k has width / unit[k] entries. */
 static dms_code add_cells(dms_tiling *t, const dms_lowered_call *low, const dms_call *call,
-                          uint32_t by, dms_step_operand *operand, dms_status *st) {
-    dms_cut cut;
-    if (!dms_call_cut(call, &cut))
-        return dms_fail(st, DMS_EINTERNAL, "kernel %" PRIu32 " has a grid but no cut",
-                        call->kernel);
-    const int64_t width = t->plan[low->operand[by].tensor].cell_len * cut.unit[by];
+                          const dms_cut *cut, uint32_t by, dms_step_operand *operand,
+                          dms_status *st) {
+    const int64_t width = t->plan[low->operand[by].tensor].cell_len * cut->unit[by];
     bool from_cell[DMS_MAX_OPERANDS] = {false};
     from_cell[by] = true;
     for (uint32_t k = call->n_in; k < call->n_in + call->n_out; k++) {
         dms_plan_tensor *plan = &t->out->tensor[operand[k].tensor].plan;
         plan->stored = call->view[k];
-        plan->cell_axis = (uint32_t)cut.axis[k];
-        plan->cell_len = width / cut.unit[k];
+        plan->cell_axis = (uint32_t)cut->axis[k];
+        plan->cell_len = width / cut->unit[k];
         plan->is_split = leaves_by_cell(t, low->operand[k].tensor, plan);
         from_cell[k] = true;
     }
     dms_view view[DMS_MAX_OPERANDS];
     int64_t param[DMS_MAX_PARAMS];
     uint32_t cell = 0;
-    for (int64_t first = 0; first < cut.extent; first += width, cell++) {
-        const int64_t end = first + width < cut.extent ? first + width : cut.extent;
+    for (int64_t first = 0; first < cut->extent; first += width, cell++) {
+        const int64_t end = first + width < cut->extent ? first + width : cut->extent;
         dms_call part;
-        if (!dms_call_slice(call, &cut, first, end, from_cell, view, param, &part))
+        if (!dms_call_slice(call, cut, first, end, from_cell, view, param, &part))
             return dms_fail(st, DMS_EINTERNAL, "cell %" PRIu32 " cannot be cut", cell);
-        /* a cell that is a block is dense, whatever the pitch of the whole */
         for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
-            if (t->out->tensor[operand[k].tensor].plan.is_split &&
-                !dms_view_dense(view[k].dtype, view[k].rank, view[k].dim, &view[k]))
+            if (!view_in_block(&t->out->tensor[operand[k].tensor].plan, &view[k]))
                 return dms_fail(st, DMS_EINTERNAL, "cell %" PRIu32 " is too large", cell);
         for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
             if (from_cell[k]) {
@@ -235,18 +245,19 @@ static dms_code add_cells(dms_tiling *t, const dms_lowered_call *low, const dms_
     return DMS_OK;
 }
 
-/* Tensors for the sums of all parts but the last one. They stand before the result, which may lie
- * over them. */
+/* Tensors for the sums of all parts but the last one, or for what they have picked so far. They
+ * stand before the result, which may lie over them. */
 static dms_code add_sums(dms_tiling *t, const dms_lowered_call *low, const dms_call *call,
-                         uint32_t n, dms_status *st) {
+                         bool is_pick, uint32_t n, dms_status *st) {
     dms_steps *s = t->out;
     const dms_view *y = &call->view[call->n_in];
     const uint32_t storage = low->operand[call->n_in].tensor;
     dms_step_tensor sums = {.origin = storage, .over = DMS_NONE};
-    sums.plan.name = dms_format(t->arena, "%s (sums)", t->graph->tensor[storage].name);
+    sums.plan.name = dms_format(t->arena, "%s (%s)", t->graph->tensor[storage].name,
+                                is_pick ? "so far" : "sums");
     sums.plan.first_source = sums.first_step = sums.last_step = DMS_NONE;
     if (sums.plan.name == NULL ||
-        !dms_view_dense(DMS_DTYPE_F32, y->rank, y->dim, &sums.plan.stored))
+        !dms_view_dense(is_pick ? y->dtype : DMS_DTYPE_F32, y->rank, y->dim, &sums.plan.stored))
         return dms_fail(st, DMS_EINTERNAL, "out of memory: sums");
     sums.plan.kind = DMS_TENSOR_ACTIVATION;
     sums.bytes = dms_view_bytes(&sums.plan.stored);
@@ -265,23 +276,20 @@ static dms_code add_sums(dms_tiling *t, const dms_lowered_call *low, const dms_c
  *                                               one before, over it where types allow
  *   others                          whole       read by the last step */
 static dms_code add_parts(dms_tiling *t, const dms_lowered_call *low, const dms_call *call,
-                          uint32_t by, uint32_t sums, const dms_step_operand *operand,
-                          dms_status *st) {
-    dms_cut cut;
-    if (!dms_call_cut_sums(call, &cut))
-        return dms_fail(st, DMS_EINTERNAL, "kernel %" PRIu32 " has parts but no cut", call->kernel);
+                          const dms_cut *cut, uint32_t by, uint32_t sums,
+                          const dms_step_operand *operand, dms_status *st) {
     const int64_t length = t->plan[low->operand[by].tensor].cell_len;
     bool from_cell[DMS_MAX_OPERANDS] = {false};
     from_cell[by] = true;
     uint32_t cell = 0;
-    for (int64_t first = 0; first < cut.extent; first += length, cell++) {
-        const int64_t end = first + length < cut.extent ? first + length : cut.extent;
+    for (int64_t first = 0; first < cut->extent; first += length, cell++) {
+        const int64_t end = first + length < cut->extent ? first + length : cut->extent;
         dms_view view[DMS_MAX_OPERANDS];
         int64_t param[DMS_MAX_PARAMS];
         uint32_t from[DMS_MAX_OPERANDS];
         dms_step_operand of_part[DMS_MAX_OPERANDS];
         dms_call part;
-        if (!dms_call_part(call, &cut, first, end, from_cell, view, param, from, &part))
+        if (!dms_call_part(call, cut, first, end, from_cell, view, param, from, &part))
             return dms_fail(st, DMS_EINTERNAL, "part %" PRIu32 " cannot be cut", cell);
         for (uint32_t k = 0; k <= part.n_in; k++) {
             const uint32_t version = k < part.n_in ? sums + cell - 1 : sums + cell;
@@ -289,7 +297,7 @@ static dms_code add_parts(dms_tiling *t, const dms_lowered_call *low, const dms_
             if (from[k] != by)
                 continue;
             of_part[k] = (dms_step_operand){operand[by].tensor, cell, 1};
-            if (!dms_view_dense(view[k].dtype, view[k].rank, view[k].dim, &view[k]))
+            if (!view_in_block(&t->out->tensor[operand[by].tensor].plan, &view[k]))
                 return dms_fail(st, DMS_EINTERNAL, "part %" PRIu32 " is too large", cell);
         }
         DMS_TRY(add_step(t, low->node, &part, of_part, st));
@@ -311,10 +319,13 @@ static dms_code add_call(dms_tiling *t, const dms_lowered_call *low, dms_status 
         return DMS_OK;
     const int32_t by = grid_operand(t, low);
     const dms_tile_plan *grid = by < 0 ? NULL : &t->plan[low->operand[by].tensor];
-    const bool has_parts = grid != NULL && grid->is_cut_in_sums;
     const uint32_t sums = t->out->n_tensors;
+    dms_cut cut;
+    bool has_parts = false;
+    if (grid != NULL && !dms_tile_cut(t, &call, grid, (uint32_t)by, &cut, &has_parts))
+        return dms_fail(st, DMS_EINTERNAL, "kernel %" PRIu32 " has a grid but no cut", call.kernel);
     if (has_parts)
-        DMS_TRY(add_sums(t, low, &call, n_cells_of(grid) - 1, st));
+        DMS_TRY(add_sums(t, low, &call, cut.is_pick, n_cells_of(grid) - 1, st));
     for (uint32_t k = 0; k < call.n_in + call.n_out; k++) {
         if (dms_view_count(&call.view[k]) == 0)
             return dms_fail(st, DMS_EUNSUPPORTED, "tensor '%s' is empty but takes part in a step",
@@ -324,8 +335,8 @@ static dms_code add_call(dms_tiling *t, const dms_lowered_call *low, dms_status 
         operand[k].n = dms_plan_cells(&t->out->tensor[operand[k].tensor].plan);
     }
     dms_code code = by < 0      ? add_step(t, low->node, &call, operand, st)
-                    : has_parts ? add_parts(t, low, &call, (uint32_t)by, sums, operand, st)
-                                : add_cells(t, low, &call, (uint32_t)by, operand, st);
+                    : has_parts ? add_parts(t, low, &call, &cut, (uint32_t)by, sums, operand, st)
+                                : add_cells(t, low, &call, &cut, (uint32_t)by, operand, st);
     if (code != DMS_OK)
         return dms_context(st, "node '%s' (%s)", t->graph->node[low->node].name,
                            t->graph->node[low->node].op);

@@ -14,6 +14,8 @@ typedef struct dms_tile_plan {
     uint32_t cell_axis;  /* of the stored layout; 0 where it is packed */
     int64_t cell_len;    /* entries of that axis in a cell; 0 = one cell */
     bool is_cut_in_sums; /* that axis is what its readers sum over: cells are parts of their sums */
+    bool
+        is_cut_in_rows; /* plain: readers walk it in any order; each cuts along its axis for rows */
 } dms_tile_plan;
 
 /* One use of a storage: operand `operand` of lowered call `call`. */
@@ -41,6 +43,41 @@ DMS_CHECKED dms_code dms_tile_collect(dms_tiling *t, dms_status *st);
 
 /* Chooses layout and grid of every weight from its uses. */
 DMS_CHECKED dms_code dms_tile_weights(dms_tiling *t, dms_status *st);
+
+/* A result that only the caller reads, which may leave cell by cell. */
+bool dms_tile_may_leave(const dms_tiling *t, uint32_t storage);
+
+/* Another operand of the call has a grid of its own; a call is cut along one grid only. */
+bool dms_tile_has_rival(const dms_tiling *t, dms_tile_use use);
+
+/* Every output of the call is stored whole and has an axis of the cut. */
+bool dms_tile_outputs_are_whole(const dms_tiling *t, dms_tile_use use, const dms_call *call,
+                                const dms_cut *cut);
+
+/* Cells that a weight of so many bytes has by itself, and together with what leaves of the results
+ * of its readers: weight and result of a step then are two cells together. */
+int64_t dms_tile_n_cells(const dms_tiling *t, const dms_tile_plan *plan, uint64_t bytes);
+
+/* Positions of a cell of at least DMS_CELL_MULTIPLE that suits the cut. */
+int64_t dms_tile_cell_width(const dms_cut *cut);
+
+/* Entries in a cell where n_cells are asked for; 0 where one would hold all. */
+int64_t dms_tile_cell_length(int64_t entries, int64_t n_cells, int64_t granule);
+
+/* Cuts a plain weight between its rows, if all its readers can be cut there; with `wants_pick` only
+ * where one of them looks rows up. */
+void dms_tile_choose_rows(const dms_tiling *t, uint32_t storage, bool wants_pick);
+
+/* The axis of a view that counts the rows of a plain storage, `stored`, all of which the view walks
+ * in any order; -1 where there is none.
+ *
+ *     stored [v, h]       [v, h]: 0       [1, v, h]: 1       turned, [h, v] of pitches 1, h: 1 */
+int32_t dms_tile_rows_axis(const dms_view *view, const dms_view *stored);
+
+/* How a call is cut along the grid of the weight that is its operand `by`; *out_has_parts = into
+ * parts of a sum or a pick (dms_call_part). False: not at all. */
+bool dms_tile_cut(const dms_tiling *t, const dms_call *call, const dms_tile_plan *plan, uint32_t by,
+                  dms_cut *out, bool *out_has_parts);
 
 /* The step tensor of a storage, made at its first use; weights get their sources. */
 DMS_CHECKED dms_code dms_tile_tensor(dms_tiling *t, uint32_t storage, uint32_t *out,

@@ -13,6 +13,7 @@
 #define LARGEST_CELL_BYTES (64u << 20)
 #define SMALLEST_CUDA_CELL_BYTES (16u << 20)
 #define SHORTEST_RUN_BYTES (64u << 10) /* of a file: below, storage reads the gaps as well */
+#define MOST_FINER 4u                  /* cells for the sake of a result that leaves, of one */
 #define LARGEST_PART 2u                /* target cells in a cell whose granule is many rows */
 
 /* The bytes a cell should have: a function of model and device kind alone. */
@@ -23,6 +24,23 @@ static uint64_t target_cell_bytes(const dms_tiling *t) {
     if (target < least)
         return least;
     return target > LARGEST_CELL_BYTES ? LARGEST_CELL_BYTES : target;
+}
+
+int64_t dms_tile_n_cells(const dms_tiling *t, const dms_tile_plan *plan, uint64_t bytes) {
+    uint64_t leaving = 0;
+    for (uint32_t u = 0; u < plan->n_uses; u++) {
+        const dms_lowered_call *low = &t->lowered->call[t->use[plan->first_use + u].call];
+        const uint32_t y = low->call.n_in;
+        if (low->call.n_out == 1 && dms_tile_may_leave(t, low->operand[y].tensor) &&
+            dms_view_bytes(&low->call.view[y]) > leaving)
+            leaving = dms_view_bytes(&low->call.view[y]);
+    }
+    const uint64_t target = t->target_cell_bytes;
+    const uint64_t n = (bytes + target - 1) / target;
+    const uint64_t n_pairs = (bytes / 2 + leaving / 2 + target - 1) / target;
+    if (n <= 1 || n_pairs <= n)
+        return (int64_t)n;
+    return (int64_t)(n_pairs < MOST_FINER * n ? n_pairs : MOST_FINER * n);
 }
 
 /* The view covers a whole storage of `count` elements, densely. */
@@ -86,11 +104,31 @@ static bool call_of_use(const dms_tiling *t, dms_tile_use use, const dms_tile_pl
     return true;
 }
 
+bool dms_tile_outputs_are_whole(const dms_tiling *t, dms_tile_use use, const dms_call *call,
+                                const dms_cut *cut) {
+    const dms_lowered_call *low = &t->lowered->call[use.call];
+    for (uint32_t k = call->n_in; k < call->n_in + call->n_out; k++) {
+        const uint32_t storage = low->operand[k].tensor;
+        int64_t count = 1;
+        for (uint32_t d = 0; d < t->graph->tensor[storage].rank; d++)
+            count *= t->graph->tensor[storage].dim[d].hi;
+        if (cut->axis[k] < 0 || !is_whole(&call->view[k], count))
+            return false;
+    }
+    return true;
+}
+
+int64_t dms_tile_cell_width(const dms_cut *cut) {
+    int64_t width = cut->granule;
+    while (width < CELL_MULTIPLE && width * 2 <= cut->extent)
+        width *= 2;
+    return width;
+}
+
 /* The use can be cut along an axis of the stored weight, *axis, and what it writes is stored whole.
  * Raises *granule to what the kernel asks for, in entries of that axis. */
 static bool use_can_be_cut(const dms_tiling *t, dms_tile_use use, const dms_tile_plan *plan,
                            int32_t *axis, int64_t *granule) {
-    const dms_lowered_call *low = &t->lowered->call[use.call];
     dms_view view[DMS_MAX_OPERANDS];
     dms_packing own;
     dms_call call;
@@ -102,24 +140,15 @@ static bool use_can_be_cut(const dms_tiling *t, dms_tile_use use, const dms_tile
     *axis = cut.axis[use.operand];
     if (*axis != 0 && t->profile->device_kind != DMS_DEVICE_CUDA)
         return false;
-    for (uint32_t k = call.n_in; k < call.n_in + call.n_out; k++) {
-        const uint32_t storage = low->operand[k].tensor;
-        int64_t count = 1;
-        for (uint32_t d = 0; d < t->graph->tensor[storage].rank; d++)
-            count *= t->graph->tensor[storage].dim[d].hi;
-        if (cut.axis[k] < 0 || !is_whole(&call.view[k], count))
-            return false;
-    }
-    int64_t width = cut.granule;
-    while (width < CELL_MULTIPLE && width * 2 <= cut.extent)
-        width *= 2;
+    if (!dms_tile_outputs_are_whole(t, use, &call, &cut))
+        return false;
+    const int64_t width = dms_tile_cell_width(&cut);
     if (width / cut.unit[use.operand] > *granule)
         *granule = width / cut.unit[use.operand];
     return true;
 }
 
-/* Another operand of the call has a grid of its own; a call is cut along one grid only. */
-static bool has_rival(const dms_tiling *t, dms_tile_use use) {
+bool dms_tile_has_rival(const dms_tiling *t, dms_tile_use use) {
     const dms_lowered_call *low = &t->lowered->call[use.call];
     for (uint32_t k = 0; k < low->call.n_in; k++)
         if (k != use.operand && t->plan[low->operand[k].tensor].cell_len != 0)
@@ -127,8 +156,7 @@ static bool has_rival(const dms_tiling *t, dms_tile_use use) {
     return false;
 }
 
-/* Entries in a cell where n_cells are asked for; 0 where one would hold all. */
-static int64_t cell_length(int64_t entries, int64_t n_cells, int64_t granule) {
+int64_t dms_tile_cell_length(int64_t entries, int64_t n_cells, int64_t granule) {
     int64_t length = (entries + n_cells - 1) / n_cells;
     length = (length + granule - 1) / granule * granule;
     return length >= entries ? 0 : length;
@@ -150,7 +178,7 @@ static int64_t choose_cell(const dms_tiling *t, const dms_tile_plan *plan, int64
             return 0;
         *out_axis = (uint32_t)axis;
     }
-    return cell_length(plan->packing.stored.dim[*out_axis], n_cells, granule);
+    return dms_tile_cell_length(plan->packing.stored.dim[*out_axis], n_cells, granule);
 }
 
 /* Elements of the file that follow each other in the first `len` entries of an axis of `view`, up
@@ -213,7 +241,7 @@ static int64_t choose_part(const dms_tiling *t, const dms_tile_plan *plan, int64
         *out_axis = (uint32_t)one;
     }
     const int64_t entries = source->dim[*out_axis];
-    const int64_t length = cell_length(entries, n_cells, granule);
+    const int64_t length = dms_tile_cell_length(entries, n_cells, granule);
     const uint64_t cell = length == 0 ? 0 : bytes / (uint64_t)entries * (uint64_t)length;
     const bool is_one_run =
         (uint64_t)run_of_cell(source, *out_axis, length) * element >= cell && length != 0;
@@ -223,16 +251,15 @@ static int64_t choose_part(const dms_tiling *t, const dms_tile_plan *plan, int64
 /* Cuts a weight, if it is larger than a cell. */
 static void choose_grid(const dms_tiling *t, dms_tile_plan *plan) {
     const uint64_t bytes = dms_view_bytes(&plan->packing.stored);
-    const uint64_t n_cells = (bytes + t->target_cell_bytes - 1) / t->target_cell_bytes;
+    const int64_t n_cells = dms_tile_n_cells(t, plan, bytes);
     if (n_cells <= 1 || plan->packing.stored.rank == 0)
         return;
     for (uint32_t u = 0; u < plan->n_uses; u++)
-        if (has_rival(t, t->use[plan->first_use + u]))
+        if (dms_tile_has_rival(t, t->use[plan->first_use + u]))
             return;
     uint32_t axis = 0;
-    plan->cell_len = choose_cell(t, plan, (int64_t)n_cells, &plan->cell_axis);
-    const int64_t part =
-        choose_part(t, plan, (int64_t)n_cells, plan->cell_len, plan->cell_axis, &axis);
+    plan->cell_len = choose_cell(t, plan, n_cells, &plan->cell_axis);
+    const int64_t part = choose_part(t, plan, n_cells, plan->cell_len, plan->cell_axis, &axis);
     if (part == 0)
         return;
     plan->cell_len = part;
@@ -253,8 +280,14 @@ dms_code dms_tile_weights(dms_tiling *t, dms_status *st) {
             count *= tensor->dim[k].hi;
         dms_packing packing = {.valid_last = 0};
         const bool is_packed = agree_on_packing(t, plan, &packing);
-        if (!is_packed && !agree_on_plain(t, plan, count, &packing))
+        if (!is_packed)
+            dms_tile_choose_rows(t, i, true);
+        if (plan->cell_len != 0)
             continue;
+        if (!is_packed && !agree_on_plain(t, plan, count, &packing)) {
+            dms_tile_choose_rows(t, i, false);
+            continue;
+        }
         plan->is_packed = is_packed;
         plan->packing = packing;
         choose_grid(t, plan);

@@ -58,9 +58,10 @@ static void print_verdict(const dms_compiled *c, bool utf8, FILE *out) {
     const double share = c->steps.weights_bytes == 0 ? 0
                                                      : 100.0 * (double)c->plan.device_arena /
                                                            (double)c->steps.weights_bytes;
-    (void)fprintf(out, "  FITS   %s of device memory (%.1f %% of the weights; floor %s)\n",
-                  dms_bytes_text(c->plan.device_arena, a), share,
-                  dms_bytes_text(c->floor.device_bytes, b));
+    (void)fprintf(
+        out, "  FITS   %s of device memory (%.1f %% of the weights; floor %s, no plan below %s)\n",
+        dms_bytes_text(c->plan.device_arena, a), share, dms_bytes_text(c->floor.device_bytes, b),
+        dms_bytes_text(c->floor.lower_bound_bytes, e));
     (void)fprintf(
         out, "  TIME   %s predicted, %.2f x resident (%s)\n", dms_time_text(d->period_ns, utf8, a),
         (double)d->period_ns / (double)d->compute_ns, dms_time_text(d->compute_ns, utf8, b));

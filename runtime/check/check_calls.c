@@ -7,7 +7,7 @@
 
 /* Kernels of the catalogue whose data act as indices have these numbers. */
 static bool reads_indices(uint32_t kernel) {
-    return kernel >= DMS_K_GATHER && kernel <= DMS_K_ONE_HOT;
+    return kernel >= DMS_K_GATHER && kernel <= DMS_K_GATHER_PART;
 }
 
 /* P9: only what a row describes is known to stay in its operands whatever the data are. */

@@ -59,6 +59,9 @@ typedef enum dms_kernel_id {
     DMS_K_SCATTER_ND = 24,
     /* idx[o,r], values[2] (off, on) -> y[o,depth,r] */
     DMS_K_ONE_HOT = 25,
+    /* Entries [first, first + m) of GATHER's table: x[o,m,r], idx[j] (, so far[o,j,r]) -> y[o,j,r]:
+     * rows whose entry is among them; the others as they were, or 0.  i: first, n (of the table) */
+    DMS_K_GATHER_PART = 26,
 
     /* ---- rows (rows.c): a reduction over the last axes, in a fixed tree, never cut ----------- */
 

@@ -21,7 +21,8 @@
 #define DMS_QUANTIZE_KERNELS(X) X(quantize) X(dequantize) X(unpack)
 #define DMS_MOVE_KERNELS(X) X(copy) X(concat) X(pad) X(trilu)
 #define DMS_INDEX_KERNELS(X)                                                                       \
-    X(gather) X(gather_elements) X(gather_nd) X(scatter_elements) X(scatter_nd) X(one_hot)
+    X(gather)                                                                                      \
+    X(gather_elements) X(gather_nd) X(scatter_elements) X(scatter_nd) X(one_hot) X(gather_part)
 #define DMS_ROWS_KERNELS(X)                                                                        \
     X(reduce) X(softmax) X(layer_norm) X(group_norm) X(batch_norm) X(arg) X(cumsum) X(topk) X(lrn)
 #define DMS_PRODUCT_KERNELS(X) X(matmul) X(matmul_part)

@@ -46,6 +46,56 @@ static uint64_t bytes_of_gather(const dms_call *call) {
     return rows > UINT64_MAX - indices ? UINT64_MAX : rows + indices;
 }
 
+/* Between entries: each part of the table gives the rows that fall on it. */
+static bool cut_gather_entries(const dms_call *call, dms_cut *out) {
+    dms_cut_init(out);
+    out->extent = call->view[0].dim[1];
+    out->axis[0] = 1;
+    out->is_pick = true;
+    return out->extent > 1;
+}
+
+static void gather_place(int64_t extent, int64_t first, int64_t end, int64_t *out) {
+    (void)end;
+    out[0] = first;
+    out[1] = extent;
+}
+
+/* As GATHER of these entries; the places of the others come from the parts before. */
+static dms_code check_gather_part(const dms_call *call, dms_status *st) {
+    const uint32_t y = call->n_in;
+    const int64_t m = call->view[0].dim[1];
+    DMS_TRY(dms_row_want_dtype(call, 1, INDICES, st));
+    DMS_TRY(want_dtype_of(call, y, 0, st));
+    DMS_TRY(dms_row_want_rank(call, 0, 3, st));
+    DMS_TRY(dms_row_want_rank(call, 1, 1, st));
+    DMS_TRY(dms_row_want_rank(call, y, 3, st));
+    DMS_TRY(dms_row_want_dim(call, y, 0, call->view[0].dim[0], st));
+    DMS_TRY(dms_row_want_dim(call, y, 1, call->view[1].dim[0], st));
+    DMS_TRY(dms_row_want_dim(call, y, 2, call->view[0].dim[2], st));
+    for (uint32_t k = 2; k < y; k++) {
+        DMS_TRY(want_dtype_of(call, k, 0, st));
+        DMS_TRY(dms_row_want_same_dims(call, k, y, st));
+    }
+    DMS_TRY(want_entries(call, 1, st));
+    DMS_TRY(dms_row_want_i(call, 1, m > 1 ? m : 1, INT64_MAX, st));
+    return dms_row_want_i(call, 0, 0, call->i[1] - m, st);
+}
+
+/* The share of the looks that falls on these entries when all are looked up alike; the first part
+ * writes the other rows too. */
+static uint64_t bytes_of_gather_part(const dms_call *call) {
+    const uint64_t rows = dms_view_bytes(&call->view[call->n_in]);
+    const double share = (double)call->view[0].dim[1] / (double)call->i[1];
+    const uint64_t indices = dms_view_bytes(&call->view[1]);
+    return indices + (uint64_t)(2.0 * share * (double)rows) + (call->n_in == 2 ? rows : 0);
+}
+
+/* Over the rows so far: those of other parts are left as they are. */
+static bool gather_part_in_place(const dms_call *call, uint32_t in, uint32_t out) {
+    return in == 2 && dms_row_lies_the_same(call, in, out);
+}
+
 /* By the elements of a row: each cell of the table gives its part of every row. */
 static bool cut_gather(const dms_call *call, dms_cut *out) {
     dms_cut_init(out);
@@ -152,6 +202,7 @@ static uint64_t scatter_flops(const dms_call *call) {
 }
 
 static const char *const axis_names[] = {"axis"};
+static const char *const gather_part_names[] = {"first", "n"};
 static const char *const k_names[] = {"k"};
 static const char *const scatter_elements_names[] = {"axis", "reduction"};
 static const char *const scatter_nd_names[] = {"k", "reduction"};
@@ -166,8 +217,28 @@ const dms_kernel_row dms_row_gather = {.id = DMS_K_GATHER,
                                        .check = check_gather,
                                        .flops = no_flops,
                                        .cut = cut_gather,
+                                       .cut_sums = cut_gather_entries,
+                                       .part_place = gather_place,
+                                       .part = DMS_K_GATHER_PART,
+                                       .part_reads = 2,
                                        .bytes = bytes_of_gather,
                                        .cpu_dtypes = DMS_DTYPES_ALL};
+
+/* x[o, m, r], idx[j] (, y so far[o, j, r]) -> y[o, j, r], n entries in the whole table:
+ *
+ *     first <= idx[j] < first + m      y[o, j, :] = x[o, idx[j] - first, :]
+ *     else                             y[o, j, :] as it was, or 0 */
+const dms_kernel_row dms_row_gather_part = {.id = DMS_K_GATHER_PART,
+                                            .name = "gather_part",
+                                            DMS_OPERANDS(2, 3, 1, 1),
+                                            .has_index_data = true,
+                                            .n_i = 2,
+                                            .i_name = gather_part_names,
+                                            .check = check_gather_part,
+                                            .flops = no_flops,
+                                            .bytes = bytes_of_gather_part,
+                                            .in_place = gather_part_in_place,
+                                            .cpu_dtypes = DMS_DTYPES_ALL};
 
 /* x[...], idx[d...] -> y[d...]: each element picks its own entry along one axis. */
 const dms_kernel_row dms_row_gather_elements = {.id = DMS_K_GATHER_ELEMENTS,

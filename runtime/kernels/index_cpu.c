@@ -92,6 +92,49 @@ static void run_gather(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     }
 }
 
+/* --- GATHER_PART x[o,m,r], idx[j] (, before[o,j,r]) -> y[o,j,r]: rows are (o, j) */
+
+/* The same rows as GATHER, y behind one or two more inputs. */
+static uint64_t parts_gather_part(const dms_call *call) {
+    const int64_t *dim = call->view[call->n_in].dim;
+    return parts_of(dim[0] * dim[1], dim[2]);
+}
+
+/* Every index is read by every part, so each reports those that are outside of the whole table. */
+static void run_gather_part(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    static const uint8_t zeros[8];
+    const dms_call *call = job->call;
+    const dms_view *x = &call->view[0], *idx = &call->view[1], *y = &call->view[call->n_in];
+    const dms_view *before = &call->view[2];
+    const bool is_first = call->n_in == 2;
+    const bool is_in_place = !is_first && job->operand[2] == job->operand[3];
+    const index_reader reader = open_index(job, 1);
+    const uint32_t bytes = dms_dtype_bytes(x->dtype);
+    const int64_t rows = y->dim[0] * y->dim[1], width = y->dim[2];
+    for (int64_t row = row_at(first, rows, width), stop = row_at(end, rows, width); row < stop;
+         row++) {
+        const int64_t o = row / y->dim[1], j = row % y->dim[1];
+        const int64_t entry = read_index(&reader, j * idx->pitch[0], call->i[1]) - call->i[0];
+        const bool is_here = entry >= 0 && entry < x->dim[1];
+        const int64_t to = o * y->pitch[0] + j * y->pitch[1];
+        const char *from = (const char *)zeros;
+        int64_t pitch = 0;
+        if (!is_here && is_in_place)
+            continue;
+        if (is_here) {
+            from = (const char *)job->operand[0] +
+                   (o * x->pitch[0] + entry * x->pitch[1]) * (int64_t)bytes;
+            pitch = x->pitch[2];
+        } else if (!is_first) {
+            from = (const char *)job->operand[2] +
+                   (o * before->pitch[0] + j * before->pitch[1]) * (int64_t)bytes;
+            pitch = before->pitch[2];
+        }
+        DMS_ISA(dms_copy_strip)
+        (bytes, width, from, pitch, (char *)job->operand[call->n_in] + to * bytes, y->pitch[2]);
+    }
+}
+
 /* --- GATHER_ND x[b,n0..nk-1,r], idx[b,j,k] -> y[b,j,r]: rows are (b, j) */
 
 /* k indices move the row along k axes; b walks along with both. */
@@ -315,6 +358,7 @@ static void run_one_hot(const dms_cpu_job *job, uint64_t first, uint64_t end) {
 #define KERNEL(name, ID, PARTS)                                                                    \
     const dms_cpu_kernel DMS_ISA(dms_cpu_##name) = {ID, PARTS, run_##name};
 KERNEL(gather, DMS_K_GATHER, parts_gather)
+KERNEL(gather_part, DMS_K_GATHER_PART, parts_gather_part)
 KERNEL(gather_elements, DMS_K_GATHER_ELEMENTS, parts_gather_elements)
 KERNEL(gather_nd, DMS_K_GATHER_ND, parts_gather)
 KERNEL(scatter_elements, DMS_K_SCATTER_ELEMENTS, one_part)

@@ -249,17 +249,21 @@ bool dms_call_cut_sums(const dms_call *call, dms_cut *out) {
     return row->cut_sums != NULL && dms_chain_detach(call, view, &own) && row->cut_sums(&own, out);
 }
 
-/* The whole's parameters with the part's place behind its own ones; all but the last part drop the
- * chain. */
-static bool part_params(const dms_call *call, const dms_kernel_row *row, int64_t place,
-                        bool is_last, int64_t *i, dms_call *out) {
-    if (call->n_i >= DMS_MAX_PARAMS)
+/* The whole's parameters with those of the part, which say its place, behind its own ones; all but
+ * the last part drop the chain. */
+static bool part_params(const dms_call *call, const dms_kernel_row *row, const dms_cut *cut,
+                        int64_t first, int64_t end, int64_t *i, dms_call *out) {
+    const uint32_t own = row->n_i, with_place = dms_kernel_row_find(row->part)->n_i;
+    const bool is_last = end == cut->extent;
+    if (call->n_i - own + with_place > DMS_MAX_PARAMS)
         return false;
-    memcpy(i, call->i, row->n_i * sizeof *i);
-    i[row->n_i] = place;
-    memcpy(i + row->n_i + 1, call->i + row->n_i, (call->n_i - row->n_i) * sizeof *i);
+    if (own > 0)
+        memcpy(i, call->i, own * sizeof *i);
+    row->part_place(cut->extent, first, end, i + own);
+    if (call->n_i > own)
+        memcpy(i + with_place, call->i + own, (call->n_i - own) * sizeof *i);
     out->kernel = row->part;
-    out->n_i = is_last ? call->n_i + 1 : row->n_i + 1u;
+    out->n_i = is_last ? call->n_i - own + with_place : with_place;
     out->n_f = is_last ? call->n_f : row->n_f;
     out->i = i;
     return true;
@@ -273,17 +277,19 @@ bool dms_call_part(const dms_call *call, const dms_cut *cut, int64_t first, int6
     dms_view all[DMS_MAX_OPERANDS], own_view[DMS_MAX_OPERANDS], sums = call->view[call->n_in];
     dms_call slice, own;
     uint32_t n = 0;
+    if (row->part_dtype != DMS_DTYPE_NONE)
+        sums.dtype = row->part_dtype;
     if ((is_first && is_last) || call->n_in + 2 > DMS_MAX_OPERANDS ||
         !dms_call_slice(call, cut, first, end, from_cell, all, i, &slice) ||
         !dms_chain_detach(call, own_view, &own) ||
-        !dms_view_dense(DMS_DTYPE_F32, sums.rank, sums.dim, &sums))
+        !dms_view_dense(sums.dtype, sums.rank, sums.dim, &sums))
         return false;
     for (uint32_t k = 0; k <= call->n_in; k++) {
         if (k == own.n_in && !is_first) {
             out_operand[n] = DMS_SUMS;
             view[n++] = sums;
         }
-        if (k < call->n_in && (is_last || cut->axis[k] >= 0)) {
+        if (k < call->n_in && (is_last || cut->axis[k] >= 0 || k < row->part_reads)) {
             out_operand[n] = k;
             view[n++] = all[k];
         }
@@ -293,7 +299,7 @@ bool dms_call_part(const dms_call *call, const dms_cut *cut, int64_t first, int6
     *out = slice;
     out->n_in = n;
     out->view = view;
-    return part_params(call, row, is_first ? 0 : is_last ? 2 : 1, is_last, i, out);
+    return part_params(call, row, cut, first, end, i, out);
 }
 
 /* Words of a view; entries beyond its rank do not count. */

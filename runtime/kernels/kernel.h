@@ -73,9 +73,11 @@ typedef struct dms_cut {
     int64_t unit[DMS_MAX_OPERANDS]; /* elements of the extent in one entry of that axis: 1, or the
                                        width of a panel; the granule is a multiple of it */
     int32_t extent_param;           /* index into `i` that holds the extent, -1 = none */
+    bool is_pick; /* of a cut into parts: each writes places of its own, and nothing is summed up */
 } dms_cut;
 
-/* The operand of a part of a call (dms_call_part) that is no operand of the whole. */
+/* The operand of a part of a call (dms_call_part) that is no operand of the whole: the sums so far,
+ * or what was picked so far. */
 #define DMS_SUMS UINT32_MAX
 
 /* A layout that a kernel prefers for a constant operand (a weight): `stored` is dense and replaces
@@ -119,10 +121,15 @@ typedef struct dms_kernel_row {
     bool (*in_place)(const dms_call *call, uint32_t in, uint32_t out);
     /* How the call is cut; NULL = not at all. */
     bool (*cut)(const dms_call *call, dms_cut *out);
-    /* How the call is cut along what it sums over, into calls of the kernel `part`, which has one
-     * integer parameter more (dms_call_part); NULL = not at all. */
+    /* How the call is cut along what it sums over or picks from, into calls of the kernel `part`
+     * (dms_call_part); NULL = not at all. Its row has more integer parameters, which `part_place`
+     * fills for part [first, end) of `extent`. Every part reads what is cut and the first
+     * `part_reads` inputs; the last one reads the others too. */
     bool (*cut_sums)(const dms_call *call, dms_cut *out);
+    void (*part_place)(int64_t extent, int64_t first, int64_t end, int64_t *out);
     uint32_t part;
+    uint8_t part_reads;
+    dms_dtype part_dtype; /* of what parts hand on; NONE = that of y */
     /* A better layout for constant operand `operand` on this kind; NULL = none. */
     bool (*pack)(const dms_call *call, uint32_t operand, dms_device_kind kind, dms_packing *out);
     /* Bytes of workspace, independent of the thread count; NULL = none. */
@@ -179,15 +186,17 @@ bool dms_call_runs_on_cpu(const dms_call *call);
 bool dms_call_slice(const dms_call *call, const dms_cut *cut, int64_t first, int64_t end,
                     const bool *from_cell, dms_view *view, int64_t *i, dms_call *out);
 
-/* How a checked call is cut along what it sums over; false = not at all. The parts are made one
- * after another, each from the sums of those before, and give the bits of the whole. */
+/* How a checked call is cut along what it sums over or picks from; false = not at all. The parts
+ * are made one after another, each from the result of those before, and give the bits of the
+ * whole. */
 bool dms_call_cut_sums(const dms_call *call, dms_cut *out);
 
-/* Part [first, end) of a checked call's sum: operands with an axis of the cut shrink as in
- * dms_call_slice, all parts but the last leave the others out and write sums, dense f32 of the dims
- * of y; all but the first read the sums so far behind the own inputs that are left. out_operand[k]
- * says which operand of the whole operand k of the part is, or DMS_SUMS. `view` and `i` give
- * storage of DMS_MAX_OPERANDS and DMS_MAX_PARAMS.
+/* Part [first, end) of a checked call's sum or table: operands with an axis of the cut shrink as in
+ * dms_call_slice, all parts but the last leave the others out (but for the row's `part_reads`) and
+ * write sums, dense, of the dims of y and the row's `part_dtype`; all but the first read the sums
+ * so far behind the own inputs that are left. out_operand[k] says which operand of the whole
+ * operand k of the part is, or DMS_SUMS. `view` and `i` give storage of DMS_MAX_OPERANDS and
+ * DMS_MAX_PARAMS.
  * Errors   false: as dms_call_slice, or it is no part but the whole, or has too many parameters. */
 bool dms_call_part(const dms_call *call, const dms_cut *cut, int64_t first, int64_t end,
                    const bool *from_cell, dms_view *view, int64_t *i, uint32_t *out_operand,

@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum { LAYOUT = 0, COLUMNS = 1, PLACE = 2 }; /* integer parameters; PLACE of a part alone */
-enum { FIRST = 0, LAST = 2 };                /* places */
+enum { FIRST = 0, MIDDLE = 1, LAST = 2 };    /* places */
 enum { PLAIN = 0, PANELS = 1, WIDTH = 16 };  /* layouts of b, columns of a panel */
 
 #define DTYPES                                                                                     \
@@ -120,6 +120,11 @@ static bool matmul_cut_sums(const dms_call *call, dms_cut *out) {
     return dms_dtype_is_float(a->dtype) && a->dtype != DMS_DTYPE_F64 && out->extent > out->granule;
 }
 
+/* Which part of the sum this is. */
+static void matmul_place(int64_t extent, int64_t first, int64_t end, int64_t *out) {
+    *out = first == 0 ? FIRST : end == extent ? LAST : MIDDLE;
+}
+
 /* A weight without batch becomes panels: 16 columns side by side, K entries each. */
 static bool matmul_pack(const dms_call *call, uint32_t operand, dms_device_kind kind,
                         dms_packing *out) {
@@ -173,7 +178,10 @@ const dms_kernel_row dms_row_matmul = {
     .flops = matmul_flops,
     .cut = matmul_cut,
     .cut_sums = matmul_cut_sums,
+    .part_place = matmul_place,
     .part = DMS_K_MATMUL_PART,
+    .part_reads = 2,
+    .part_dtype = DMS_DTYPE_F32,
     .pack = matmul_pack,
     .epilogue = matmul_epilogue,
     .cpu_dtypes = DTYPES,

@@ -89,6 +89,7 @@ void dms_cut_init(dms_cut *out) {
     out->extent = 0;
     out->granule = 1;
     out->extent_param = -1;
+    out->is_pick = false;
     for (uint32_t k = 0; k < DMS_MAX_OPERANDS; k++) {
         out->axis[k] = -1;
         out->unit[k] = 1;

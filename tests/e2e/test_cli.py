@@ -224,14 +224,18 @@ def a_wrong_input_is_refused_with_7_and_named(b):
 
 @test
 def an_index_outside_its_table_ends_the_run_with_7(b):
-    plan, out = b.plan(b.encoder), b.scratch / 'out'
+    out = b.scratch / 'out'
     ids, words = (np.load(b.encoder_set / f'input_{i}.npy') for i in range(2))
-    ids[0, 3] = 10 ** 9
-    np.save(b.scratch / 'ids.npy', ids)
-    np.save(b.scratch / 'words.npy', words)
-    b.refused('dmsrun', plan, '--input', f'ids={b.scratch}/ids.npy', '--input',
-              f'words={b.scratch}/words.npy', '--output', out, code=7)
-    need(not out.exists() or not list(out.iterdir()), 'outputs of a failed run were written')
+    for budget in ('100%', 'floor'):  # the table of 1,500 words comes in parts
+        plan = b.plan(b.encoder, '--device-mem', budget)
+        for index in (10 ** 9, 1500, -1501):
+            ids[0, 3] = index
+            np.save(b.scratch / 'ids.npy', ids)
+            np.save(b.scratch / 'words.npy', words)
+            b.refused('dmsrun', plan, '--input', f'ids={b.scratch}/ids.npy', '--input',
+                      f'words={b.scratch}/words.npy', '--output', out, code=7)
+            need(not out.exists() or not list(out.iterdir()),
+                 'outputs of a failed run were written')
 
 
 @test

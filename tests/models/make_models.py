@@ -26,6 +26,15 @@ def made_decoder(opset, sizes, cached=False, tied=False):
     return g.model(), decoder_sets(g, s, sizes, cached)
 
 
+def made_words(opset, tied):
+    """Many words, little else: the table is most of the model. The second set counts from the end."""
+    s = Shape(layers=2, width=32, heads=4, groups=2, inner=80, vocab=20000)
+    g = decoder(opset, s, False, tied)
+    sets = decoder_sets(g, s, [(1, 8, 0), (2, 5, 0)], False)
+    sets[1]['ids'] -= s.vocab
+    return g.model(), sets
+
+
 MODELS = {
     'cnn_opset7': networks.cnn_old,
     'cnn_opset13': lambda: networks.cnn_mobile(13),
@@ -36,6 +45,8 @@ MODELS = {
     'decoder_opset23': lambda: made_decoder(23, [(1, 12, 0)]),
     'decoder_cache_opset18': lambda: made_decoder(18, [(1, 9, 0), (1, 1, 9), (2, 3, 7)],
                                                   cached=True),
+    'words_opset17': lambda: made_words(17, tied=False),
+    'words_tied_opset18': lambda: made_words(18, tied=True),
     'branches_opset18': networks.branches,
     'external_opset9': lambda: networks.mlp(9),
     'external_opset21': lambda: networks.mlp(21),

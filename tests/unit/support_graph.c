@@ -26,6 +26,11 @@ static void fill(float *data, int64_t n, uint64_t seed) {
         data[i] = (float)(int32_t)(graph_random(&seed) >> 32) / 2147483648.0f;
 }
 
+static void fill_indices(int64_t *data, int64_t n, int64_t n_entries, uint64_t seed) {
+    for (int64_t i = 0; i < n; i++)
+        data[i] = (int64_t)(graph_random(&seed) % (uint64_t)(2 * n_entries)) - n_entries;
+}
+
 void graph_begin(graph_case *g) {
     memset(g, 0, sizeof *g);
     dms_arena_init(&g->arena, 0);
@@ -98,14 +103,16 @@ uint32_t graph_result(graph_case *g, const char *name, int64_t rows, int64_t col
     return add_tensor(g, name, DMS_ORIGIN_NODE, rows, columns);
 }
 
-static void add_call(graph_case *g, const char *op, dms_call call, const uint32_t *tensor) {
+/* A call over these views of its tensors. */
+static void add_views(graph_case *g, const char *op, dms_call call, const uint32_t *tensor,
+                      const dms_view *from) {
     dms_graph *graph = &g->graph;
     const uint32_t n = call.n_in + call.n_out, id = graph->n_nodes++;
     assert_true(id < GRAPH_MAX);
     dms_view *view = DMS_NEW(&g->arena, dms_view, n);
     dms_lowered_operand *operand = DMS_NEW(&g->arena, dms_lowered_operand, n);
     for (uint32_t k = 0; k < n; k++) {
-        view[k] = graph->tensor[tensor[k]].view;
+        view[k] = from[k];
         operand[k] = (dms_lowered_operand){tensor[k], view[k]};
     }
     graph->node[id] =
@@ -116,6 +123,14 @@ static void add_call(graph_case *g, const char *op, dms_call call, const uint32_
     if (dms_call_check(&call, &st) != DMS_OK)
         fail_msg("%s", st.msg);
     g->lowered.call[g->lowered.n_calls++] = (dms_lowered_call){id, call, operand};
+}
+
+/* The same over whole tensors. */
+static void add_call(graph_case *g, const char *op, dms_call call, const uint32_t *tensor) {
+    dms_view view[8];
+    for (uint32_t k = 0; k < call.n_in + call.n_out; k++)
+        view[k] = g->graph.tensor[tensor[k]].view;
+    add_views(g, op, call, tensor, view);
 }
 
 /* A copy of parameters in the arena. */
@@ -165,6 +180,38 @@ void graph_matmul(graph_case *g, uint32_t a, uint32_t b, uint32_t y) {
              (const uint32_t[]){a, b, y});
 }
 
+uint32_t graph_indices(graph_case *g, const char *name, int64_t n, int64_t n_entries) {
+    const uint32_t id = graph_input(g, name, n, 1);
+    g->graph.tensor[id].dtype = g->graph.tensor[id].view.dtype = DMS_DTYPE_I64;
+    g->n_entries[id] = n_entries;
+    return id;
+}
+
+void graph_lookup(graph_case *g, uint32_t table, uint32_t indices, uint32_t y) {
+    const dms_view x = g->graph.tensor[table].view, to = g->graph.tensor[y].view;
+    const dms_view view[3] = {
+        {DMS_DTYPE_F32, 3, 0, {1, x.dim[0], x.dim[1]}, {x.dim[0] * x.dim[1], x.dim[1], 1}},
+        {DMS_DTYPE_I64, 1, 0, {to.dim[0]}, {1}},
+        {DMS_DTYPE_F32, 3, 0, {1, to.dim[0], to.dim[1]}, {to.dim[0] * to.dim[1], to.dim[1], 1}}};
+    add_views(g, "Gather", (dms_call){.kernel = DMS_K_GATHER, .n_in = 2, .n_out = 1},
+              (const uint32_t[]){table, indices, y}, view);
+}
+
+void graph_matmul_turned(graph_case *g, uint32_t a, uint32_t b, uint32_t y) {
+    dms_view view[3] = {g->graph.tensor[a].view, g->graph.tensor[b].view, g->graph.tensor[y].view};
+    const int64_t n = view[1].dim[0], k = view[1].dim[1];
+    view[1] = (dms_view){DMS_DTYPE_F32, 2, 0, {k, n}, {1, k}};
+    add_views(g, "Product",
+              (dms_call){.kernel = DMS_K_MATMUL,
+                         .n_in = 2,
+                         .n_out = 1,
+                         .n_i = 2,
+                         .i = integers(g, 0, n),
+                         .n_f = 2,
+                         .f = reals(g, 1, 0)},
+              (const uint32_t[]){a, b, y}, view);
+}
+
 void graph_output(graph_case *g, uint32_t tensor) {
     g->output[g->graph.n_outputs++] = tensor;
 }
@@ -176,8 +223,10 @@ int64_t graph_count(const graph_case *g, uint32_t tensor) {
 void graph_compute(graph_case *g, uint32_t seed) {
     g->value = DMS_NEW(&g->arena, float *, g->graph.n_tensors);
     for (uint32_t t = 0; t < g->graph.n_tensors; t++) {
-        g->value[t] = DMS_NEW(&g->arena, float, (uint64_t)graph_count(g, t));
-        if (g->graph.tensor[t].origin == DMS_ORIGIN_INPUT)
+        g->value[t] = dms_alloc(&g->arena, dms_view_bytes(&g->graph.tensor[t].view), 1);
+        if (g->n_entries[t] > 0)
+            fill_indices((int64_t *)(void *)g->value[t], graph_count(g, t), g->n_entries[t], seed);
+        else if (g->graph.tensor[t].origin == DMS_ORIGIN_INPUT)
             fill(g->value[t], graph_count(g, t), seed + t);
         if (g->graph.tensor[t].origin == DMS_ORIGIN_MADE)
             memcpy(g->value[t], g->graph.tensor[t].data, g->graph.tensor[t].bytes);

@@ -22,7 +22,8 @@ typedef struct graph_case {
     dms_lowered lowered;
     uint32_t input[GRAPH_MAX], output[GRAPH_MAX];
     dms_profile profile;
-    float **value; /* per tensor, filled by graph_compute */
+    float **value; /* per tensor, filled by graph_compute; of indices the bytes of i64 */
+    int64_t n_entries[GRAPH_MAX]; /* per tensor: indices lie in -n .. n - 1 */
 } graph_case;
 
 void graph_begin(graph_case *g);
@@ -33,6 +34,15 @@ uint32_t graph_input(graph_case *g, const char *name, int64_t rows, int64_t colu
 uint32_t graph_weight(graph_case *g, const char *name, int64_t rows, int64_t columns,
                       uint32_t seed);
 uint32_t graph_result(graph_case *g, const char *name, int64_t rows, int64_t columns);
+
+/* Adds a graph input of `n` i64 indices into tables of `n_entries` rows, some counted from the end.
+ */
+uint32_t graph_indices(graph_case *g, const char *name, int64_t n, int64_t n_entries);
+
+/* y = rows of a table, as an Embedding has it; y = a b' (the rows of b are columns of the product).
+ */
+void graph_lookup(graph_case *g, uint32_t table, uint32_t indices, uint32_t y);
+void graph_matmul_turned(graph_case *g, uint32_t a, uint32_t b, uint32_t y);
 
 /* y = fn(x), y = fn(a, b), y = a b (a product), over whole dense tensors. */
 void graph_unary(graph_case *g, dms_unary_fn fn, uint32_t x, uint32_t y);

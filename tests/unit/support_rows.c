@@ -31,6 +31,8 @@ const row_text row_good[] = {
     {"pad", "i64[3,4] -> i64[7,6]", "2,0,2,1", NULL},
     {"trilu", "f32[2,4,5] -> f32[2,4,5]", "1,-1", NULL},
     {"gather", "f32[2,5,3] i64[4] -> f32[2,4,3]", NULL, NULL},
+    {"gather_part", "f32[2,5,3] i64[4] -> f32[2,4,3]", "0,9", NULL},
+    {"gather_part", "u8[1,6,33] i32[9] u8[1,9,33] -> u8[1,9,33]", "3,9", NULL},
     {"gather_elements", "i8[4,5] i32[2,5] -> i8[2,5]", "0", NULL},
     {"gather_nd", "f32[2,3,4,5] i64[2,6,2] -> f32[2,6,5]", "2", NULL},
     {"scatter_elements", "f32[4,5] i64[2,3] f32[2,3] -> f32[4,5]", "1,1", NULL},

@@ -178,6 +178,71 @@ static void gathers_are_cut_along_the_elements_of_a_row(void **state) {
     }
 }
 
+/* The same table cut between its entries: the parts, one after another, over each other's results
+ * and beside them. Looks fall on every part, on none (depth 1), and from the end. */
+static void lookups_are_made_part_by_part(void **state) {
+    (void)state;
+    static const dms_dtype types[] = {DMS_DTYPE_F32, DMS_DTYPE_BF16, DMS_DTYPE_U8};
+    for (size_t k = 0; k < sizeof types / sizeof *types; k++)
+        for (int64_t depth = 1; depth < 11; depth += 3)
+            for (int is_turned = 0; is_turned < 2; is_turned++) {
+                static const uint32_t order[] = {0, 2, 1};
+                call_case c;
+                const int64_t table[3] = {2, 11, 13}, idx[1] = {6}, y[3] = {2, 6, 13};
+                call_begin(&c, DMS_K_GATHER, 3);
+                call_in_strided(&c, types[k], 3, table, is_turned ? order : NULL, 0, 0);
+                call_in(&c, DMS_DTYPE_I64, 1, idx);
+                call_out(&c, types[k], 3, y);
+                call_params(&c, 0, NULL, 0, NULL);
+                memcpy(c.data[1], (const int64_t[]){10, 0, -11, 4, 4, -1}, 48);
+                call_runs_alike(&c);
+                call_parts_alike(&c, depth);
+                call_free(&c);
+            }
+}
+
+/* Row 0 is in no part that ran, row 1 in the first one, row 2 in the second one. */
+static void a_row_is_zero_until_its_part_has_run(void **state) {
+    (void)state;
+    const float table[] = {1, 2, 3, 4, 5, 6};
+    const int32_t index[] = {5, 0, -3};
+    float y[3] = {9, 9, 9};
+    dms_status st;
+    for (int64_t part = 0; part < 2; part++) {
+        const dms_view view[] = {{DMS_DTYPE_F32, 3, 0, {1, 2, 1}, {2, 1, 1}},
+                                 {DMS_DTYPE_I32, 1, 0, {3}, {1}},
+                                 {DMS_DTYPE_F32, 3, 0, {1, 3, 1}, {3, 1, 1}},
+                                 {DMS_DTYPE_F32, 3, 0, {1, 3, 1}, {3, 1, 1}}};
+        const int64_t i[] = {2 * part, 6};
+        const dms_call call = {DMS_K_GATHER_PART, 2 + (uint32_t)part, 1, 2, 0, view, i, NULL};
+        void *operand[] = {(void *)(uintptr_t)(table + 2 * part), (void *)(uintptr_t)index, y, y};
+        uint8_t scratch[64];
+        assert_int_equal(dms_call_check(&call, &st), DMS_OK);
+        assert_int_equal(dms_cpu_run(&call, operand, scratch, scratch, &st), DMS_OK);
+        assert_true(y[0] == 0 && y[1] == 1 && y[2] == (part == 0 ? 0 : 4));
+    }
+}
+
+/* Every part meets the index, and says so whether or not the entry it is taken for is its own. */
+static void an_index_beyond_the_whole_table_is_reported_by_each_part(void **state) {
+    (void)state;
+    const int32_t bad[] = {6, -7, INT32_MAX, INT32_MIN};
+    const float table[2] = {1, 2};
+    for (size_t k = 0; k < 4; k++)
+        for (int64_t first = 0; first < 6; first += 2) {
+            const dms_view view[] = {{DMS_DTYPE_F32, 3, 0, {1, 2, 1}, {2, 1, 1}},
+                                     {DMS_DTYPE_I32, 1, 0, {1}, {1}},
+                                     {DMS_DTYPE_F32, 3, 0, {1, 1, 1}, {1, 1, 1}}};
+            const int64_t i[] = {first, 6};
+            const dms_call call = {DMS_K_GATHER_PART, 2, 1, 2, 0, view, i, NULL};
+            float y = 9;
+            void *operand[] = {(void *)(uintptr_t)table, (void *)(uintptr_t)&bad[k], &y};
+            uint8_t scratch[64];
+            dms_status st;
+            assert_int_equal(dms_cpu_run(&call, operand, scratch, scratch, &st), DMS_EINPUT);
+        }
+}
+
 /* A cut that starts inside a panel, ends beyond the extent or is empty is no cut. */
 static void pieces_outside_the_extent_are_refused(void **state) {
     (void)state;
@@ -209,6 +274,9 @@ int main(void) {
         cmocka_unit_test(products_of_every_float_type_are_cut),
         cmocka_unit_test(products_in_panels_are_cut_at_panels),
         cmocka_unit_test(gathers_are_cut_along_the_elements_of_a_row),
+        cmocka_unit_test(lookups_are_made_part_by_part),
+        cmocka_unit_test(a_row_is_zero_until_its_part_has_run),
+        cmocka_unit_test(an_index_beyond_the_whole_table_is_reported_by_each_part),
         cmocka_unit_test(convolutions_are_cut_along_output_channels),
         cmocka_unit_test(convolutions_in_panels_are_cut_at_panels),
         cmocka_unit_test(pieces_outside_the_extent_are_refused),

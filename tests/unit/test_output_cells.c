@@ -1,7 +1,7 @@
 /* test_output_cells.c - a large result that only the caller reads leaves cell by cell.
  *
- * y = x w: x is [1024, 64], w [64, 1600] in cells of 256 columns, the last one of 64. A cell of y
- * takes 1 MiB, all of y 6.25 MiB. */
+ * y = x w: x is [1024, 64], w [64, 1624] in cells of 64 columns, the last one of 24. A cell of y
+ * takes 256 KiB, all of y 6.3 MiB. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,9 +15,9 @@
 #include "support_session.h"
 
 #define AMPLE (1ull << 40)
-#define CELLS 7u
-#define COLUMNS 1600
-#define CELL_BYTES (1ull << 20)
+#define CELLS 26u
+#define COLUMNS 1624
+#define CELL_BYTES (256ull << 10)
 #define ALL_BYTES (1024ull * COLUMNS * 4)
 
 typedef struct output_case {
@@ -60,7 +60,7 @@ static void every_step_makes_a_block_of_its_own(void **state) {
     assert_int_equal(dms_plan_cells(y), CELLS);
     assert_int_equal(o.c.steps.n_steps, CELLS);
     for (uint32_t k = 0; k < CELLS; k++) {
-        const int64_t columns = k == CELLS - 1 ? 64 : 256;
+        const int64_t columns = k == CELLS - 1 ? 24 : 64;
         const dms_step *step = &o.c.steps.step[k];
         const dms_view *view = &o.c.steps.call[step->call].view[2];
         assert_int_equal(step->operand[2].first, k);
@@ -123,10 +123,18 @@ static void the_bits_are_those_of_the_uncut_product_at_every_budget(void **state
 static void small_cells_leave_together(void **state) {
     (void)state;
     output_case o;
-    begin(&o, 1023); /* a row less than a cell of 1 MiB has */
+    begin(&o, 15); /* cells of 256 columns, a row less than 16 KiB have */
     plan(&o, AMPLE);
     assert_false(stored(&o, o.y)->is_split);
-    assert_int_equal(dms_plan_cells(stored(&o, o.y)), CELLS);
+    assert_int_equal(dms_plan_cells(stored(&o, o.y)), 7);
+    assert_int_equal(o.c.plan.body.n_cmds[DMS_QUEUE_OUT], 1);
+    graph_end(&o.g);
+    begin(&o, 16);
+    plan(&o, AMPLE);
+    assert_int_equal(o.c.plan.body.n_cmds[DMS_QUEUE_OUT], 7);
+    graph_end(&o.g);
+    begin(&o, 10); /* all of it is less than a cell of weights */
+    plan(&o, AMPLE);
     assert_int_equal(o.c.plan.body.n_cmds[DMS_QUEUE_OUT], 1);
     graph_end(&o.g);
 }

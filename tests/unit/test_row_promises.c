@@ -13,11 +13,12 @@
 
 /* The ids of these four families. */
 static const uint32_t ids[] = {
-    DMS_K_UNARY,      DMS_K_BINARY,    DMS_K_SELECT,           DMS_K_CAST,       DMS_K_FILL,
-    DMS_K_RANGE,      DMS_K_COPY,      DMS_K_CONCAT,           DMS_K_PAD,        DMS_K_TRILU,
-    DMS_K_GATHER,     DMS_K_GATHER_ND, DMS_K_GATHER_ELEMENTS,  DMS_K_SCATTER_ND, DMS_K_ONE_HOT,
-    DMS_K_REDUCE,     DMS_K_SOFTMAX,   DMS_K_SCATTER_ELEMENTS, DMS_K_LAYER_NORM, DMS_K_ARG,
-    DMS_K_GROUP_NORM, DMS_K_CUMSUM,    DMS_K_BATCH_NORM,       DMS_K_TOPK,       DMS_K_LRN,
+    DMS_K_UNARY,       DMS_K_BINARY,    DMS_K_SELECT,           DMS_K_CAST,       DMS_K_FILL,
+    DMS_K_RANGE,       DMS_K_COPY,      DMS_K_CONCAT,           DMS_K_PAD,        DMS_K_TRILU,
+    DMS_K_GATHER,      DMS_K_GATHER_ND, DMS_K_GATHER_ELEMENTS,  DMS_K_SCATTER_ND, DMS_K_ONE_HOT,
+    DMS_K_REDUCE,      DMS_K_SOFTMAX,   DMS_K_SCATTER_ELEMENTS, DMS_K_LAYER_NORM, DMS_K_ARG,
+    DMS_K_GROUP_NORM,  DMS_K_CUMSUM,    DMS_K_BATCH_NORM,       DMS_K_TOPK,       DMS_K_LRN,
+    DMS_K_GATHER_PART,
 };
 #define N_IDS (sizeof ids / sizeof *ids)
 

@@ -103,10 +103,28 @@ static void a_gather_reads_what_is_looked_up(void **state) {
     assert_int_equal(dms_call_cost(&c.call).bytes, 2 * 3 * 5 * 4 + 3 * 8);
 }
 
+/* Of a table of 70 rows a part with 7: a tenth of the looks, each read and written, and the indices.
+ * The first part writes all other rows as well. */
+static void a_part_of_a_table_is_read_and_written_as_often_as_it_is_met(void **state) {
+    (void)state;
+    dms_status st;
+    row_case c;
+    const row_text first = {"gather_part", "f32[1,7,5] i64[30] -> f32[1,30,5]", "0,70", NULL};
+    row_read(&c, &first);
+    assert_int_equal(dms_call_check(&c.call, &st), DMS_OK);
+    assert_int_equal(dms_call_cost(&c.call).bytes, 30 * 8 + 2 * 3 * 5 * 4 + 30 * 5 * 4);
+    const row_text next = {"gather_part", "f32[1,7,5] i64[30] f32[1,30,5] -> f32[1,30,5]", "7,70",
+                           NULL};
+    row_read(&c, &next);
+    assert_int_equal(dms_call_check(&c.call, &st), DMS_OK);
+    assert_int_equal(dms_call_cost(&c.call).bytes, 30 * 8 + 2 * 3 * 5 * 4);
+}
+
 static void what_only_moves_costs_no_flops(void **state) {
     (void)state;
-    static const char *const MOVES[] = {"copy",   "concat",          "pad",       "trilu",
-                                        "gather", "gather_elements", "gather_nd", "one_hot"};
+    static const char *const MOVES[] = {"copy",      "concat",  "pad",
+                                        "trilu",     "gather",  "gather_elements",
+                                        "gather_nd", "one_hot", "gather_part"};
     for (uint32_t k = 0; k < n_row_good; k++)
         for (size_t m = 0; m < sizeof MOVES / sizeof *MOVES; m++)
             if (strcmp(row_good[k].kernel, MOVES[m]) == 0)
@@ -217,6 +235,7 @@ int main(void) {
         cmocka_unit_test(a_pool_counts_its_window_for_every_output),
         cmocka_unit_test(attention_counts_both_products_of_the_pairs_that_meet),
         cmocka_unit_test(a_gather_reads_what_is_looked_up),
+        cmocka_unit_test(a_part_of_a_table_is_read_and_written_as_often_as_it_is_met),
         cmocka_unit_test(what_only_moves_costs_no_flops),
         cmocka_unit_test(a_scatter_counts_what_it_adds),
         cmocka_unit_test(rows_count_in_proportion_to_their_elements),

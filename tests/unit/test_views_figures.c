@@ -61,8 +61,9 @@ static void the_verdict_has_the_figures_of_the_decision(void **state) {
     (void)snprintf(wanted, sizeof wanted, "FITS   %s of device memory",
                    dms_bytes_text(s.c.plan.device_arena, bytes[0]));
     assert_non_null(strstr(s.text, wanted));
-    (void)snprintf(wanted, sizeof wanted, "floor %s)",
-                   dms_bytes_text(s.c.floor.device_bytes, bytes[1]));
+    (void)snprintf(wanted, sizeof wanted, "floor %s, no plan below %s)",
+                   dms_bytes_text(s.c.floor.device_bytes, bytes[1]),
+                   dms_bytes_text(s.c.floor.lower_bound_bytes, bytes[0]));
     assert_non_null(strstr(s.text, wanted));
     same_figure(number_behind(s.text, "of device memory ("),
                 100.0 * (double)s.c.plan.device_arena / (double)s.c.steps.weights_bytes, 1);
