@@ -584,9 +584,9 @@ static void a_cell_larger_than_the_slab_is_packed_in_parts(void **state) {
     t.w0 = malloc((size_t)ENTRIES * COLUMNS * 4);
     for (uint32_t i = 0; i < (uint32_t)ENTRIES * COLUMNS; i++)
         t.w0[i] = (float)(i % 16000000);
-    onnx_input(&t.onnx, "i", I64, "7");
+    onnx_input(&t.onnx, "i", I64, "7,1000");
     onnx_initializer(&t.onnx, t.onnx.graph, "table", F32, "9003,1000", t.w0);
-    onnx_node(&t.onnx, t.onnx.graph, "Gather", "table,i", "y");
+    onnx_node(&t.onnx, t.onnx.graph, "GatherElements", "table,i", "y");
     onnx_output(&t.onnx, t.onnx.graph, "y", F32, "7,1000");
     finish_model(&t);
     must_compile(&t, t.dir);
