@@ -64,7 +64,7 @@ function(dms_export_library target name)
 endfunction()
 
 dms_objects(dms_code dms_schema dms_kernels dms_kernels_base dms_kernels_avx2 dms_kernels_avx512
-            dms_check dms_runtime)
+            dms_kernels_vnni dms_check dms_runtime)
 list(TRANSFORM dms_code REPLACE "^(.*dms_runtime>)$" "$<FILTER:\\1,EXCLUDE,/dmsrun_>")   # its own
 set(dms_private_libraries protobuf-c m)
 if(URING_LIBRARY AND URING_INCLUDE)

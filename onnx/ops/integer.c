@@ -2,13 +2,15 @@
  *
  * Versions: QLinearMatMul-21 has scales of f16 and bf16.
  *
- *     a u8 - zero --DEQUANTIZE by 1--> f32 --+
- *                                            MATMUL or CONV over 256 terms --CAST--> i32 --ADD--> y
- *     b i8 - zero --DEQUANTIZE by 1--> f32 --+
+ * All are DMS_K_CONV_BYTES, whose operands have an axis of groups in front:
  *
- * A difference of bytes is at most 255, so a sum of 256 products stays below 2^24 and every partial
- * sum is exact in f32: the fast kernels compute integers. Longer sums are cut into pieces of 256
- * terms, which are added in i32. The QLinear forms go on with y = quantize(sum scale_a scale_b).
+ *     x [n, c, h, w]  w [m, c / g, kh, kw]   x [g, n, c / g, h, w]   w [g, m / g, c / g, kh, kw]
+ *     a [b, m, k]     b [b, k, n]            x [b, 1, k, 1, m]       w [b, n, k, 1, 1]
+ *     a [m, k] with a zero or scale per row  x [m, 1, k, 1, 1]       w [m (repeated), n, k, 1, 1]
+ *
+ * y = quantize((sum + bias) scale_a scale_b / scale_y), the scales first, as ONNX Runtime has it.
+ * The rows of domain dms are what QuantizeLinear and DequantizeLinear around a Conv or MatMul
+ * become (rewrite_quantised.c): with bounds for y, and a bias for both.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -21,7 +23,7 @@
 #define SCALES (DMS_OPS_FLOAT & ~DMS_DTYPE_BIT(DMS_DTYPE_F64))
 #define I32 DMS_DTYPE_BIT(DMS_DTYPE_I32)
 
-enum { EXACT_TERMS = 256, NONE = UINT32_MAX };
+enum { NONE = UINT32_MAX, MOST_SCALES = 4096, N_I = 11 };
 
 /* Where a node has its operands; NONE where its kind has no such. */
 typedef struct places {
@@ -32,7 +34,7 @@ static const places integer_places = {0, NONE, 2, 1, NONE, 3, NONE, NONE, NONE};
 static const places matmul_places = {0, 1, 2, 3, 4, 5, 6, 7, NONE};
 static const places conv_places = {0, 1, 2, 3, 4, 5, 6, 7, 8};
 
-/* ---- operands ------------------------------------------------------------------------------ */
+/* ---- numbers ------------------------------------------------------------------------------- */
 
 /* A scalar, a vector along `axis`, or anything that broadcasts, under `rank` axes. */
 static dms_code shaped(dms_lowering *lo, const dms_node *node, uint32_t k, uint32_t rank,
@@ -59,24 +61,20 @@ static dms_code repeat(const dms_node *node, const dms_view *like, dms_lowered_o
     return DMS_OK;
 }
 
-/* Input k - zero, exactly, as f32. A vector of zeros lies along `axis`. */
-static dms_code emit_difference(dms_lowering *lo, const dms_node *node, uint32_t k, uint32_t zero,
-                                uint32_t axis, dms_lowered_operand *out, dms_status *st) {
-    const bool has_zero = dms_in(dms_lower_graph(lo), node, zero) != NULL;
-    const uint32_t n_in = has_zero ? 3 : 2;
-    dms_lowered_operand operand[4] = {dms_lower_operand(lo, node->in[k])};
-    const dms_view *x = &operand[0].view;
-    DMS_TRY(dms_ops_scalar(lo, node, DMS_DTYPE_F32, 1.0, x->rank, x->dim, &operand[1], st));
-    if (has_zero) {
-        DMS_TRY(shaped(lo, node, zero, x->rank, axis, &operand[2], st));
-        DMS_TRY(repeat(node, x, &operand[2], st));
-    }
-    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, x->rank, x->dim, out, st));
-    operand[n_in] = *out;
-    return dms_lower_call(lo, node, DMS_K_DEQUANTIZE, n_in, 1, operand, 0, NULL, 0, NULL, st);
+static bool is_there(dms_lowering *lo, const dms_node *node, uint32_t k) {
+    return k != NONE && dms_in(dms_lower_graph(lo), node, k) != NULL;
 }
 
-/* A scale as f32. */
+/* Input k, or 0 of this type where it is absent, repeated to the dims of y. */
+static dms_code spread(dms_lowering *lo, const dms_node *node, uint32_t k, dms_dtype dtype,
+                       uint32_t axis, const dms_view *y, dms_lowered_operand *out, dms_status *st) {
+    if (!is_there(lo, node, k))
+        return dms_ops_scalar(lo, node, dtype, 0.0, y->rank, y->dim, out, st);
+    DMS_TRY(shaped(lo, node, k, y->rank, axis, out, st));
+    return repeat(node, y, out, st);
+}
+
+/* A scale as f32, not yet repeated. */
 static dms_code emit_scale(dms_lowering *lo, const dms_node *node, uint32_t k, uint32_t rank,
                            uint32_t axis, dms_lowered_operand *out, dms_status *st) {
     const int64_t saturate[1] = {1};
@@ -90,114 +88,161 @@ static dms_code emit_scale(dms_lowering *lo, const dms_node *node, uint32_t k, u
     return dms_lower_call(lo, node, DMS_K_CAST, 1, 1, cast, 1, saturate, 0, NULL, st);
 }
 
-/* ---- sums of pieces ------------------------------------------------------------------------ */
-
-/* The i32 sum of pieces that are computed one after another into f32. */
-typedef struct pieces {
-    dms_lowered_operand y, sum; /* the result; what has been added up so far */
-    int64_t n, done;
-} pieces;
-
-/* Adds a piece; the last one ends in y. */
-static dms_code add_piece(dms_lowering *lo, const dms_node *node, pieces *p,
-                          const dms_lowered_operand *piece, dms_status *st) {
-    const int64_t saturate[1] = {1};
-    const dms_view *y = &p->y.view;
-    const bool is_first = p->done == 0, is_last = ++p->done == p->n;
-    dms_lowered_operand cast[2] = {*piece, p->y}, total = p->y;
-    if (!is_first || !is_last)
-        DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_I32, y->rank, y->dim, &cast[1], st));
-    DMS_TRY(dms_lower_call(lo, node, DMS_K_CAST, 1, 1, cast, 1, saturate, 0, NULL, st));
-    if (is_first) {
-        p->sum = cast[1];
-        return DMS_OK;
-    }
-    if (!is_last)
-        DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_I32, y->rank, y->dim, &total, st));
-    DMS_TRY(dms_ops_emit_binary(lo, node, DMS_FN_ADD, &p->sum, &cast[1], &total, st));
-    p->sum = total;
-    return DMS_OK;
-}
-
-/* y = a b for factors that hold integers: MATMUL over 256 columns of a at a time. */
-static dms_code emit_matmul(dms_lowering *lo, const dms_node *node, const dms_lowered_operand *a,
-                            const dms_lowered_operand *b, const dms_lowered_operand *y,
-                            dms_status *st) {
-    const uint32_t axis_a = a->view.rank - 1, axis_b = b->view.rank == 1 ? 0 : b->view.rank - 2;
-    const int64_t terms = a->view.dim[axis_a];
-    pieces p = {.y = *y, .n = (terms + EXACT_TERMS - 1) / EXACT_TERMS};
-    if (terms == 0)
-        return dms_ops_fill(lo, node, 0, y, st);
-    for (int64_t k = 0; k < terms; k += EXACT_TERMS) {
-        const int64_t n = terms - k < EXACT_TERMS ? terms - k : EXACT_TERMS;
-        dms_lowered_operand operand[3] = {*a, *b};
-        dms_view_narrow(&operand[0].view, axis_a, k, n, 1);
-        dms_view_narrow(&operand[1].view, axis_b, k, n, 1);
-        DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, y->view.rank, y->view.dim, &operand[2], st));
-        DMS_TRY(dms_product_emit(lo, node, operand, st));
-        DMS_TRY(add_piece(lo, node, &p, &operand[2], st));
-    }
-    return DMS_OK;
-}
-
-/* Channels per piece; 0 where a group's sums are too long and cannot be cut. */
-static int64_t channels_of_piece(const dms_window *w, int64_t group, int64_t channels) {
-    const int64_t taps = w->kernel[0] * w->kernel[1];
-    const int64_t fit = taps > EXACT_TERMS ? 0 : EXACT_TERMS / (taps == 0 ? 1 : taps);
-    return fit >= channels ? channels : group == 1 ? fit : 0;
-}
-
-/* y = x convolved with w, both holding integers, some channels at a time. */
-static dms_code emit_conv(dms_lowering *lo, const dms_node *node, const dms_window *w,
-                          const dms_lowered_operand *x, const dms_lowered_operand *weight,
-                          const dms_lowered_operand *y, dms_status *st) {
-    const int64_t group = dms_node_int(node, "group", 1), channels = weight->view.dim[1];
-    const int64_t step = channels_of_piece(w, group, channels);
-    const int64_t i[7] = {group,          w->stride[0], w->stride[1], w->dilation[0],
-                          w->dilation[1], w->begin[0],  w->begin[1]};
-    if (channels == 0)
-        return dms_ops_fill(lo, node, 0, y, st);
-    pieces p = {.y = *y, .n = (channels + step - 1) / step};
-    for (int64_t c = 0; c < channels; c += step) {
-        const int64_t n = channels - c < step ? channels - c : step;
-        dms_lowered_operand operand[3] = {*x, *weight};
-        if (group == 1)
-            dms_view_narrow(&operand[0].view, 1, c, n, 1);
-        dms_view_narrow(&operand[1].view, 1, c, n, 1);
-        DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, 4, y->view.dim, &operand[2], st));
-        DMS_TRY(dms_lower_call(lo, node, DMS_K_CONV, 2, 1, operand, 7, i, 0, NULL, st));
-        DMS_TRY(add_piece(lo, node, &p, &operand[2], st));
-    }
-    return DMS_OK;
-}
-
-/* y = quantize(sum scale_a scale_b): the product of the scales first, as ONNX Runtime has it. */
-static dms_code emit_requantize(dms_lowering *lo, const dms_node *node, const places *at,
-                                uint32_t axis_a, uint32_t axis_b, const dms_lowered_operand *sum,
-                                const dms_lowered_operand *y, dms_status *st) {
-    const uint32_t rank = sum->view.rank;
+/* The scales of a, b and y, and the dims that they have together. */
+typedef struct scales {
+    uint32_t input[3], axis[3], rank;
     int64_t dim[DMS_MAX_RANK];
-    dms_lowered_operand scale[3], wide[3], narrow[4];
-    DMS_TRY(emit_scale(lo, node, at->scale_a, rank, axis_a, &scale[0], st));
-    DMS_TRY(emit_scale(lo, node, at->scale_b, rank, axis_b, &scale[1], st));
-    for (uint32_t k = 0; k < rank; k++)
-        dim[k] = scale[0].view.dim[k] == 1 ? scale[1].view.dim[k] : scale[0].view.dim[k];
-    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, rank, dim, &scale[2], st));
-    DMS_TRY(repeat(node, &scale[2].view, &scale[0], st));
-    DMS_TRY(repeat(node, &scale[2].view, &scale[1], st));
-    DMS_TRY(dms_ops_emit_binary(lo, node, DMS_FN_MUL, &scale[0], &scale[1], &scale[2], st));
-    wide[0] = *sum;
-    wide[1] = scale[2];
-    DMS_TRY(repeat(node, &sum->view, &wide[1], st));
-    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, rank, sum->view.dim, &wide[2], st));
-    DMS_TRY(dms_lower_call(lo, node, DMS_K_DEQUANTIZE, 2, 1, wide, 0, NULL, 0, NULL, st));
-    narrow[0] = wide[2];
-    DMS_TRY(emit_scale(lo, node, at->scale_y, rank, axis_a, &narrow[1], st));
-    DMS_TRY(shaped(lo, node, at->zero_y, rank, axis_a, &narrow[2], st));
-    DMS_TRY(repeat(node, &sum->view, &narrow[1], st));
-    DMS_TRY(repeat(node, &sum->view, &narrow[2], st));
-    narrow[3] = *y;
-    return dms_lower_call(lo, node, DMS_K_QUANTIZE, 3, 1, narrow, 0, NULL, 0, NULL, st);
+} scales;
+
+/* All values are known and stand in their own order. */
+static bool are_known(dms_lowering *lo, const dms_node *node, const scales *s) {
+    const dms_graph *graph = dms_lower_graph(lo);
+    int64_t count = 1;
+    for (uint32_t k = 0; k < s->rank; k++)
+        if (__builtin_mul_overflow(count, s->dim[k], &count))
+            return false;
+    for (uint32_t k = 0; k < 3; k++) {
+        const dms_tensor *t = dms_in(graph, node, s->input[k]);
+        if (!dms_tensor_is_constant(t) || t->origin == DMS_ORIGIN_FILL ||
+            t->storage != node->in[s->input[k]] ||
+            (t->origin == DMS_ORIGIN_FILE && graph->file_is_missing[t->file]))
+            return false;
+    }
+    return count <= MOST_SCALES;
+}
+
+/* scale_a scale_b / scale_y of known scales, in f32 as the calls of the next would compute it. */
+static dms_code multiply_known(dms_lowering *lo, const dms_node *node, const scales *s,
+                               dms_lowered_operand *out, dms_status *st) {
+    float product[MOST_SCALES];
+    const double *value[3];
+    dms_view view[3];
+    int64_t count = 1;
+    for (uint32_t k = 0; k < 3; k++) {
+        dms_lowered_operand one;
+        uint32_t ignored;
+        DMS_TRY(dms_real_values(dms_lower_graph(lo), node, s->input[k], &ignored, &value[k], st));
+        DMS_TRY(shaped(lo, node, s->input[k], s->rank, s->axis[k], &one, st));
+        if (!dms_view_expand(&one.view, s->rank, s->dim, &view[k]))
+            return dms_node_fail(node, st, "a scale does not fit its operand");
+    }
+    for (uint32_t k = 0; k < s->rank; k++)
+        count *= s->dim[k]; /* at most MOST_SCALES */
+    for (int64_t n = 0; n < count; n++) {
+        int64_t rest = n, at[3] = {0, 0, 0};
+        for (uint32_t axis = s->rank; axis-- > 0; rest /= s->dim[axis])
+            for (uint32_t k = 0; k < 3; k++)
+                at[k] += rest % s->dim[axis] * view[k].pitch[axis];
+        const float both = (float)value[0][at[0]] * (float)value[1][at[1]];
+        product[n] = both / (float)value[2][at[2]];
+    }
+    return dms_lower_constant(lo, DMS_DTYPE_F32, s->rank, s->dim, product, out, st);
+}
+
+/* The same by calls. */
+static dms_code emit_multiplication(dms_lowering *lo, const dms_node *node, const scales *s,
+                                    dms_lowered_operand *out, dms_status *st) {
+    const dms_view like = {.rank = s->rank};
+    dms_view dims = like;
+    memcpy(dims.dim, s->dim, sizeof dims.dim);
+    dms_lowered_operand scale[3], both;
+    for (uint32_t k = 0; k < 3; k++) {
+        DMS_TRY(emit_scale(lo, node, s->input[k], s->rank, s->axis[k], &scale[k], st));
+        DMS_TRY(repeat(node, &dims, &scale[k], st));
+    }
+    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, s->rank, s->dim, &both, st));
+    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, s->rank, s->dim, out, st));
+    DMS_TRY(dms_ops_emit_binary(lo, node, DMS_FN_MUL, &scale[0], &scale[1], &both, st));
+    return dms_ops_emit_binary(lo, node, DMS_FN_DIV, &both, &scale[2], out, st);
+}
+
+/* scale_a scale_b / scale_y, repeated to the dims of y. */
+static dms_code make_scale(dms_lowering *lo, const dms_node *node, const places *at,
+                           uint32_t axis_a, uint32_t axis_b, const dms_view *y,
+                           dms_lowered_operand *out, dms_status *st) {
+    scales s = {.input = {at->scale_a, at->scale_b, at->scale_y},
+                .axis = {axis_a, axis_b, axis_a},
+                .rank = y->rank};
+    for (uint32_t j = 0; j < y->rank; j++)
+        s.dim[j] = 1;
+    for (uint32_t k = 0; k < 3; k++) {
+        dms_lowered_operand one;
+        DMS_TRY(shaped(lo, node, s.input[k], s.rank, s.axis[k], &one, st));
+        for (uint32_t j = 0; j < y->rank; j++)
+            s.dim[j] = s.dim[j] == 1 ? one.view.dim[j] : s.dim[j];
+    }
+    if (are_known(lo, node, &s))
+        DMS_TRY(multiply_known(lo, node, &s, out, st));
+    else
+        DMS_TRY(emit_multiplication(lo, node, &s, out, st));
+    return repeat(node, y, out, st);
+}
+
+/* ---- the call ------------------------------------------------------------------------------ */
+
+enum { X, W, ZERO_X, ZERO_W, BIAS, SCALE, ZERO_Y, Y, N_OPERANDS };
+
+/* What DMS_K_CONV_BYTES gets; numbers under the axes of y. */
+typedef struct bytes {
+    dms_lowered_operand operand[N_OPERANDS];
+    bool is_quantised;
+    uint32_t axis_g, axis_m; /* of y: which hold the groups (NONE: g equal parts of m) and m */
+    int64_t groups;
+    int64_t i[N_I];
+} bytes;
+
+/* Zeros, scale and bias, repeated to the dims of y. */
+static dms_code make_numbers(dms_lowering *lo, const dms_node *node, const places *at,
+                             uint32_t axis_a, uint32_t axis_b, bytes *b, dms_status *st) {
+    const dms_view *y = &b->operand[Y].view;
+    const dms_dtype dtype = y->dtype;
+    dms_lowered_operand *o = b->operand;
+    DMS_TRY(spread(lo, node, at->zero_a, o[X].view.dtype, axis_a, y, &o[ZERO_X], st));
+    DMS_TRY(spread(lo, node, at->zero_b, o[W].view.dtype, axis_b, y, &o[ZERO_W], st));
+    b->is_quantised = at->zero_y != NONE;
+    if (!b->is_quantised)
+        return DMS_OK;
+    DMS_TRY(spread(lo, node, at->bias, DMS_DTYPE_I32, axis_b, y, &o[BIAS], st));
+    DMS_TRY(make_scale(lo, node, at, axis_a, axis_b, y, &o[SCALE], st));
+    DMS_TRY(spread(lo, node, at->zero_y, dtype, axis_a, y, &o[ZERO_Y], st));
+    b->i[9] = dms_node_int(node, "low", dtype == DMS_DTYPE_I8 ? -128 : 0);
+    b->i[10] = dms_node_int(node, "high", dtype == DMS_DTYPE_I8 ? 127 : 255);
+    return DMS_OK;
+}
+
+/* A number per group, or per group and m: other axes must not tell it apart. */
+static dms_code by_group(const dms_node *node, const bytes *b, uint32_t k, dms_lowered_operand *out,
+                         dms_status *st) {
+    const bool has_m = k == ZERO_W || k == BIAS || k == SCALE;
+    const dms_view v = b->operand[k].view;
+    *out = b->operand[k];
+    for (uint32_t j = 0; j < v.rank; j++)
+        if (v.pitch[j] != 0 && v.dim[j] != 1 && j != b->axis_g && !(has_m && j == b->axis_m))
+            return dms_node_fail(node, st, "a scale or zero differs along axis %" PRIu32, j);
+    const bool is_split = b->axis_g == NONE;
+    const int64_t all = v.dim[b->axis_m], each = is_split ? all / b->groups : all;
+    out->view.rank = has_m ? 2 : 1;
+    out->view.dim[0] = b->groups;
+    out->view.dim[1] = each;
+    out->view.pitch[1] = v.pitch[b->axis_m];
+    out->view.pitch[0] = !is_split ? v.pitch[b->axis_g] : has_m ? each * v.pitch[b->axis_m] : 0;
+    return DMS_OK;
+}
+
+/* x, w and y have their five axes in `view`. */
+static dms_code emit_bytes(dms_lowering *lo, const dms_node *node, const bytes *b,
+                           const dms_view *view, dms_status *st) {
+    const uint32_t n_in = b->is_quantised ? 7 : 4;
+    dms_lowered_operand operand[N_OPERANDS];
+    operand[X] = b->operand[X];
+    operand[W] = b->operand[W];
+    for (uint32_t k = ZERO_X; k < n_in; k++)
+        DMS_TRY(by_group(node, b, k, &operand[k], st));
+    operand[n_in] = b->operand[Y];
+    operand[X].view = view[0];
+    operand[W].view = view[1];
+    operand[n_in].view = view[2];
+    return dms_lower_call(lo, node, DMS_K_CONV_BYTES, n_in, 1, operand, N_I, b->i, 0, NULL, st);
 }
 
 /* ---- checks -------------------------------------------------------------------------------- */
@@ -254,22 +299,151 @@ static dms_code matmul_infer(dms_graph *graph, dms_node *node, const places *at,
     return dms_product_infer(graph, node, at->a, at->b, result_dtype(graph, node, at), st);
 }
 
+/* An operand as [batch..., rows, columns]; a vector gets the axis that NumPy gives it. */
+static dms_code as_matrices(const dms_node *node, dms_lowered_operand *operand, bool is_row,
+                            const dms_view *y, int64_t rows, int64_t columns, dms_status *st) {
+    const dms_view *v = &operand->view;
+    int64_t dim[DMS_MAX_RANK];
+    if (v->rank == 1) {
+        const int64_t matrix[2] = {is_row ? 1 : v->dim[0], is_row ? v->dim[0] : 1};
+        DMS_TRY(dms_ops_view_as(node, operand, 2, matrix, st));
+    }
+    const dms_view once = operand->view;
+    memcpy(dim, y->dim, sizeof dim);
+    dim[y->rank - 2] = rows;
+    dim[y->rank - 1] = columns;
+    if (!dms_view_expand(&once, y->rank, dim, &operand->view))
+        return dms_node_fail(node, st, "its matrices cannot be repeated");
+    return DMS_OK;
+}
+
+/* [batch..., m, n] as [batch, m, n], or, where `is_flat`, as [1, batch m, n]. */
+static bool join_batch(dms_lowered_operand *operand, bool is_flat) {
+    const dms_view v = operand->view;
+    int64_t dim[3] = {1, v.dim[v.rank - 2], v.dim[v.rank - 1]};
+    for (uint32_t k = 0; k + 2 < v.rank; k++)
+        dim[is_flat ? 1 : 0] *= v.dim[k]; /* a factor of the result's size */
+    return dms_view_reshape(&v, 3, dim, &operand->view);
+}
+
+/* All operands with one axis of batch, or with none. */
+static bool join_all(bytes *b, bool is_flat) {
+    bytes joined = *b;
+    for (uint32_t k = 0; k < N_OPERANDS; k++) {
+        const dms_view v = b->operand[k].view;
+        if (!b->is_quantised && (k == BIAS || k == SCALE || k == ZERO_Y))
+            continue;
+        if (is_flat && k == W) { /* one matrix for all rows */
+            for (uint32_t j = 0; j + 2 < v.rank; j++)
+                if (v.dim[j] != 1 && v.pitch[j] != 0)
+                    return false;
+            dms_view *w = &joined.operand[W].view;
+            w->rank = 3;
+            for (uint32_t j = 0; j < 2; j++) {
+                w->dim[j + 1] = v.dim[v.rank - 2 + j];
+                w->pitch[j + 1] = v.pitch[v.rank - 2 + j];
+            }
+            w->dim[0] = 1;
+            w->pitch[0] = 0;
+        } else if (!join_batch(&joined.operand[k], is_flat)) {
+            return false;
+        }
+    }
+    *b = joined;
+    return true;
+}
+
+/* Whether a number of a, or of y, differs from row to row. */
+static bool has_rows(const bytes *b) {
+    static const uint32_t of_rows[3] = {ZERO_X, SCALE, ZERO_Y};
+    for (uint32_t k = 0; k < (b->is_quantised ? 3u : 1u); k++) {
+        const dms_view *v = &b->operand[of_rows[k]].view;
+        if (v->pitch[v->rank - 2] != 0 && v->dim[v->rank - 2] != 1)
+            return true;
+    }
+    return false;
+}
+
+/* Matrices [batch, m, k], [batch, k, n], [batch, m, n]: one call. Rows are pixels, or groups where
+ * each has numbers of its own; then the batch is 1. */
+static dms_code emit_matrices(dms_lowering *lo, const dms_node *node, bytes *b, dms_status *st) {
+    const dms_view x = b->operand[X].view, w = b->operand[W].view, y = b->operand[Y].view;
+    const bool by_row = has_rows(b);
+    dms_view view[3] = {x, w, y};
+    const uint32_t g = by_row ? 1 : 0; /* the axis of groups */
+    for (uint32_t k = 0; k < 3; k++)
+        view[k].rank = 5;
+    b->axis_g = g;
+    b->axis_m = 2;
+    b->groups = y.dim[g];
+    const int64_t pixels = by_row ? 1 : x.dim[1], terms = x.dim[2], n = y.dim[2];
+    const int64_t dim[3][5] = {{b->groups, 1, terms, 1, pixels},
+                               {b->groups, n, terms, 1, 1},
+                               {b->groups, 1, n, 1, pixels}};
+    const int64_t pitch[3][5] = {{x.pitch[g], 0, x.pitch[2], 0, x.pitch[1]},
+                                 {by_row ? 0 : w.pitch[0], w.pitch[2], w.pitch[1], 1, 1},
+                                 {y.pitch[g], 0, y.pitch[2], 0, y.pitch[1]}};
+    for (uint32_t k = 0; k < 3; k++) {
+        memcpy(view[k].dim, dim[k], sizeof dim[k]);
+        memcpy(view[k].pitch, pitch[k], sizeof pitch[k]);
+    }
+    return emit_bytes(lo, node, b, view, st);
+}
+
+/* One call per entry of the batch. */
+static dms_code emit_each(dms_lowering *lo, const dms_node *node, const bytes *b, dms_status *st) {
+    const dms_view *y = &b->operand[Y].view;
+    int64_t count = 1;
+    for (uint32_t k = 0; k + 2 < y->rank; k++)
+        count *= y->dim[k]; /* a factor of the result's size */
+    for (int64_t n = 0; n < count; n++) {
+        bytes one = *b;
+        for (uint32_t k = 0; k < N_OPERANDS; k++) {
+            dms_view *v = &one.operand[k].view;
+            const dms_view all = *v;
+            if (!b->is_quantised && (k == BIAS || k == SCALE || k == ZERO_Y))
+                continue;
+            int64_t rest = n;
+            for (uint32_t axis = all.rank - 2; axis-- > 0; rest /= all.dim[axis])
+                v->offset += rest % all.dim[axis] * all.pitch[axis];
+            v->rank = 3;
+            v->dim[0] = 1;
+            v->pitch[0] = 0;
+            for (uint32_t j = 1; j < 3; j++) {
+                v->dim[j] = all.dim[all.rank - 3 + j];
+                v->pitch[j] = all.pitch[all.rank - 3 + j];
+            }
+        }
+        DMS_TRY(emit_matrices(lo, node, &one, st));
+    }
+    return DMS_OK;
+}
+
 static dms_code matmul_lower(dms_lowering *lo, const dms_node *node, const places *at,
                              dms_status *st) {
-    const dms_lowered_operand y = dms_lower_operand(lo, node->out[0]);
-    const dms_view *view = &y.view;
-    const uint32_t rank_a = dms_in(dms_lower_graph(lo), node, at->a)->rank;
-    const uint32_t rank_b = dms_in(dms_lower_graph(lo), node, at->b)->rank;
-    dms_lowered_operand a, b, sum = y;
-    DMS_TRY(emit_difference(lo, node, at->a, at->zero_a, rank_a < 2 ? 0 : rank_a - 2, &a, st));
-    DMS_TRY(emit_difference(lo, node, at->b, at->zero_b, rank_b - 1, &b, st));
-    if (at->zero_y != NONE)
-        DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_I32, view->rank, view->dim, &sum, st));
-    DMS_TRY(emit_matmul(lo, node, &a, &b, &sum, st));
-    if (at->zero_y == NONE)
-        return DMS_OK;
-    return emit_requantize(lo, node, at, view->rank < 2 ? 0 : view->rank - 2,
-                           view->rank == 0 ? 0 : view->rank - 1, &sum, &y, st);
+    bytes b = {.i = {0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0}};
+    dms_lowered_operand *o = b.operand;
+    o[X] = dms_lower_operand(lo, node->in[at->a]);
+    o[W] = dms_lower_operand(lo, node->in[at->b]);
+    o[Y] = dms_lower_operand(lo, node->out[0]);
+    const dms_view x = o[X].view, w = o[W].view, y = o[Y].view;
+    const int64_t rows = x.rank < 2 ? 1 : x.dim[x.rank - 2], terms = x.dim[x.rank - 1];
+    const int64_t columns = w.rank < 2 ? 1 : w.dim[w.rank - 1];
+    const uint32_t n_batch =
+        (x.rank > w.rank ? x.rank : w.rank) < 2 ? 0 : (x.rank > w.rank ? x.rank : w.rank) - 2;
+    int64_t dim[DMS_MAX_RANK];
+    memcpy(dim, y.dim, sizeof dim); /* the batch comes first */
+    dim[n_batch] = rows;
+    dim[n_batch + 1] = columns;
+    DMS_TRY(dms_ops_view_as(node, &o[Y], n_batch + 2, dim, st));
+    const dms_view full = o[Y].view;
+    DMS_TRY(as_matrices(node, &o[X], true, &full, rows, terms, st));
+    DMS_TRY(as_matrices(node, &o[W], false, &full, terms, columns, st));
+    DMS_TRY(make_numbers(lo, node, at, n_batch, n_batch + 1, &b, st));
+    const bool by_row = has_rows(&b);
+    if ((!by_row && join_all(&b, true)) || (!by_row && join_all(&b, false)))
+        return emit_matrices(lo, node, &b, st);
+    return emit_each(lo, node, &b, st);
 }
 
 /* MatMulInteger(a, b, zero_a, zero_b): the product of a - zero_a and b - zero_b, in i32. */
@@ -277,7 +451,7 @@ static dms_code matmul_integer_infer(dms_graph *graph, dms_node *node, dms_statu
     return matmul_infer(graph, node, &integer_places, st);
 }
 
-/* Differences, products of 256 columns each, casts and sums. */
+/* One DMS_K_CONV_BYTES. */
 static dms_code matmul_integer_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     return matmul_lower(lo, node, &integer_places, st);
 }
@@ -287,26 +461,19 @@ static dms_code qlinear_matmul_infer(dms_graph *graph, dms_node *node, dms_statu
     return matmul_infer(graph, node, &matmul_places, st);
 }
 
-/* As MatMulInteger, then DMS_K_DEQUANTIZE and DMS_K_QUANTIZE. */
+/* One DMS_K_CONV_BYTES. */
 static dms_code qlinear_matmul_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     return matmul_lower(lo, node, &matmul_places, st);
 }
 
 /* ---- ConvInteger, QLinearConv -------------------------------------------------------------- */
 
-/* Reads the window; refuses groups whose sums are too long to be exact. */
+/* Reads the window over input a. */
 static dms_code read_window(const dms_graph *graph, const dms_node *node, const places *at,
                             dms_window *out, dms_status *st) {
     int64_t dim[DMS_MAX_RANK];
     (void)dms_ops_dims(dms_in(graph, node, at->b), dim);
-    DMS_TRY(dms_window_read(graph, node, dim + 2, out, st));
-    const int64_t group = dms_node_int(node, "group", 1);
-    if (dim[1] > 0 && channels_of_piece(out, group, dim[1]) == 0)
-        return dms_node_fail(node, st,
-                             "a window of %" PRId64 " x %" PRId64 " over %" PRId64
-                             " channels per group: sums of bytes have at most %d terms",
-                             out->kernel[0], out->kernel[1], dim[1], EXACT_TERMS);
-    return DMS_OK;
+    return dms_window_read(graph, node, dim + 2, out, st);
 }
 
 static dms_code conv_infer(dms_graph *graph, dms_node *node, const places *at, dms_status *st) {
@@ -338,46 +505,53 @@ static dms_code conv_infer(dms_graph *graph, dms_node *node, const places *at, d
 }
 
 /* An operand as [dim 0, dim 1, height, width]: signals get a height of 1. */
-static dms_code as_picture(const dms_node *node, dms_lowered_operand *operand, dms_status *st) {
-    const dms_view *v = &operand->view;
-    const bool is_signal = v->rank == 3;
-    const int64_t dim[4] = {v->dim[0], v->dim[1], is_signal ? 1 : v->dim[2],
-                            is_signal ? v->dim[2] : v->dim[3]};
-    return dms_ops_view_as(node, operand, 4, dim, st);
+static dms_view as_picture(const dms_view *v) {
+    dms_view out = *v;
+    if (v->rank == 4)
+        return out;
+    out.rank = 4;
+    out.dim[2] = 1;
+    out.pitch[2] = 0;
+    out.dim[3] = v->dim[2];
+    out.pitch[3] = v->pitch[2];
+    return out;
 }
 
-/* sum += bias, one per filter. */
-static dms_code emit_bias(dms_lowering *lo, const dms_node *node, const places *at,
-                          dms_lowered_operand *sum, dms_status *st) {
-    dms_lowered_operand bias, total;
-    if (at->bias == NONE || dms_in(dms_lower_graph(lo), node, at->bias) == NULL)
-        return DMS_OK;
-    DMS_TRY(shaped(lo, node, at->bias, 4, 1, &bias, st));
-    DMS_TRY(repeat(node, &sum->view, &bias, st));
-    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_I32, 4, sum->view.dim, &total, st));
-    DMS_TRY(dms_ops_emit_binary(lo, node, DMS_FN_ADD, sum, &bias, &total, st));
-    *sum = total;
-    return DMS_OK;
+/* Splits axis `axis` into groups, which become axis 0. */
+static dms_view in_groups(const dms_view *v, uint32_t axis, int64_t groups) {
+    dms_view out = *v;
+    const int64_t each = v->dim[axis] / groups;
+    out.rank = 5;
+    memcpy(out.dim + 1, v->dim, 4 * sizeof *v->dim);
+    memcpy(out.pitch + 1, v->pitch, 4 * sizeof *v->pitch);
+    out.dim[0] = groups;
+    out.pitch[0] = each * v->pitch[axis];
+    out.dim[axis + 1] = each;
+    return out;
 }
 
 static dms_code conv_lower(dms_lowering *lo, const dms_node *node, const places *at,
                            dms_status *st) {
     dms_window window;
     DMS_TRY(read_window(dms_lower_graph(lo), node, at, &window, st));
-    dms_lowered_operand x, w, y = dms_lower_operand(lo, node->out[0]), sum;
-    DMS_TRY(emit_difference(lo, node, at->a, at->zero_a, 1, &x, st));
-    DMS_TRY(emit_difference(lo, node, at->b, at->zero_b, 0, &w, st));
-    DMS_TRY(as_picture(node, &x, st));
-    DMS_TRY(as_picture(node, &w, st));
-    DMS_TRY(as_picture(node, &y, st));
-    sum = y;
-    if (at->zero_y != NONE)
-        DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_I32, 4, y.view.dim, &sum, st));
-    DMS_TRY(emit_conv(lo, node, &window, &x, &w, &sum, st));
-    if (at->zero_y == NONE)
-        return DMS_OK;
-    DMS_TRY(emit_bias(lo, node, at, &sum, st));
-    return emit_requantize(lo, node, at, 1, 1, &sum, &y, st);
+    bytes b = {.axis_g = NONE, .axis_m = 1, .groups = dms_node_int(node, "group", 1)};
+    dms_lowered_operand *o = b.operand;
+    const uint32_t input[3] = {node->in[at->a], node->in[at->b], node->out[0]};
+    static const uint32_t place[3] = {X, W, Y}, split[3] = {1, 0, 1};
+    dms_view view[3];
+    for (uint32_t k = 0; k < 3; k++) {
+        o[place[k]] = dms_lower_operand(lo, input[k]);
+        o[place[k]].view = as_picture(&o[place[k]].view);
+        view[k] = in_groups(&o[place[k]].view, split[k], b.groups);
+    }
+    for (uint32_t k = 0; k < 2; k++) {
+        b.i[1 + k] = window.kernel[k];
+        b.i[3 + k] = window.stride[k];
+        b.i[5 + k] = window.dilation[k];
+        b.i[7 + k] = window.begin[k];
+    }
+    DMS_TRY(make_numbers(lo, node, at, 1, 1, &b, st));
+    return emit_bytes(lo, node, &b, view, st);
 }
 
 /* ConvInteger(x, w, zero_x, zero_w): Conv of x - zero_x and w - zero_w, in i32. What lies outside x
@@ -386,7 +560,7 @@ static dms_code conv_integer_infer(dms_graph *graph, dms_node *node, dms_status 
     return conv_infer(graph, node, &integer_places, st);
 }
 
-/* Differences, convolutions of some channels each, casts and sums. */
+/* One DMS_K_CONV_BYTES. */
 static dms_code conv_integer_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     return conv_lower(lo, node, &integer_places, st);
 }
@@ -396,7 +570,7 @@ static dms_code qlinear_conv_infer(dms_graph *graph, dms_node *node, dms_status 
     return conv_infer(graph, node, &conv_places, st);
 }
 
-/* As ConvInteger, then the bias, DMS_K_DEQUANTIZE and DMS_K_QUANTIZE. */
+/* One DMS_K_CONV_BYTES. */
 static dms_code qlinear_conv_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     return conv_lower(lo, node, &conv_places, st);
 }

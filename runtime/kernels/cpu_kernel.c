@@ -10,14 +10,18 @@
 #define BASE(name) &dms_cpu_##name##_base,
 #define AVX2(name) &dms_cpu_##name##_avx2,
 #define AVX512(name) &dms_cpu_##name##_avx512,
+#define VNNI(name) &dms_cpu_##name##_vnni,
 static const dms_cpu_kernel *const base_kernels[] = {DMS_ALL_KERNELS(BASE) NULL};
 static const dms_cpu_kernel *const avx2_kernels[] = {DMS_ALL_KERNELS(AVX2) NULL};
 static const dms_cpu_kernel *const avx512_kernels[] = {DMS_ALL_KERNELS(AVX512) NULL};
+static const dms_cpu_kernel *const vnni_kernels[] = {DMS_BYTES_KERNELS(VNNI) DMS_ALL_KERNELS(AVX512)
+                                                         NULL};
 static const dms_cpu_kernel *const *const tables[DMS_N_ISAS] = {base_kernels, avx2_kernels,
-                                                                avx512_kernels};
+                                                                avx512_kernels, vnni_kernels};
 #undef BASE
 #undef AVX2
 #undef AVX512
+#undef VNNI
 
 dms_isa dms_isa_detect(void) {
     unsigned a, b, c, d;
@@ -28,6 +32,8 @@ dms_isa dms_isa_detect(void) {
     const bool has_avx512 =
         has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (has_avx512 && __builtin_cpu_supports("avx512vnni"))
+        return DMS_ISA_VNNI;
     return has_avx512 ? DMS_ISA_AVX512 : has_avx2 ? DMS_ISA_AVX2 : DMS_ISA_BASE;
 }
 

@@ -39,6 +39,7 @@ typedef enum dms_isa {
     DMS_ISA_BASE = 0,
     DMS_ISA_AVX2 = 1,
     DMS_ISA_AVX512 = 2, /* F, BW, DQ and VL */
+    DMS_ISA_VNNI = 3,   /* and VNNI: kernels of bytes; the others are those of AVX512 */
     DMS_N_ISAS
 } dms_isa;
 

@@ -1,11 +1,13 @@
 /* families.h - the list of kernels: the one place, besides its own files, that names a kernel.
  *
  * Reads    nothing.
- * Returns  X(name) for every kernel; each X names four constants:
+ * Returns  X(name) for every kernel; each X names these constants:
  *              dms_row_<name>        in <family>.c       what is known of it (kernel.h)
  *              dms_cpu_<name>_base   in <family>_cpu.c   how it runs (cpu_kernel.h), written as
  *              dms_cpu_<name>_avx2                       `dms_cpu_kernel DMS_ISA(dms_cpu_<name>)`
  *              dms_cpu_<name>_avx512
+ *              dms_cpu_<name>_vnni   of the kernels that take AVX-512 VNNI; for the others that
+ *                                    set is AVX-512
  * Cost     none.
  * Source   none.
  * Not here ids and operands (catalogue.h).
@@ -27,6 +29,7 @@
     X(reduce) X(softmax) X(layer_norm) X(group_norm) X(batch_norm) X(arg) X(cumsum) X(topk) X(lrn)
 #define DMS_PRODUCT_KERNELS(X) X(matmul) X(matmul_part)
 #define DMS_CONV_KERNELS(X) X(conv) X(conv_transpose) X(pool) X(resize)
+#define DMS_BYTES_KERNELS(X) X(conv_bytes)
 #define DMS_ATTENTION_KERNELS(X) X(attention)
 #define DMS_RECURRENT_KERNELS(X) X(recurrent)
 #define DMS_SAMPLE_KERNELS(X) X(grid_sample)
@@ -40,6 +43,7 @@
     DMS_ROWS_KERNELS(X)                                                                            \
     DMS_PRODUCT_KERNELS(X)                                                                         \
     DMS_CONV_KERNELS(X)                                                                            \
+    DMS_BYTES_KERNELS(X)                                                                           \
     DMS_ATTENTION_KERNELS(X)                                                                       \
     DMS_RECURRENT_KERNELS(X)                                                                       \
     DMS_SAMPLE_KERNELS(X)
@@ -50,5 +54,9 @@
         dms_cpu_##name##_avx512;
 DMS_ALL_KERNELS(DMS_DECLARE_KERNEL)
 #undef DMS_DECLARE_KERNEL
+
+#define DMS_DECLARE_VNNI(name) extern const dms_cpu_kernel dms_cpu_##name##_vnni;
+DMS_BYTES_KERNELS(DMS_DECLARE_VNNI)
+#undef DMS_DECLARE_VNNI
 
 #endif

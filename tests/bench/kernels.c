@@ -41,7 +41,7 @@ void dms_tile_products_avx512(const dms_tile *t);
 
 /* Multiply-adds per second of the best register tile on operands that stay in the nearest cache. */
 static double peak_gflops(dms_arena *arena) {
-    const bool is_wide = dms_isa_detect() == DMS_ISA_AVX512;
+    const bool is_wide = dms_isa_detect() >= DMS_ISA_AVX512;
     const int rows = is_wide ? 8 : 6, panels = is_wide ? 2 : 1;
     const dms_tile t = {rows,        panels,
                         256,         random_floats(arena, 8 * 256),

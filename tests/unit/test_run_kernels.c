@@ -40,7 +40,8 @@ typedef struct kernels {
         rows, vector, dms_run_sums_##isa, dms_window_plan_##isa, dms_window_next_##isa,            \
             dms_window_load_##isa                                                                  \
     }
-static const kernels sets[DMS_N_ISAS] = {SET(6, 8, base), SET(6, 8, avx2), SET(8, 16, avx512)};
+static const kernels sets[DMS_N_ISAS] = {SET(6, 8, base), SET(6, 8, avx2), SET(8, 16, avx512),
+                                         SET(8, 16, avx512)};
 
 static int n_sets(void) {
     return (int)dms_isa_detect() + 1;

@@ -49,7 +49,8 @@ typedef struct kernels {
         rows, dms_tile_products_##isa, dms_tile_product_##isa, dms_tile_row_##isa,                 \
             dms_tile_row_plain_##isa, dms_tile_taps_##isa, dms_tile_transpose_##isa                \
     }
-static const kernels sets[DMS_N_ISAS] = {SET(6, base), SET(6, avx2), SET(8, avx512)};
+static const kernels sets[DMS_N_ISAS] = {SET(6, base), SET(6, avx2), SET(8, avx512),
+                                         SET(8, avx512)};
 
 /* The sets this machine can run. */
 static int n_sets(void) {

@@ -1,0 +1,361 @@
+/* conv_bytes_tile_cpu.c - packs bytes into terms and sums their products.
+ *
+ * Three forms of one sum, all exact modulo 2^32:
+ *
+ *     AVX-512 VNNI     vpdpbusd: 4 products of u8 and i8, added to the lane
+ *     AVX-512, AVX2    vpmaddwd: 2 products of i16 differences, at most 2 x 255 x 255, then an add
+ *     others           the same in C
+ *
+ * vpmaddubsw is not used: its pairs of products saturate at 16 bits. */
+#include <string.h>
+
+#include "runtime/kernels/conv_bytes_internal.h"
+
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+enum { PAIRS = DMS_BYTES_QUAD / 2 };
+
+#ifdef __AVX512BW__
+typedef __m512i vec;
+enum { WIDTH = 16 };
+#define LOAD(p) _mm512_loadu_si512(p)
+#define STORE(p, v) _mm512_storeu_si512(p, v)
+#define ZERO() _mm512_setzero_si512()
+#define SPREAD(x) _mm512_set1_epi32(x)
+#ifdef __AVX512VNNI__
+#define DOT(sum, x, w) _mm512_dpbusd_epi32(sum, x, w)
+#else
+#define DOT(sum, x, w) _mm512_add_epi32(sum, _mm512_madd_epi16(x, w))
+#endif
+#elif defined(__AVX2__)
+typedef __m256i vec;
+enum { WIDTH = 8 };
+DMS_FN vec LOAD(const void *p) {
+    return _mm256_loadu_si256(p);
+}
+DMS_FN void STORE(void *p, vec v) {
+    _mm256_storeu_si256(p, v);
+}
+#define ZERO() _mm256_setzero_si256()
+#define SPREAD(x) _mm256_set1_epi32(x)
+#define DOT(sum, x, w) _mm256_add_epi32(sum, _mm256_madd_epi16(x, w))
+#else
+typedef uint32_t vec __attribute__((vector_size(16)));
+typedef int16_t pairs __attribute__((vector_size(16)));
+enum { WIDTH = 4 };
+DMS_FN vec LOAD(const void *p) {
+    vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+DMS_FN void STORE(void *p, vec v) {
+    memcpy(p, &v, sizeof v);
+}
+#define ZERO() ((vec){0, 0, 0, 0})
+DMS_FN vec SPREAD(int32_t x) {
+    const uint32_t u = (uint32_t)x;
+    return (vec){u, u, u, u};
+}
+DMS_FN vec DOT(vec sum, vec x, vec w) {
+    const pairs a = (pairs)x, b = (pairs)w;
+    for (int k = 0; k < WIDTH; k++)
+        sum[k] += (uint32_t)(a[2 * k] * b[2 * k]) + (uint32_t)(a[2 * k + 1] * b[2 * k + 1]);
+    return sum;
+}
+#endif
+
+int DMS_ISA(dms_bytes_lanes)(void) {
+    return WIDTH;
+}
+
+/* ---- packing x ----------------------------------------------------------------------------- */
+
+#ifdef __AVX512VNNI__
+/* The first n bytes, n from 1 to 16. */
+DMS_FN __m128i row_of(const uint8_t *p, int64_t n) {
+    return _mm_maskz_loadu_epi8((__mmask16)(0xffffu >> (16 - n)), p);
+}
+
+/* The rows one behind the other; their quads of lanes side by side; then byte by byte. */
+DMS_FN __m512i join(__m128i a, __m128i b, __m128i c, __m128i d) {
+    const __m512i quads = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    const __m512i bytes =
+        _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+    __m512i z = _mm512_inserti32x4(_mm512_castsi128_si512(a), b, 1);
+    z = _mm512_inserti32x4(_mm512_inserti32x4(z, c, 2), d, 3);
+    return _mm512_shuffle_epi8(_mm512_permutexvar_epi32(quads, z), bytes);
+}
+
+void DMS_ISA(dms_bytes_pack)(const uint8_t *const *row, int64_t lanes, int64_t pitch,
+                             const dms_bytes_kind *kind, uint8_t *to) {
+    const __m512i flip = _mm512_set1_epi8(kind->is_signed ? -128 : 0);
+    const uint8_t *const a = row[0], *const b = row[1], *const c = row[2], *const d = row[3];
+    (void)pitch;
+    for (int64_t k = 0; k < lanes; k += WIDTH) {
+        const int64_t n = lanes - k < WIDTH ? lanes - k : WIDTH;
+        const __m512i z =
+            join(row_of(a + k, n), row_of(b + k, n), row_of(c + k, n), row_of(d + k, n));
+        STORE(to + k * 4, _mm512_xor_si512(z, flip));
+    }
+}
+
+/* A step of one pixel: n of its bytes, 0 behind them. */
+DMS_FN void put_step(const uint8_t *x, int64_t n, const dms_bytes_kind *kind, uint8_t *to) {
+    uint32_t bytes = 0;
+    memcpy(&bytes, x, n < 4 ? (size_t)n : 4);
+    bytes ^= kind->is_signed ? 0x80808080u : 0;
+    memcpy(to, &bytes, sizeof bytes);
+}
+#else
+DMS_FN int16_t difference(const uint8_t *x, const dms_bytes_kind *kind) {
+    return (int16_t)((kind->is_signed ? (int32_t)(int8_t)*x : (int32_t)*x) - kind->zero);
+}
+
+DMS_FN void put_step(const uint8_t *x, int64_t n, const dms_bytes_kind *kind, uint8_t *to) {
+    const int16_t pair[2] = {difference(x, kind), n < 2 ? 0 : difference(x + 1, kind)};
+    memcpy(to, pair, sizeof pair);
+}
+
+/* Two rows as pairs, from lane `first` on. */
+DMS_FN void pack_tail(const uint8_t *a, const uint8_t *b, int64_t first, int64_t lanes,
+                      const dms_bytes_kind *kind, uint8_t *to) {
+    for (int64_t k = first; k < lanes; k++) {
+        const int16_t pair[2] = {difference(a + k, kind), difference(b + k, kind)};
+        memcpy(to + k * 4, pair, sizeof pair);
+    }
+}
+
+#ifdef __AVX2__
+/* WIDTH pairs of bytes as i16. */
+DMS_FN vec widen(const uint8_t *a, const uint8_t *b, bool is_signed) {
+#ifdef __AVX512BW__
+    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a);
+    const __m128i y = _mm_loadu_si128((const __m128i *)(const void *)b);
+    const __m256i z = _mm256_set_m128i(_mm_unpackhi_epi8(x, y), _mm_unpacklo_epi8(x, y));
+    return is_signed ? _mm512_cvtepi8_epi16(z) : _mm512_cvtepu8_epi16(z);
+#else
+    const __m128i x = _mm_loadl_epi64((const __m128i *)(const void *)a);
+    const __m128i y = _mm_loadl_epi64((const __m128i *)(const void *)b);
+    const __m128i z = _mm_unpacklo_epi8(x, y);
+    return is_signed ? _mm256_cvtepi8_epi16(z) : _mm256_cvtepu8_epi16(z);
+#endif
+}
+
+DMS_FN vec less(vec x, int32_t zero) {
+#ifdef __AVX512BW__
+    return _mm512_sub_epi16(x, _mm512_set1_epi16((int16_t)zero));
+#else
+    return _mm256_sub_epi16(x, _mm256_set1_epi16((int16_t)zero));
+#endif
+}
+
+static void pack_pair(const uint8_t *a, const uint8_t *b, int64_t lanes, const dms_bytes_kind *kind,
+                      uint8_t *to) {
+    int64_t k = 0;
+    for (; k + WIDTH <= lanes; k += WIDTH)
+        STORE(to + k * 4, less(widen(a + k, b + k, kind->is_signed), kind->zero));
+    pack_tail(a, b, k, lanes, kind, to);
+}
+#else
+static void pack_pair(const uint8_t *a, const uint8_t *b, int64_t lanes, const dms_bytes_kind *kind,
+                      uint8_t *to) {
+    pack_tail(a, b, 0, lanes, kind, to);
+}
+#endif
+
+void DMS_ISA(dms_bytes_pack)(const uint8_t *const *row, int64_t lanes, int64_t pitch,
+                             const dms_bytes_kind *kind, uint8_t *to) {
+    for (int p = 0; p < PAIRS; p++)
+        pack_pair(row[2 * p], row[2 * p + 1], lanes, kind, to + p * pitch * 4);
+}
+#endif
+
+void DMS_ISA(dms_bytes_pack_turned)(const uint8_t *x, int64_t pitch_x, int64_t terms, int64_t lanes,
+                                    int64_t pitch, const dms_bytes_kind *kind, uint8_t *to) {
+    const int64_t each = DMS_BYTES_STEP_TERMS;
+    for (int64_t k = 0; k < terms; k += each)
+        for (int64_t l = 0; l < lanes; l++)
+            put_step(x + l * pitch_x + k, terms - k, kind, to + (k / each * pitch + l) * 4);
+}
+
+/* ---- packing w ----------------------------------------------------------------------------- */
+
+/* Byte k of row r. */
+DMS_FN uint8_t weight_at(const dms_bytes_weights *w, int r, int64_t k) {
+    if (w->is_panel)
+        return w
+            ->at[(k / DMS_BYTES_QUAD * DMS_BYTES_ROWS + r) * DMS_BYTES_QUAD + k % DMS_BYTES_QUAD];
+    if (w->is_flat)
+        return w->at[r * w->pitch_m + k];
+    const int64_t taps = w->kh * w->kw, tap = k % taps;
+    return w->at[r * w->pitch_m + k / taps * w->pitch_c + tap / w->kw * w->pitch_h +
+                 tap % w->kw * w->pitch_w];
+}
+
+#ifdef __AVX512VNNI__
+/* What eight rows of packed weights sum up to. */
+static void add_panel(const uint8_t *w, int64_t steps, int32_t *sum) {
+    __m256i s = _mm256_loadu_si256((const __m256i *)(const void *)sum);
+    const __m256i ones = _mm256_set1_epi8(1);
+    for (int64_t k = 0; k < steps; k++)
+        s = _mm256_dpbusd_epi32(s, ones, _mm256_loadu_si256((const void *)(w + k * 32)));
+    _mm256_storeu_si256((__m256i *)(void *)sum, s);
+}
+
+const uint8_t *DMS_ISA(dms_bytes_pack_weights)(const dms_bytes_weights *w, const int32_t *zero,
+                                               int rows, int real, int64_t first, int64_t n,
+                                               uint8_t *room, int32_t *sum) {
+    const int64_t steps = (n + 3) / 4;
+    const uint8_t flip = w->is_signed ? 0 : 128;
+    (void)zero;
+    if (w->is_panel && w->is_signed) {
+        const uint8_t *at = w->at + first * DMS_BYTES_ROWS;
+        add_panel(at, steps, sum);
+        return at;
+    }
+    memset(room, 0, (size_t)(steps * rows * 4));
+    for (int r = 0; r < real; r++)
+        for (int64_t k = 0; k < n; k++) {
+            const uint8_t byte = weight_at(w, r, first + k) ^ flip;
+            room[(k / 4 * rows + r) * 4 + k % 4] = byte;
+            sum[r] += (int8_t)byte;
+        }
+    return room;
+}
+
+int32_t DMS_ISA(dms_bytes_correction)(const dms_bytes_kind *x, const dms_bytes_kind *w, int64_t n,
+                                      int32_t sum_w) {
+    const uint32_t zero_x = (uint32_t)(x->zero + (x->is_signed ? 128 : 0));
+    const uint32_t zero_w = (uint32_t)DMS_ISA(dms_bytes_weight_of_x)(w);
+    return (int32_t)((uint32_t)n * zero_x * zero_w - zero_x * (uint32_t)sum_w);
+}
+
+int32_t DMS_ISA(dms_bytes_weight_of_x)(const dms_bytes_kind *w) {
+    return w->zero - (w->is_signed ? 0 : 128);
+}
+#else
+const uint8_t *DMS_ISA(dms_bytes_pack_weights)(const dms_bytes_weights *w, const int32_t *zero,
+                                               int rows, int real, int64_t first, int64_t n,
+                                               uint8_t *room, int32_t *sum) {
+    const int64_t steps = (n + 1) / 2;
+    (void)sum;
+    memset(room, 0, (size_t)(steps * rows * 4));
+    for (int r = 0; r < real; r++)
+        for (int64_t k = 0; k < n; k++) {
+            const uint8_t byte = weight_at(w, r, first + k);
+            const int32_t value = w->is_signed ? (int32_t)(int8_t)byte : (int32_t)byte;
+            const int16_t term = (int16_t)(value - zero[r]);
+            memcpy(room + (k / 2 * rows + r) * 4 + k % 2 * 2, &term, sizeof term);
+        }
+    return room;
+}
+
+int32_t DMS_ISA(dms_bytes_correction)(const dms_bytes_kind *x, const dms_bytes_kind *w, int64_t n,
+                                      int32_t sum_w) {
+    (void)x;
+    (void)w;
+    (void)n;
+    (void)sum_w;
+    return 0;
+}
+
+int32_t DMS_ISA(dms_bytes_weight_of_x)(const dms_bytes_kind *w) {
+    (void)w;
+    return 0;
+}
+#endif
+
+/* ---- sums ---------------------------------------------------------------------------------- */
+
+DMS_FN int32_t step_at(const uint8_t *w) {
+    int32_t step;
+    memcpy(&step, w, sizeof step);
+    return step;
+}
+
+#define FOR_SUMS(M, N)                                                                             \
+    DMS_UNROLL                                                                                     \
+    for (int r = 0; r < (M); r++)                                                                  \
+        DMS_UNROLL                                                                                 \
+    for (int v = 0; v < (N); v++)
+
+/* M rows, N vectors from lane `lane` on; they stay out of line as those of tile_cpu.c do. */
+#define SUMS(M, N)                                                                                 \
+    static DMS_NOINLINE void sums_##M##_##N(const dms_bytes_sums *s, int64_t lane) {               \
+        vec sum[M][N], x[N];                                                                       \
+        int32_t *const to = s->to + lane;                                                          \
+        const uint8_t *at = s->x + lane * 4, *w = s->w;                                            \
+        const int64_t pitch = s->lanes * 4, pitch_to = s->pitch_to;                                \
+        FOR_SUMS(M, N)                                                                             \
+        sum[r][v] = s->is_first ? ZERO() : LOAD(to + r * pitch_to + v * WIDTH);                    \
+        for (int64_t k = s->steps; k > 0; k--, at += pitch, w += (M)*4) {                          \
+            DMS_UNROLL                                                                             \
+            for (int v = 0; v < (N); v++)                                                          \
+                x[v] = LOAD(at + v * WIDTH * 4);                                                   \
+            DMS_UNROLL                                                                             \
+            for (int r = 0; r < (M); r++) {                                                        \
+                const vec b = SPREAD(step_at(w + r * 4));                                          \
+                DMS_UNROLL                                                                         \
+                for (int v = 0; v < (N); v++)                                                      \
+                    sum[r][v] = DOT(sum[r][v], x[v], b);                                           \
+            }                                                                                      \
+        }                                                                                          \
+        FOR_SUMS(M, N) STORE(to + r * pitch_to + v * WIDTH, sum[r][v]);                            \
+    }
+
+SUMS(8, 1)
+SUMS(1, 1)
+SUMS(1, 4)
+#ifdef __AVX512BW__
+SUMS(8, 2)
+SUMS(8, 3)
+SUMS(1, 8)
+#endif
+
+/* Eight rows. */
+static void sum_panel(const dms_bytes_sums *s) {
+    int64_t lane = 0;
+#ifdef __AVX512BW__
+    for (; lane + 3 * WIDTH <= s->lanes; lane += 3 * WIDTH)
+        sums_8_3(s, lane);
+    for (; lane + 2 * WIDTH <= s->lanes; lane += 2 * WIDTH)
+        sums_8_2(s, lane);
+#endif
+    for (; lane < s->lanes; lane += WIDTH)
+        sums_8_1(s, lane);
+}
+
+void DMS_ISA(dms_bytes_sum)(const dms_bytes_sums *s) {
+    if (s->rows != 1) {
+        sum_panel(s);
+        return;
+    }
+    int64_t lane = 0;
+#ifdef __AVX512BW__
+    for (; lane + 8 * WIDTH <= s->lanes; lane += 8 * WIDTH)
+        sums_1_8(s, lane);
+#endif
+    for (; lane + 4 * WIDTH <= s->lanes; lane += 4 * WIDTH)
+        sums_1_4(s, lane);
+    for (; lane < s->lanes; lane += WIDTH)
+        sums_1_1(s, lane);
+}
+
+void DMS_ISA(dms_bytes_sum_x)(const uint8_t *x, int64_t n, int64_t lanes, bool is_first,
+                              uint8_t *room, int32_t *to) {
+#ifdef __AVX512VNNI__
+    const int64_t steps = (n + 3) / 4;
+    memset(room, 0, (size_t)(steps * 4));
+    memset(room, 1, (size_t)n);
+    const dms_bytes_sums s = {1, is_first, steps, lanes, x, room, to, lanes};
+    DMS_ISA(dms_bytes_sum)(&s);
+#else
+    (void)x;
+    (void)n;
+    (void)is_first;
+    (void)room;
+    memset(to, 0, (size_t)lanes * sizeof *to);
+#endif
+}
