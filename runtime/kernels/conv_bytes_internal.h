@@ -6,8 +6,8 @@
  * Source   none.
  * Not here which pixels and channels a part has (conv_bytes_cpu.c).
  *
- * Terms of a sum are numbered k = (channel, row, column of the window); a step is as many of them as
- * one instruction takes: 4 bytes (VNNI) or 2 differences from the zero (i16). Pixels are lanes:
+ * Terms of a sum are numbered k = (channel, row, column of the window); a step is as many as one
+ * instruction takes: 4 bytes (VNNI) or 2 differences from the zero (i16). Pixels are lanes:
  *
  *      packed x   [step][lane][4 bytes]        packed w   [step][8 rows][4 bytes]
  *
