@@ -220,8 +220,10 @@ static bool use_can_be_parted(const dms_tiling *t, dms_tile_use use, const dms_t
 /* As choose_cell, along what the readers sum over: a cell then is some rows of a matrix [k, n], one
  * range of its file. Chosen where cells of columns, `columns` entries of `axis`, would be runs
  * shorter than SHORTEST_RUN_BYTES, which storage reads with what lies between them; not where the
- * granule makes such cells too large, where a cell ends in columns that no file has, or where the
- * sums, which are on the device and are written and read once per cell, are larger than a cell. */
+ * granule makes such cells too large, or where the sums, which are on the device and are written
+ * and read once per cell, are larger than a cell. Panels that end in columns that no file has are
+ * no range: P columns of which n < P exist make cells of P l elements, l > 1, and runs of P + (l - 1)
+ * n. */
 static int64_t choose_part(const dms_tiling *t, const dms_tile_plan *plan, int64_t n_cells,
                            int64_t columns, uint32_t axis, uint32_t *out_axis) {
     const dms_view *source = &plan->packing.source;
@@ -229,9 +231,8 @@ static int64_t choose_part(const dms_tiling *t, const dms_tile_plan *plan, int64
     const uint64_t bytes = dms_view_bytes(&plan->packing.stored);
     int64_t granule = 1;
     uint64_t sums = 0;
-    if (plan->packing.valid_last != 0 ||
-        (columns != 0 &&
-         (uint64_t)run_of_cell(source, axis, columns) * element >= SHORTEST_RUN_BYTES))
+    if (columns != 0 &&
+        (uint64_t)run_of_cell(source, axis, columns) * element >= SHORTEST_RUN_BYTES)
         return 0;
     for (uint32_t u = 0; u < plan->n_uses; u++) {
         int32_t one;

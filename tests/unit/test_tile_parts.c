@@ -224,6 +224,19 @@ static void other_weights_are_cut_along_columns(void **state) {
     }
 }
 
+/* Whatever is missing in the last panel: only whole panels are one range of the file. */
+static void columns_that_no_file_has_are_never_part_of_a_range(void **state) {
+    (void)state;
+    for (int64_t columns = 65; columns <= 128; columns++) {
+        parts_case c;
+        begin(&c, ROWS, 1024, columns);
+        graph_output(&c.g, c.y);
+        cut(&c);
+        assert_int_equal(is_parted(&c), columns % 16 == 0);
+        graph_end(&c.g);
+    }
+}
+
 /* Of two products the one with more rows decides: the weight has one grid. */
 static void the_largest_sums_of_a_shared_weight_count(void **state) {
     (void)state;
@@ -284,6 +297,7 @@ int main(void) {
         cmocka_unit_test(what_follows_lies_over_the_sums_too),
         cmocka_unit_test(two_products_with_one_weight_share_its_rows),
         cmocka_unit_test(other_weights_are_cut_along_columns),
+        cmocka_unit_test(columns_that_no_file_has_are_never_part_of_a_range),
         cmocka_unit_test(the_largest_sums_of_a_shared_weight_count),
         cmocka_unit_test(long_runs_are_left_alone),
         cmocka_unit_test(the_floor_is_one_cell_and_the_sums),
