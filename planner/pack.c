@@ -22,22 +22,11 @@
 #include "schema/file_digest.h"
 #include "schema/file_write.h"
 #include "schema/gather.h"
+#include "schema/packed.h"
 
-#define PAGE_BYTES 4096u
 #define SLAB_BYTES (32u << 20) /* cells are packed in parts of at most this size */
 #define STAGING_BYTES (4u << 20)
-#define PACKED_KIND 3
 #define NOWHERE UINT64_MAX
-
-static const char MAGIC[8] = {'D', 'M', 'S', 'P', 'A', 'C', 'K', '\n'};
-
-/* The last page; the rest of it is zero. */
-typedef struct footer {
-    char magic[8];
-    uint32_t version, reserved;
-    uint64_t bytes; /* before this page */
-    dms_hash key, digest;
-} footer;
 
 /* Packing under way. */
 typedef struct packer {
@@ -83,7 +72,7 @@ static dms_code list_blocks(packer *p) {
 
 /* Places of the blocks, and the key that says what lies there. */
 static dms_code place_blocks(packer *p) {
-    p->key = dms_hash_bytes(MAGIC, sizeof MAGIC, 0);
+    p->key = dms_packed_key();
     DMS_TRY(
         dms_alloc_st(p->arena, p->plan->n_sources, sizeof *p->place, "packing", &p->place, p->st));
     for (uint32_t k = 0; k < p->plan->n_sources; k++)
@@ -93,10 +82,9 @@ static dms_code place_blocks(packer *p) {
         uint64_t end;
         p->offset[k] = p->place[p->block[k]] = p->bytes;
         if (!dms_add(p->bytes, dms_view_bytes(&source->view), &end) ||
-            !dms_align_up(end, PAGE_BYTES, &p->bytes))
+            !dms_align_up(end, DMS_PACKED_PAGE_BYTES, &p->bytes))
             return dms_fail(p->st, DMS_EUNSUPPORTED, "packed weights exceed 64 bits");
-        p->key = dms_hash_join(p->key, dms_meaning_source(p->plan, p->block[k]));
-        p->key = dms_hash_join(p->key, dms_hash_bytes(&p->offset[k], sizeof p->offset[k], 0));
+        p->key = dms_packed_key_add(p->key, dms_meaning_source(p->plan, p->block[k]), p->offset[k]);
     }
     return DMS_OK;
 }
@@ -304,8 +292,7 @@ static dms_code write_blocks(packer *p, dms_plan_file *file) {
         if (p->place[p->block[k]] != NOWHERE)
             DMS_TRY(write_part(p, source, source->view, source->valid_last, p->offset[k]));
     }
-    footer last = {.version = 1, .bytes = p->bytes, .key = p->key};
-    memcpy(last.magic, MAGIC, sizeof MAGIC);
+    dms_packed_footer last = dms_packed_footer_make(p->bytes, p->key);
     if (ftruncate(fileno(p->file.out), (off_t)p->bytes) != 0)
         return dms_fail(p->st, DMS_EIO, "writing '%s' at byte %" PRIu64 ": %s", p->path, p->bytes,
                         strerror(errno));
@@ -315,24 +302,23 @@ static dms_code write_blocks(packer *p, dms_plan_file *file) {
     const dms_code code = digest_blocks(p, fd, file, &last.digest);
     (void)close(fd);
     DMS_TRY(code);
-    memset(p->slab, 0, PAGE_BYTES);
+    memset(p->slab, 0, DMS_PACKED_PAGE_BYTES);
     memcpy(p->slab, &last, sizeof last);
-    return write_at(p, p->slab, PAGE_BYTES, p->bytes);
+    return write_at(p, p->slab, DMS_PACKED_PAGE_BYTES, p->bytes);
 }
 
 /* The file is there, made of the same cells, and as it was written. */
 static bool is_there(packer *p, dms_plan_file *file) {
-    footer last;
+    dms_packed_footer last;
     int fd;
     uint64_t bytes;
     dms_hash found;
     dms_status unused;
     if (dms_regular_open(p->path, &fd, &bytes, &unused) != DMS_OK)
         return false;
-    bool is_same = bytes == p->bytes + PAGE_BYTES &&
+    bool is_same = bytes == p->bytes + DMS_PACKED_PAGE_BYTES &&
                    dms_read_at(fd, p->path, p->bytes, &last, sizeof last, &unused) == DMS_OK &&
-                   memcmp(last.magic, MAGIC, sizeof MAGIC) == 0 && last.version == 1 &&
-                   last.bytes == p->bytes && dms_hash_equal(last.key, p->key);
+                   dms_packed_footer_fits(&last, p->bytes, p->key);
     if (is_same)
         is_same =
             digest_blocks(p, fd, file, &found) == DMS_OK && dms_hash_equal(found, last.digest);
@@ -347,8 +333,8 @@ static dms_code describe_file(packer *p, dms_plan_file *file) {
     DMS_TRY(dms_alloc_st(p->arena, p->n_blocks, sizeof *offset, "packing", &offset, p->st));
     DMS_TRY(dms_alloc_st(p->arena, p->n_blocks, sizeof *bytes, "packing", &bytes, p->st));
     *file = (dms_plan_file){.name = slash + 1,
-                            .bytes = p->bytes + PAGE_BYTES,
-                            .kind = PACKED_KIND,
+                            .bytes = p->bytes + DMS_PACKED_PAGE_BYTES,
+                            .kind = DMS_PACKED_KIND,
                             .large_offset = offset,
                             .large_bytes = bytes};
     for (uint32_t k = 0; k < p->n_blocks; k++) {

@@ -12,6 +12,7 @@
 
 #include "schema/beneath.h"
 #include "schema/file_digest.h"
+#include "schema/packed.h"
 
 /* Opens one file beneath its folder; external data may have one name only. A packed file lies in
  * the model's folder or beside the plan. */
@@ -22,7 +23,7 @@ static dms_code open_file(const dms_storage *s, const dms_plan_file *file, int *
         file->kind == 1
             ? dms_beneath_open(dir, file->name, out_fd, out_bytes, out_is_missing, st)
             : dms_beneath_open_linked(dir, file->name, out_fd, out_bytes, out_is_missing, st);
-    if (code != DMS_OK && *out_is_missing && file->kind == 3 &&
+    if (code != DMS_OK && *out_is_missing && file->kind == DMS_PACKED_KIND &&
         dms_beneath_open_linked(s->options.plan_dir, file->name, out_fd, out_bytes, out_is_missing,
                                 NULL) == DMS_OK)
         return DMS_OK;
@@ -129,6 +130,8 @@ static dms_code take_file(dms_storage *s, uint32_t i, file_use use, dms_status *
                         file->name, bytes, file->bytes);
     s->file[i].is_large = s->file[i].was_cached = bytes >= DMS_DIRECT_FILE_BYTES;
     DMS_TRY(check_content(s, file, s->file[i].fd, st));
+    if (file->kind == DMS_PACKED_KIND && use == FILE_READ)
+        DMS_TRY(dms_storage_check_packed(s->plan, i, s->file[i].fd, st));
     drop_cached(&s->file[i]);
     if (use == FILE_READ)
         open_direct(&s->file[i]);
@@ -145,7 +148,7 @@ static dms_code take_files(dms_storage *s, dms_arena *arena, dms_status *st) {
     file_use *use;
     DMS_TRY(dms_alloc_st(arena, plan->n_files, sizeof *use, "files", &use, st));
     for (uint32_t i = 0; i < plan->n_files; i++)
-        has_packed |= plan->file[i].kind == 3;
+        has_packed |= plan->file[i].kind == DMS_PACKED_KIND;
     for (uint32_t i = 0; i < plan->n_files; i++)
         use[i] = has_packed ? FILE_SPARE : FILE_PROVEN;
     for (uint32_t i = 0; i < plan->n_sources; i++) {

@@ -73,6 +73,12 @@ DMS_CHECKED dms_code dms_reader_open_pread(dms_arena *arena, dms_reader **out_re
 DMS_CHECKED dms_code dms_reader_open_uring(dms_arena *arena, uint8_t *staging,
                                            dms_reader **out_reader, dms_status *st);
 
+/* Compares the last page of packed file `file` with the cells that the plan reads from it: which
+ * they are and where they lie.
+ * Errors   DMS_EPLAN: others, or elsewhere; DMS_EIO. */
+DMS_CHECKED dms_code dms_storage_check_packed(const dms_plan *plan, uint32_t file, int fd,
+                                              dms_status *st);
+
 /* Drops what was read through the page cache and is not wanted any more. */
 void dms_storage_drop_cached(dms_storage *storage);
 

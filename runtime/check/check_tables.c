@@ -90,8 +90,8 @@ static uint64_t source_end_bytes(const dms_source *source) {
     return (uint64_t)end * dms_dtype_bytes(view->dtype);
 }
 
-/* A packed cell lies in a packed file, dense. That it is what the source says is dmsc's word, as
- * the file's digest is; what it reads are bytes of that file, whatever they are. */
+/* A packed cell lies in a packed file, dense. That this file has this cell in this place is proven
+ * against its last page when it is opened (runtime/storage_packed.c). */
 static dms_code check_packed(const dms_checker *c, uint32_t k) {
     const dms_source *source = &c->plan->source[k];
     if (!source->is_packed)

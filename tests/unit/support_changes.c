@@ -53,18 +53,7 @@ static bool is_refusal(const replay_end *end) {
             end->code == DMS_EBUDGET || end->code == DMS_EINPUT);
 }
 
-/* Where a packed cell lies is dmsc's word (docs/plan-format.md, Source). */
-static bool is_packed_elsewhere(const dms_plan *a, const dms_plan *b) {
-    if (a->n_sources != b->n_sources)
-        return true;
-    for (uint32_t k = 0; k < a->n_sources; k++)
-        if (a->source[k].is_packed && (a->source[k].packed_file != b->source[k].packed_file ||
-                                       a->source[k].packed_offset != b->source[k].packed_offset))
-            return true;
-    return false;
-}
-
-/* Which files are made up, where the user wants that, is no part of the meaning either. */
+/* Which files are made up, where the user wants that, is no part of the meaning. */
 static bool is_unread_elsewhere(const dms_plan *a, const dms_plan *b) {
     for (uint32_t k = 0; k < a->n_files && k < b->n_files; k++)
         if (a->file[k].is_unread != b->file[k].is_unread)
@@ -74,7 +63,6 @@ static bool is_unread_elsewhere(const dms_plan *a, const dms_plan *b) {
 
 static bool has_same_meaning(const trial *t) {
     return dms_hash_equal(t->meaning, t->good->meaning) &&
-           !is_packed_elsewhere(t->good->plan, &t->plan) &&
            !(t->good->has_unread && is_unread_elsewhere(t->good->plan, &t->plan));
 }
 

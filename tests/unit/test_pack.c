@@ -454,6 +454,50 @@ static void a_plan_that_leads_outside_its_packed_file_is_refused(void **state) {
     end(&t);
 }
 
+/* Writes the plan with a right checksum, and runs it. */
+static dms_code run_changed(pack_case *t, const dms_plan *plan) {
+    float y[ROWS * OUT];
+    uint8_t *data;
+    uint64_t size;
+    assert_int_equal(dms_plan_encode(plan, &t->arena, &data, &size, &t->st), DMS_OK);
+    FILE *file = fopen(t->plan, "wb");
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    return run(t, t->onnx.folder, y);
+}
+
+/* The file's last page knows its cells, in order, and their places. */
+static void a_packed_cell_that_is_said_to_lie_elsewhere_is_refused(void **state) {
+    (void)state;
+    pack_case t;
+    dms_plan plan;
+    begin(&t);
+    assert_int_equal(compile_for(&t, t.dir, (dms_size){DMS_SIZE_FLOOR, 0}), DMS_OK);
+    assert_int_equal(dms_plan_read(t.plan, &t.arena, &plan, &t.st), DMS_OK);
+    assert_int_equal(run_changed(&t, &plan), DMS_OK);
+    dms_source *a = plan.source, *b = plan.source + 1;
+    assert_true(a->is_packed && b->is_packed && a->packed_offset != b->packed_offset);
+    const uint64_t place[2] = {a->packed_offset, b->packed_offset};
+    a->packed_offset = place[1]; /* each where the other one is */
+    b->packed_offset = place[0];
+    assert_int_equal(run_changed(&t, &plan), DMS_EPLAN);
+    assert_non_null(strstr(t.st.msg, "'model.dmspack' holds other cells, or at other places"));
+    b->packed_offset = place[1]; /* both in one place */
+    assert_int_equal(run_changed(&t, &plan), DMS_EPLAN);
+    a->packed_offset = place[0] + 4; /* one element further */
+    assert_int_equal(run_changed(&t, &plan), DMS_EPLAN);
+    a->packed_offset = place[0];
+    a->is_packed = false; /* one that is not read from there */
+    assert_int_equal(run_changed(&t, &plan), DMS_EPLAN);
+    a->is_packed = true;
+    a->offset += 4; /* another cell of the model in that place */
+    plan.meaning = (dms_hash){0, 0};
+    assert_int_equal(run_changed(&t, &plan), DMS_EPLAN);
+    a->offset -= 4;
+    assert_int_equal(run_changed(&t, &plan), DMS_OK);
+    end(&t);
+}
+
 /* The temporary file is gone, so are plan and packed file. */
 static void expect_nothing(const pack_case *t) {
     DIR *dir = opendir(t->dir);
@@ -611,6 +655,7 @@ int main(void) {
         cmocka_unit_test(a_packed_file_that_is_not_as_it_should_be_is_written_again),
         cmocka_unit_test(a_run_proves_the_packed_file_and_needs_no_other),
         cmocka_unit_test(a_plan_that_leads_outside_its_packed_file_is_refused),
+        cmocka_unit_test(a_packed_cell_that_is_said_to_lie_elsewhere_is_refused),
         cmocka_unit_test(packing_that_ends_early_leaves_nothing),
         cmocka_unit_test(a_write_that_fails_is_told_with_file_byte_and_reason),
         cmocka_unit_test(a_full_disk_is_told_and_left_as_it_was),
