@@ -4,7 +4,8 @@
  * Returns  a key: 128 bits that say which cells lie where.
  * Cost     one hash per cell.
  * Source   none.
- * Not here who packs (planner/pack.h), who reads (runtime/storage.h), ids (runtime/check/meaning.h).
+ * Not here who packs (planner/pack.h), who reads (runtime/storage.h), what an id is
+ *          (runtime/check/meaning.h).
  */
 #ifndef DMS_SCHEMA_PACKED_H
 #define DMS_SCHEMA_PACKED_H
