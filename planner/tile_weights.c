@@ -222,8 +222,8 @@ static bool use_can_be_parted(const dms_tiling *t, dms_tile_use use, const dms_t
  * shorter than SHORTEST_RUN_BYTES, which storage reads with what lies between them; not where the
  * granule makes such cells too large, or where the sums, which are on the device and are written
  * and read once per cell, are larger than a cell. Panels that end in columns that no file has are
- * no range: P columns of which n < P exist make cells of P l elements, l > 1, and runs of P + (l - 1)
- * n. */
+ * no range: P columns of which n < P exist make cells of P l elements, l > 1, with runs of
+ * P + (l - 1) n. */
 static int64_t choose_part(const dms_tiling *t, const dms_tile_plan *plan, int64_t n_cells,
                            int64_t columns, uint32_t axis, uint32_t *out_axis) {
     const dms_view *source = &plan->packing.source;
