@@ -91,7 +91,8 @@ static dms_code place(const dms_compile_options *options, dms_arena *arena, dms_
     dms_code code = dms_place(&c->blocks.problem, &how, arena, &c->decision, &c->floor, st);
     if (code == DMS_EBUDGET)
         return dms_budget_refuse(c, st);
-    return code;
+    DMS_TRY(code);
+    return dms_stalls_find(&c->blocks.problem, &c->decision, arena, &c->stalls, st);
 }
 
 /* What emit cannot know: names, budgets, dims. */

@@ -24,6 +24,15 @@ const char *dms_bytes_text(uint64_t bytes, char out[32]);
 /* "428.5 ms": three digits, four from 100 ms on. Returns `out`. */
 const char *dms_time_text(int64_t ns, bool utf8, char out[32]);
 
+/* "1,251": digits in groups of three. Returns `out`. */
+const char *dms_count_text(uint64_t count, char out[32]);
+
+/* Whether a candidate of a decision is one of the rules that people would try first. */
+bool dms_is_simple_rule(const char *candidate);
+
+/* The period of the best of these; 0 where none of them has a plan. */
+int64_t dms_best_rule_ns(const dms_decision *decision);
+
 /* Places the steps of a compile once more, at another device budget.
  * Errors   of dms_place. */
 DMS_CHECKED dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget,

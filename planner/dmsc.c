@@ -33,7 +33,7 @@ typedef struct request {
     console to;
     dms_compile_options compile;
     dms_plan_dim dim[MOST_DIMS];
-    const char *json, *dot, *problem, *certificate, *trace, *curve, *explain, *dims_from;
+    const char *json, *dot, *report, *problem, *certificate, *trace, *curve, *explain, *dims_from;
     const char *dump, *verify;
     bool list_ops, list_profiles, quiet, verbose;
 } request;
@@ -55,6 +55,7 @@ static const char USAGE[] =
     "  --exact              solve the full ILP, whatever its size\n"
     "  --pack DIR           write the weights once more, as they are read, into DIR/MODEL.dmspack\n"
     "  --dot FILE           picture of the placements for graphviz\n"
+    "  --report FILE.html   the plan on one page for a browser: lanes, memory, addresses, stalls\n"
     "  --trace FILE         when everything is to run in the first three turns, for Perfetto\n"
     "  --curve FILE.csv     period and bound at other device budgets\n"
     "  --explain TENSOR     instead of the summary: where a tensor lives, when it moves, why\n"
@@ -74,6 +75,7 @@ enum option_id {
     OPT_EXACT,
     OPT_PACK,
     OPT_DOT,
+    OPT_REPORT,
     OPT_TRACE,
     OPT_CURVE,
     OPT_EXPLAIN,
@@ -98,6 +100,7 @@ static const struct option OPTIONS[] = {
     {"exact", no_argument, NULL, OPT_EXACT},
     {"pack", required_argument, NULL, OPT_PACK},
     {"dot", required_argument, NULL, OPT_DOT},
+    {"report", required_argument, NULL, OPT_REPORT},
     {"trace", required_argument, NULL, OPT_TRACE},
     {"curve", required_argument, NULL, OPT_CURVE},
     {"explain", required_argument, NULL, OPT_EXPLAIN},
@@ -177,6 +180,9 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
         return DMS_OK;
     case OPT_DOT:
         r->dot = value;
+        return DMS_OK;
+    case OPT_REPORT:
+        r->report = value;
         return DMS_OK;
     case OPT_TRACE:
         r->trace = value;
@@ -414,6 +420,10 @@ static dms_code view_dot(const view_input *in, FILE *out, dms_status *st) {
     return dms_view_dot(in->c, out, st);
 }
 
+static dms_code view_report(const view_input *in, FILE *out, dms_status *st) {
+    return dms_view_report(in->c, in->scratch, out, st);
+}
+
 static dms_code view_trace(const view_input *in, FILE *out, dms_status *st) {
     return dms_view_trace(in->c, in->scratch, out, st);
 }
@@ -433,6 +443,7 @@ static dms_code view_certificate(const view_input *in, FILE *out, dms_status *st
 static dms_code write_views(const request *r, const view_input *in, dms_status *st) {
     DMS_TRY(write_view(r->json, view_json, in, st));
     DMS_TRY(write_view(r->dot, view_dot, in, st));
+    DMS_TRY(write_view(r->report, view_report, in, st));
     DMS_TRY(write_view(r->trace, view_trace, in, st));
     DMS_TRY(write_view(r->curve, view_curve, in, st));
     DMS_TRY(write_view(r->certificate, view_certificate, in, st));

@@ -13,6 +13,7 @@
 #include "planner/blocks.h"
 #include "planner/pack.h"
 #include "planner/place.h"
+#include "planner/stalls.h"
 #include "planner/steps.h"
 
 /* A budget as the user gives it. */
@@ -62,6 +63,7 @@ typedef struct dms_compiled {
     dms_blocks blocks;
     uint64_t device_budget, host_budget;
     dms_decision decision;
+    dms_stalls stalls; /* of the decision */
     dms_place_floor floor;
     dms_plan plan;
     dms_pack_facts pack;

@@ -2,6 +2,7 @@
  * of device budgets, from the floor to where everything stays, at the same host budget. */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "planner/compile_internal.h"
 #include "planner/dmsc.h"
@@ -11,43 +12,71 @@
 
 #define N_BUDGETS 12u /* equal ratios: time falls like the share of what is streamed */
 
-/* Budget i of the ladder between two, both included. */
-static uint64_t budget_at(uint64_t low, uint64_t high, uint32_t i) {
+/* Budget i of a ladder of n between two, both included. */
+static uint64_t budget_at(uint64_t low, uint64_t high, uint32_t i, uint32_t n) {
     const double ratio = (double)high / (double)low;
-    const double bytes = (double)low * pow(ratio, (double)i / (N_BUDGETS - 1));
+    const double bytes = (double)low * pow(ratio, (double)i / (n - 1));
     const uint64_t aligned = (uint64_t)bytes / DMS_ALIGN * DMS_ALIGN;
-    return i == 0 || aligned < low ? low : i + 1 == N_BUDGETS || aligned > high ? high : aligned;
+    return i == 0 || aligned < low ? low : i + 1 == n || aligned > high ? high : aligned;
 }
 
-/* One line; a budget that fails is an error of ours, for all are at the floor or above. */
-static dms_code write_line(const dms_compiled *c, uint64_t budget, dms_arena *scratch, FILE *out,
-                           dms_status *st) {
+bool dms_is_simple_rule(const char *candidate) {
+    static const char *const RULE[] = {"on-demand", "double-buffer", "keep-first", "even",
+                                       "belady"};
+    for (size_t i = 0; i < sizeof RULE / sizeof RULE[0]; i++)
+        if (strcmp(candidate, RULE[i]) == 0)
+            return true;
+    return false;
+}
+
+int64_t dms_best_rule_ns(const dms_decision *decision) {
+    for (uint32_t k = 0; k < decision->n_candidates; k++) /* the best one comes first */
+        if (dms_is_simple_rule(decision->candidates[k].name))
+            return decision->candidates[k].period_ns;
+    return 0;
+}
+
+/* One point; a budget that fails is an error of ours, for all are at the floor or above. */
+static dms_code make_point(const dms_compiled *c, uint64_t budget, dms_arena *scratch,
+                           dms_curve_point *out, dms_status *st) {
     const dms_arena_mark mark = dms_arena_here(scratch);
     dms_decision d;
     const dms_code code = dms_compile_place(c, budget, scratch, &d, st);
     if (code == DMS_OK)
-        (void)fprintf(
-            out, "%" PRIu64 ",%" PRIu64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRIu64 "\n",
-            budget, d.device_bytes, d.period_ns, d.bound_ns, d.compute_ns, c->floor.device_bytes);
+        *out = (dms_curve_point){budget,     d.device_bytes, d.period_ns,
+                                 d.bound_ns, d.compute_ns,   dms_best_rule_ns(&d)};
     dms_arena_release(scratch, mark);
     return code;
 }
 
+dms_code dms_curve_points(const dms_compiled *c, uint32_t most, dms_arena *scratch,
+                          dms_curve_point *out_point, uint32_t *out_n, dms_status *st) {
+    dms_curve_point all;
+    const uint64_t low = c->floor.device_bytes;
+    uint32_t n = 0;
+    DMS_TRY(make_point(c, UINT64_MAX, scratch, &all, st));
+    for (uint32_t i = 0; i < most; i++) {
+        const uint64_t budget =
+            budget_at(low, all.device_bytes > low ? all.device_bytes : low, i, most);
+        if (n > 0 && budget == out_point[n - 1].budget_bytes) /* small models: a shorter ladder */
+            continue;
+        DMS_TRY(make_point(c, budget, scratch, &out_point[n], st));
+        n++;
+    }
+    *out_n = n;
+    return DMS_OK;
+}
+
 dms_code dms_view_curve(const dms_compiled *c, dms_arena *scratch, FILE *out, dms_status *st) {
-    const dms_arena_mark mark = dms_arena_here(scratch);
-    dms_decision all;
-    DMS_TRY(dms_compile_place(c, UINT64_MAX, scratch, &all, st));
-    dms_arena_release(scratch, mark);
+    dms_curve_point point[N_BUDGETS];
+    uint32_t n;
+    DMS_TRY(dms_curve_points(c, N_BUDGETS, scratch, point, &n, st));
     (void)fprintf(out, "device_budget_bytes,device_arena_bytes,period_ns,bound_ns,compute_ns,"
                        "floor_bytes\n");
-    const uint64_t low = c->floor.device_bytes;
-    uint64_t last = 0;
-    for (uint32_t i = 0; i < N_BUDGETS; i++) {
-        const uint64_t budget = budget_at(low, all.device_bytes > low ? all.device_bytes : low, i);
-        if (budget == last) /* small models: the ladder has fewer steps */
-            continue;
-        last = budget;
-        DMS_TRY(write_line(c, budget, scratch, out, st));
-    }
+    for (uint32_t i = 0; i < n; i++)
+        (void)fprintf(out,
+                      "%" PRIu64 ",%" PRIu64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRIu64 "\n",
+                      point[i].budget_bytes, point[i].device_bytes, point[i].period_ns,
+                      point[i].bound_ns, point[i].compute_ns, c->floor.device_bytes);
     return DMS_OK;
 }

@@ -25,8 +25,7 @@ dms_tier_bytes dms_weights_by_tier(const dms_compiled *c) {
     return sum;
 }
 
-/* Rows of the product with most work among those that read a weight: tokens of the batch. */
-static int64_t rows_of_products(const dms_compiled *c) {
+int64_t dms_rows_of_products(const dms_compiled *c) {
     uint64_t most = 0;
     int64_t rows = 0;
     for (uint32_t s = 0; s < c->steps.n_steps; s++) {
@@ -50,7 +49,7 @@ uint64_t dms_break_even_tokens(const dms_compiled *c) {
     int64_t link_ns = 0;
     for (uint32_t l = 0; l < c->decision.n_loads; l++)
         link_ns += c->decision.loads[l].ns;
-    const int64_t rows = rows_of_products(c);
+    const int64_t rows = dms_rows_of_products(c);
     if (rows <= 0 || c->decision.compute_ns <= 0)
         return 0;
     const double tokens = (double)rows * (double)link_ns / (double)c->decision.compute_ns;
@@ -83,6 +82,11 @@ static void write_figures(dms_json *j, const dms_compiled *c) {
     dms_json_int(j, "latency_ns", plan->latency_ns);
     dms_json_int(j, "bound_ns", plan->bound_ns);
     dms_json_int(j, "compute_ns", plan->compute_ns);
+    dms_json_object(j, "stall_ns");
+    dms_json_int(j, "link_full", c->stalls.part_ns[DMS_STALL_LINK]);
+    dms_json_int(j, "no_room", c->stalls.part_ns[DMS_STALL_ROOM]);
+    dms_json_int(j, "save_first", c->stalls.part_ns[DMS_STALL_SAVE]);
+    dms_json_end_object(j);
     dms_json_uint(j, "flops", flops_of(c));
     dms_json_uint(j, "steps", plan->n_steps);
     dms_json_uint(j, "commands", commands);

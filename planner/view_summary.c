@@ -9,17 +9,31 @@
 #define BAR_CELLS 24
 
 const char *dms_time_text(int64_t ns, bool utf8, char out[32]) {
-    const double value = (double)ns;
-    if (ns < 1000)
-        (void)snprintf(out, 32, "%" PRId64 " ns", ns);
-    else if (value < 999500)
-        (void)snprintf(out, 32, "%.3g %s", value / 1e3, utf8 ? "µs" : "us");
-    else if (value < 99950000)
-        (void)snprintf(out, 32, "%.3g ms", value / 1e6);
-    else if (value < 999950000)
-        (void)snprintf(out, 32, "%.1f ms", value / 1e6);
-    else
-        (void)snprintf(out, 32, "%.4g s", value / 1e9);
+    static const char *const NAME[] = {"ns", "us", "ms", "s"};
+    double value = (double)ns;
+    int unit = 0;
+    while (unit < 3 && value >= 999.5) {
+        value /= 1000;
+        unit++;
+    }
+    const int digits = unit == 3 || (unit == 2 && value >= 99.95) ? 4 : 3;
+    int decimals = unit == 0 ? 0 : digits - 1;
+    for (double bound = 9.9995; decimals > 0 && value >= bound; bound *= 10)
+        decimals--;
+    (void)snprintf(out, 32, "%.*f %s", decimals, value, unit == 1 && utf8 ? "µs" : NAME[unit]);
+    return out;
+}
+
+const char *dms_count_text(uint64_t count, char out[32]) {
+    char digits[32];
+    const int n = snprintf(digits, sizeof digits, "%" PRIu64, count);
+    int at = 0;
+    for (int i = 0; i < n; i++) {
+        if (i > 0 && (n - i) % 3 == 0)
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = 0;
     return out;
 }
 
@@ -52,6 +66,16 @@ static void print_head(const dms_compiled *c, const char *host_note, FILE *out) 
                   dms_bytes_text(c->steps.weights_bytes, weights));
 }
 
+/* What the stalls wait for; nothing where there are none. */
+static void print_causes(const dms_stalls *stalls, bool utf8, FILE *out) {
+    char text[32];
+    for (int k = 0; stalls->n > 0 && k < DMS_N_STALL_CAUSES; k++)
+        (void)fprintf(
+            out, "%s%s %s", k == 0 ? " (" : ", ", dms_stall_cause_name((dms_stall_cause)k),
+            stalls->part_ns[k] == 0 ? "0" : dms_time_text(stalls->part_ns[k], utf8, text));
+    (void)fputs(stalls->n > 0 ? ")\n" : "\n", out);
+}
+
 static void print_verdict(const dms_compiled *c, bool utf8, FILE *out) {
     const dms_decision *d = &c->decision;
     char a[32], b[32], e[32];
@@ -80,8 +104,9 @@ static void print_verdict(const dms_compiled *c, bool utf8, FILE *out) {
         read_ns += d->loads[l].read_ns;
         link_ns += d->loads[l].ns;
     }
-    (void)fprintf(out, "  STALL  %.1f %% of the time: %s\n",
+    (void)fprintf(out, "  STALL  %.1f %% of the time: %s",
                   100.0 * (double)stall / (double)d->period_ns, dms_time_text(stall, utf8, a));
+    print_causes(&c->stalls, utf8, out);
     const uint64_t tokens = dms_break_even_tokens(c);
     if ((double)stall < 0.001 * (double)d->period_ns)
         (void)fprintf(out, "  LIMIT  compute: every copy hides behind it\n\n");

@@ -42,6 +42,13 @@ void dms_view_json(const dms_compiled *c, const dms_view_facts *facts, FILE *out
  * Errors   DMS_EINTERNAL: out of memory; a part may have been written. */
 DMS_CHECKED dms_code dms_view_dot(const dms_compiled *c, FILE *out, dms_status *st);
 
+/* One page for a browser, with nothing to fetch: time, memory, blocks, addresses, stalls, what else
+ * was tried and what more memory would buy. Equal compiles give equal bytes.
+ * Cost     a placement per point of its curve, some ten of them.
+ * Errors   DMS_EINTERNAL: out of memory. */
+DMS_CHECKED dms_code dms_view_report(const dms_compiled *c, dms_arena *scratch, FILE *out,
+                                     dms_status *st);
+
 /* Where one tensor lives, when it moves and why, in sentences: of a weight, an activation, an input
  * or output, or a view of one.
  * Errors   DMS_EUSAGE: no step reads or writes a tensor of this name; names near ones. */
@@ -55,6 +62,21 @@ DMS_CHECKED dms_code dms_view_explain(const dms_compiled *c, const char *tensor,
 DMS_CHECKED dms_code dms_view_curve(const dms_compiled *c, dms_arena *scratch, FILE *out,
                                     dms_status *st);
 
+/* One budget of the curve. */
+typedef struct dms_curve_point {
+    uint64_t budget_bytes, device_bytes; /* given; taken */
+    int64_t period_ns, bound_ns, compute_ns;
+    int64_t rule_ns; /* of the best simple rule; 0 = none has a plan */
+} dms_curve_point;
+
+/* Up to `most` (>= 2) points of the curve, ascending by budget: from the floor to where everything
+ * stays, budgets in equal ratios.
+ * Shapes   out_point holds `most`.
+ * Cost     a placement per point.
+ * Errors   DMS_EINTERNAL: out of memory. */
+DMS_CHECKED dms_code dms_curve_points(const dms_compiled *c, uint32_t most, dms_arena *scratch,
+                                      dms_curve_point *out_point, uint32_t *out_n, dms_status *st);
+
 /* When every command of the first turns is to run, as Chrome trace JSON (schema/trace.h).
  * Errors   DMS_EINTERNAL: out of memory. */
 DMS_CHECKED dms_code dms_view_trace(const dms_compiled *c, dms_arena *scratch, FILE *out,
@@ -67,6 +89,10 @@ DMS_CHECKED dms_code dms_view_trace(const dms_compiled *c, dms_arena *scratch, F
 DMS_CHECKED dms_code dms_trace_predict(const dms_plan *plan, const dms_profile *profile,
                                        uint32_t n_turns, dms_arena *arena, dms_trace *out_trace,
                                        dms_status *st);
+
+/* Rows of the product with most work among those that read a weight: the batch x tokens of a
+ * transformer. 0 where no product reads one. */
+int64_t dms_rows_of_products(const dms_compiled *c);
 
 /* Rows of the largest product of the graph x time of the link / time of the steps: the batch x
  * tokens from which copies hide behind compute; 0 where there is no product with weights. */

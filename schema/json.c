@@ -8,9 +8,9 @@
 
 #define DEEPEST 64u
 
-/* Length of the valid UTF-8 sequence at `s` (which ends with a 0), 0 where there is none.
- * Follows the table of well-formed byte sequences: no overlong form, no surrogate, <= U+10FFFF. */
-static uint32_t utf8_length(const unsigned char *s) {
+/* Follows the table of well-formed byte sequences: no overlong form, no surrogate, <= U+10FFFF. */
+uint32_t dms_utf8_length(const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
     if (s[0] < 0x80)
         return 1;
     const uint32_t n = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
@@ -30,7 +30,7 @@ static void put_string(FILE *out, const char *text) {
     const unsigned char *s = (const unsigned char *)text;
     fputc('"', out);
     while (*s != 0) {
-        const uint32_t n = utf8_length(s);
+        const uint32_t n = dms_utf8_length((const char *)s);
         if (n == 0)
             fputs("\\ufffd", out);
         else if (*s == '"' || *s == '\\')

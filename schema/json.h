@@ -51,4 +51,8 @@ void dms_json_text(dms_json *json, const char *key, const char *value);
 /* null. */
 void dms_json_null(dms_json *json, const char *key);
 
+/* Length of the valid UTF-8 sequence at the begin of a text that ends with a 0; 0 where there is
+ * none. */
+uint32_t dms_utf8_length(const char *text);
+
 #endif

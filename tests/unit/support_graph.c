@@ -270,6 +270,7 @@ dms_code graph_plan(graph_case *g, uint64_t device_budget, uint64_t host_budget,
     DMS_TRY(dms_tile(&g->graph, &g->lowered, &g->profile, &g->arena, &out->steps, st));
     DMS_TRY(dms_blocks_make(&g->graph, &out->steps, &g->profile, &g->arena, &out->blocks, st));
     DMS_TRY(dms_place(&out->blocks.problem, &how, &g->arena, &out->decision, &out->floor, st));
+    DMS_TRY(dms_stalls_find(&out->blocks.problem, &out->decision, &g->arena, &out->stalls, st));
     const dms_emit_input input = {&g->graph, &out->steps, &out->blocks, &out->decision,
                                   g->profile.device_kind};
     DMS_TRY(dms_emit(&input, &g->arena, &out->plan, st));
