@@ -18,7 +18,7 @@ const char *dms_time_text(int64_t ns, bool utf8, char out[32]) {
     }
     const int digits = unit == 3 || (unit == 2 && value >= 99.95) ? 4 : 3;
     int decimals = unit == 0 ? 0 : digits - 1;
-    for (double bound = 9.9995; decimals > 0 && value >= bound; bound *= 10)
+    for (double bound = digits == 3 ? 9.995 : 9.9995; decimals > 0 && value >= bound; bound *= 10)
         decimals--;
     (void)snprintf(out, 32, "%.*f %s", decimals, value, unit == 1 && utf8 ? "µs" : NAME[unit]);
     return out;

@@ -97,15 +97,29 @@ static void times_have_three_digits(void **state) {
         int64_t ns;
         const char *wanted;
     } CASES[] = {
-        {0, "0 ns"},          {999, "999 ns"},          {1000, "1 us"},
-        {12345, "12.3 us"},   {999499, "999 us"},       {999500, "1 ms"},
-        {1234567, "1.23 ms"}, {99900000, "99.9 ms"},    {428512345, "428.5 ms"},
-        {1000000000, "1 s"},  {12345678901, "12.35 s"},
+        {0, "0 ns"},
+        {999, "999 ns"},
+        {1000, "1.00 us"},
+        {9994, "9.99 us"},
+        {9996, "10.0 us"},
+        {12345, "12.3 us"},
+        {84000, "84.0 us"},
+        {99960, "100 us"},
+        {999499, "999 us"},
+        {999500, "1.00 ms"},
+        {1234567, "1.23 ms"},
+        {2100000, "2.10 ms"},
+        {99900000, "99.9 ms"},
+        {99960000, "100.0 ms"},
+        {428512345, "428.5 ms"},
+        {1000000000, "1.000 s"},
+        {3260000000, "3.260 s"},
+        {12345678901, "12.35 s"},
     };
     char text[32];
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         assert_string_equal(dms_time_text(CASES[i].ns, false, text), CASES[i].wanted);
-    assert_string_equal(dms_time_text(1000, true, text), "1 \xc2\xb5s");
+    assert_string_equal(dms_time_text(1000, true, text), "1.00 \xc2\xb5s");
 }
 
 /* Five products, with names that want escaping, at the floor. */
