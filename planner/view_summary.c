@@ -16,9 +16,9 @@ const char *dms_time_text(int64_t ns, bool utf8, char out[32]) {
         value /= 1000;
         unit++;
     }
-    const int digits = unit == 3 || (unit == 2 && value >= 99.95) ? 4 : 3;
-    int decimals = unit == 0 ? 0 : digits - 1;
-    for (double bound = digits == 3 ? 9.995 : 9.9995; decimals > 0 && value >= bound; bound *= 10)
+    const bool has_four = unit == 3 || (unit == 2 && value >= 99.95);
+    int decimals = unit == 0 ? 0 : has_four ? 3 : 2;
+    for (double bound = unit == 3 ? 9.9995 : 9.995; decimals > 0 && value >= bound; bound *= 10)
         decimals--;
     (void)snprintf(out, 32, "%.*f %s", decimals, value, unit == 1 && utf8 ? "µs" : NAME[unit]);
     return out;
