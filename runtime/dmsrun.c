@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/calibrate.h"
 #include "runtime/dmsrun_options.h"
 #include "runtime/dmsrun_report.h"
 #include "runtime/dmsrun_tensors.h"
@@ -283,6 +284,50 @@ static dms_code report(run *r, dms_status *st) {
     return compared;
 }
 
+/* File name without folder and ending, cut to what a profile's name may be. */
+static const char *name_of_profile(const char *path, dms_arena *arena) {
+    if (path == NULL)
+        return "calibrated";
+    const char *slash = strrchr(path, '/'), *base = slash == NULL ? path : slash + 1;
+    const char *dot = strrchr(base, '.');
+    const size_t length = dot == NULL || dot == base ? strlen(base) : (size_t)(dot - base);
+    return dms_strndup(arena, base, length > 63 ? 63 : length);
+}
+
+/* A file that cannot be written is told before anything is measured. */
+static dms_code write_calibrated(run *r, const dms_calibrate_options *how, dms_calibration *c,
+                                 dms_status *st) {
+    dms_file_write file;
+    DMS_TRY(dms_file_begin(&file, r->options.profile, st));
+    const dms_code code = dms_calibrate(how, &r->arena, c, st);
+    if (code != DMS_OK) {
+        dms_file_abort(&file);
+        return code;
+    }
+    dms_calibration_write(c, file.out);
+    return dms_file_commit(&file, st);
+}
+
+/* dmsrun --calibrate. */
+static dms_code calibrate(run *r, dms_status *st) {
+    const dmsrun_options *o = &r->options;
+    const char *folder = o->scratch != NULL ? o->scratch : getenv("TMPDIR");
+    const dms_calibrate_options how = {.threads = o->run.threads,
+                                       .folder = folder == NULL ? "/tmp" : folder,
+                                       .name = name_of_profile(o->profile, &r->arena),
+                                       .cancel = &r->watch.is_interrupted};
+    dms_calibration *c;
+    DMS_TRY(dms_alloc_st(&r->arena, 1, sizeof *c, "calibration", &c, st));
+    if (how.name == NULL)
+        return dms_fail(st, DMS_EINTERNAL, "out of memory: calibration");
+    DMS_TRY(o->profile == NULL ? dms_calibrate(&how, &r->arena, c, st)
+                               : write_calibrated(r, &how, c, st));
+    dms_calibration_print(c, r->out);
+    if (fflush(r->out) != 0)
+        return dms_fail(st, DMS_EIO, "standard output: %s", strerror(errno));
+    return DMS_OK;
+}
+
 /* Everything between argv and the exit code. */
 static dms_code run_program(run *r, int argc, char **argv, dms_status *st) {
     DMS_TRY(dmsrun_parse(argc, argv, &r->arena, &r->options, st));
@@ -295,6 +340,8 @@ static dms_code run_program(run *r, int argc, char **argv, dms_status *st) {
         return DMS_OK;
     }
     DMS_TRY(start_watcher(&r->watch, st));
+    if (r->options.calibrate)
+        return calibrate(r, st);
     DMS_TRY(execute(r, st));
     return report(r, st);
 }

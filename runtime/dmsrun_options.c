@@ -51,14 +51,17 @@ static const option options[] = {
     {"--verify-weights", FLAG, offsetof(dmsrun_options, run.verify_weights)},
     {"--random-weights", RANDOM, offsetof(dmsrun_options, run.random_seed)},
     {"--seed", WORD, offsetof(dmsrun_options, seed)},
+    {"--calibrate", FLAG, offsetof(dmsrun_options, calibrate)},
+    {"-o", TEXT, offsetof(dmsrun_options, profile)},
+    {"--scratch", TEXT, offsetof(dmsrun_options, scratch)},
     {"--help", FLAG, offsetof(dmsrun_options, help)},
     {"--version", FLAG, offsetof(dmsrun_options, version)},
 };
 #define N_OPTIONS (sizeof options / sizeof *options)
 
 static const char help_text[] =
-    "usage: dmsrun PLAN [option]...\n"
-    "Runs a plan that dmsc made.\n"
+    "usage: dmsrun PLAN [option]...            run a plan that dmsc made\n"
+    "       dmsrun --calibrate [-o PROFILE]    measure this machine for dmsc --profile PROFILE\n"
     "\n"
     "  --model-dir DIR       folder of the model's files (default: the folder of PLAN)\n"
     "  --input NAME=FILE     an input from .npy, .npz or .pb; without inputs dmsrun makes them\n"
@@ -78,6 +81,11 @@ static const char help_text[] =
     "  --poison              fill all memory with NaN patterns first; changes no bit\n"
     "  --verify-weights      compare every byte of the model's files, not samples\n"
     "  --random-weights SEED make up the weights of files that were missing when planned\n"
+    "  --calibrate           measure links, storage, arithmetic and what slows what down, in 20 s\n"
+    "  -o PROFILE            with --calibrate: write a profile; its name ends in .json or has a /\n"
+    "  --scratch DIR         with --calibrate: the storage that is measured, with a file of 256 "
+    "MiB\n"
+    "                        that is removed (default $TMPDIR, /tmp)\n"
     "  --version, --help\n"
     "\n"
     "Exit codes: 0 fine, 1 internal error, 2 usage, 4 file error, 5 host memory, 6 plan invalid "
@@ -188,9 +196,29 @@ static dms_code take_option(int argc, char **argv, int *i, dms_arena *arena, dms
     return store_value(o, argv[++*i], arena, out, st);
 }
 
+/* dmsc takes a word without them for the name of a built-in profile. */
+static bool is_file_name(const char *text) {
+    const size_t length = strlen(text);
+    return strchr(text, '/') != NULL || (length > 5 && strcmp(text + length - 5, ".json") == 0);
+}
+
+static dms_code check_calibrate(const dmsrun_options *o, dms_status *st) {
+    if (!o->calibrate && (o->profile != NULL || o->scratch != NULL))
+        return dms_fail(st, DMS_EUSAGE, "-o and --scratch belong to --calibrate");
+    if (o->calibrate && o->plan != NULL)
+        return dms_fail(st, DMS_EUSAGE, "--calibrate runs no plan: %s", o->plan);
+    if (o->profile != NULL && !is_file_name(o->profile))
+        return dms_fail(st, DMS_EUSAGE, "-o %s: wanted is a name that ends in .json or has a /",
+                        o->profile);
+    return DMS_OK;
+}
+
 /* Options that only make sense with others. */
 static dms_code check_together(const dmsrun_options *o, dms_status *st) {
     if (o->help || o->version)
+        return DMS_OK;
+    DMS_TRY(check_calibrate(o, st));
+    if (o->calibrate)
         return DMS_OK;
     if (o->plan == NULL)
         return dms_fail(st, DMS_EUSAGE,

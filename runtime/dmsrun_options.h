@@ -21,12 +21,13 @@ typedef struct dmsrun_input {
 /* What the user asked for; texts point into argv or the arena. */
 typedef struct dmsrun_options {
     const char *plan, *output, *compare, *json, *trace;
+    const char *profile, *scratch; /* of --calibrate: file to write, folder to measure */
     dms_options run;
     dmsrun_input *input;
     uint32_t n_inputs;
     uint64_t iterations, warmup, seed;
     dms_tolerance tolerance;
-    bool stats, digest, help, version;
+    bool stats, digest, calibrate, help, version;
 } dmsrun_options;
 
 /* Parses the command line.

@@ -20,7 +20,7 @@
 #define SMALL_WORK 200000u
 
 /* Respects taskset and the cpusets of containers. */
-static uint32_t cores_of_process(void) {
+uint32_t dms_cores_of_process(void) {
     cpu_set_t set;
     const int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
     return n < 1 ? 1 : (uint32_t)n;
@@ -41,6 +41,12 @@ static dms_code check_device(const dms_plan *plan, const char *device, dms_statu
     return DMS_OK;
 }
 
+bool dms_call_is_small(const dms_call *call) {
+    const dms_cost cost = dms_call_cost(call);
+    return cost.flops < SMALL_WORK && cost.bytes < SMALL_WORK / 4 &&
+           cost.flops + 4 * cost.bytes < SMALL_WORK;
+}
+
 /* Asks the device about every call, and decides which are worth more than one thread. */
 static dms_code prepare_calls(dms_session *s, dms_status *st) {
     const dms_plan *plan = s->plan;
@@ -50,9 +56,7 @@ static dms_code prepare_calls(dms_session *s, dms_status *st) {
         const dms_plan_call *c = &plan->call[i];
         const dms_call call = {c->kernel, c->n_in, c->n_out, c->n_i, c->n_f, c->view, c->i, c->f};
         DMS_TRY(s->device->ops->can_run(&call, st));
-        const dms_cost cost = dms_call_cost(&call);
-        is_small[i] = cost.flops < SMALL_WORK && cost.bytes < SMALL_WORK / 4 &&
-                      cost.flops + 4 * cost.bytes < SMALL_WORK;
+        is_small[i] = dms_call_is_small(&call);
     }
     s->is_small = is_small;
     return DMS_OK;
@@ -94,7 +98,7 @@ static dms_code keep_options(dms_session *s, const dms_options *options, const c
     if (s->folder == NULL || (options->model_dir != NULL && s->options.model_dir == NULL))
         return dms_fail(st, DMS_EINTERNAL, "out of memory: options");
     if (s->options.threads == 0)
-        s->options.threads = cores_of_process();
+        s->options.threads = dms_cores_of_process();
     if (s->options.threads > MAX_THREADS)
         return dms_fail(st, DMS_EUSAGE, "threads: %" PRIu32 " are more than %u", s->options.threads,
                         MAX_THREADS);

@@ -18,6 +18,7 @@
 #include "schema/plan.h"
 #include "schema/trace.h"
 
+typedef struct dms_call dms_call;       /* kernels/kernel.h */
 typedef struct dms_device dms_device;   /* device.h */
 typedef struct dms_storage dms_storage; /* storage.h */
 
@@ -121,6 +122,12 @@ bool dms_engine_await_turn(dms_session *session, uint64_t turn);
 
 /* Ends all threads between commands and joins them. */
 void dms_engine_stop(dms_session *session);
+
+/* Cores that this process may use. */
+uint32_t dms_cores_of_process(void);
+
+/* Whether a checked call is not worth a second thread. */
+bool dms_call_is_small(const dms_call *call);
 
 /* Monotonic clock. */
 int64_t dms_now_ns(void);

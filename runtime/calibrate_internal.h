@@ -1,0 +1,122 @@
+/* calibrate_internal.h - what the files behind calibrate.h share. Not a door. */
+#ifndef DMS_RUNTIME_CALIBRATE_INTERNAL_H
+#define DMS_RUNTIME_CALIBRATE_INTERNAL_H
+
+#include "runtime/calibrate.h"
+#include "runtime/device.h"
+
+#define DMS_MOST_SAMPLES 400u
+#define DMS_CALIBRATE_DEVICE_BYTES (128u << 20)
+#define DMS_CALIBRATE_HOST_BYTES (64u << 20)
+#define DMS_CALIBRATE_COPY_BYTES (48u << 20) /* of the host arena: copies; behind it readings */
+#define DMS_CALIBRATE_FILE_BYTES (256u << 20)
+
+#define DMS_SHAPE_OPERANDS 5
+#define DMS_SHAPE_DIMS 5
+
+/* A call: dims of inputs, then of its output, all dense. Operand 1 of an index kernel is i32. */
+typedef struct dms_shape {
+    dms_family family;
+    uint32_t kernel;
+    dms_dtype dtype;
+    uint32_t n_in, rank[DMS_SHAPE_OPERANDS];
+    int64_t dim[DMS_SHAPE_OPERANDS][DMS_SHAPE_DIMS];
+    uint32_t n_i, n_f;
+    int64_t i[16];
+    double f[18];
+} dms_shape;
+
+extern const dms_shape dms_calibrate_shapes[];
+extern const uint32_t dms_n_calibrate_shapes;
+
+/* Times of one thing, done again and again. */
+typedef struct dms_samples {
+    uint32_t n;
+    int64_t ns[DMS_MOST_SAMPLES];
+} dms_samples;
+
+/* A thing to be timed. It does its work once. */
+typedef struct dms_action {
+    void (*run)(void *context);
+    void *context;
+} dms_action;
+
+/* One measured time beside what it is made of: operations, results, rows. */
+typedef struct dms_observation {
+    double ns, flops, results, rows;
+} dms_observation;
+
+typedef struct dms_storage dms_storage; /* storage.h */
+
+/* Everything a measurement needs. */
+typedef struct dms_bench {
+    const dms_calibrate_options *options;
+    dms_calibration *out;
+    dms_arena *arena;
+    dms_device *device;
+    dms_storage *storage; /* over the file; NULL until it is made */
+    dms_plan *plan;       /* of the file: its sources are blocks */
+    uint64_t first_block; /* the next reading starts here, so that none meets a cache */
+    uint8_t *block;       /* in the host arena: where readings go */
+} dms_bench;
+
+/* ---- calibrate_fit.c: numbers alone -------------------------------------------------------- */
+
+/* The value that `percent` of the samples do not exceed; 0 without samples. Sorts. */
+int64_t dms_samples_percentile(dms_samples *samples, uint32_t percent);
+
+/* The middle half of the samples over the median. Sorts. */
+double dms_samples_spread(dms_samples *samples);
+
+/* The link whose times fit best: least squares of relative errors, no latency below 0, no rate
+ * below one byte per second. At least two different sizes. */
+dms_link dms_fit_link(uint32_t n, const uint64_t *bytes, const int64_t *ns);
+
+/* The family's costs that fit best: least squares of relative errors, none below 0. `flops` is the
+ * plain rate that the share is of. *out_error becomes the largest relative error. */
+dms_family_cost dms_fit_family(uint32_t n, const dms_observation *o, double flops,
+                               double *out_error);
+
+/* ---- calibrate_time.c ---------------------------------------------------------------------- */
+
+/* Repeats an action for about `budget_ns`, at least 5 times, and notes the time of each; short ones
+ * are done several times for one sample.
+ * Errors   DMS_ECANCELLED. */
+DMS_CHECKED dms_code dms_time(const dms_bench *b, dms_action action, int64_t budget_ns,
+                              dms_samples *out, dms_status *st);
+
+/* By how much longer each of two takes while the other one runs, in thousandths: medians of rounds
+ * in which each is timed alone and both together.
+ * Errors   DMS_ECANCELLED; DMS_EINTERNAL: no thread. */
+DMS_CHECKED dms_code dms_time_both(const dms_bench *b, dms_action one, dms_action two,
+                                   int32_t *out_one, int32_t *out_two, dms_status *st);
+
+/* Adds a line to the table. */
+void dms_add_figure(dms_bench *b, const char *name, const char *unit, double value, double spread);
+
+/* ---- the measurements: each fills its part of out->profile ---------------------------------- */
+
+/* Rates per type, memory, cache, families, launch.
+ * Errors   DMS_ECANCELLED; DMS_EINTERNAL where a kernel refuses its call. */
+DMS_CHECKED dms_code dms_calibrate_compute(dms_bench *b, dms_status *st);
+
+/* Copies between the arenas. */
+DMS_CHECKED dms_code dms_calibrate_links(dms_bench *b, dms_status *st);
+
+/* Makes the file and opens it: b->storage. Times writing on the way.
+ * Errors   DMS_EIO naming the folder. */
+DMS_CHECKED dms_code dms_calibrate_open_file(dms_bench *b, dms_status *st);
+
+/* Readings of several sizes by both readers, and their lead. */
+DMS_CHECKED dms_code dms_calibrate_storage(dms_bench *b, dms_status *st);
+
+/* What slows what down. */
+DMS_CHECKED dms_code dms_calibrate_contention(dms_bench *b, dms_status *st);
+
+/* A product that keeps the compute threads busy for some ms, as an action; lives in b->arena. */
+DMS_CHECKED dms_code dms_calibrate_busy(dms_bench *b, dms_action *out, dms_status *st);
+
+/* A reading of one block of 2 MiB, as an action. */
+dms_action dms_calibrate_reading(dms_bench *b);
+
+#endif
