@@ -59,7 +59,6 @@ typedef struct dms_port_info {
 /* What the plan says, and what opening it took. */
 typedef struct dms_info {
     const char *model, *profile; /* live as long as the session */
-    char meaning[33];            /* 32 hexadecimal digits: equal where plans compute the same */
     uint32_t n_inputs, n_outputs, n_steps, threads;
     uint64_t device_arena_bytes, host_arena_bytes; /* of the plan, taken whole */
     uint64_t device_budget_bytes, host_budget_bytes;
@@ -97,6 +96,10 @@ dms_port_info dms_session_input(const dms_session *session, uint32_t i);
 
 /* Output `i` of the graph, i < dms_info.n_outputs. */
 dms_port_info dms_session_output(const dms_session *session, uint32_t i);
+
+/* What the plan computes, as 32 hexadecimal digits: equal where plans compute the same, whatever
+ * their budget and profile. Returns `out`. */
+const char *dms_session_meaning(const dms_session *session, char out[33]);
 
 /* Name of step `i`, i < dms_info.n_steps. */
 const char *dms_session_step(const dms_session *session, uint32_t i);

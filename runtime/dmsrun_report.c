@@ -282,13 +282,13 @@ static void json_storage(const dms_stats *stats, dms_json *json) {
 
 dms_code dmsrun_print_json(const dmsrun_result *r, dms_arena *arena, FILE *out, dms_status *st) {
     dms_json json = {.out = out};
-    char digest[33];
+    char digest[33], meaning[33];
     int64_t *step_ns;
     DMS_TRY(dms_alloc_st(arena, r->info.n_steps, sizeof *step_ns, "step times", &step_ns, st));
     dms_session_step_ns(r->session, r->options->warmup, step_ns);
     dms_json_object(&json, NULL);
     dms_json_text(&json, "model", r->info.model);
-    dms_json_text(&json, "meaning", r->info.meaning);
+    dms_json_text(&json, "meaning", dms_session_meaning(r->session, meaning));
     dms_json_text(&json, "digest", dms_hash_text(r->tensors->all, digest));
     json_outputs(r, &json);
     json_times(r, &json);

@@ -340,21 +340,23 @@ void dms_cancel(dms_session *session) {
 
 dms_info dms_session_info(const dms_session *session) {
     const dms_plan *plan = session->plan;
-    dms_info info = {.model = plan->model,
-                     .profile = plan->profile,
-                     .n_inputs = plan->n_inputs,
-                     .n_outputs = plan->n_outputs,
-                     .n_steps = plan->n_steps,
-                     .threads = session->options.threads,
-                     .device_arena_bytes = plan->device_arena,
-                     .host_arena_bytes = plan->host_arena,
-                     .device_budget_bytes = plan->device_budget,
-                     .host_budget_bytes = plan->host_budget,
-                     .overhead_bytes = session->arena.used_bytes + session->device->overhead_bytes,
-                     .period_ns = plan->period_ns,
-                     .compute_ns = plan->compute_ns};
-    (void)dms_hash_text(plan->meaning, info.meaning);
-    return info;
+    return (dms_info){.model = plan->model,
+                      .profile = plan->profile,
+                      .n_inputs = plan->n_inputs,
+                      .n_outputs = plan->n_outputs,
+                      .n_steps = plan->n_steps,
+                      .threads = session->options.threads,
+                      .device_arena_bytes = plan->device_arena,
+                      .host_arena_bytes = plan->host_arena,
+                      .device_budget_bytes = plan->device_budget,
+                      .host_budget_bytes = plan->host_budget,
+                      .overhead_bytes = session->arena.used_bytes + session->device->overhead_bytes,
+                      .period_ns = plan->period_ns,
+                      .compute_ns = plan->compute_ns};
+}
+
+const char *dms_session_meaning(const dms_session *session, char out[33]) {
+    return dms_hash_text(session->plan->meaning, out);
 }
 
 dms_port_info dms_session_input(const dms_session *session, uint32_t i) {
