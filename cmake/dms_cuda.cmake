@@ -59,20 +59,23 @@ function(dms_nvcc out)
 endfunction()
 
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/cuda)
-file(GLOB dms_cuda_c CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/cuda/driver/*.c
-     ${CMAKE_SOURCE_DIR}/runtime/cuda/kernels/*.c)
+file(GLOB dms_cuda_driver CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/cuda/driver/*.c)
+file(GLOB dms_cuda_c CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/cuda/kernels/*.c)
 file(GLOB dms_cuda_cu CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/cuda/kernels/*.cu)
 dms_nvcc(dms_cuda_objects ${dms_cuda_cu})
 list(JOIN DMS_CUDA_ARCHITECTURES ", " text)
 message(STATUS "libdms_cuda is built by ${DMS_NVCC} for compute capabilities ${text}, and PTX")
-if(dms_cuda_c OR dms_cuda_cu)
-  add_library(dms_cuda SHARED ${dms_cuda_c} ${dms_cuda_objects})
+add_library(dms_cuda_driver OBJECT ${dms_cuda_driver} ${dms_cuda_c})
+target_include_directories(dms_cuda_driver PRIVATE ${CMAKE_SOURCE_DIR})
+target_include_directories(dms_cuda_driver SYSTEM PRIVATE ${DMS_CUDA_INCLUDE})
+set_target_properties(dms_cuda_driver PROPERTIES POSITION_INDEPENDENT_CODE ON)
+target_link_libraries(dms_cuda_driver PRIVATE dms_kernels)
+if(dms_cuda_c)   # the kernels' table
+  add_library(dms_cuda SHARED $<TARGET_OBJECTS:dms_cuda_driver> ${dms_cuda_objects})
   set_target_properties(dms_cuda PROPERTIES LINKER_LANGUAGE C LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
                         LINK_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/cuda/libdms_cuda.map)
-  target_include_directories(dms_cuda PRIVATE ${CMAKE_SOURCE_DIR})
-  target_include_directories(dms_cuda SYSTEM PRIVATE ${DMS_CUDA_INCLUDE})
-  target_link_options(dms_cuda PRIVATE -Wl,-z,defs
+  target_link_options(dms_cuda PRIVATE -Wl,-z,defs -Wl,--gc-sections
                       -Wl,--version-script=${CMAKE_SOURCE_DIR}/runtime/cuda/libdms_cuda.map)
-  target_link_libraries(dms_cuda PRIVATE dms_kernels dms_schema ${DMS_CUDART} ${CMAKE_DL_LIBS} rt
-                        Threads::Threads)
+  target_link_libraries(dms_cuda PRIVATE dms_cuda_device dms_kernels dms_schema ${DMS_CUDART}
+                        ${CMAKE_DL_LIBS} rt Threads::Threads)
 endif()

@@ -1,7 +1,8 @@
 /* device.h - what the engine asks of a device: the door to runtime/cpu (and other kinds later).
  *
  * Reads    offsets into two arenas, checked calls.
- * Returns  finished work: every function here is done when it returns.
+ * Returns  finished work: every function of dms_device_ops is done when it returns. Those of
+ *          dms_device_streams put work behind other work and return at once.
  * Cost     the arenas are taken at open, exactly as large as the plan says; nothing later.
  * Source   none.
  * Not here when something may run (engine.c), where bytes come from (storage.h).
@@ -20,6 +21,11 @@ typedef struct dms_device_options {
     uint64_t device_bytes, host_bytes; /* of the two arenas */
     uint32_t threads;                  /* compute threads, at least 1 */
     bool poison;
+    /* For devices with streams. */
+    int ordinal;          /* which of several: N of cuda:N */
+    uint32_t n_calls;     /* of the plan */
+    uint32_t n_commands;  /* of the compute queue: twice as many index words are wanted */
+    uint64_t floor_bytes; /* of the model, for a message: smallest device arena of any plan */
 } dms_device_options;
 
 /* One kernel call with the places of its operands, in bytes from the start of the device arena. */
@@ -27,10 +33,70 @@ typedef struct dms_device_call {
     const dms_call *call;
     uint64_t operand[DMS_MAX_OPERANDS]; /* of element 0, the view's offset included */
     uint64_t workspace, workspace_bytes;
-    bool is_small; /* not worth a second thread */
+    bool is_small;       /* not worth a second thread */
+    uint32_t id;         /* of the call in the plan */
+    uint32_t index_word; /* where a device with streams notes a bad index */
 } dms_device_call;
 
-/* The functions of one kind of device. Each is called by one thread at a time. */
+/* A part of a user copy: moves bytes [first, first + bytes) of a buffer between the caller's tensor
+ * and the host arena. Called in the order of a stream. */
+typedef struct dms_device_piece {
+    void (*move)(const struct dms_device_piece *piece);
+    const void *tensor, *user; /* for `move`; live until the turn has ended */
+    uint32_t cell;
+    uint64_t first, bytes;
+    void *memory;
+} dms_device_piece;
+
+/* Marks of a queue that can be under way at a time. */
+#define DMS_DEVICE_MARKS 256u
+
+/* What a device adds that orders its queues itself: each queue is a stream, on which the engine's
+ * one submitting thread puts the commands of all queues in the plan's submission order.
+ *
+ *     await(in, load, 7)   copy_in   copy_in   signal(in, mark, 12)
+ *
+ * `reached` and what is behind it are called by another thread than the rest. Values only grow.
+ * Errors   DMS_EDEVICE with what the device said; it then says so for ever. */
+typedef struct dms_device_streams {
+    /* Readies the kernel for a call that can_run has passed; `call` outlives the device. */
+    dms_code (*prepare)(dms_device *device, uint32_t id, const dms_call *call, dms_status *st);
+    /* The calling thread speaks to the device from now on. */
+    dms_code (*enter)(dms_device *device, dms_status *st);
+    /* What comes behind on `queue` starts when `other` has come to `value`. */
+    dms_code (*await)(dms_device *device, uint32_t queue, uint32_t other, uint64_t value,
+                      dms_status *st);
+    /* Notes the time at which the stream comes here, as the begin of `mark`. */
+    dms_code (*begin)(dms_device *device, uint32_t queue, uint32_t mark, dms_status *st);
+    /* Ends `mark`; the queue has come to `value` when all before has ended. */
+    dms_code (*signal)(dms_device *device, uint32_t queue, uint32_t mark, uint64_t value,
+                       dms_status *st);
+    dms_code (*call)(dms_device *device, const dms_device_call *call, dms_status *st);
+    /* Between the arenas, by their offsets. */
+    dms_code (*copy_in)(dms_device *device, uint64_t to, uint64_t from, uint64_t bytes,
+                        dms_status *st);
+    dms_code (*copy_out)(dms_device *device, uint64_t to, uint64_t from, uint64_t bytes,
+                         dms_status *st);
+    /* Calls piece->move, in the order of the queue. The piece is copied. */
+    dms_code (*move)(dms_device *device, uint32_t queue, const dms_device_piece *piece,
+                     dms_status *st);
+
+    /* How far a queue has come. */
+    dms_code (*reached)(dms_device *device, uint32_t queue, uint64_t *out_value, dms_status *st);
+    /* When a mark that was reached began and ended, in the clock of dms_now_ns. */
+    void (*times)(dms_device *device, uint32_t queue, uint32_t mark, int64_t *out_begin_ns,
+                  int64_t *out_end_ns);
+    /* 1 + operand where the call with this word found a bad index, else 0; the word is 0 again. */
+    uint32_t (*take_index)(dms_device *device, uint32_t index_word);
+    /* The host's own queue has come to `value`. Any thread. */
+    void (*raise)(dms_device *device, uint32_t queue, uint64_t value);
+    /* Lets go of every wait, now and later; true when nothing is under way any more. What still
+     * runs moves no memory of the caller. Any thread, again and again. */
+    bool (*abandon)(dms_device *device);
+} dms_device_streams;
+
+/* The functions of one kind of device. Each is called by one thread at a time. `call`, `copy_in` and
+ * `copy_out` are NULL on a device with streams. */
 typedef struct dms_device_ops {
     const char *name;
     /* Runs a call to its end. `out_index_error` becomes 1 + operand when data held a bad index. */
@@ -46,10 +112,13 @@ typedef struct dms_device_ops {
 /* What every kind begins with. */
 struct dms_device {
     const dms_device_ops *ops;
-    uint8_t *device_arena; /* NULL where the host cannot write it */
+    const dms_device_streams *streams; /* NULL: a thread per queue calls `ops` */
+    const char *note;                  /* what a user may want to know of it; NULL: nothing */
+    uint8_t *device_arena;             /* NULL where the host cannot write it */
     uint8_t *host_arena;
     uint64_t device_bytes, host_bytes;
     uint64_t overhead_bytes; /* beside the arenas */
+    bool awaits_host;        /* streams: `await` can wait for a queue that the host raises */
 };
 
 /* Copies in host memory: past the caches when it is large.

@@ -15,8 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "runtime/device.h"
-#include "runtime/session.h"
+#include "runtime/engine_internal.h"
 #include "runtime/storage.h"
 #include "runtime/user_copy.h"
 
@@ -47,18 +46,18 @@ static void end_timelines(dms_session *s) {
         dms_timeline_end(&s->body[q]);
     }
     dms_timeline_end(&s->gate);
+    dms_streams_end(s->streams);
 }
 
-/* The first failure wins; it is written before any wait can return because of it. */
-static void fail_session(dms_session *s, const dms_status *error) {
+/* It is written before any wait can return because of it. */
+void dms_engine_fail(dms_session *s, const dms_status *error) {
     if (atomic_exchange(&s->has_failed, 1) != 0)
         return;
     s->error = *error;
     end_timelines(s);
 }
 
-/* "step 12 'conv1'" for messages. */
-static dms_code blame_step(const dms_plan *plan, uint32_t step, dms_status *st) {
+dms_code dms_engine_blame_step(const dms_plan *plan, uint32_t step, dms_status *st) {
     if (step >= plan->n_steps)
         return dms_context(st, "prologue");
     return dms_context(st, "step %" PRIu32 " '%s'", step,
@@ -82,23 +81,29 @@ static dms_call call_of(const dms_plan_call *call) {
 }
 
 /* Offsets are computed at each call: a table of them would cost more cache than it saves. */
-static dms_code run_call(dms_session *s, const dms_cmd *cmd, dms_status *st) {
-    const dms_plan *plan = s->plan;
-    const dms_call call = call_of(&plan->call[cmd->call]);
-    dms_device_call work = {.call = &call, .is_small = s->is_small[cmd->call]};
-    for (uint32_t k = 0; k < call.n_in + call.n_out; k++)
-        work.operand[k] = operand_place(plan, &cmd->operand[k], &call.view[k]);
+void dms_engine_place_call(const dms_plan *plan, const dms_cmd *cmd, dms_device_call *work) {
+    for (uint32_t k = 0; k < work->call->n_in + work->call->n_out; k++)
+        work->operand[k] = operand_place(plan, &cmd->operand[k], &work->call->view[k]);
     if (cmd->workspace != DMS_NONE) {
-        work.workspace = plan->buffer[cmd->workspace].offset;
-        work.workspace_bytes = plan->buffer[cmd->workspace].bytes;
+        work->workspace = plan->buffer[cmd->workspace].offset;
+        work->workspace_bytes = plan->buffer[cmd->workspace].bytes;
     }
-    uint32_t index_error = 0;
-    s->device->ops->call(s->device, &work, &index_error);
-    if (index_error == 0)
-        return DMS_OK;
+}
+
+dms_code dms_engine_index_error(const dms_plan *plan, const dms_cmd *cmd, uint32_t index_error,
+                                dms_status *st) {
     (void)dms_fail(st, DMS_EINPUT, "operand %" PRIu32 ": an index is out of range",
                    index_error - 1);
-    return blame_step(plan, cmd->step, st);
+    return dms_engine_blame_step(plan, cmd->step, st);
+}
+
+static dms_code run_call(dms_session *s, const dms_cmd *cmd, dms_status *st) {
+    const dms_call call = call_of(&s->plan->call[cmd->call]);
+    dms_device_call work = {.call = &call, .is_small = s->is_small[cmd->call]};
+    dms_engine_place_call(s->plan, cmd, &work);
+    uint32_t index_error = 0;
+    s->device->ops->call(s->device, &work, &index_error);
+    return index_error == 0 ? DMS_OK : dms_engine_index_error(s->plan, cmd, index_error, st);
 }
 
 /* A LOAD: a cell goes to its place in a buffer of the host, or of a device the host can write. */
@@ -161,26 +166,32 @@ dms_code dms_engine_command(dms_session *s, const dms_cmd *cmd, const dms_bindin
     return dms_fail(st, DMS_EPLAN, "unknown command kind %d", (int)cmd->kind);
 }
 
-/* Adds what a body command took to the sums of its queue and to its step. */
-static void account(const pass *p, const dms_cmd *cmd, int64_t ns, uint64_t bytes) {
-    dms_session *s = p->session;
-    atomic_fetch_add_explicit(&p->queue->busy_ns, (uint64_t)ns, memory_order_relaxed);
-    atomic_fetch_add_explicit(&p->queue->commands, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&p->queue->bytes, bytes, memory_order_relaxed);
-    if (cmd->kind != DMS_CMD_CALL || cmd->step >= s->plan->n_steps)
-        return;
-    const uint64_t column = p->turn % s->n_columns;
-    atomic_store_explicit(&s->step_ns[column * s->plan->n_steps + cmd->step],
-                          ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns, memory_order_relaxed);
+/* Adds work of the body to the sums of its queue. */
+static void add_work(dms_queue_run *queue, int64_t ns, uint32_t n, uint64_t bytes) {
+    atomic_fetch_add_explicit(&queue->busy_ns, (uint64_t)ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&queue->commands, n, memory_order_relaxed);
+    atomic_fetch_add_explicit(&queue->bytes, bytes, memory_order_relaxed);
 }
 
-/* Notes when a command of the first turns ran. The end is stored last: who reads it reads both. */
-static void record(const pass *p, const dms_cmd *cmd, int64_t begin_ns, int64_t end_ns) {
-    const dms_queue q = p->queue->id;
-    const uint32_t k = (uint32_t)(cmd - p->program->cmd[q]);
-    dms_trace_span *span = dms_trace_at(&p->session->trace, (uint32_t)p->turn, q, k);
+/* Notes what one command of the body took. The end is stored last: who reads it reads both. */
+static void note_time(dms_session *s, dms_queue q, uint64_t turn, uint32_t k, int64_t begin_ns,
+                      int64_t end_ns) {
+    const dms_cmd *cmd = &s->plan->body.cmd[q][k];
+    const int64_t ns = end_ns - begin_ns;
+    if (cmd->kind == DMS_CMD_CALL && cmd->step < s->plan->n_steps)
+        atomic_store_explicit(&s->step_ns[turn % s->n_columns * s->plan->n_steps + cmd->step],
+                              ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns, memory_order_relaxed);
+    if (turn >= s->trace.n_turns)
+        return;
+    dms_trace_span *span = dms_trace_at(&s->trace, (uint32_t)turn, q, k);
     span->begin_ns = begin_ns;
     __atomic_store_n(&span->end_ns, end_ns, __ATOMIC_RELEASE);
+}
+
+void dms_engine_account(dms_session *s, const dms_engine_work *work) {
+    add_work(&s->queue[work->queue], work->end_ns - work->begin_ns, work->n_run, work->bytes);
+    if (work->n_run == 1 && work->n == 1)
+        note_time(s, work->queue, work->turn, work->first, work->begin_ns, work->end_ns);
 }
 
 /* False when everything ended meanwhile. */
@@ -206,24 +217,23 @@ static bool do_command(const pass *p, const dms_cmd *cmd) {
         return false;
     if (atomic_load_explicit(&s->cancel, memory_order_relaxed) != 0) {
         (void)dms_fail(&error, DMS_ECANCELLED, "interrupted");
-        fail_session(s, &error);
+        dms_engine_fail(s, &error);
         return false;
     }
     if (p->is_last && cmd->is_ahead)
         return true;
     const int64_t begin = dms_now_ns();
     if (dms_engine_command(s, cmd, &s->of_turn[p->turn & 1], &bytes, &error) != DMS_OK) {
-        fail_session(s, &error);
+        dms_engine_fail(s, &error);
         return false;
     }
     if (!p->is_body) {
         atomic_fetch_add_explicit(&s->n_prepared, 1, memory_order_relaxed);
         return true;
     }
-    const int64_t end = dms_now_ns();
-    account(p, cmd, end - begin, bytes);
-    if (p->turn < s->trace.n_turns)
-        record(p, cmd, begin, end);
+    const uint32_t k = (uint32_t)(cmd - p->program->cmd[p->queue->id]);
+    dms_engine_account(
+        s, &(dms_engine_work){p->queue->id, p->turn, k, 1, 1, bytes, begin, dms_now_ns()});
     return true;
 }
 
@@ -261,6 +271,8 @@ static bool run_pass(const pass *p) {
         if (!dms_timeline_publish(&p->timelines[q], published, base + k + 1))
             return false;
         published = base + k + 1;
+        if (p->session->streams != NULL)
+            dms_streams_raise(p->session, q, p->is_body, published);
     }
     return true;
 }
@@ -312,8 +324,18 @@ static bool has_no_copies(const dms_plan *plan) {
            body->n_cmds[DMS_QUEUE_COMPUTE] != 0;
 }
 
+/* What the thread of a queue runs; NULL: the queue has none. */
+static void *(*main_of(const dms_session *s, dms_queue q))(void *) {
+    if (s->streams != NULL && q == DMS_QUEUE_COMPUTE)
+        return dms_streams_submit_main;
+    if (s->streams != NULL && q == DMS_QUEUE_IN)
+        return dms_streams_follow_main;
+    const bool has_commands = s->plan->prologue.n_cmds[q] != 0 || s->plan->body.n_cmds[q] != 0;
+    return has_commands && (s->streams == NULL || q == DMS_QUEUE_LOAD) ? queue_main : NULL;
+}
+
 dms_code dms_engine_start(dms_session *s, dms_status *st) {
-    s->is_in_order = has_no_copies(s->plan);
+    s->is_in_order = s->streams == NULL && has_no_copies(s->plan);
     sigset_t all, before;
     int error = 0;
     sigfillset(&all); /* signals belong to the threads of the program */
@@ -323,9 +345,10 @@ dms_code dms_engine_start(dms_session *s, dms_status *st) {
         queue->session = s;
         queue->id = (dms_queue)q;
         queue->own_end = find_own_end(&s->plan->body, (dms_queue)q);
-        if (s->plan->prologue.n_cmds[q] == 0 && s->plan->body.n_cmds[q] == 0)
+        void *(*const start)(void *) = main_of(s, (dms_queue)q);
+        if (start == NULL)
             continue;
-        error = pthread_create(&queue->thread, NULL, queue_main, queue);
+        error = pthread_create(&queue->thread, NULL, start, queue);
         queue->has_thread = error == 0;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -353,9 +376,10 @@ bool dms_engine_await_turn(dms_session *s, uint64_t turn) {
 
 void dms_engine_stop(dms_session *s) {
     end_timelines(s);
-    for (uint32_t q = 0; q < DMS_N_QUEUES; q++) {
+    for (uint32_t q = 0; q < DMS_N_QUEUES; q++) { /* who submits is the first of them */
         if (s->queue[q].has_thread)
             pthread_join(s->queue[q].thread, NULL);
         s->queue[q].has_thread = false;
+        dms_streams_end_submitting(s->streams);
     }
 }

@@ -1,8 +1,10 @@
 /* room.c - is there memory for the arenas? Asked before anything is loaded: arenas are taken page
- * by page as they are written, and who runs out of memory then is killed without a word. */
+ * by page as they are written, and who runs out of memory then is killed without a word. A card has
+ * memory of its own, and is asked for it by its device. */
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "runtime/kernels/kernel.h"
 #include "runtime/session.h"
 
 /* "the container's limit of N bytes leaves M", or what the machine has. */
@@ -20,16 +22,16 @@ dms_code dms_room_check(const dms_plan *plan, uint64_t outside_bytes, const dms_
     const uint64_t all = machine->available_bytes + machine->swap_bytes;
     const uint64_t free_bytes = machine->left_bytes < all ? machine->left_bytes : all;
     const uint64_t left = free_bytes > outside_bytes ? free_bytes - outside_bytes : 0;
+    const uint64_t device = plan->device_kind == DMS_DEVICE_CPU ? plan->device_arena : 0;
     char reason[160];
-    if (all == 0 || (plan->host_arena <= left && plan->device_arena <= left - plan->host_arena))
+    if (all == 0 || (plan->host_arena <= left && device <= left - plan->host_arena))
         return DMS_OK; /* or a system that does not tell */
     name_reason(machine, free_bytes, reason);
     if (plan->host_arena > left)
         return dms_fail(st, DMS_EBUDGET,
                         "the plan's host arena takes %" PRIu64 " bytes, but %s: compile with "
                         "--host-mem %" PRIu64,
-                        plan->host_arena, reason,
-                        left > plan->device_arena ? left - plan->device_arena : 0);
+                        plan->host_arena, reason, left > device ? left - device : 0);
     const uint64_t fits = left - plan->host_arena;
     const bool is_below = fits < plan->floor_bytes;
     return dms_fail(st, DMS_EDEVICE,

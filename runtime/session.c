@@ -3,11 +3,14 @@
 
 #include <inttypes.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/cpu/cpu_device.h"
+#include "runtime/engine_internal.h"
 #include "runtime/kernels/cpu_kernel.h"
+#include "runtime/load_cuda.h"
 #include "runtime/storage.h"
 #include "schema/checked.h"
 
@@ -26,18 +29,33 @@ uint32_t dms_cores_of_process(void) {
     return n < 1 ? 1 : (uint32_t)n;
 }
 
-/* Only the CPU is in this build. */
-static dms_code check_device(const dms_plan *plan, const char *device, dms_status *st) {
-    if (device != NULL && strncmp(device, "cuda", 4) == 0 && (device[4] == 0 || device[4] == ':'))
-        return dms_fail(st, DMS_EDEVICE, "device '%s': this build runs on the CPU only", device);
-    if (device != NULL && strcmp(device, "cpu") != 0)
-        return dms_fail(st, DMS_EUSAGE, "unknown device '%s': cpu, cuda or cuda:N", device);
-    if (plan->device_kind != DMS_DEVICE_CPU)
-        return dms_fail(
-            st, DMS_EDEVICE,
-            "the plan is for a cuda device (profile '%s'): compile it with a cpu profile "
-            "to run it here",
-            plan->profile);
+/* Reads "cpu", "cuda" or "cuda:N". */
+static dms_code read_device(const char *device, uint32_t *out_kind, int *out_ordinal,
+                            dms_status *st) {
+    char end = 0;
+    *out_kind = DMS_DEVICE_CPU;
+    *out_ordinal = 0;
+    if (device == NULL || strcmp(device, "cpu") == 0)
+        return DMS_OK;
+    *out_kind = DMS_DEVICE_CUDA;
+    if (strcmp(device, "cuda") == 0 ||
+        (strlen(device) <= 9 && sscanf(device, "cuda:%u%c", (unsigned *)out_ordinal, &end) == 1))
+        return DMS_OK;
+    return dms_fail(st, DMS_EUSAGE, "unknown device '%s': cpu, cuda or cuda:N", device);
+}
+
+/* A plan is for one kind: its tiles and its times are that kind's. */
+static dms_code check_device(const dms_plan *plan, const char *device, int *out_ordinal,
+                             dms_status *st) {
+    static const char *const name[] = {"cpu", "cuda"};
+    uint32_t kind;
+    DMS_TRY(read_device(device, &kind, out_ordinal, st));
+    if (plan->device_kind != kind)
+        return dms_fail(st, DMS_EDEVICE,
+                        "device '%s': the plan is for a %s device (profile '%s'): compile it with "
+                        "a %s profile, or run it with --device %s",
+                        device == NULL ? "cpu" : device, name[plan->device_kind], plan->profile,
+                        name[kind], name[plan->device_kind]);
     return DMS_OK;
 }
 
@@ -55,11 +73,12 @@ static dms_code prepare_calls(dms_session *s, dms_status *st) {
     for (uint32_t i = 0; i < plan->n_calls; i++) {
         const dms_plan_call *c = &plan->call[i];
         const dms_call call = {c->kernel, c->n_in, c->n_out, c->n_i, c->n_f, c->view, c->i, c->f};
-        DMS_TRY(s->device->ops->can_run(&call, st));
+        if (s->device->streams == NULL)
+            DMS_TRY(s->device->ops->can_run(&call, st));
         is_small[i] = dms_call_is_small(&call);
     }
     s->is_small = is_small;
-    return DMS_OK;
+    return s->device->streams == NULL ? DMS_OK : dms_streams_open(s, st);
 }
 
 /* Bindings of the next turn and of the two that may be under way; step times of past turns. */
@@ -117,18 +136,34 @@ static uint64_t outside_bytes(const dms_session *s) {
     return is_finite ? bytes : UINT64_MAX;
 }
 
+/* The device that the plan is for. */
+static dms_code open_device(dms_session *s, int ordinal, dms_status *st) {
+    const dms_plan *plan = s->plan;
+    dms_device_options options = {.device_bytes = plan->device_arena,
+                                  .host_bytes = plan->host_arena,
+                                  .threads = s->options.threads,
+                                  .poison = s->options.poison,
+                                  .ordinal = ordinal,
+                                  .n_calls = plan->n_calls,
+                                  .n_commands = plan->body.n_cmds[DMS_QUEUE_COMPUTE],
+                                  .floor_bytes = plan->floor_bytes};
+    if (plan->device_kind == DMS_DEVICE_CPU)
+        return dms_cpu_device_open(&options, &s->arena, &s->device, st);
+    options.host_bytes += dms_streams_stage_bytes(plan);
+    return s->open_cuda(s->open_context, &options, &s->arena, &s->device, st);
+}
+
 /* Everything of a session that can fail after it exists. */
 static dms_code open_parts(dms_session *s, const dms_options *options, const char *folder,
                            dms_status *st) {
-    DMS_TRY(check_device(s->plan, options->device, st));
+    int ordinal;
+    DMS_TRY(check_device(s->plan, options->device, &ordinal, st));
     DMS_TRY(keep_options(s, options, folder, st));
     DMS_TRY(allocate_bindings(s, st));
     DMS_TRY(allocate_trace(s, st));
     const dms_machine machine = dms_machine_read("");
     DMS_TRY(dms_room_check(s->plan, outside_bytes(s), &machine, st));
-    const dms_device_options device = {s->plan->device_arena, s->plan->host_arena,
-                                       s->options.threads, s->options.poison};
-    DMS_TRY(dms_cpu_device_open(&device, &s->arena, &s->device, st));
+    DMS_TRY(open_device(s, ordinal, st));
     DMS_TRY(prepare_calls(s, st));
     return dms_engine_start(s, st);
 }
@@ -139,6 +174,7 @@ dms_code dms_session_make(dms_session **out_session, dms_status *st) {
     DMS_TRY(dms_alloc_st(&arena, 1, sizeof *s, "session", &s, st));
     s->arena = arena;
     s->plan = &s->own_plan;
+    s->open_cuda = dms_cuda_load;
     *out_session = s;
     return DMS_OK;
 }

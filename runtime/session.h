@@ -20,6 +20,12 @@
 
 typedef struct dms_call dms_call;       /* kernels/kernel.h */
 typedef struct dms_device dms_device;   /* device.h */
+typedef struct dms_streams dms_streams; /* engine_internal.h */
+typedef struct dms_device_options dms_device_options;
+
+/* Opens a device of one kind; `context` is the opener's own. */
+typedef dms_code (*dms_device_opener)(void *context, const dms_device_options *options,
+                                      dms_arena *arena, dms_device **out_device, dms_status *st);
 typedef struct dms_storage dms_storage; /* storage.h */
 
 /* Turns whose step times are remembered. */
@@ -57,6 +63,8 @@ struct dms_session {
     const char *folder;   /* of the plan */
     dms_options options;
     dms_device *device;
+    dms_device_opener open_cuda; /* that of libdms_cuda, unless a test has put its own here */
+    void *open_context;
     dms_storage *storage;
     dms_session_state state;
     atomic_int is_entered; /* a thread is in a function of the API */
@@ -66,6 +74,7 @@ struct dms_session {
     dms_queue_run queue[DMS_N_QUEUES];
     _Atomic uint64_t n_prepared; /* commands of the prologue that are done */
     bool is_in_order;            /* the body runs on the compute thread alone, see engine.c */
+    dms_streams *streams;        /* of a device that orders its queues itself; else NULL */
     atomic_int cancel;           /* set by dms_cancel */
     atomic_int is_stopped;       /* threads end between commands */
     atomic_int has_failed;       /* who sets it writes `error` */

@@ -6,12 +6,16 @@
  */
 #include "runtime/user_copy.h"
 
+#include <string.h>
+
 /* One transfer: where it is, and which way it goes. */
 typedef struct transfer {
-    dms_device *device;
+    dms_device *device; /* NULL: to and from `memory` */
+    uint8_t *memory;
     const dms_user_tensor *user;
-    uint64_t at; /* in the device arena, moves on */
+    uint64_t at; /* in the device arena or in `memory`, moves on */
     uint64_t element_bytes;
+    int64_t skip, n; /* elements of the buffer to leave out, and to move after these */
     bool is_dense, is_out;
 } transfer;
 
@@ -20,7 +24,9 @@ static void move_span(transfer *t, int64_t index, int64_t n) {
     uint8_t *user =
         (uint8_t *)t->user->data + (t->user->view.offset + index) * (int64_t)t->element_bytes;
     const uint64_t bytes = (uint64_t)n * t->element_bytes;
-    if (t->is_out)
+    if (t->device == NULL)
+        memcpy(t->is_out ? user : t->memory + t->at, t->is_out ? t->memory + t->at : user, bytes);
+    else if (t->is_out)
         t->device->ops->copy_out(t->device, user, t->at, bytes);
     else
         t->device->ops->copy_in(t->device, t->at, user, bytes);
@@ -40,8 +46,15 @@ static int64_t place_of(const dms_view *view, int64_t flat, int64_t *out_left) {
     return index;
 }
 
-/* Moves the elements [first, first + n) of the dense order. */
+/* Moves the elements [first, first + n) of the dense order, as far as they are wanted. */
 static void move_run(transfer *t, int64_t first, int64_t n) {
+    const int64_t skip = t->skip < n ? t->skip : n;
+    t->skip -= skip;
+    first += skip;
+    n = n - skip < t->n ? n - skip : t->n;
+    t->n -= n;
+    if (n <= 0)
+        return;
     if (t->is_dense) {
         move_span(t, first, n);
         return;
@@ -79,19 +92,40 @@ static uint64_t transfer_tensor(transfer *t, const dms_plan_tensor *tensor, uint
     const int64_t inner = stored->pitch[axis], first = (int64_t)cell * tensor->cell_len;
     const int64_t left = stored->dim[axis] - first;
     const int64_t n = left < tensor->cell_len ? left : tensor->cell_len;
-    for (int64_t o = 0; o < outer; o++)
+    for (int64_t o = 0; o < outer && t->n > 0; o++)
         move_run(t, (o * stored->dim[axis] + first) * inner, n * inner);
     return t->at - begin;
 }
 
 uint64_t dms_user_copy_in(dms_device *device, uint64_t to, const dms_plan_tensor *tensor,
                           uint32_t cell, const dms_user_tensor *user) {
-    transfer t = {.device = device, .user = user, .at = to};
+    transfer t = {.device = device, .user = user, .at = to, .n = INT64_MAX};
     return transfer_tensor(&t, tensor, cell);
 }
 
 uint64_t dms_user_copy_out(dms_device *device, const dms_user_tensor *user,
                            const dms_plan_tensor *tensor, uint32_t cell, uint64_t from) {
-    transfer t = {.device = device, .user = user, .at = from, .is_out = true};
+    transfer t = {.device = device, .user = user, .at = from, .n = INT64_MAX, .is_out = true};
     return transfer_tensor(&t, tensor, cell);
+}
+
+/* A transfer of a part of a buffer. */
+static void transfer_part(transfer t, const dms_plan_tensor *tensor, uint32_t cell, uint64_t first,
+                          uint64_t bytes) {
+    const uint32_t element_bytes = dms_dtype_bytes(tensor->stored.dtype);
+    t.skip = (int64_t)(first / element_bytes);
+    t.n = (int64_t)(bytes / element_bytes);
+    (void)transfer_tensor(&t, tensor, cell);
+}
+
+void dms_user_gather(void *to, const dms_plan_tensor *tensor, uint32_t cell,
+                     const dms_user_tensor *user, uint64_t first, uint64_t bytes) {
+    transfer_part((transfer){.memory = to, .user = user}, tensor, cell, first, bytes);
+}
+
+void dms_user_scatter(const dms_user_tensor *user, const dms_plan_tensor *tensor, uint32_t cell,
+                      uint64_t first, uint64_t bytes, const void *from) {
+    uint8_t *memory = (uint8_t *)(uintptr_t)from; /* which is read alone */
+    transfer_part((transfer){.memory = memory, .user = user, .is_out = true}, tensor, cell, first,
+                  bytes);
 }

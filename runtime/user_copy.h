@@ -21,4 +21,13 @@ uint64_t dms_user_copy_in(dms_device *device, uint64_t to, const dms_plan_tensor
 uint64_t dms_user_copy_out(dms_device *device, const dms_user_tensor *user,
                            const dms_plan_tensor *tensor, uint32_t cell, uint64_t from);
 
+/* Copies bytes [first, first + bytes) of what a buffer of `tensor` (of cell `cell`) holds from the
+ * caller's tensor to `to`. Both numbers are multiples of the element's size. */
+void dms_user_gather(void *to, const dms_plan_tensor *tensor, uint32_t cell,
+                     const dms_user_tensor *user, uint64_t first, uint64_t bytes);
+
+/* The other way. */
+void dms_user_scatter(const dms_user_tensor *user, const dms_plan_tensor *tensor, uint32_t cell,
+                      uint64_t first, uint64_t bytes, const void *from);
+
 #endif

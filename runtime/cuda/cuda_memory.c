@@ -1,0 +1,123 @@
+/* cuda_memory.c - one allocation on the card, one locked range of the host, one page of counters.
+ *
+ * The host arena is a mapping of exactly the planned size, next to the card where the kernel allows
+ * it, and locked as a whole. Where it cannot be locked it stays pageable, and copies pass through a
+ * locked block for each direction, in the order of their stream; `note` says so.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/cuda/cuda_internal.h"
+
+#define POISON 0xff /* a NaN in every floating type, -1 in every signed one */
+#define PREFERRED 1 /* MPOL_PREFERRED of mbind(2), which libc does not declare */
+
+/* Address space of exactly `bytes`; NULL where there is none. */
+static void *map(uint64_t bytes) {
+    void *memory =
+        mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Asks for pages of the node beside the card; false where the kernel does not do it. */
+static bool place_near(void *memory, uint64_t bytes, int node) {
+    const unsigned long bits = 8 * sizeof(unsigned long);
+    if (node < 0 || (unsigned long)node >= bits)
+        return false;
+    const unsigned long mask = 1ul << node;
+    return syscall(SYS_mbind, memory, (size_t)bytes, PREFERRED, &mask, bits, 0) == 0;
+}
+
+/* A locked block for each direction.
+ * Errors   DMS_EDEVICE: not even those can be locked. */
+static dms_code take_bounce(cuda_device *d, int said, dms_status *st) {
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    char reason[96] = "";
+    for (int k = 0; k < 2; k++) {
+        d->bounce[k] = map(CUDA_BOUNCE_BYTES);
+        if (d->bounce[k] == NULL)
+            return dms_fail(st, DMS_EDEVICE, "memory of %u bytes cannot be had", CUDA_BOUNCE_BYTES);
+        CUDA_TRY(d, "locking 4 MiB of host memory",
+                 d->api->pin(d->api->state, d->bounce[k], CUDA_BOUNCE_BYTES));
+        d->is_bounce_locked[k] = true;
+        d->own_bytes += CUDA_BOUNCE_BYTES;
+    }
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur < d->base.host_bytes)
+        (void)snprintf(reason, sizeof reason, ", the limit of locked memory is %" PRIu64 " bytes",
+                       (uint64_t)limit.rlim_cur);
+    (void)snprintf(d->arena_note, sizeof d->arena_note,
+                   "host arena of %" PRIu64 " bytes not locked (%s%s): copies pass through 4 MiB "
+                   "that are",
+                   d->base.host_bytes, d->api->error_name(d->api->state, said), reason);
+    return DMS_OK;
+}
+
+static dms_code take_host(cuda_device *d, const dms_device_options *options, dms_status *st) {
+    const uint64_t bytes = options->host_bytes;
+    if (bytes == 0)
+        return DMS_OK;
+    d->base.host_arena = map(bytes);
+    if (d->base.host_arena == NULL)
+        return dms_fail(st, DMS_EDEVICE, "a host arena of %" PRIu64 " bytes cannot be had", bytes);
+    const bool is_near = place_near(d->base.host_arena, bytes, d->card.numa_node);
+    if (options->poison)
+        memset(d->base.host_arena, POISON, (size_t)bytes);
+    const int said = d->api->pin(d->api->state, d->base.host_arena, bytes);
+    if (said != 0)
+        return take_bounce(d, said, st);
+    d->is_arena_locked = true;
+    char where[48] = "";
+    if (is_near)
+        (void)snprintf(where, sizeof where, " on node %d", d->card.numa_node);
+    (void)snprintf(d->arena_note, sizeof d->arena_note, "host arena locked%s", where);
+    return DMS_OK;
+}
+
+static dms_code take_page(cuda_device *d, const dms_device_options *options, dms_status *st) {
+    d->n_index_words = 2 * options->n_commands;
+    d->page_bytes = DMS_N_QUEUES * CUDA_COUNTER_BYTES + d->n_index_words * sizeof(uint32_t);
+    d->page = map(d->page_bytes);
+    if (d->page == NULL)
+        return dms_fail(st, DMS_EDEVICE, "memory of %" PRIu64 " bytes cannot be had",
+                        d->page_bytes);
+    CUDA_TRY(d, "locking the page of counters", d->api->pin(d->api->state, d->page, d->page_bytes));
+    d->is_page_locked = true;
+    d->own_bytes += d->page_bytes;
+    CUDA_TRY(d, "mapping the page of counters",
+             d->api->address_of(d->api->state, d->page, &d->page_address));
+    return DMS_OK;
+}
+
+dms_code dms_cuda_take_memory(cuda_device *d, const dms_device_options *options, dms_status *st) {
+    if (options->device_bytes != 0)
+        CUDA_TRY(d, "taking the device arena",
+                 d->api->device_alloc(d->api->state, options->device_bytes, &d->device_address));
+    DMS_TRY(take_host(d, options, st));
+    return take_page(d, options, st);
+}
+
+/* What was never taken is NULL. */
+static void give_back(cuda_device *d, void *memory, uint64_t bytes, bool is_locked) {
+    if (is_locked)
+        (void)d->api->unpin(d->api->state, memory);
+    if (memory != NULL)
+        (void)munmap(memory, (size_t)bytes);
+}
+
+void dms_cuda_give_memory(cuda_device *d) {
+    give_back(d, d->page, d->page_bytes, d->is_page_locked);
+    for (int k = 0; k < 2; k++)
+        give_back(d, d->bounce[k], CUDA_BOUNCE_BYTES, d->is_bounce_locked[k]);
+    give_back(d, d->base.host_arena, d->base.host_bytes, d->is_arena_locked);
+    if (d->device_address != 0)
+        (void)d->api->device_free(d->api->state, d->device_address);
+}
+
+_Atomic uint64_t *dms_cuda_counter(const cuda_device *d, uint32_t queue) {
+    return (_Atomic uint64_t *)(void *)(d->page + (uint64_t)queue * CUDA_COUNTER_BYTES);
+}

@@ -1,0 +1,462 @@
+/* engine_streams.c - one thread submits, one follows.
+ *
+ *     submits   gate -> for each command in the plan's order: await, begin, command, signal
+ *     device                    in   |--copy--|--copy--|
+ *                          compute            |--call--|--call--|
+ *     follows   how far has each stream come? -> times, index errors, the host's timelines
+ *
+ * Streams count from the first command of the prologue on: value `n_prologue + v` is value v of the
+ * body. A mark is a run of commands on one stream without a wait inside: what lies between its two
+ * ends is work. In turns that are recorded each command is a mark of its own.
+ *
+ * No wait of the submitting thread can last for ever: whatever it waits for was submitted before, in
+ * an order that the checker proved topological, or comes from the thread of the load queue.
+ */
+#include <inttypes.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/engine_internal.h"
+#include "runtime/futex.h"
+#include "schema/checked.h"
+
+#define STAGE_BYTES (4u << 20)
+#define N_STREAMS 3u /* compute, in, out: the first queues */
+#define SPINS 200
+#define PAUSE_NS 20000
+
+/* A run of commands that was submitted. */
+typedef struct stream_mark {
+    dms_engine_work work;
+    bool is_body;
+    uint64_t value; /* of the host's timeline */
+} stream_mark;
+
+/* One stream. Its marks are a ring: the submitter adds, the follower takes away. */
+typedef struct stream {
+    stream_mark mark[DMS_DEVICE_MARKS];
+    _Atomic uint64_t n_marks;
+    uint64_t n_followed; /* of the follower */
+    uint64_t published;  /* on the host's timeline of this program; of the follower */
+    bool was_body;       /* that program is the body */
+    stream_mark open;    /* of the submitter: begun and not ended; n 0: none */
+} stream;
+
+struct dms_streams {
+    stream stream[N_STREAMS];
+    dms_timeline work; /* marks submitted, over all streams */
+    uint64_t n_work;   /* of the submitter */
+    dms_call *call;    /* per call of the plan */
+    bool *has_index;   /* per call: its data are indices */
+    uint64_t stage[2]; /* offsets in the host arena, of in and out */
+    uint64_t stage_bytes;
+    atomic_int has_submitted; /* all that will ever be */
+};
+
+/* One turn, or the prologue, while it is submitted. */
+typedef struct submission {
+    dms_session *session;
+    const dms_program *program;
+    dms_timeline *timelines;
+    uint64_t turn;
+    bool is_body, is_last, is_recorded;
+    dms_status *st;
+} submission;
+
+/* Where the values of a program begin on a device that counts on. */
+static uint64_t base_of(const dms_session *s, uint32_t queue, bool is_body) {
+    return is_body ? s->plan->prologue.n_cmds[queue] : 0;
+}
+
+/* "in 3 (weight 'w')" or "step 12 'conv1'" in front of a message. */
+static dms_code blame(const dms_session *s, bool is_body, uint32_t q, uint32_t k, dms_status *st) {
+    const dms_program *program = is_body ? &s->plan->body : &s->plan->prologue;
+    if (k >= program->n_cmds[q])
+        return dms_context(st, "%s", dms_queue_name((dms_queue)q));
+    const dms_cmd *cmd = &program->cmd[q][k];
+    if (cmd->kind == DMS_CMD_CALL)
+        return dms_engine_blame_step(s->plan, cmd->step, st);
+    const uint32_t buffer = cmd->kind == DMS_CMD_TO_USER ? cmd->from : cmd->to;
+    const uint32_t tensor = s->plan->buffer[buffer].tensor;
+    return dms_context(st, "%s%s %" PRIu32 " (tensor '%s')", is_body ? "" : "prologue, ",
+                       dms_queue_name((dms_queue)q), k, s->plan->tensor[tensor].name);
+}
+
+/* Ends the mark that is open on a stream. */
+static dms_code close_mark(const submission *p, uint32_t q) {
+    dms_session *s = p->session;
+    stream *to = &s->streams->stream[q];
+    if (to->open.work.n == 0)
+        return DMS_OK;
+    const uint64_t n = atomic_load_explicit(&to->n_marks, memory_order_relaxed);
+    to->mark[n % DMS_DEVICE_MARKS] = to->open;
+    DMS_TRY(s->device->streams->signal(s->device, q, (uint32_t)(n % DMS_DEVICE_MARKS),
+                                       base_of(s, q, p->is_body) + to->open.value, p->st));
+    to->open.work.n = 0;
+    atomic_store_explicit(&to->n_marks, n + 1, memory_order_release);
+    const uint64_t before = s->streams->n_work++;
+    (void)dms_timeline_publish(&s->streams->work, before, before + 1);
+    return DMS_OK;
+}
+
+/* Begins a mark with command k, when the ring has a place for it.
+ * Errors   DMS_ECANCELLED: the session has ended meanwhile. */
+static dms_code open_mark(const submission *p, uint32_t q, uint32_t k) {
+    dms_session *s = p->session;
+    stream *to = &s->streams->stream[q];
+    const uint64_t n = atomic_load_explicit(&to->n_marks, memory_order_relaxed);
+    if (n >= DMS_DEVICE_MARKS) {
+        const stream_mark *old = &to->mark[n % DMS_DEVICE_MARKS];
+        if (!dms_timeline_wait(old->is_body ? &s->body[q] : &s->prologue[q], old->value))
+            return DMS_ECANCELLED;
+    }
+    to->open = (stream_mark){.work = {.queue = (dms_queue)q, .turn = p->turn, .first = k},
+                             .is_body = p->is_body};
+    return s->device->streams->begin(s->device, q, (uint32_t)(n % DMS_DEVICE_MARKS), p->st);
+}
+
+/* Orders the next command of a stream behind those of other queues that it waits for. What the host
+ * has seen done needs no wait on the device. */
+static dms_code await_others(const submission *p, uint32_t q, const dms_cmd *cmd) {
+    dms_session *s = p->session;
+    for (uint32_t w = 0; w < DMS_N_QUEUES; w++) {
+        if (cmd->wait_cmd[w] == DMS_NONE || p->turn < cmd->wait_back[w])
+            continue;
+        const uint64_t value =
+            (p->turn - cmd->wait_back[w]) * p->program->n_cmds[w] + cmd->wait_cmd[w] + 1;
+        const uint64_t now = atomic_load_explicit(&p->timelines[w].value, memory_order_acquire);
+        if (now == DMS_TIMELINE_END)
+            return DMS_ECANCELLED;
+        if (now >= value)
+            continue;
+        DMS_TRY(close_mark(p, q));
+        if (w >= N_STREAMS && !s->device->awaits_host) {
+            if (!dms_timeline_wait(&p->timelines[w], value))
+                return DMS_ECANCELLED;
+            continue;
+        }
+        DMS_TRY(
+            s->device->streams->await(s->device, q, w, base_of(s, w, p->is_body) + value, p->st));
+    }
+    return DMS_OK;
+}
+
+/* A piece of a tensor of the caller, in the order of a stream. */
+static void gather(const dms_device_piece *piece) {
+    dms_user_gather(piece->memory, piece->tensor, piece->cell, piece->user, piece->first,
+                    piece->bytes);
+}
+
+static void scatter(const dms_device_piece *piece) {
+    dms_user_scatter(piece->user, piece->tensor, piece->cell, piece->first, piece->bytes,
+                     piece->memory);
+}
+
+/* A tensor of the caller goes through its place in the host arena, piece by piece. */
+static dms_code submit_user(const submission *p, const dms_cmd *cmd, uint64_t *out_bytes) {
+    dms_session *s = p->session;
+    const dms_device_streams *ops = s->device->streams;
+    const bool is_in = cmd->kind == DMS_CMD_FROM_USER;
+    const dms_binding *binding = &s->of_turn[p->turn & 1];
+    const dms_buffer *buffer = &s->plan->buffer[is_in ? cmd->to : cmd->from];
+    const uint64_t stage = s->streams->stage[is_in ? 0 : 1];
+    dms_device_piece piece = {.move = is_in ? gather : scatter,
+                              .tensor = &s->plan->tensor[buffer->tensor],
+                              .user =
+                                  is_in ? &binding->input[cmd->from] : &binding->output[cmd->to],
+                              .cell = buffer->cell,
+                              .memory = s->device->host_arena + stage};
+    for (uint64_t at = 0; at < buffer->bytes; at += piece.bytes) {
+        const uint64_t left = buffer->bytes - at, most = s->streams->stage_bytes;
+        piece.first = at;
+        piece.bytes = left < most ? left : most;
+        if (is_in)
+            DMS_TRY(ops->move(s->device, DMS_QUEUE_IN, &piece, p->st));
+        DMS_TRY(is_in ? ops->copy_in(s->device, buffer->offset + at, stage, piece.bytes, p->st)
+                      : ops->copy_out(s->device, stage, buffer->offset + at, piece.bytes, p->st));
+        if (!is_in)
+            DMS_TRY(ops->move(s->device, DMS_QUEUE_OUT, &piece, p->st));
+    }
+    *out_bytes = buffer->bytes;
+    return DMS_OK;
+}
+
+/* The word of a call is free again when the same call of two turns ago was looked at. */
+static dms_code submit_call(const submission *p, const dms_cmd *cmd) {
+    dms_session *s = p->session;
+    const uint32_t n = p->program->n_cmds[DMS_QUEUE_COMPUTE];
+    const uint32_t k = (uint32_t)(cmd - p->program->cmd[DMS_QUEUE_COMPUTE]);
+    if (p->turn >= 2 && !dms_timeline_wait(&s->body[DMS_QUEUE_COMPUTE], (p->turn - 2) * n + k + 1))
+        return DMS_ECANCELLED;
+    dms_device_call work = {.call = &s->streams->call[cmd->call],
+                            .is_small = s->is_small[cmd->call],
+                            .id = cmd->call,
+                            .index_word = (uint32_t)(p->turn & 1) * n + k};
+    dms_engine_place_call(s->plan, cmd, &work);
+    return s->device->streams->call(s->device, &work, p->st);
+}
+
+/* No default: a new kind must be handled here. */
+static dms_code submit_command(const submission *p, const dms_cmd *cmd, uint64_t *out_bytes) {
+    dms_session *s = p->session;
+    const dms_buffer *buffer = s->plan->buffer;
+    switch (cmd->kind) {
+    case DMS_CMD_CALL:
+        return submit_call(p, cmd);
+    case DMS_CMD_COPY:
+        *out_bytes = buffer[cmd->to].bytes;
+        return (buffer[cmd->to].arena == DMS_TIER_DEVICE ? s->device->streams->copy_in
+                                                         : s->device->streams->copy_out)(
+            s->device, buffer[cmd->to].offset, buffer[cmd->from].offset, *out_bytes, p->st);
+    case DMS_CMD_FROM_USER:
+    case DMS_CMD_TO_USER:
+        return submit_user(p, cmd, out_bytes);
+    case DMS_CMD_LOAD:
+    case DMS_N_CMD_KINDS:
+        break;
+    }
+    return dms_fail(p->st, DMS_EPLAN, "unknown command kind %d", (int)cmd->kind);
+}
+
+/* Submits command k of a stream: what it waits for, its work, its value. */
+static dms_code submit_one(const submission *p, uint32_t q, uint32_t k) {
+    dms_session *s = p->session;
+    const dms_cmd *cmd = &p->program->cmd[q][k];
+    stream_mark *open = &s->streams->stream[q].open;
+    uint64_t bytes = 0;
+    DMS_TRY(await_others(p, q, cmd));
+    if (open->work.n == 0)
+        DMS_TRY(open_mark(p, q, k));
+    if (!p->is_last || !cmd->is_ahead) {
+        DMS_TRY(submit_command(p, cmd, &bytes));
+        open->work.n_run++;
+    }
+    open->work.n++;
+    open->work.bytes += bytes;
+    open->value = p->turn * p->program->n_cmds[q] + k + 1;
+    const bool is_end = k + 1 == p->program->n_cmds[q] || k + 1 == s->queue[q].own_end;
+    return cmd->is_signal || is_end || p->is_recorded ? close_mark(p, q) : DMS_OK;
+}
+
+/* Submits a turn of all streams; false when the session ended or fails here. */
+static bool submit_all(submission *p) {
+    dms_session *s = p->session;
+    uint32_t next[DMS_N_QUEUES] = {0};
+    for (uint32_t i = 0; i < p->program->n_order; i++) {
+        const uint32_t q = p->program->order[i], k = next[q]++;
+        dms_status error = {0};
+        p->st = &error;
+        if (q >= N_STREAMS)
+            continue; /* its own thread runs it */
+        if (atomic_load_explicit(&s->is_stopped, memory_order_acquire) != 0)
+            return false;
+        if (atomic_load_explicit(&s->cancel, memory_order_relaxed) != 0) {
+            (void)dms_fail(&error, DMS_ECANCELLED, "interrupted");
+            dms_engine_fail(s, &error);
+            return false;
+        }
+        const dms_code code = submit_one(p, q, k);
+        if (code == DMS_OK)
+            continue;
+        if (error.code == DMS_OK)
+            return false; /* a wait ended: somebody else failed */
+        (void)blame(s, p->is_body, q, k, &error);
+        dms_engine_fail(s, &error);
+        return false;
+    }
+    return true;
+}
+
+/* The prologue, then every turn whose gate is open. */
+static void submit_turns(dms_session *s) {
+    submission p = {.session = s, .program = &s->plan->prologue, .timelines = s->prologue};
+    dms_status error;
+    if (s->device->streams->enter(s->device, &error) != DMS_OK) {
+        dms_engine_fail(s, &error);
+        return;
+    }
+    if (!dms_timeline_wait(&s->gate, DMS_GATE_PROLOGUE) || !submit_all(&p))
+        return;
+    p.program = &s->plan->body;
+    p.timelines = s->body;
+    p.is_body = true;
+    while (dms_timeline_wait(&s->gate, DMS_GATE_TURN(p.turn))) {
+        p.is_last = s->options.turns != 0 && p.turn + 1 == s->options.turns;
+        p.is_recorded = p.turn < s->trace.n_turns;
+        if (!submit_all(&p))
+            return;
+        p.turn++;
+    }
+}
+
+void *dms_streams_submit_main(void *queue) {
+    submit_turns(((dms_queue_run *)queue)->session);
+    return NULL;
+}
+
+/* The first call of a mark whose data held a bad index ends the session. */
+static bool check_indices(dms_session *s, const dms_engine_work *work) {
+    const uint32_t n = s->plan->body.n_cmds[DMS_QUEUE_COMPUTE];
+    for (uint32_t k = work->first; k < work->first + work->n; k++) {
+        const dms_cmd *cmd = &s->plan->body.cmd[DMS_QUEUE_COMPUTE][k];
+        dms_status error;
+        if (!s->streams->has_index[cmd->call])
+            continue;
+        const uint32_t bad =
+            s->device->streams->take_index(s->device, (uint32_t)(work->turn & 1) * n + k);
+        if (bad == 0)
+            continue;
+        (void)dms_engine_index_error(s->plan, cmd, bad, &error);
+        dms_engine_fail(s, &error);
+        return false;
+    }
+    return true;
+}
+
+/* A mark that a stream has reached: its times, its errors, then the host may know of it. */
+static bool follow_mark(dms_session *s, uint32_t q) {
+    stream *of = &s->streams->stream[q];
+    const uint32_t slot = (uint32_t)(of->n_followed % DMS_DEVICE_MARKS);
+    stream_mark *mark = &of->mark[slot];
+    dms_engine_work *work = &mark->work;
+    s->device->streams->times(s->device, q, slot, &work->begin_ns, &work->end_ns);
+    if (!mark->is_body)
+        atomic_fetch_add_explicit(&s->n_prepared, work->n, memory_order_relaxed);
+    else if (work->n_run != 0)
+        dms_engine_account(s, work);
+    if (q == DMS_QUEUE_COMPUTE && mark->is_body && !check_indices(s, work))
+        return false;
+    if (mark->is_body && !of->was_body)
+        of->published = 0;
+    of->was_body = mark->is_body;
+    dms_timeline *timeline = mark->is_body ? &s->body[q] : &s->prologue[q];
+    const uint64_t before = of->published;
+    of->published = mark->value;
+    of->n_followed++;
+    return dms_timeline_publish(timeline, before, mark->value);
+}
+
+/* What one stream is doing now; `*moved` when it has come further. False when the session ends. */
+static bool follow_stream(dms_session *s, uint32_t q, bool *moved, bool *is_busy) {
+    stream *of = &s->streams->stream[q];
+    const uint64_t n = atomic_load_explicit(&of->n_marks, memory_order_acquire);
+    if (of->n_followed == n)
+        return true;
+    dms_status error = {0};
+    uint64_t value;
+    const stream_mark *first = &of->mark[of->n_followed % DMS_DEVICE_MARKS];
+    if (s->device->streams->reached(s->device, q, &value, &error) != DMS_OK) {
+        (void)blame(s, first->is_body, q, first->work.first, &error);
+        dms_engine_fail(s, &error);
+        return false;
+    }
+    while (of->n_followed != n) {
+        const stream_mark *mark = &of->mark[of->n_followed % DMS_DEVICE_MARKS];
+        if (base_of(s, q, mark->is_body) + mark->value > value)
+            break;
+        *moved = true;
+        if (!follow_mark(s, q))
+            return false;
+    }
+    *is_busy |= of->n_followed != n;
+    return true;
+}
+
+/* Looks at all streams until the session ends; sleeps where nothing was submitted. */
+static void follow_all(dms_session *s) {
+    const struct timespec pause = {0, PAUSE_NS};
+    int idle = 0;
+    while (atomic_load_explicit(&s->is_stopped, memory_order_acquire) == 0) {
+        const uint64_t seen = atomic_load_explicit(&s->streams->work.value, memory_order_acquire);
+        bool moved = false, is_busy = false;
+        for (uint32_t q = 0; q < N_STREAMS; q++)
+            if (!follow_stream(s, q, &moved, &is_busy))
+                return;
+        if (moved)
+            idle = 0;
+        else if (!is_busy && !dms_timeline_wait(&s->streams->work, seen + 1))
+            return;
+        else if (is_busy && idle++ < SPINS)
+            dms_spin_pause();
+        else if (is_busy)
+            (void)nanosleep(&pause, NULL);
+    }
+}
+
+/* After the end: lets go of what waits on the device, so that the submitting thread comes back too,
+ * and of what it may still have added before it saw the end. */
+void *dms_streams_follow_main(void *queue) {
+    dms_session *s = ((dms_queue_run *)queue)->session;
+    const struct timespec pause = {0, PAUSE_NS};
+    dms_status error;
+    if (s->device->streams->enter(s->device, &error) == DMS_OK)
+        follow_all(s);
+    else
+        dms_engine_fail(s, &error);
+    while (!s->device->streams->abandon(s->device) || atomic_load(&s->streams->has_submitted) == 0)
+        (void)nanosleep(&pause, NULL);
+    return NULL;
+}
+
+void dms_streams_raise(dms_session *s, dms_queue queue, bool is_body, uint64_t value) {
+    s->device->streams->raise(s->device, queue, base_of(s, queue, is_body) + value);
+}
+
+void dms_streams_end(dms_streams *streams) {
+    if (streams != NULL)
+        dms_timeline_end(&streams->work);
+}
+
+void dms_streams_end_submitting(dms_streams *streams) {
+    if (streams != NULL)
+        atomic_store(&streams->has_submitted, 1);
+}
+
+/* The largest tensor of the caller that the plan moves, at most a piece. */
+static uint64_t stage_bytes(const dms_plan *plan) {
+    uint64_t most = 0;
+    for (uint32_t q = DMS_QUEUE_IN; q <= DMS_QUEUE_OUT; q++)
+        for (uint32_t k = 0; k < plan->body.n_cmds[q]; k++) {
+            const dms_cmd *cmd = &plan->body.cmd[q][k];
+            const bool is_in = cmd->kind == DMS_CMD_FROM_USER;
+            if (!is_in && cmd->kind != DMS_CMD_TO_USER)
+                continue;
+            const uint64_t bytes = plan->buffer[is_in ? cmd->to : cmd->from].bytes;
+            most = bytes > most ? bytes : most;
+        }
+    return most < STAGE_BYTES ? (most + DMS_ALIGN - 1) / DMS_ALIGN * DMS_ALIGN : STAGE_BYTES;
+}
+
+uint64_t dms_streams_stage_bytes(const dms_plan *plan) {
+    return 2 * stage_bytes(plan);
+}
+
+/* The device keeps the calls; they are the plan's, under the name that kernels know. */
+static dms_code prepare_calls(dms_session *s, dms_streams *streams, dms_status *st) {
+    for (uint32_t i = 0; i < s->plan->n_calls; i++) {
+        const dms_plan_call *c = &s->plan->call[i];
+        const dms_kernel_row *row = dms_kernel_row_find(c->kernel);
+        streams->call[i] =
+            (dms_call){c->kernel, c->n_in, c->n_out, c->n_i, c->n_f, c->view, c->i, c->f};
+        streams->has_index[i] = row != NULL && row->has_index_data;
+        DMS_TRY(s->device->streams->prepare(s->device, i, &streams->call[i], st));
+    }
+    return DMS_OK;
+}
+
+dms_code dms_streams_open(dms_session *s, dms_status *st) {
+    const dms_plan *plan = s->plan;
+    dms_streams *streams;
+    DMS_TRY(dms_alloc_st(&s->arena, 1, sizeof *streams, "streams", &streams, st));
+    DMS_TRY(
+        dms_alloc_st(&s->arena, plan->n_calls, sizeof *streams->call, "calls", &streams->call, st));
+    DMS_TRY(dms_alloc_st(&s->arena, plan->n_calls, sizeof *streams->has_index, "calls",
+                         &streams->has_index, st));
+    streams->stage_bytes = stage_bytes(plan);
+    streams->stage[1] = s->device->host_bytes - streams->stage_bytes;
+    streams->stage[0] = streams->stage[1] - streams->stage_bytes;
+    DMS_TRY(prepare_calls(s, streams, st));
+    s->streams = streams;
+    return DMS_OK;
+}

@@ -1,0 +1,59 @@
+/* fake_cuda.h - a CUDA that runs on threads of the host, and is as unkind as CUDA may be.
+ *
+ * Reads    a seed, what the card is like, which call fails.
+ * Returns  the table of cuda_api.h.
+ * Cost     a thread per stream; each entry may be held back for some microseconds.
+ * Source   the CUDA API references: what a stream orders, and what it does not.
+ * Not here kernels of nvcc's: calls run the CPU build of the same kernel, in the order of the stream.
+ *
+ * What it does to whoever relies on luck:
+ *   streams run beside each other, one of them slow or held back until the others are stuck;
+ *   a copy moves its halves at two moments, a kernel its parts; memory of the card starts poisoned;
+ *   a caller with 64 entries on a stream waits until one of them has ended;
+ *   waits compare as signed differences; an address outside of what was taken is an error.
+ */
+#ifndef DMS_TESTS_FAKE_CUDA_H
+#define DMS_TESTS_FAKE_CUDA_H
+
+#include "runtime/cuda/cuda_api.h"
+#include "runtime/device.h"
+
+typedef struct fake_cuda fake_cuda;
+
+/* What it is like. Zero-initialise for a new card that never fails. */
+typedef struct fake_cuda_options {
+    uint64_t seed;
+    bool is_calm; /* no delays */
+    bool has_no_driver, has_old_driver, has_no_card, is_old_card, has_no_values;
+    uint64_t free_bytes; /* of the card; 0: plenty */
+    uint64_t pin_limit;  /* bytes that can be locked at once; 0: any */
+    uint64_t fail_call;  /* this call, counted from 1 (queries are not), returns ... */
+    uint64_t fail_entry; /* or this entry of a stream, counted over all, ends with ... */
+    int fail_code;       /* ... this error of CUDA */
+    bool is_lost;        /* and so does every call from then on */
+} fake_cuda_options;
+
+/* What it saw. */
+typedef struct fake_cuda_report {
+    uint64_t n_calls, n_entries, n_pageable; /* copies of memory that was not locked */
+    uint64_t n_live;                         /* objects that were not given back */
+    uint64_t most_pending;                   /* entries on one stream at a time */
+} fake_cuda_report;
+
+/* A new fake. Ends the program where there is no memory. */
+fake_cuda *fake_cuda_new(const fake_cuda_options *options);
+
+/* Its table, which lives as long as it does. */
+const dms_cuda_api *fake_cuda_table(const fake_cuda *fake);
+
+/* What it saw so far. */
+fake_cuda_report fake_cuda_look(fake_cuda *fake);
+
+/* Ends it. */
+void fake_cuda_free(fake_cuda *fake);
+
+/* A dms_device_opener whose context is a fake_cuda. */
+dms_code fake_cuda_open(void *fake, const dms_device_options *options, dms_arena *arena,
+                        dms_device **out_device, dms_status *st);
+
+#endif

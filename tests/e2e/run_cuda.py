@@ -1,0 +1,106 @@
+"""usage: run_cuda.py BUILD MODELS [--only NAME,...] [--seeds N] [--real]
+
+Every model of a folder, planned for a card (profile h100-pcie) at 100 %, 25 % and at its floor, runs on
+the CUDA device: on the fake of tests/cuda, whose streams each seed orders otherwise, by waits on
+values and on events, with and without locked memory. Every digest is the CPU device's. --real takes
+the card and the libdms_cuda of BUILD instead; there the outputs are compared with the references.
+One line per model; the last line adds up."""
+import argparse
+import os
+import pathlib
+import sys
+import tempfile
+
+from programs import (Failure, Programs, compare, dim_words, floor_named, input_words, need,
+                      sets_of)
+
+CARD = ('--profile', 'h100-pcie', '--host-mem', '8GiB')
+BUDGETS = ('100%', '25%', 'floor')
+
+
+class Case:
+    """One data set of one model, and the digest that the CPU device gives."""
+
+    def __init__(self, programs, model, folder):
+        self.p, self.model, self.folder = programs, model, folder
+        self.dims = dim_words(model, folder)
+        self.words = ('--model-dir', model.parent, *input_words(model, folder))
+        plan = self.p.scratch / 'cpu.plan'
+        self.p.compile(model, plan, *self.dims)
+        self.digest = self.p.run(plan, *self.words)['digest']
+
+    def compile(self, budget):
+        plan = self.p.scratch / 'cuda.plan'
+        done, report = self.p.compile(self.model, plan, '--device-mem', budget, *CARD, *self.dims,
+                                      expect=(0, 5))
+        if report is None:
+            self.p.compile(self.model, plan, '--device-mem', floor_named(done.stderr), *CARD,
+                           *self.dims)
+        return plan
+
+    def run(self, plan, card, *words):
+        os.environ['FAKE_CUDA'] = card
+        return self.p.run(plan, '--device', 'cuda', *self.words, *words)
+
+    def on_fake(self, budget, seeds):
+        plan = self.compile(budget)
+        cards = [f'seed={k}' for k in range(seeds)]
+        cards += ['seed=5,no_values', 'seed=6,pin_limit=9000000', 'seed=7,no_values,pin_limit=9000000']
+        for k, card in enumerate(cards if seeds > 1 else cards[:1]):
+            words = [(), ('--iterations', 3), ('--poison',)][k % 3]
+            digest = self.run(plan, card, *words)['digest']
+            need(digest == self.digest, f'FAKE_CUDA={card} {" ".join(map(str, words))}: other bits')
+
+    def on_card(self, budget):
+        plan, out = self.compile(budget), self.p.scratch / 'out'
+        self.digest = None
+        for words in (('--output', out), ('--iterations', 3), ('--poison',)):
+            digest = self.run(plan, '', *words)['digest']
+            self.digest = self.digest or digest
+            need(digest == self.digest, f'{words[0]}: other bits')
+        compare(out, self.folder)
+
+
+def run_model(programs, folder, seeds, is_real):
+    """(passed, reasons of failures) of one model."""
+    passed, reasons = 0, []
+    try:
+        case = Case(programs, folder / 'model.onnx', sets_of(folder)[0])
+    except Failure as e:
+        return 0, [str(e)]
+    for budget in BUDGETS:
+        try:
+            case.on_card(budget) if is_real else case.on_fake(budget, seeds)
+            passed += 1
+        except Failure as e:
+            reasons.append(f'{budget}: {e}')
+    return passed, reasons
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('build')
+    parser.add_argument('models', type=pathlib.Path)
+    parser.add_argument('--only', type=lambda s: s.split(','))
+    parser.add_argument('--seeds', type=int, default=4)
+    parser.add_argument('--real', action='store_true')
+    args = parser.parse_args()
+    if not args.real:
+        os.environ['LD_LIBRARY_PATH'] = str(pathlib.Path(args.build) / 'tests' / 'cuda')
+    folders = sorted(p.parent for p in args.models.glob('*/model.onnx'))
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for folder in folders:
+            if args.only and folder.name not in args.only:
+                continue
+            n, reasons = run_model(Programs(args.build, scratch), folder, args.seeds, args.real)
+            print(f'{folder.name:24} {n:3} passed, {len(reasons)} failed', flush=True)
+            for reason in reasons:
+                print('    ' + reason, flush=True)
+            passed, failed = passed + n, failed + len(reasons)
+    print(f'{passed} passed, {failed} failed')
+    sys.exit(failed > 0 or passed == 0)
+
+
+if __name__ == '__main__':
+    main()

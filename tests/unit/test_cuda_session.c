@@ -1,0 +1,320 @@
+/* test_cuda_session.c - plans on the CUDA device, over a fake that orders streams as it likes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "runtime/check/check.h"
+#include "support_cuda.h"
+
+#define SEEDS 12
+#define TURNS 5
+
+/* Waits on values or on events; the host arena locked, or not: 4 MiB twice and a page are. */
+static const fake_cuda_options kinds[] = {{0},
+                                          {.has_no_values = true},
+                                          {.pin_limit = 8396800},
+                                          {.has_no_values = true, .pin_limit = 8396800}};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+static fake_cuda *fake_of(size_t kind, uint64_t seed) {
+    fake_cuda_options options = kinds[kind];
+    options.seed = seed;
+    return fake_cuda_new(&options);
+}
+
+/* A host arena of more than the two blocks, so that a limit is too small for it alone. */
+static void make_chain(chain_case *c, size_t kind) {
+    cuda_chain(c);
+    if (kinds[kind].pin_limit != 0)
+        c->run.plan.host_arena = c->run.plan.host_budget = 9u << 20;
+}
+
+static void every_order_of_the_streams_gives_the_bits_of_the_plan(void **state) {
+    (void)state;
+    for (size_t kind = 0; kind < KINDS; kind++)
+        for (uint64_t seed = 0; seed < SEEDS; seed++) {
+            chain_case c;
+            make_chain(&c, kind);
+            fake_cuda *fake = fake_of(kind, seed);
+            dms_session *s = cuda_chain_open(
+                &c, (dms_options){.turns = seed % 2 == 0 ? TURNS : 0, .poison = seed % 3 == 0},
+                fake);
+            for (int turn = 0; turn < TURNS; turn++)
+                chain_run(&c, s, turn);
+            dms_close(s);
+            cuda_end(fake);
+        }
+}
+
+/* The second turn is submitted while the first may not have begun. */
+static void two_turns_may_be_under_way(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        chain_case c;
+        cuda_chain(&c);
+        float x[2][CHAIN_ROWS], y[2][CHAIN_ROWS];
+        fake_cuda *fake = fake_of(seed % 2, seed);
+        dms_session *s = cuda_chain_open(&c, (dms_options){0}, fake);
+        for (int turn = 0; turn < 12; turn++) {
+            for (int i = 0; i < CHAIN_ROWS; i++)
+                x[turn % 2][i] = (float)(turn + i);
+            const dms_user_tensor in = run_user(x[turn % 2], CHAIN_ROWS),
+                                  out = run_user(y[turn % 2], CHAIN_ROWS);
+            assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
+            assert_int_equal(dms_start(s, NULL), DMS_OK);
+            if (turn == 0)
+                continue;
+            assert_int_equal(dms_wait(s, NULL), DMS_OK);
+            for (int i = 0; i < CHAIN_ROWS; i++)
+                assert_true(y[(turn - 1) % 2][i] == 26.25f * (float)(turn - 1 + i));
+        }
+        assert_int_equal(dms_wait(s, NULL), DMS_OK);
+        dms_close(s);
+        cuda_end(fake);
+    }
+}
+
+/* True when some order of the streams shows that a wait is missing. */
+static bool shows_in_bits(const chain_case *damaged) {
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        chain_case c = *damaged;
+        fake_cuda *fake = fake_of(0, seed);
+        dms_session *s = cuda_chain_open(&c, (dms_options){0}, fake);
+        bool is_wrong = false;
+        for (int turn = 0; turn < TURNS && !is_wrong; turn++) {
+            chain_fill(&c, turn);
+            assert_int_equal(dms_run(s, NULL), DMS_OK);
+            for (int i = 0; i < CHAIN_ROWS; i++)
+                is_wrong |= !(c.y[i] == 26.25f * (float)(turn * 10 + i));
+        }
+        dms_close(s);
+        cuda_end(fake);
+        if (is_wrong)
+            return true;
+    }
+    return false;
+}
+
+/* What the fake is for: the first product no longer waits for x, or the copy of y for the last. */
+static void a_wait_that_is_missing_gives_other_bits_and_is_refused(void **state) {
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        chain_case c;
+        cuda_chain(&c);
+        dms_arena scratch = {0};
+        dms_hash meaning;
+        assert_false(shows_in_bits(&c));
+        dms_program *body = &c.run.plan.body;
+        if (k == 0)
+            body->cmd[DMS_QUEUE_COMPUTE][0].wait_cmd[DMS_QUEUE_IN] = DMS_NONE;
+        else
+            body->cmd[DMS_QUEUE_OUT][0].wait_cmd[DMS_QUEUE_COMPUTE] = DMS_NONE;
+        assert_int_equal(dms_check_plan(&c.run.plan, &scratch, &meaning, NULL), DMS_EPLAN);
+        dms_arena_free(&scratch);
+        assert_true(shows_in_bits(&c));
+    }
+}
+
+/* Runs three turns; the first code that is not DMS_OK. A turn that fails says so for ever. */
+static dms_code run_some(chain_case *c, fake_cuda *fake, dms_status *st) {
+    dms_session *s;
+    dms_code code = cuda_open(&c->run.plan, (dms_options){.trace_turns = 1}, fake, &s, st);
+    if (code != DMS_OK)
+        return code;
+    const dms_user_tensor in = run_user(c->x, CHAIN_ROWS), out = run_user(c->y, CHAIN_ROWS);
+    assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
+    for (int turn = 0; turn < 3 && code == DMS_OK; turn++) {
+        chain_fill(c, turn);
+        code = dms_run(s, st);
+        if (code == DMS_OK)
+            chain_check(c, turn);
+    }
+    dms_status again = {.msg = ""};
+    if (code != DMS_OK) {
+        assert_int_equal(dms_run(s, &again), code);
+        assert_string_equal(again.msg, st->msg);
+    }
+    dms_close(s);
+    return code;
+}
+
+/* Calls that opening makes, and all calls of three turns. */
+static void count_calls(size_t kind, uint64_t *out_open, fake_cuda_report *out_all) {
+    chain_case c;
+    dms_session *s;
+    make_chain(&c, kind);
+    fake_cuda *fake = fake_of(kind, 1);
+    assert_int_equal(cuda_open(&c.run.plan, (dms_options){0}, fake, &s, NULL), DMS_OK);
+    *out_open = fake_cuda_look(fake).n_calls;
+    dms_close(s);
+    cuda_end(fake);
+    fake = fake_of(kind, 1);
+    dms_status st;
+    assert_int_equal(run_some(&c, fake, &st), DMS_OK);
+    *out_all = fake_cuda_look(fake);
+    cuda_end(fake);
+}
+
+/* One failing call or entry: exit 8, in words, with nothing left. Returns whether it came to it. */
+static bool fail_once(size_t kind, fake_cuda_options how, const char *where) {
+    chain_case c;
+    make_chain(&c, kind);
+    how.seed = how.fail_call + how.fail_entry;
+    how.has_no_values = kinds[kind].has_no_values;
+    how.pin_limit = kinds[kind].pin_limit;
+    fake_cuda *fake = fake_cuda_new(&how);
+    dms_status st = {.msg = ""};
+    const dms_code code = run_some(&c, fake, &st);
+    cuda_end(fake);
+    if (code == DMS_OK)
+        return false;
+    if (code != DMS_EDEVICE || strstr(st.msg, "cudaError") == NULL ||
+        (where != NULL && strstr(st.msg, where) == NULL))
+        fail_msg("kind %u, call %u, entry %u, error %d: code %d, '%s'", (unsigned)kind,
+                 (unsigned)how.fail_call, (unsigned)how.fail_entry, how.fail_code, (int)code,
+                 st.msg);
+    return true;
+}
+
+/* Of the many calls that make events every 61st fails. */
+static void any_call_may_fail_while_opening(void **state) {
+    (void)state;
+    for (size_t kind = 0; kind < KINDS; kind += KINDS - 1) {
+        uint64_t n_open;
+        fake_cuda_report all;
+        uint32_t n_failed = 0, n_tried = 0;
+        count_calls(kind, &n_open, &all);
+        for (uint64_t n = 1; n <= n_open; n += n < 20 || n + 20 > n_open ? 1 : 61)
+            for (int lost = 0; lost < 2; lost++, n_tried++)
+                n_failed += fail_once(kind,
+                                      (fake_cuda_options){.is_calm = true,
+                                                          .fail_call = n,
+                                                          .fail_code = lost ? 46 : 2,
+                                                          .is_lost = lost != 0},
+                                      "cuda:0: ");
+        /* a host arena that cannot be locked is no failure */
+        assert_true(n_failed + 1 >= n_tried - (kind == 0 ? 0 : 2));
+    }
+}
+
+/* The command is named that was submitted, or the first that had not ended. */
+static void any_call_may_fail_while_running(void **state) {
+    (void)state;
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        uint64_t n_open;
+        fake_cuda_report all;
+        count_calls(kind, &n_open, &all);
+        for (uint64_t n = n_open + 1; n <= all.n_calls; n++)
+            for (int lost = 0; lost < 2; lost++)
+                (void)fail_once(kind,
+                                (fake_cuda_options){.fail_call = n,
+                                                    .fail_code = lost ? 700 : 2,
+                                                    .is_lost = lost != 0},
+                                NULL);
+    }
+}
+
+static void any_entry_may_kill_the_card(void **state) {
+    (void)state;
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        uint64_t n_open;
+        uint32_t n_failed = 0;
+        fake_cuda_report all;
+        count_calls(kind, &n_open, &all);
+        for (uint64_t n = 2; n <= all.n_entries; n++)
+            n_failed += fail_once(kind, (fake_cuda_options){.fail_entry = n, .fail_code = 719},
+                                  "cudaErrorLaunchFailure");
+        assert_true(n_failed > all.n_entries / 2);
+    }
+}
+
+/* A product that kills the card is named as the step that it is, by its own name. */
+static void the_step_that_fails_is_named(void **state) {
+    (void)state;
+    uint32_t n_named = 0;
+    for (uint64_t n = 2; n < 60; n++) {
+        chain_case c;
+        cuda_chain(&c);
+        fake_cuda *fake =
+            fake_cuda_new(&(fake_cuda_options){.is_calm = true, .fail_entry = n, .fail_code = 700});
+        dms_status st = {.msg = ""};
+        if (run_some(&c, fake, &st) != DMS_OK)
+            n_named += strstr(st.msg, "step ") != NULL && strstr(st.msg, "'scale': cuda:0") != NULL;
+        cuda_end(fake);
+    }
+    assert_true(n_named > 0);
+}
+
+/* Wherever the session is when it is cancelled, and whatever has been submitted. */
+static void cancelling_and_closing_leave_nothing_behind(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 2 * SEEDS; seed++) {
+        chain_case c;
+        make_chain(&c, seed % KINDS);
+        fake_cuda *fake = fake_of(seed % KINDS, seed);
+        dms_session *s = cuda_chain_open(&c, (dms_options){0}, fake);
+        dms_status st = {.msg = ""};
+        if (seed % 3 != 0)
+            chain_run(&c, s, 0);
+        assert_int_equal(dms_start(s, NULL), DMS_OK);
+        if (seed % 2 == 0) {
+            dms_cancel(s);
+            dms_code code = dms_wait(s, &st); /* it may have ended well before that */
+            if (code == DMS_OK)
+                code = dms_run(s, &st);
+            assert_int_equal(code, DMS_ECANCELLED);
+            assert_string_equal(st.msg, "interrupted");
+        }
+        dms_close(s);
+        cuda_end(fake);
+    }
+}
+
+/* Work is counted as on the CPU; steps are timed in turns that are recorded. */
+static void queues_and_steps_are_counted(void **state) {
+    (void)state;
+    chain_case c;
+    cuda_chain(&c);
+    fake_cuda *fake = fake_of(0, 3);
+    dms_session *s = cuda_chain_open(&c, (dms_options){.turns = 3, .trace_turns = 2}, fake);
+    for (int turn = 0; turn < 3; turn++)
+        chain_run(&c, s, turn);
+    const dms_stats stats = dms_session_stats(s);
+    assert_int_equal(stats.compute.commands, 3 * CHAIN_STEPS);
+    assert_int_equal(stats.in.commands, 3 * 3 - 2); /* the last turn fetches nothing for the next */
+    assert_int_equal(stats.out.bytes, 3 * CHAIN_ROWS * 4);
+    int64_t step_ns[CHAIN_STEPS];
+    dms_session_step_ns(s, 0, step_ns);
+    for (uint32_t turn = 0; turn < 2; turn++)
+        for (uint32_t k = 0; k < CHAIN_STEPS; k++) {
+            const dms_trace_span *span = dms_trace_at(&s->trace, turn, DMS_QUEUE_COMPUTE, k);
+            assert_true(span->end_ns >= span->begin_ns && span->end_ns != 0);
+            if (k > 0)
+                assert_true(span->begin_ns >=
+                            dms_trace_at(&s->trace, turn, DMS_QUEUE_COMPUTE, k - 1)->begin_ns);
+        }
+    assert_string_equal(s->device->note, "cuda:0 'fake card', streams wait for values, host arena "
+                                         "locked on node 0");
+    dms_close(s);
+    cuda_end(fake);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_order_of_the_streams_gives_the_bits_of_the_plan),
+        cmocka_unit_test(two_turns_may_be_under_way),
+        cmocka_unit_test(a_wait_that_is_missing_gives_other_bits_and_is_refused),
+        cmocka_unit_test(any_call_may_fail_while_opening),
+        cmocka_unit_test(any_call_may_fail_while_running),
+        cmocka_unit_test(any_entry_may_kill_the_card),
+        cmocka_unit_test(the_step_that_fails_is_named),
+        cmocka_unit_test(cancelling_and_closing_leave_nothing_behind),
+        cmocka_unit_test(queues_and_steps_are_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
