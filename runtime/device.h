@@ -59,7 +59,7 @@ typedef struct dms_device_piece {
  * `reached` and what is behind it are called by another thread than the rest. Values only grow.
  * Errors   DMS_EDEVICE with what the device said; it then says so for ever. */
 typedef struct dms_device_streams {
-    /* Readies the kernel for a call that can_run has passed; `call` outlives the device. */
+    /* Readies the kernel of a call, or says why there is none; `call` outlives the device. */
     dms_code (*prepare)(dms_device *device, uint32_t id, const dms_call *call, dms_status *st);
     /* The calling thread speaks to the device from now on. */
     dms_code (*enter)(dms_device *device, dms_status *st);
@@ -95,8 +95,8 @@ typedef struct dms_device_streams {
     bool (*abandon)(dms_device *device);
 } dms_device_streams;
 
-/* The functions of one kind of device. Each is called by one thread at a time. `call`, `copy_in` and
- * `copy_out` are NULL on a device with streams. */
+/* The functions of one kind of device. Each is called by one thread at a time. On a device with
+ * streams `call`, `copy_in`, `copy_out` and `can_run` are NULL. */
 typedef struct dms_device_ops {
     const char *name;
     /* Runs a call to its end. `out_index_error` becomes 1 + operand when data held a bad index. */

@@ -18,6 +18,7 @@
 #include "runtime/engine_internal.h"
 #include "runtime/storage.h"
 #include "runtime/user_copy.h"
+#include "runtime/user_copy.h"
 
 /* User bytes of a turn that are copied faster than a thread is woken for them. */
 #define IN_ORDER_BYTES (128u * 1024u)

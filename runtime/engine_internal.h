@@ -5,7 +5,6 @@
 
 #include "runtime/device.h"
 #include "runtime/session.h"
-#include "runtime/user_copy.h"
 
 /* Commands of the body, one behind the other on a queue, that have run. */
 typedef struct dms_engine_work {

@@ -9,8 +9,8 @@
  * body. A mark is a run of commands on one stream without a wait inside: what lies between its two
  * ends is work. In turns that are recorded each command is a mark of its own.
  *
- * No wait of the submitting thread can last for ever: whatever it waits for was submitted before, in
- * an order that the checker proved topological, or comes from the thread of the load queue.
+ * No wait of the submitting thread can last for ever: whatever it waits for was submitted before,
+ * in an order that the checker proved topological, or comes from the thread of the load queue.
  */
 #include <inttypes.h>
 #include <sched.h>
@@ -19,6 +19,7 @@
 
 #include "runtime/engine_internal.h"
 #include "runtime/futex.h"
+#include "runtime/user_copy.h"
 #include "schema/checked.h"
 
 #define STAGE_BYTES (4u << 20)

@@ -14,7 +14,7 @@
 #include "runtime/device.h"
 
 /* Loads libdms_cuda.so of this version and opens a card through it. `context` is not used.
- * Errors   DMS_EDEVICE: it is not installed, of another version, or those of dms_cuda_device_open. */
+ * Errors   DMS_EDEVICE: it is not there, of another version; those of dms_cuda_device_open. */
 dms_code dms_cuda_load(void *context, const dms_device_options *options, dms_arena *arena,
                        dms_device **out_device, dms_status *st);
 

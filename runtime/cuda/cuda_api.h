@@ -12,7 +12,11 @@
 #ifndef DMS_RUNTIME_CUDA_CUDA_API_H
 #define DMS_RUNTIME_CUDA_CUDA_API_H
 
-#include "runtime/cuda/cuda_kernel.h"
+#include "schema/arena.h"
+
+typedef struct dms_cuda_card dms_cuda_card; /* cuda_kernel.h */
+typedef struct dms_cuda_kernel dms_cuda_kernel;
+typedef struct dms_cuda_libraries dms_cuda_libraries;
 
 /* Error numbers that the device layer tells apart. */
 #define DMS_CUDA_OUT_OF_MEMORY 2

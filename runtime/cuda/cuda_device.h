@@ -16,8 +16,11 @@
 #ifndef DMS_RUNTIME_CUDA_CUDA_DEVICE_H
 #define DMS_RUNTIME_CUDA_CUDA_DEVICE_H
 
-#include "runtime/cuda/cuda_api.h"
-#include "runtime/device.h"
+#include "schema/arena.h"
+
+typedef struct dms_cuda_api dms_cuda_api; /* cuda_api.h */
+typedef struct dms_device dms_device;     /* device.h */
+typedef struct dms_device_options dms_device_options;
 
 /* Opens a card.
  * Owner    the device lives in `arena`; its `close` gives back all else. `api` must outlive it.

@@ -4,7 +4,10 @@
 
 #include <stdatomic.h>
 
+#include "runtime/cuda/cuda_api.h"
 #include "runtime/cuda/cuda_device.h"
+#include "runtime/cuda/cuda_kernel.h"
+#include "runtime/device.h"
 
 #define CUDA_STREAMS 3u                 /* compute, in, out: the first queues */
 #define CUDA_PIECES 32u                 /* of host work that may be under way on a stream */

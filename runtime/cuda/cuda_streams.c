@@ -235,7 +235,7 @@ static void cuda_raise(dms_device *base, uint32_t queue, uint64_t value) {
         atomic_store_explicit(dms_cuda_counter(d, queue), value, memory_order_release);
 }
 
-/* A stream may still write a value over the one that lets go: so this is called until it is idle. */
+/* A stream may still write a value over the one that lets go: this is called until it is idle. */
 static bool cuda_abandon(dms_device *base) {
     cuda_device *d = of(base);
     bool is_idle = true;

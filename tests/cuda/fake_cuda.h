@@ -4,7 +4,7 @@
  * Returns  the table of cuda_api.h.
  * Cost     a thread per stream; each entry may be held back for some microseconds.
  * Source   the CUDA API references: what a stream orders, and what it does not.
- * Not here kernels of nvcc's: calls run the CPU build of the same kernel, in the order of the stream.
+ * Not here kernels of nvcc's: calls run the CPU build of the same kernel, in stream order.
  *
  * What it does to whoever relies on luck:
  *   streams run beside each other, one of them slow or held back until the others are stuck;
@@ -15,8 +15,11 @@
 #ifndef DMS_TESTS_FAKE_CUDA_H
 #define DMS_TESTS_FAKE_CUDA_H
 
-#include "runtime/cuda/cuda_api.h"
-#include "runtime/device.h"
+#include "schema/arena.h"
+
+typedef struct dms_cuda_api dms_cuda_api; /* cuda_api.h */
+typedef struct dms_device dms_device;     /* device.h */
+typedef struct dms_device_options dms_device_options;
 
 typedef struct fake_cuda fake_cuda;
 

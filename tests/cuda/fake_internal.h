@@ -6,6 +6,9 @@
 #include <stdatomic.h>
 
 #include "fake_cuda.h"
+#include "runtime/cuda/cuda_api.h"
+#include "runtime/cuda/cuda_kernel.h"
+#include "runtime/device.h"
 
 #define FAKE_PENDING 64u /* entries after which a caller waits */
 #define FAKE_RANGES 32u

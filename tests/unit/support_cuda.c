@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include "runtime/kernels/kernel.h"
+#include "support_chain.h"
+
 void cuda_plan(run_case *c) {
     dms_program *p = &c->plan.prologue;
     c->plan.device_kind = DMS_DEVICE_CUDA;

@@ -10,7 +10,11 @@
 #define DMS_TESTS_SUPPORT_CUDA_H
 
 #include "fake_cuda.h"
-#include "support_chain.h"
+#include "runtime/dms.h"
+
+typedef struct dms_plan dms_plan;     /* schema/plan.h */
+typedef struct run_case run_case;     /* support_run.h */
+typedef struct chain_case chain_case; /* support_chain.h */
 
 /* Turns a finished plan for the CPU into one for a card: what its prologue loads to the device goes
  * through the host. */

@@ -24,7 +24,7 @@ typedef struct copy_case {
 
 static void make_case(copy_case *c) {
     memset(c, 0, sizeof *c);
-    const dms_device_options options = {ARENA_BYTES, 0, 1, false};
+    const dms_device_options options = {.device_bytes = ARENA_BYTES, .threads = 1};
     assert_int_equal(dms_cpu_device_open(&options, &c->arena, &c->device, NULL), DMS_OK);
     for (int32_t i = 0; i < USER_NUMBERS; i++)
         c->user[i] = i;
@@ -168,7 +168,8 @@ static void poison_fills_everything_with_nan(void **state) {
     (void)state;
     dms_arena arena = {0};
     dms_device *device = NULL;
-    const dms_device_options options = {4096, 8192, 1, true};
+    const dms_device_options options = {
+        .device_bytes = 4096, .host_bytes = 8192, .threads = 1, .poison = true};
     assert_int_equal(dms_cpu_device_open(&options, &arena, &device, NULL), DMS_OK);
     for (int i = 0; i < 1024; i++) {
         float number;

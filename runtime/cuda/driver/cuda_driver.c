@@ -1,8 +1,8 @@
 /* cuda_driver.c - the table of entry points, filled with CUDA's own.
  *
- * The runtime is linked statically and finds the driver by itself when it is first called; the three
- * functions that only the driver has are asked for by name and version. So this library loads, and
- * says what is missing, on machines without a driver.
+ * The runtime is linked statically and finds the driver by itself when it is first called; the
+ * three functions that only the driver has are asked for by name and version. So this library
+ * loads, and says what is missing, on machines without a driver.
  */
 #include <cuda.h>
 #include <cuda_runtime_api.h>
@@ -12,6 +12,7 @@
 
 #include "runtime/cuda/cuda_api.h"
 #include "runtime/cuda/cuda_device.h"
+#include "runtime/cuda/cuda_kernel.h"
 #include "runtime/cuda/cuda_open.h"
 
 _Static_assert(cudaErrorMemoryAllocation == DMS_CUDA_OUT_OF_MEMORY, "as in cuda_api.h");
