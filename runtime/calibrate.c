@@ -42,8 +42,9 @@ dms_code dms_calibrate(const dms_calibrate_options *options, dms_arena *arena, d
                        dms_status *st) {
     const int64_t begin = dms_now_ns();
     const uint32_t threads = options->threads == 0 ? dms_cores_of_process() : options->threads;
-    const dms_device_options how = {DMS_CALIBRATE_DEVICE_BYTES, DMS_CALIBRATE_HOST_BYTES, threads,
-                                    false};
+    const dms_device_options how = {.device_bytes = DMS_CALIBRATE_DEVICE_BYTES,
+                                    .host_bytes = DMS_CALIBRATE_HOST_BYTES,
+                                    .threads = threads};
     dms_bench b = {.options = options, .out = out, .arena = arena};
     *out = (dms_calibration){.threads = threads};
     if (strlen(options->name) >= sizeof out->profile.name)

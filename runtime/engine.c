@@ -16,8 +16,8 @@
 #include <time.h>
 
 #include "runtime/engine_internal.h"
+#include "runtime/session.h"
 #include "runtime/storage.h"
-#include "runtime/user_copy.h"
 #include "runtime/user_copy.h"
 
 /* User bytes of a turn that are copied faster than a thread is woken for them. */

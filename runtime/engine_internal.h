@@ -4,7 +4,9 @@
 #define DMS_RUNTIME_ENGINE_INTERNAL_H
 
 #include "runtime/device.h"
-#include "runtime/session.h"
+
+typedef struct dms_session dms_session; /* session.h */
+typedef struct dms_streams dms_streams;
 
 /* Commands of the body, one behind the other on a queue, that have run. */
 typedef struct dms_engine_work {

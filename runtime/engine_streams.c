@@ -19,6 +19,7 @@
 
 #include "runtime/engine_internal.h"
 #include "runtime/futex.h"
+#include "runtime/session.h"
 #include "runtime/user_copy.h"
 #include "schema/checked.h"
 
