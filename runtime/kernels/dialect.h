@@ -1,7 +1,8 @@
 /* dialect.h - the C dialect of kernel bodies: gcc builds it for the CPU device, nvcc for CUDA.
  *
  * Reads    DMS_ISA_SUFFIX (_base, _avx2, _avx512), set by the build for every *_cpu.c.
- * Returns  macros: symbols per instruction set, inline functions, maps and fixed-tree reductions.
+ * Returns  macros: symbols per instruction set, inline functions, maps and fixed-tree reductions;
+ *          the bits of a float.
  * Cost     a loop the compiler vectorises; nothing at run time.
  * Source   none.
  * Not here elementary functions (elementary.h), walking of strided operands (each family).
@@ -16,6 +17,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #define DMS_GLUE2(a, b) a##b
 #define DMS_GLUE(a, b) DMS_GLUE2(a, b)
@@ -24,7 +26,7 @@
 #define DMS_ISA(name) DMS_GLUE(name, DMS_ISA_SUFFIX)
 
 #ifdef __CUDACC__
-#define DMS_FN static __device__ __forceinline__
+#define DMS_FN static __host__ __device__ __forceinline__
 #define DMS_RESTRICT __restrict__
 #else
 #define DMS_FN static inline __attribute__((always_inline, unused))
@@ -40,6 +42,26 @@
 #else
 #define DMS_UNROLL _Pragma("GCC unroll 16")
 #endif
+
+/* The bits of a float. */
+DMS_FN uint32_t dms_bits_of_float(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The float of these bits. */
+DMS_FN float dms_float_of_bits(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Every NaN becomes the one quiet NaN: which operand's payload survives an addition depends on the
+ * order of operands in the machine instruction, which differs between instruction sets. */
+DMS_FN float dms_quietf(float x) {
+    return x != x ? dms_float_of_bits(0x7FC00000u) : x;
+}
 
 /* Lanes of a reduction: lane l takes elements l, l + 32, ...; lanes are then joined in halves. */
 #define DMS_LANES 32

@@ -16,33 +16,12 @@
 #define DMS_RUNTIME_KERNELS_ELEMENTARY_H
 
 #include <stdbool.h>
-#include <string.h>
 
 #include "runtime/kernels/dialect.h"
 
 /* Adding and taking away 1.5 x 2^23 rounds to the nearest integer, ties to even. */
 #define DMS_ROUND_MAGIC 12582912.0f
 #define DMS_ROUND_MAGIC_BITS 0x4B400000u
-
-/* The bits of a float. */
-DMS_FN uint32_t dms_bits_of_float(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-/* The float of these bits. */
-DMS_FN float dms_float_of_bits(uint32_t bits) {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-/* Every NaN becomes the one quiet NaN: which operand's payload survives an addition depends on the
- * order of operands in the machine instruction, which differs between instruction sets. */
-DMS_FN float dms_quietf(float x) {
-    return x != x ? dms_float_of_bits(0x7FC00000u) : x;
-}
 
 /* |x| with the sign of `sign`. */
 DMS_FN float dms_copysignf(float x, float sign) {

@@ -23,15 +23,6 @@ typedef enum dms_fold_kind {
     DMS_N_FOLDS
 } dms_fold_kind;
 
-/* One value of any class. */
-typedef union dms_scalar {
-    float f32;
-    double f64;
-    int64_t i64;
-    uint64_t u64;
-    uint8_t b8;
-} dms_scalar;
-
 /* Lanes of a row, of any class. */
 typedef union dms_lanes {
     float f32[DMS_LANES];

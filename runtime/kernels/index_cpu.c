@@ -13,6 +13,7 @@
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/families.h"
+#include "runtime/kernels/index_body.h"
 #include "runtime/kernels/map_internal.h"
 
 /* Elements of the output per part. */
@@ -42,11 +43,11 @@ static int64_t read_index(const index_reader *r, int64_t element, int64_t n) {
         memcpy(&narrow, r->base + element * 4, sizeof narrow);
         index = narrow;
     }
-    index = index < 0 ? index + n : index; /* n > 0: cannot overflow */
-    if (index >= 0 && index < n)
-        return index;
-    atomic_store_explicit(r->job->index_error, 1 + r->operand, memory_order_relaxed);
-    return index < 0 ? 0 : n - 1;
+    int is_wrong;
+    const int64_t entry = dms_entry_of(index, n, &is_wrong);
+    if (is_wrong)
+        atomic_store_explicit(r->job->index_error, 1 + r->operand, memory_order_relaxed);
+    return entry;
 }
 
 /* Rows of `width` elements per part, and the rows of parts [first, end) of `rows`. */
@@ -327,8 +328,7 @@ static int64_t hot_entry(const dms_cpu_job *job, int64_t element, int64_t depth)
     const void *const in[] = {&value};
     if (dms_dtype_is_float(dtype))
         DMS_ISA(dms_map_cast)(dtype, DMS_DTYPE_I64)(1, in, &whole, NULL);
-    const int64_t index = whole.i64[0] < 0 ? whole.i64[0] + depth : whole.i64[0];
-    return index >= 0 && index < depth ? index : -1;
+    return dms_hot_entry(whole.i64[0], depth);
 }
 
 /* The rows of a part become cold, then the hot elements that fall into them are set: each index is

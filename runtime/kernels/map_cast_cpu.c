@@ -1,14 +1,7 @@
-/* map_cast_cpu.c - conversion of strips between classes.
- *
- * Between integers: the low bits. To a float: to nearest even; f64 and integers reach f16 and bf16
- * by way of f32, as in ONNX Runtime. To bool: not equal to 0 (a NaN is true). From a float to an
- * integer: toward zero, as x86 does it: what does not fit gives the smallest number of the
- * register, which holds 32 bits for types up to i32 and 64 for u32 and i64; narrow types then take
- * its low bits.
- */
+/* map_cast_cpu.c - conversion of strips between classes; convert.h says what becomes of what. */
 #include "runtime/kernels/map_internal.h"
 
-#include "runtime/kernels/elementary_more.h"
+#include "runtime/kernels/convert.h"
 
 #define CONVERT(NAME, TX, TY, EXPR)                                                                \
     static void NAME(int64_t n, const void *const *in, void *out, const double *p) {               \
@@ -21,34 +14,15 @@
         }                                                                                          \
     }
 
-/* Register of 32 bits. */
-DMS_FN int32_t int_of_float(float x) {
-    return x >= -0x1p+31f && x < 0x1p+31f ? (int32_t)x : INT32_MIN;
-}
-
-/* What would be cut to -2^31 from below gets it as what does not fit. */
-DMS_FN int32_t int_of_double(double x) {
-    return x >= -0x1p+31 && x < 0x1p+31 ? (int32_t)x : INT32_MIN;
-}
-/* Register of 64 bits; every float is a double. */
-DMS_FN int64_t long_of(double x) {
-    return x >= -0x1p+63 && x < 0x1p+63 ? (int64_t)x : INT64_MIN;
-}
-/* u64: the upper half is reached by taking 2^63 away first. */
-DMS_FN uint64_t unsigned_of(double x) {
-    return x >= 0x1p+63 ? (uint64_t)long_of(x - 0x1p+63) ^ 0x8000000000000000u
-                        : (uint64_t)long_of(x);
-}
-
 CONVERT(f32_to_f64, float, double, x)
-CONVERT(f32_to_int, float, int64_t, int_of_float(x))
-CONVERT(f32_to_long, float, int64_t, long_of((double)x))
-CONVERT(f32_to_unsigned, float, uint64_t, unsigned_of((double)x))
+CONVERT(f32_to_int, float, int64_t, dms_int_of_float(x))
+CONVERT(f32_to_long, float, int64_t, dms_long_of((double)x))
+CONVERT(f32_to_unsigned, float, uint64_t, dms_unsigned_of((double)x))
 CONVERT(f32_to_bool, float, uint8_t, x != 0.0f)
 CONVERT(f64_to_f32, double, float, dms_quietf((float)x))
-CONVERT(f64_to_int, double, int64_t, int_of_double(x))
-CONVERT(f64_to_long, double, int64_t, long_of(x))
-CONVERT(f64_to_unsigned, double, uint64_t, unsigned_of(x))
+CONVERT(f64_to_int, double, int64_t, dms_int_of_double(x))
+CONVERT(f64_to_long, double, int64_t, dms_long_of(x))
+CONVERT(f64_to_unsigned, double, uint64_t, dms_unsigned_of(x))
 CONVERT(f64_to_bool, double, uint8_t, x != 0.0)
 CONVERT(i64_to_f32, int64_t, float, x)
 CONVERT(i64_to_f64, int64_t, double, x)

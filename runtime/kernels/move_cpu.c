@@ -9,6 +9,7 @@
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/families.h"
+#include "runtime/kernels/index_body.h"
 
 /* --- COPY */
 
@@ -94,22 +95,6 @@ static uint64_t parts_of_rows(const dms_call *call) {
 
 /* --- PAD */
 
-enum { PAD_CONSTANT = 0, PAD_EDGE = 1, PAD_REFLECT = 2, PAD_WRAP = 3 };
-
-/* The entry of an axis of n entries that stands at place i, which may lie before or after them;
- * -1 = the constant. */
-static int64_t pad_source(int64_t mode, int64_t i, int64_t n) {
-    if (i >= 0 && i < n)
-        return i;
-    if (mode == PAD_CONSTANT)
-        return -1;
-    if (mode == PAD_EDGE || n == 1)
-        return i < 0 ? 0 : n - 1;
-    const int64_t period = mode == PAD_REFLECT ? 2 * (n - 1) : n;
-    const int64_t r = (i % period + period) % period;
-    return r < n ? r : period - r;
-}
-
 /* Everything of a PAD that does not change from row to row. */
 typedef struct pad_job {
     const dms_cpu_job *job;
@@ -130,13 +115,13 @@ static void pad_fill(const pad_job *p, char *row, int64_t from, int64_t to) {
 static void pad_side(const pad_job *p, const char *x, char *row, int64_t from, int64_t to) {
     const dms_view *view = &p->job->call->view[0];
     const int64_t mode = p->job->call->i[0];
-    if (mode == PAD_CONSTANT) {
+    if (mode == DMS_PAD_CONSTANT) {
         pad_fill(p, row, from, to);
         return;
     }
     const uint32_t last = view->rank - 1;
     for (int64_t i = from; i < to; i++) {
-        const int64_t k = pad_source(mode, i - p->begin[last], view->dim[last]);
+        const int64_t k = dms_pad_source(mode, i - p->begin[last], view->dim[last]);
         DMS_ISA(dms_copy_strip)
         ((uint32_t)p->bytes, 1, x + k * p->pitch_x * p->bytes, 1, row + i * p->pitch_y * p->bytes,
          1);
@@ -150,7 +135,7 @@ static int64_t pad_row(const pad_job *p, int64_t index, int64_t *out_y) {
     *out_y = 0;
     for (uint32_t k = y->rank == 0 ? 0 : y->rank - 1; k-- > 0; index /= y->dim[k]) {
         const int64_t i = index % y->dim[k];
-        const int64_t source = pad_source(p->job->call->i[0], i - p->begin[k], x->dim[k]);
+        const int64_t source = dms_pad_source(p->job->call->i[0], i - p->begin[k], x->dim[k]);
         *out_y += i * y->pitch[k];
         at = at < 0 || source < 0 ? -1 : at + source * x->pitch[k];
     }

@@ -1,5 +1,6 @@
 /* support_call.c - see support_call.h. */
 #include "support_call.h"
+#include "support_device.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -195,6 +196,27 @@ static void spoil(call_case *c) {
     }
 }
 
+/* The same call on the second device, where there is one; then the outputs are as they were. */
+static void run_on_device(call_case *c, void *const *copy) {
+    uint32_t index_error;
+    if (device_run == NULL)
+        return;
+    spoil(c);
+    const bool has_run = device_run(&c->call, c->data, &index_error);
+    for (uint32_t k = 0; k < c->call.n_in + c->call.n_out; k++) {
+        if (has_run)
+            device_compare(&c->call, k, copy[k], c->data[k]);
+        for (int64_t n = 0; n < dms_view_count(&c->view[k]); n++) {
+            int64_t rest = n, at = 0;
+            for (uint32_t axis = c->view[k].rank; axis-- > 0; rest /= c->view[k].dim[axis])
+                at += rest % c->view[k].dim[axis] * c->view[k].pitch[axis];
+            const uint32_t size = dms_dtype_bytes(c->view[k].dtype);
+            memcpy((uint8_t *)c->data[k] + at * size, (const uint8_t *)copy[k] + at * size, size);
+        }
+    }
+    expect_saved(c, copy, "on the second device, between elements");
+}
+
 void call_runs_alike(call_case *c) {
     void *copy[CALL_OPERANDS];
     call_is_valid(c);
@@ -206,6 +228,7 @@ void call_runs_alike(call_case *c) {
         run(c, &c->call, c->data, isa, true);
         expect_saved(c, copy, isa == DMS_ISA_BASE ? "in parts" : "with wider vectors");
     }
+    run_on_device(c, copy);
 }
 
 void call_cuts_alike(call_case *c, int64_t width) {

@@ -1,5 +1,6 @@
 /* support_case.c - see support_case.h. */
 #include "support_case.h"
+#include "support_device.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -154,6 +155,25 @@ static void run_once(kernel_case *c, dms_isa isa, split how, run_memory *m) {
     c->index_error = atomic_load(&index_error);
 }
 
+/* The same call on the second device, where there is one. */
+static void run_on_device(kernel_case *c, const run_memory *want) {
+    const uint32_t n_in = c->call.n_in;
+    run_memory got;
+    uint32_t index_error;
+    if (device_run == NULL)
+        return;
+    prepare(c, &got);
+    if (!device_run(&c->call, got.at, &index_error))
+        return;
+    for (uint32_t k = n_in; k < n_in + c->call.n_out; k++) {
+        check_gaps(c, k, got.buffer[k], c->base[c->same_as[k]]);
+        device_compare(&c->call, k, want->at[k], got.at[k]);
+    }
+    if ((index_error != 0) != (c->index_error != 0))
+        fail_msg("kernel %u: index error %u, on the CPU device %u", c->call.kernel, index_error,
+                 c->index_error);
+}
+
 void case_run(kernel_case *c) {
     dms_status st;
     if (dms_call_check(&c->call, &st) != DMS_OK)
@@ -174,6 +194,7 @@ void case_run(kernel_case *c) {
                              c->call.kernel, c->call.n_i > 0 ? (long)c->i[0] : -1L, isa, how);
             dms_arena_release(&c->arena, mark);
         }
+    run_on_device(c, &first);
     for (uint32_t k = n_in; k < n; k++)
         c->base[k] = first.buffer[k];
 }

@@ -1,5 +1,6 @@
 /* support_rows.c - see support_rows.h. */
 #include "support_rows.h"
+#include "support_device.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -248,7 +249,9 @@ uint8_t *row_run(const row_case *c, const row_memory *memory, uint64_t seed, dms
     memset(work.at, memory->beside, work.bytes);
     atomic_uint index_error = 0;
     const dms_cpu_job job = {&c->call, operand, work.at, scratch.at, &index_error};
-    kernel->run(&job, 0, kernel->parts(&c->call));
+    uint32_t ignored;
+    if (!memory->on_device || device_run == NULL || !device_run(&c->call, operand, &ignored))
+        kernel->run(&job, 0, kernel->parts(&c->call));
     for (uint32_t k = 0; k < n; k++) {
         if (k >= n_in)
             to = collect(c, k, memory, &w[k], to);

@@ -59,6 +59,7 @@ typedef struct row_memory {
     dms_isa isa;
     bool shares; /* output `out` lies exactly over input `in` */
     uint32_t in, out;
+    bool on_device; /* the second device of support_device.h, where it has the kernel */
 } row_memory;
 
 /* Runs a checked call on seeded inputs, and returns the elements of all outputs one after the

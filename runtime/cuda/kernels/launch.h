@@ -1,0 +1,60 @@
+/* launch.h - the dialect of .cu files, and how C starts what they hold.
+ *
+ * Reads    a grid, and one record of parameters per kernel, passed by value.
+ * Returns  DMS_CUDA_KERNEL: a kernel and `int dms_launch_NAME(grid, parameters)`, which is C; words
+ *          for what threads of a block do together.
+ * Cost     one launch; no allocation, no wait.
+ * Source   none.
+ * Not here bodies shared with the CPU device (runtime/kernels); who fills the parameters (*.c).
+ *
+ * nvcc builds a .cu file for the card. gcc builds the same file for tests, where emulate.h
+ * (tests/cuda) runs the threads of a block one after another, so that grids, indices and trees are
+ * tested without a card. A .cu file is C that is C++ too; beyond it only what stands here is used.
+ */
+#ifndef DMS_RUNTIME_CUDA_LAUNCH_H
+#define DMS_RUNTIME_CUDA_LAUNCH_H
+
+#include "runtime/cuda/kernels/grid.h"
+
+#ifdef __cplusplus
+#define DMS_EXTERN_C extern "C"
+#else
+#define DMS_EXTERN_C extern
+#endif
+
+#ifdef __CUDACC__
+#include <cuda_runtime.h>
+
+#define DMS_DEVICE static __device__ __forceinline__
+#define DMS_DEVICE_FAR static __device__ __noinline__
+#define DMS_SHARED __shared__
+#define DMS_ALIGNED(bytes) __align__(bytes)
+#define DMS_EACH(i, n) _Pragma("unroll") for (int i = 0; i < (n); i++)
+
+/* A kernel over parameters `p` of type P, and the C function that launches it. A grid of no blocks
+ * launches nothing: with it a kernel is loaded without being run. */
+#define DMS_CUDA_KERNEL(NAME, P)                                                                   \
+    static __global__ void NAME##_kernel(const __grid_constant__ P p);                             \
+    DMS_EXTERN_C int dms_launch_##NAME(dms_grid grid, const P *p) {                                \
+        cudaFuncAttributes ignored;                                                                \
+        if (grid.blocks == 0)                                                                      \
+            return (int)cudaFuncGetAttributes(&ignored, NAME##_kernel);                            \
+        NAME##_kernel<<<grid.blocks, grid.threads, 0, (cudaStream_t)grid.stream>>>(*p);            \
+        return (int)cudaGetLastError();                                                            \
+    }                                                                                              \
+    static __global__ void NAME##_kernel(const __grid_constant__ P p)
+
+#else
+#include DMS_EMULATE_H /* the same words for gcc; tests/cuda says where */
+#endif
+
+/* The index of a thread in the grid, and how many there are. */
+DMS_DEVICE int64_t dms_thread(void) {
+    return (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+}
+
+DMS_DEVICE int64_t dms_threads(void) {
+    return (int64_t)gridDim.x * blockDim.x;
+}
+
+#endif

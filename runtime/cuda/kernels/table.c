@@ -1,0 +1,49 @@
+/* table.c - see table.h. */
+#include "runtime/cuda/kernels/table.h"
+
+#include <stddef.h>
+
+#include "runtime/kernels/catalogue.h"
+
+#define ON_CPU "its code runs on the CPU device alone"
+
+#define ENTRY(name) &dms_on_cuda_##name,
+static const dms_cuda_kernel *const kernels[] = {DMS_CUDA_KERNELS(ENTRY)};
+#undef ENTRY
+
+const dms_cuda_kernel *dms_cuda_kernel_find(uint32_t id) {
+    for (uint32_t k = 0; k < sizeof kernels / sizeof *kernels; k++)
+        if (kernels[k]->id == id)
+            return kernels[k];
+    return NULL;
+}
+
+dms_code dms_cuda_runs(const dms_call *call, const dms_cuda_card *card, dms_status *st) {
+    const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    if (card->major < 8)
+        return dms_fail(st, DMS_EDEVICE,
+                        "kernel '%s': %s has compute capability %d.%d, 8.0 is the least",
+                        row == NULL ? "?" : row->name, card->name, card->major, card->minor);
+    return DMS_OK;
+}
+
+/* What is in the catalogue and not above. */
+static const struct {
+    uint32_t id;
+    const char *why;
+} missing[] = {
+    {DMS_K_REDUCE, ON_CPU},         {DMS_K_SOFTMAX, ON_CPU},     {DMS_K_LAYER_NORM, ON_CPU},
+    {DMS_K_GROUP_NORM, ON_CPU},     {DMS_K_BATCH_NORM, ON_CPU},  {DMS_K_ARG, ON_CPU},
+    {DMS_K_CUMSUM, ON_CPU},         {DMS_K_TOPK, ON_CPU},        {DMS_K_LRN, ON_CPU},
+    {DMS_K_MATMUL, ON_CPU},         {DMS_K_MATMUL_PART, ON_CPU}, {DMS_K_CONV, ON_CPU},
+    {DMS_K_CONV_TRANSPOSE, ON_CPU}, {DMS_K_POOL, ON_CPU},        {DMS_K_RESIZE, ON_CPU},
+    {DMS_K_ATTENTION, ON_CPU},      {DMS_K_RECURRENT, ON_CPU},   {DMS_K_QUANTIZE, ON_CPU},
+    {DMS_K_DEQUANTIZE, ON_CPU},     {DMS_K_UNPACK, ON_CPU},      {DMS_K_GRID_SAMPLE, ON_CPU},
+};
+
+const char *dms_cuda_kernel_missing(uint32_t id) {
+    for (uint32_t k = 0; k < sizeof missing / sizeof *missing; k++)
+        if (missing[k].id == id)
+            return missing[k].why;
+    return NULL;
+}

@@ -1,0 +1,86 @@
+/* device_run.c - the CUDA kernels, emulated, as the second device of kernel tests: their host code
+ * is the one of libdms_cuda, and libraries are left out. */
+#include "tests/unit/support_device.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "runtime/cuda/cuda_kernel.h"
+#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/element.h"
+
+static const dms_cuda_card card = {.name = "emulated", .major = 8, .n_sms = 4};
+
+bool device_run(const dms_call *call, void *const *operand, uint32_t *index_error) {
+    const dms_cuda_kernel *kernel = dms_cuda_kernel_find(call->kernel);
+    if (kernel == NULL)
+        return false;
+    dms_arena arena;
+    dms_status st;
+    dms_arena_init(&arena, 0);
+    void *state = NULL;
+    if (kernel->can_run(call, &card, &st) != DMS_OK)
+        fail_msg("kernel %u cannot run: %s", call->kernel, st.msg);
+    if (kernel->prepare != NULL && kernel->prepare(NULL, call, &arena, &state, &st) != DMS_OK)
+        fail_msg("kernel %u is not prepared: %s", call->kernel, st.msg);
+    const uint64_t bytes = dms_call_workspace(call, DMS_DEVICE_CUDA);
+    char *workspace = aligned_alloc(256, (bytes + 512) / 256 * 256);
+    assert_non_null(workspace);
+    memset(workspace, 0x5A, (bytes + 512) / 256 * 256);
+    *index_error = 0;
+    const dms_cuda_job job = {.call = call,
+                              .operand = operand,
+                              .workspace = workspace,
+                              .workspace_bytes = bytes,
+                              .index_error = index_error,
+                              .state = state};
+    if (kernel->enqueue(&job, &st) != DMS_OK)
+        fail_msg("kernel %u is not run: %s", call->kernel, st.msg);
+    for (uint64_t k = bytes; k < (bytes + 512) / 256 * 256; k++)
+        if (workspace[k] != 0x5A)
+            fail_msg("kernel %u writes behind its workspace of %lu bytes", call->kernel,
+                     (unsigned long)bytes);
+    free(workspace);
+    dms_arena_free(&arena);
+    return true;
+}
+
+/* Sums that the card takes in another order than the CPU device: by how much they may differ, in
+ * parts of the larger number, and absolutely. */
+static double tolerance_of(const dms_call *call) {
+    if (call->kernel != DMS_K_ATTENTION)
+        return 0.0;
+    const dms_dtype dtype = call->view[0].dtype;
+    return dtype == DMS_DTYPE_F16 ? 4e-3 : dtype == DMS_DTYPE_BF16 ? 3e-2 : 2e-5;
+}
+
+void device_compare(const dms_call *call, uint32_t k, const void *want, const void *got) {
+    const dms_view *view = &call->view[k];
+    const double tolerance = tolerance_of(call);
+    for (int64_t e = 0; e < dms_view_count(view); e++) {
+        int64_t at = 0, rest = e;
+        for (uint32_t axis = view->rank; axis-- > 0; rest /= view->dim[axis])
+            at += rest % view->dim[axis] * view->pitch[axis];
+        const uint32_t bytes = dms_dtype_bytes(view->dtype);
+        const char *a = (const char *)want + at * bytes, *b = (const char *)got + at * bytes;
+        if (memcmp(a, b, bytes) == 0)
+            continue;
+        const dms_scalar x = dms_element_load(view->dtype, a, 0);
+        const dms_scalar y = dms_element_load(view->dtype, b, 0);
+        const bool is_f32 = dms_class_of(view->dtype) == DMS_CLASS_F32;
+        const double p = is_f32 ? (double)x.f32 : x.f64, q = is_f32 ? (double)y.f32 : y.f64;
+        if (tolerance > 0 && (fabs(p - q) <= tolerance * (1.0 + fabs(p)) || (isnan(p) && isnan(q))))
+            continue;
+        fail_msg(
+            "kernel %u, fn %ld, operand %u (%s), element %ld: %.9g (%016lx) on the CPU device, "
+            "%.9g (%016lx) on CUDA",
+            call->kernel, call->n_i > 0 ? (long)call->i[0] : -1L, k, dms_dtype_name(view->dtype),
+            (long)e, p, (unsigned long)x.u64, q, (unsigned long)y.u64);
+    }
+}

@@ -1,0 +1,59 @@
+/* emulate.h - blocks and threads of CUDA, one after another on the host.
+ *
+ * Reads    a grid and a kernel's parameters.
+ * Returns  what the kernel writes: the same source, built by gcc, with every thread of a block run
+ *          up to its next barrier in turn. It proves indices, trees and barriers, and nothing about
+ *          speed, memory order or what nvcc makes of the source.
+ * Cost     one context switch per thread and barrier.
+ * Source   none.
+ * Not here the fake of CUDA's host functions (CUDEV's files beside this one).
+ *
+ * A barrier that not all threads of a block (or lanes of a warp) reach fails the test.
+ */
+#ifndef DMS_TESTS_CUDA_EMULATE_H
+#define DMS_TESTS_CUDA_EMULATE_H
+
+#include <math.h>
+#include <stdint.h>
+
+#include "runtime/cuda/kernels/grid.h"
+
+typedef struct emulated_index {
+    uint32_t x;
+} emulated_index;
+
+/* Where the thread that runs stands. */
+extern emulated_index threadIdx, blockIdx, blockDim, gridDim;
+
+/* All threads of the block are here. */
+void __syncthreads(void);
+
+/* All lanes of the warp are here. */
+void __syncwarp(void);
+
+/* What lane `lane` of this warp passed as `bits`. */
+uint64_t emulate_shuffle(uint64_t bits, uint32_t lane);
+
+/* Runs `body(p)` once per thread of the grid; returns 0. */
+int emulate_launch(dms_grid grid, void (*body)(const void *p), const void *p);
+
+/* Launches so far. */
+uint32_t emulate_launches(void);
+
+#define DMS_DEVICE static inline __attribute__((unused))
+#define DMS_DEVICE_FAR static __attribute__((noinline, unused))
+#define DMS_SHARED static
+#define DMS_ALIGNED(bytes) __attribute__((aligned(bytes)))
+#define DMS_EACH(i, n) for (int i = 0; i < (n); i++)
+
+#define DMS_CUDA_KERNEL(NAME, P)                                                                   \
+    static void NAME##_kernel(const P p);                                                          \
+    static void NAME##_enter(const void *at) {                                                     \
+        NAME##_kernel(*(const P *)at);                                                             \
+    }                                                                                              \
+    int dms_launch_##NAME(dms_grid grid, const P *p) {                                             \
+        return emulate_launch(grid, NAME##_enter, p);                                              \
+    }                                                                                              \
+    static void NAME##_kernel(const P p)
+
+#endif
