@@ -10,7 +10,7 @@
  * for the plain loop; build/tests/bench/map). */
 #include <string.h>
 
-#include "runtime/kernels/copy_internal.h"
+#include "runtime/kernels/copy_plan.h"
 
 #define EACH_SIZE(X) X(1, uint8_t) X(2, uint16_t) X(4, uint32_t) X(8, uint64_t)
 

@@ -9,7 +9,7 @@
  * once the command is done, because a clamped result is no result. */
 #include <string.h>
 
-#include "runtime/kernels/copy_internal.h"
+#include "runtime/kernels/copy_plan.h"
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/families.h"

@@ -5,7 +5,7 @@
  *
  * All of them are strips from one place to another; what differs is where the strips start and end.
  * Bytes are moved as they are: a NaN keeps its payload, a truth its byte. */
-#include "runtime/kernels/copy_internal.h"
+#include "runtime/kernels/copy_plan.h"
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/families.h"

@@ -9,7 +9,7 @@
 #include "runtime/kernels/catalogue.h"
 
 #define DMS_ISA_SUFFIX _base /* plans of copies are those of the CPU device */
-#include "runtime/kernels/copy_internal.h"
+#include "runtime/kernels/copy_plan.h"
 
 #define TILE 32 /* as in move.cu */
 

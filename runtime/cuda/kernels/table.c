@@ -39,6 +39,7 @@ static const struct {
     {DMS_K_CONV_TRANSPOSE, ON_CPU}, {DMS_K_POOL, ON_CPU},        {DMS_K_RESIZE, ON_CPU},
     {DMS_K_ATTENTION, ON_CPU},      {DMS_K_RECURRENT, ON_CPU},   {DMS_K_QUANTIZE, ON_CPU},
     {DMS_K_DEQUANTIZE, ON_CPU},     {DMS_K_UNPACK, ON_CPU},      {DMS_K_GRID_SAMPLE, ON_CPU},
+    {DMS_K_GATHER_PART, ON_CPU}, {DMS_K_CONV_BYTES, ON_CPU},
 };
 
 const char *dms_cuda_kernel_missing(uint32_t id) {

@@ -1,4 +1,4 @@
-/* copy_internal.h - elements from one strided place to another, whatever their type.
+/* copy_plan.h - elements from one strided place to another, whatever their type.
  *
  * Reads    dims, and for both sides a pitch per axis (the source's may be negative or 0).
  * Returns  a plan of independent parts, and the copy of some of them.
@@ -7,8 +7,8 @@
  * Source   none; blocked transposition.
  * Not here which views are copied (move_cpu.c, index_cpu.c).
  */
-#ifndef DMS_RUNTIME_KERNELS_COPY_INTERNAL_H
-#define DMS_RUNTIME_KERNELS_COPY_INTERNAL_H
+#ifndef DMS_RUNTIME_KERNELS_COPY_PLAN_H
+#define DMS_RUNTIME_KERNELS_COPY_PLAN_H
 
 #include <stdbool.h>
 
