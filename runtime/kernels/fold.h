@@ -10,18 +10,8 @@
 #ifndef DMS_RUNTIME_KERNELS_FOLD_H
 #define DMS_RUNTIME_KERNELS_FOLD_H
 
+#include "runtime/kernels/fold_body.h"
 #include "runtime/kernels/strip.h"
-
-/* What is folded: x, |x| or x^2, by sum, product, largest or smallest (a NaN wins). */
-typedef enum dms_fold_kind {
-    DMS_FOLD_SUM,
-    DMS_FOLD_SUM_ABS,
-    DMS_FOLD_SUM_SQUARE,
-    DMS_FOLD_PROD,
-    DMS_FOLD_MAX,
-    DMS_FOLD_MIN,
-    DMS_N_FOLDS
-} dms_fold_kind;
 
 /* Lanes of a row, of any class. */
 typedef union dms_lanes {

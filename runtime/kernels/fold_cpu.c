@@ -57,33 +57,23 @@
         HALVE(1, T, EXPR)                                                                          \
         memcpy(lanes, lane, sizeof *lane);                                                         \
     }
-#define STEP_AND_TREE(NAME, T, EXPR) STEP(NAME, T, EXPR) TREE(NAME, T, EXPR)
-
-#define MAX(r, x) ((x) > (r) || (x) != (x) ? (x) : (r))
-#define MIN(r, x) ((x) < (r) || (x) != (x) ? (x) : (r))
-
-#define REAL(TAG, T, FMA, ABS)                                                                     \
-    STEP_AND_TREE(sum_##TAG, T, r + x)                                                             \
-    STEP(sum_abs_##TAG, T, r + ABS(x))                                                             \
-    STEP(sum_square_##TAG, T, FMA(x, x, r))                                                        \
-    STEP_AND_TREE(prod_##TAG, T, r *x)                                                             \
-    STEP_AND_TREE(max_##TAG, T, MAX(r, x))                                                         \
-    STEP_AND_TREE(min_##TAG, T, MIN(r, x))
-REAL(f32, float, fmaf, fabsf)
-REAL(f64, double, fma, fabs)
-
-/* Signed sums and products wrap: they are computed unsigned, which gives the same bits. */
-#define UNSIGNED(x) ((uint64_t)(x))
-STEP_AND_TREE(sum_i64, uint64_t, r + x)
-STEP(sum_abs_i64, int64_t, UNSIGNED(r) + (x < 0 ? 0 - UNSIGNED(x) : UNSIGNED(x)))
-STEP(sum_square_i64, uint64_t, r + x * x)
-STEP_AND_TREE(prod_i64, uint64_t, r *x)
-STEP_AND_TREE(max_i64, int64_t, x > r ? x : r)
-STEP_AND_TREE(min_i64, int64_t, x < r ? x : r)
-STEP_AND_TREE(max_u64, uint64_t, x > r ? x : r)
-STEP_AND_TREE(min_u64, uint64_t, x < r ? x : r)
-STEP_AND_TREE(max_bool, uint8_t, r | x)
-STEP_AND_TREE(min_bool, uint8_t, r &x)
+/* Every step; the trees of those that also join. */
+#define EACH_STEP(KIND, NAME, T, START, EXPR) STEP(NAME, T, EXPR)
+#define TREE_SUM(NAME, T, EXPR) TREE(NAME, T, EXPR)
+#define TREE_PROD(NAME, T, EXPR) TREE(NAME, T, EXPR)
+#define TREE_MAX(NAME, T, EXPR) TREE(NAME, T, EXPR)
+#define TREE_MIN(NAME, T, EXPR) TREE(NAME, T, EXPR)
+#define TREE_SUM_ABS(NAME, T, EXPR)
+#define TREE_SUM_SQUARE(NAME, T, EXPR)
+#define EACH_TREE(KIND, NAME, T, START, EXPR) TREE_##KIND(NAME, T, EXPR)
+#define BOTH(X)                                                                                    \
+    DMS_FOLD_REAL(X, f32, float, fmaf, fabsf)                                                      \
+    DMS_FOLD_REAL(X, f64, double, fma, fabs)                                                       \
+    DMS_FOLD_I64(X)                                                                                \
+    DMS_FOLD_U64(X)                                                                                \
+    DMS_FOLD_BOOL(X)
+BOTH(EACH_STEP)
+BOTH(EACH_TREE)
 
 #define FOLD(NAME, JOIN, MEMBER, START)                                                            \
     {                                                                                              \

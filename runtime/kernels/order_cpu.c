@@ -198,7 +198,7 @@ typedef struct topk_row {
     int64_t pitch_heap;
 } topk_row;
 
-/* Order of numbers as order of unsigned keys; zeros of both signs are equal, a NaN is above all. */
+/* The key of an element, turned where the smallest are wanted. */
 static uint64_t key_of(const topk_row *row, int64_t position) {
     dms_scalar value;
     const char *at = row->x + position * row->pitch * row->bytes;
@@ -206,23 +206,7 @@ static uint64_t key_of(const topk_row *row, int64_t position) {
         memcpy(&value.f32, at, sizeof value.f32);
     else
         DMS_ISA(dms_strip_load)(row->dtype, at, 1, 1, &value);
-    const dms_class class = dms_class_of(row->dtype);
-    uint64_t key = value.u64;
-    if (class == DMS_CLASS_F32 || class == DMS_CLASS_F64) {
-        const double wide = class == DMS_CLASS_F32 ? (double)value.f32 : value.f64;
-        const double plain = wide == 0.0 ? 0.0 : wide;
-        memcpy(&key, &plain, sizeof key);
-        key = key >> 63 != 0 ? ~key : key | 0x8000000000000000u;
-        key = wide != wide ? UINT64_MAX : key;
-    } else if (class == DMS_CLASS_I64) {
-        key ^= 0x8000000000000000u;
-    }
-    return key ^ row->flip;
-}
-
-/* Position a comes after b: a smaller key, or the same and further back. */
-static bool is_worse(uint64_t key_a, int64_t a, uint64_t key_b, int64_t b) {
-    return key_a != key_b ? key_a < key_b : a > b;
+    return dms_order_key(dms_class_of(row->dtype), value) ^ row->flip;
 }
 
 /* Lets the element at `at` sink in a heap of n whose top is the worst. */
@@ -234,12 +218,12 @@ static void sink(const topk_row *row, int64_t at, int64_t n) {
         uint64_t key_child = key_of(row, h[child * p]);
         if (child + 1 < n) {
             const uint64_t key_next = key_of(row, h[(child + 1) * p]);
-            if (is_worse(key_next, h[(child + 1) * p], key_child, h[child * p])) {
+            if (dms_order_is_worse(key_next, h[(child + 1) * p], key_child, h[child * p])) {
                 key_child = key_next;
                 child++;
             }
         }
-        if (!is_worse(key_child, h[child * p], key, moved))
+        if (!dms_order_is_worse(key_child, h[child * p], key, moved))
             break;
         h[at * p] = h[child * p];
         at = child;
@@ -258,7 +242,7 @@ static void best_of_row(const topk_row *row, int64_t n, int64_t k) {
     uint64_t worst = key_of(row, h[0]);
     for (int64_t i = k; i < n; i++) {
         const uint64_t key = key_of(row, i);
-        if (!is_worse(worst, h[0], key, i))
+        if (!dms_order_is_worse(worst, h[0], key, i))
             continue;
         h[0] = i;
         sink(row, 0, k);

@@ -9,6 +9,7 @@
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/families.h"
+#include "runtime/kernels/quantize_body.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/walk.h"
 
@@ -112,11 +113,8 @@ static void get_zeros(const run *r, int32_t *out) {
 
 static void quantize_strip(int64_t n, const float *x, const float *scale, const int32_t *zero,
                            float low, float high, int32_t *out) {
-    for (int64_t k = 0; k < n; k++) {
-        const float v = rintf(x[k] / scale[k]) + (float)zero[k];
-        const float bounded = v > low ? v : low;
-        out[k] = (int32_t)(bounded < high ? bounded : high);
-    }
+    for (int64_t k = 0; k < n; k++)
+        out[k] = dms_quantize(x[k], scale[k], zero[k], low, high);
 }
 
 static void quantize_run(const run *r, strips *s) {
@@ -140,7 +138,7 @@ static void quantize_run(const run *r, strips *s) {
 static void dequantize_strip(int64_t n, const int32_t *number, const int32_t *zero,
                              const float *scale, float *out) {
     for (int64_t k = 0; k < n; k++)
-        out[k] = (float)(int32_t)((uint32_t)number[k] - (uint32_t)zero[k]) * scale[k];
+        out[k] = dms_dequantize(number[k], zero[k], scale[k]);
 }
 
 static void dequantize_run(const run *r, strips *s) {
@@ -208,8 +206,8 @@ static uint64_t unpack_parts(const dms_call *call) {
 /* 2 n numbers of n bytes. */
 static void unpack_strip(int64_t n, const uint8_t *x, float zero, float scale, float *out) {
     for (int64_t k = 0; k < n; k++) {
-        out[2 * k] = ((float)(x[k] & 15) - zero) * scale;
-        out[2 * k + 1] = ((float)(x[k] >> 4) - zero) * scale;
+        out[2 * k] = dms_unpack(x[k], 0, zero, scale);
+        out[2 * k + 1] = dms_unpack(x[k], 1, zero, scale);
     }
 }
 

@@ -23,14 +23,6 @@
 /* Columns folded together: 32 lanes of them are a quarter of the L1 cache. */
 #define COLUMNS 64
 
-static const dms_fold_kind kinds[DMS_N_REDUCE_FNS] = {
-    [DMS_FN_SUM] = DMS_FOLD_SUM,        [DMS_FN_MEAN] = DMS_FOLD_SUM,
-    [DMS_FN_REDUCE_MAX] = DMS_FOLD_MAX, [DMS_FN_REDUCE_MIN] = DMS_FOLD_MIN,
-    [DMS_FN_PROD] = DMS_FOLD_PROD,      [DMS_FN_L1] = DMS_FOLD_SUM_ABS,
-    [DMS_FN_L2] = DMS_FOLD_SUM_SQUARE,  [DMS_FN_SUM_SQUARE] = DMS_FOLD_SUM_SQUARE,
-    [DMS_FN_LOG_SUM] = DMS_FOLD_SUM,    [DMS_FN_LOG_SUM_EXP] = DMS_FOLD_SUM,
-};
-
 /* A call taken apart: rows of n elements, one result each. */
 typedef struct reduction {
     const dms_cpu_job *job;
@@ -48,7 +40,7 @@ static void open_reduction(const dms_call *call, reduction *out) {
     const uint32_t kept = (uint32_t)call->i[1];
     out->fn = call->i[0];
     out->class = dms_class_of(x->dtype);
-    out->fold = DMS_ISA(dms_fold_find)(kinds[out->fn], out->class);
+    out->fold = DMS_ISA(dms_fold_find)(dms_fold_of_reduce(out->fn), out->class);
     out->largest = DMS_ISA(dms_fold_find)(DMS_FOLD_MAX, out->class);
     dms_line_rows(both, 2, kept, &out->rows);
     dms_line_open(&out->x, x, kept, NULL);
@@ -58,59 +50,26 @@ static void open_reduction(const dms_call *call, reduction *out) {
 
 /* --- what follows the fold */
 
-/* Integers: a mean and a root are cut toward zero. */
-static void finish_integer(const reduction *r, int64_t n, int64_t *value, bool is_signed) {
-    for (int64_t i = 0; i < n; i++) {
-        if (r->fn == DMS_FN_MEAN && r->n > 0)
-            value[i] = is_signed ? value[i] / r->n : (int64_t)((uint64_t)value[i] / (uint64_t)r->n);
-        if (r->fn == DMS_FN_L2)
-            value[i] = (int64_t)sqrt(is_signed ? (double)value[i] : (double)(uint64_t)value[i]);
-    }
-}
-
-/* An empty row has no extreme: the limit of its own type, not of the class, stands for it. */
-static void limit_of_type(const reduction *r, int64_t n, int64_t *value) {
+/* n folded values of the call's class, finished where they are; `shift` is NULL but for
+ * LOG_SUM_EXP. */
+static void finish_integer(const reduction *r, int64_t n, int64_t *value) {
+    const bool is_signed = r->class == DMS_CLASS_I64;
     const unsigned bits = 8 * dms_dtype_bytes(r->x.dtype);
-    const bool is_max = r->fn == DMS_FN_REDUCE_MAX;
-    if (r->n > 0 || bits == 64 || (!is_max && r->fn != DMS_FN_REDUCE_MIN))
-        return;
-    const int64_t top = INT64_C(1) << (bits - (r->class == DMS_CLASS_I64));
-    const int64_t lowest = r->class == DMS_CLASS_I64 ? -top : 0;
-    for (int64_t i = 0; i < n; i++)
-        value[i] = is_max ? lowest : top - 1;
+    for (int64_t i = 0; i < n; i++) {
+        value[i] = dms_reduce_finish_integer(r->fn, value[i], r->n, is_signed);
+        if (r->n == 0)
+            value[i] = dms_reduce_limit(r->fn, value[i], bits, is_signed);
+    }
 }
 
-/* The divisor of a mean is exact up to 2^24 elements, and rounded once above. */
 static void finish_f32(const reduction *r, int64_t n, float *value, const float *shift) {
-    const float count = (float)r->n;
-    for (int64_t i = 0; i < n; i++) {
-        float y = value[i];
-        if (r->fn == DMS_FN_MEAN)
-            y = y / count;
-        else if (r->fn == DMS_FN_L2)
-            y = sqrtf(y);
-        else if (r->fn == DMS_FN_LOG_SUM)
-            y = dms_logf(y);
-        else if (r->fn == DMS_FN_LOG_SUM_EXP)
-            y = dms_logf(y) + shift[i];
-        value[i] = dms_quietf(y);
-    }
+    for (int64_t i = 0; i < n; i++)
+        value[i] = dms_reduce_finish_f32(r->fn, value[i], r->n, shift == NULL ? 0.0f : shift[i]);
 }
 
-/* The same in f64. */
 static void finish_f64(const reduction *r, int64_t n, double *value, const double *shift) {
-    for (int64_t i = 0; i < n; i++) {
-        double y = value[i];
-        if (r->fn == DMS_FN_MEAN)
-            y = y / (double)r->n;
-        else if (r->fn == DMS_FN_L2)
-            y = sqrt(y);
-        else if (r->fn == DMS_FN_LOG_SUM)
-            y = log(y);
-        else if (r->fn == DMS_FN_LOG_SUM_EXP)
-            y = log(y) + shift[i];
-        value[i] = y != y ? (double)NAN : y;
-    }
+    for (int64_t i = 0; i < n; i++)
+        value[i] = dms_reduce_finish_f64(r->fn, value[i], r->n, shift == NULL ? 0.0 : shift[i]);
 }
 
 /* Finishes n folded values and writes them to outputs `pitch` apart. */
@@ -121,10 +80,8 @@ static void finish(const reduction *r, int64_t n, void *value, const void *shift
         finish_f32(r, n, value, shift);
     else if (r->class == DMS_CLASS_F64)
         finish_f64(r, n, value, shift);
-    else if (r->class != DMS_CLASS_BOOL) {
-        finish_integer(r, n, value, r->class == DMS_CLASS_I64);
-        limit_of_type(r, n, value);
-    }
+    else if (r->class != DMS_CLASS_BOOL)
+        finish_integer(r, n, value);
     DMS_ISA(dms_strip_store)
     (y->dtype, value, (char *)r->job->operand[1] + element * (int64_t)dms_dtype_bytes(y->dtype),
      pitch, n);
@@ -181,7 +138,7 @@ static void fold_row(reduction *r, const dms_fold *fold, const dms_scalar *shift
 /* Sums and maxima of short rows of f32 without the calls of a fold; false for others. */
 static bool fold_short(const reduction *r, dms_lanes *lanes) {
     const float *a = (const float *)(const void *)r->x.row;
-    const dms_fold_kind kind = kinds[r->fn];
+    const dms_fold_kind kind = dms_fold_of_reduce(r->fn);
     if (r->x.dtype != DMS_DTYPE_F32 || r->n == 0 || r->n > DMS_STRIP ||
         (kind != DMS_FOLD_SUM && kind != DMS_FOLD_MAX) || !dms_line_is_strip(&r->x))
         return false;
@@ -246,7 +203,7 @@ DMS_FN dms_vec fold_vectors(bool is_max, const float *x, int64_t pitch, int64_t 
 
 /* Folds as many of `rows` rows from `at` on as fill vectors; returns how many. */
 static int64_t run_vectors(const reduction *r, const dms_walk_at *at, int64_t rows) {
-    const dms_fold_kind kind = kinds[r->fn];
+    const dms_fold_kind kind = dms_fold_of_reduce(r->fn);
     const dms_line *x = &r->x;
     if (x->dtype != DMS_DTYPE_F32 || r->n == 0 || r->n > DMS_STRIP || !dms_line_is_strip(x) ||
         (kind != DMS_FOLD_MAX && kind != DMS_FOLD_SUM) || r->fn == DMS_FN_LOG_SUM_EXP)

@@ -15,6 +15,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "runtime/cuda/kernels/grid.h"
 
@@ -45,6 +46,26 @@ uint32_t emulate_launches(void);
 #define DMS_SHARED static
 #define DMS_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define DMS_EACH(i, n) for (int i = 0; i < (n); i++)
+#define DMS_UNROLL_LOADS
+
+/* As launch.h has them for nvcc. */
+static inline float dms_shuffle_f32(float x, uint32_t lane) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (uint32_t)emulate_shuffle(bits, lane);
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+static inline double dms_shuffle_f64(double x, uint32_t lane) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = emulate_shuffle(bits, lane);
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+static inline uint64_t dms_shuffle_u64(uint64_t x, uint32_t lane) {
+    return emulate_shuffle(x, lane);
+}
 
 #define DMS_CUDA_KERNEL(NAME, P)                                                                   \
     static void NAME##_kernel(const P p);                                                          \

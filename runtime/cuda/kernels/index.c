@@ -37,30 +37,38 @@ static int64_t elements_per_access(const dms_gather_params *p, const dms_view *x
 /* y[b,j,r] of x[b,n0..nk-1,r], where a row of indices lies `index_pitch` apart along b, j, k. */
 static dms_code gather(const dms_cuda_job *job, uint32_t k, const int64_t *index_pitch,
                        dms_status *st) {
-    const dms_view *x = &job->call->view[0];
-    dms_view y = job->call->view[2];
-    const dms_view *const only[] = {&y};
+    const dms_call *call = job->call;
+    const dms_view *x = &call->view[0];
+    dms_view y = call->view[call->n_in],
+             before = call->view[2]; /* y again, without a third input */
+    const dms_view *const both[] = {&y, &before};
     dms_gather_params p = {.index = source_of(job, 1),
                            .k = k,
                            .bytes = dms_dtype_bytes(y.dtype),
                            .from = job->operand[0],
-                           .to = job->operand[2]};
+                           .to = job->operand[call->n_in]};
     memcpy(p.index_pitch, index_pitch, sizeof p.index_pitch);
-    const int64_t n = elements_per_access(&p, x, &y);
+    p.is_part = call->kernel == DMS_K_GATHER_PART;
+    p.before = call->n_in == 3 ? job->operand[2] : NULL;
+    const int64_t n = p.is_part ? 1 : elements_per_access(&p, x, &y);
     for (uint32_t axis = 0; axis <= k; axis++)
         p.x_pitch[axis] = x->pitch[axis] / n;
     p.x_pitch[k + 1] = x->pitch[k + 1];
     for (uint32_t axis = 0; axis < k; axis++)
         p.n[axis] = x->dim[axis + 1];
+    if (p.is_part) {
+        p.first = call->i[0];
+        p.n[0] = call->i[1];
+        p.n_here = x->dim[1];
+    }
     p.bytes *= (uint32_t)n;
     y.dim[2] /= n;
     y.pitch[0] /= n;
     y.pitch[1] /= n;
-    dms_places_apart(only, 1, &p.places);
+    dms_places_apart(both, 2, &p.places);
     if (p.places.count == 0)
         return DMS_OK;
-    return dms_launched(job->call, dms_launch_gather(dms_grid_of(p.places.count, job->stream), &p),
-                        st);
+    return dms_launched(call, dms_launch_gather(dms_grid_of(p.places.count, job->stream), &p), st);
 }
 
 static dms_code enqueue_gather(const dms_cuda_job *job, dms_status *st) {
@@ -70,6 +78,10 @@ static dms_code enqueue_gather(const dms_cuda_job *job, dms_status *st) {
 
 static dms_code enqueue_gather_nd(const dms_cuda_job *job, dms_status *st) {
     return gather(job, (uint32_t)job->call->i[0], job->call->view[1].pitch, st);
+}
+
+static dms_code enqueue_gather_part(const dms_cuda_job *job, dms_status *st) {
+    return enqueue_gather(job, st);
 }
 
 /* --- element by element */
@@ -178,6 +190,7 @@ static const dms_grid loaded = {0, 256, NULL};
 
 #define LOAD_SCATTER dms_launch_copy(loaded, NULL) | dms_launch_turn(loaded, NULL)
 DMS_CUDA_ENTRY(gather, DMS_K_GATHER, dms_launch_gather(loaded, NULL))
+DMS_CUDA_ENTRY(gather_part, DMS_K_GATHER_PART, dms_launch_gather(loaded, NULL))
 DMS_CUDA_ENTRY(gather_nd, DMS_K_GATHER_ND, dms_launch_gather(loaded, NULL))
 DMS_CUDA_ENTRY(gather_elements, DMS_K_GATHER_ELEMENTS, dms_launch_gather_elements(loaded, NULL))
 DMS_CUDA_ENTRY(scatter_elements, DMS_K_SCATTER_ELEMENTS,

@@ -24,13 +24,33 @@ DMS_DEVICE int64_t read_index(const dms_index_source *s, int64_t element, int64_
     return entry;
 }
 
+/* An element of another part: what was there before, unless it is where it belongs. */
+DMS_DEVICE void keep(const dms_gather_params *p, const dms_coords *c) {
+    dms_words w;
+    w.low = w.high = 0;
+    if (p->before == p->to)
+        return;
+    if (p->before != NULL)
+        w = dms_words_load(p->bytes, p->before, dms_place(&p->places, 1, c));
+    dms_words_store(p->bytes, w, p->to, dms_place(&p->places, 0, c));
+}
+
 DMS_CUDA_KERNEL(gather, dms_gather_params) {
     for (int64_t i = dms_thread(); i < p.places.count; i += dms_threads()) {
         const dms_coords c = dms_coords_of(&p.places, i); /* b, j, r */
         const int64_t row = c.at[0] * p.index_pitch[0] + c.at[1] * p.index_pitch[1];
         int64_t from = c.at[0] * p.x_pitch[0] + c.at[2] * p.x_pitch[p.k + 1];
-        for (uint32_t k = 0; k < p.k; k++)
-            from += read_index(&p.index, row + k * p.index_pitch[2], p.n[k]) * p.x_pitch[k + 1];
+        int is_here = 1;
+        for (uint32_t k = 0; k < p.k; k++) {
+            const int64_t entry =
+                read_index(&p.index, row + k * p.index_pitch[2], p.n[k]) - p.first;
+            is_here = !p.is_part || (entry >= 0 && entry < p.n_here);
+            from += entry * p.x_pitch[k + 1];
+        }
+        if (!is_here) {
+            keep(&p, &c);
+            continue;
+        }
         dms_words_store(p.bytes, dms_words_load(p.bytes, p.from, from), p.to,
                         dms_place(&p.places, 0, &c));
     }

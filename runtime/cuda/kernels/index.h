@@ -25,14 +25,17 @@ typedef struct dms_index_source {
     uint32_t *error;
 } dms_index_source;
 
-/* GATHER and GATHER_ND: y[b,j,r] = x[b,n0..nk-1,r]; operand 0 of the places is y. */
+/* GATHER and GATHER_ND: y[b,j,r] = x[b,n0..nk-1,r]; operand 0 of the places is y. GATHER_PART: x
+ * has `n_here` of the n[0] entries, from `first` on; the others are as in `before`, operand 1 of the
+ * places, or 0 where there is none. */
 typedef struct dms_gather_params {
     dms_places places;
     dms_index_source index;
     int64_t index_pitch[3];                         /* along b, j, and the k indices of a row */
     int64_t x_pitch[DMS_MAX_RANK], n[DMS_MAX_RANK]; /* of x: b, the indexed axes, r */
-    uint32_t k, bytes;
-    const void *from;
+    uint32_t k, bytes, is_part;
+    int64_t first, n_here;
+    const void *from, *before;
     void *to;
 } dms_gather_params;
 

@@ -30,6 +30,18 @@
 #define DMS_SHARED __shared__
 #define DMS_ALIGNED(bytes) __align__(bytes)
 #define DMS_EACH(i, n) _Pragma("unroll") for (int i = 0; i < (n); i++)
+#define DMS_UNROLL_LOADS _Pragma("unroll 4")
+
+/* What lane `lane` mod 32 of this warp passes as x; all lanes come here. */
+DMS_DEVICE float dms_shuffle_f32(float x, uint32_t lane) {
+    return __shfl_sync(0xFFFFFFFFu, x, (int)(lane % 32));
+}
+DMS_DEVICE double dms_shuffle_f64(double x, uint32_t lane) {
+    return __shfl_sync(0xFFFFFFFFu, x, (int)(lane % 32));
+}
+DMS_DEVICE uint64_t dms_shuffle_u64(uint64_t x, uint32_t lane) {
+    return __shfl_sync(0xFFFFFFFFu, (unsigned long long)x, (int)(lane % 32));
+}
 
 /* A kernel over parameters `p` of type P, and the C function that launches it. A grid of no blocks
  * launches nothing: with it a kernel is loaded without being run. */

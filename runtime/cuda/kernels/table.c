@@ -32,14 +32,10 @@ static const struct {
     uint32_t id;
     const char *why;
 } missing[] = {
-    {DMS_K_REDUCE, ON_CPU},         {DMS_K_SOFTMAX, ON_CPU},     {DMS_K_LAYER_NORM, ON_CPU},
-    {DMS_K_GROUP_NORM, ON_CPU},     {DMS_K_BATCH_NORM, ON_CPU},  {DMS_K_ARG, ON_CPU},
-    {DMS_K_CUMSUM, ON_CPU},         {DMS_K_TOPK, ON_CPU},        {DMS_K_LRN, ON_CPU},
     {DMS_K_MATMUL, ON_CPU},         {DMS_K_MATMUL_PART, ON_CPU}, {DMS_K_CONV, ON_CPU},
     {DMS_K_CONV_TRANSPOSE, ON_CPU}, {DMS_K_POOL, ON_CPU},        {DMS_K_RESIZE, ON_CPU},
-    {DMS_K_ATTENTION, ON_CPU},      {DMS_K_RECURRENT, ON_CPU},   {DMS_K_QUANTIZE, ON_CPU},
-    {DMS_K_DEQUANTIZE, ON_CPU},     {DMS_K_UNPACK, ON_CPU},      {DMS_K_GRID_SAMPLE, ON_CPU},
-    {DMS_K_GATHER_PART, ON_CPU}, {DMS_K_CONV_BYTES, ON_CPU},
+    {DMS_K_ATTENTION, ON_CPU},      {DMS_K_RECURRENT, ON_CPU},   {DMS_K_GRID_SAMPLE, ON_CPU},
+    {DMS_K_CONV_BYTES, ON_CPU},
 };
 
 const char *dms_cuda_kernel_missing(uint32_t id) {

@@ -17,8 +17,11 @@
 #define DMS_CUDA_KERNELS(X)                                                                        \
     X(unary)                                                                                       \
     X(binary)                                                                                      \
-    X(cast) X(chain) X(select) X(fill) X(range) X(copy) X(concat) X(pad) X(trilu) X(gather)        \
-        X(gather_nd) X(gather_elements) X(scatter_elements) X(scatter_nd) X(one_hot)
+    X(cast)                                                                                        \
+    X(chain) X(select) X(fill) X(range) X(copy) X(concat) X(pad) X(trilu) X(gather) X(gather_nd)   \
+        X(gather_elements) X(scatter_elements) X(scatter_nd) X(one_hot) X(gather_part) X(reduce)   \
+            X(softmax) X(layer_norm) X(group_norm) X(batch_norm) X(arg) X(cumsum) X(topk) X(lrn)   \
+                X(quantize) X(dequantize) X(unpack)
 
 #define DMS_CUDA_DECLARE(name) extern const dms_cuda_kernel dms_on_cuda_##name;
 DMS_CUDA_KERNELS(DMS_CUDA_DECLARE)
