@@ -26,8 +26,8 @@ typedef struct dms_index_source {
 } dms_index_source;
 
 /* GATHER and GATHER_ND: y[b,j,r] = x[b,n0..nk-1,r]; operand 0 of the places is y. GATHER_PART: x
- * has `n_here` of the n[0] entries, from `first` on; the others are as in `before`, operand 1 of the
- * places, or 0 where there is none. */
+ * has `n_here` of the n[0] entries, from `first` on; the others are as in `before`, operand 1 of
+ * the places, or 0 where there is none. */
 typedef struct dms_gather_params {
     dms_places places;
     dms_index_source index;
