@@ -274,6 +274,7 @@ dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_work *out_wo
         {&work.read_after, g, sizeof *work.read_after},
         {&work.ring_item, g, sizeof *work.ring_item},
         {&work.ring_segment, 2 * g, sizeof *work.ring_segment},
+        {&work.start, g, sizeof *work.start},
         {&work.times, n, sizeof *work.times},
         {&work.save_done, 4 * n, sizeof *work.save_done},
         {&work.needs, t, sizeof *work.needs},

@@ -13,7 +13,7 @@
 #define N_GROUPS 200u
 #define FINE_GROUPS 800u
 #define STOCK_PRICE 5e-3
-#define MAX_SOLUTIONS 20u
+#define MAX_SOLUTIONS 24u
 #define MAX_KEEP_SETS 240u
 #define N_PASSES 24u
 #define PASS_EFFORT 50000000u /* pieces met: about 2 s */
@@ -48,9 +48,9 @@ static void consider(optimiser *o) {
     for (uint32_t i = 0; i < sizeof rings / sizeof *rings; i++) {
         o->trial.ring_blocks = rings[i];
         o->trial.forces_homes = i >= 6;
-        if (!dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &o->trial))
+        if (!dms_placer_score(p, &o->trial))
             return;
-        if (dms_simulate(o->cycle, &p->work, 6, &o->trial) && dms_draft_better(&o->trial, &o->best))
+        if (dms_draft_better(&o->trial, &o->best))
             dms_draft_copy(o->cycle, &o->trial, &o->best);
         if (o->trial.n_read == 0)
             return;
@@ -153,6 +153,23 @@ static dms_code solve(optimiser *o, int64_t reserve, const dms_bound_aim *aim,
     return DMS_OK;
 }
 
+/* Within what a finer program could find. */
+static bool is_close(const optimiser *o) {
+    return (double)o->best.period_ns <= (double)o->placer->target_ns * 1.003;
+}
+
+static void take_bound(optimiser *o, const dms_shares *shares) {
+    dms_placer *p = o->placer;
+    if (shares->has_shares)
+        p->share = shares->x;
+    if (shares->bound_ns > p->bound_ns) {
+        p->bound_ns = shares->bound_ns;
+        p->certificate = shares->certificate;
+    }
+    if (p->bound_ns > p->target_ns)
+        p->target_ns = p->bound_ns;
+}
+
 /* The bound, and shares for reserves of 0 to 16 blocks: a reserve leaves room for stock. The first
  * solve, with no reserve and no price, is the only one whose value is a bound of the problem. */
 static dms_code solve_all(optimiser *o, dms_status *st) {
@@ -167,13 +184,7 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
         DMS_TRY(dms_bound_open(o->cycle, N_GROUPS / 2, p->arena, &o->bound, st));
         DMS_TRY(solve(o, 0, &bound, &shares, st));
     }
-    p->share = shares.has_shares ? shares.x : NULL;
-    if (shares.bound_ns > p->bound_ns) {
-        p->bound_ns = shares.bound_ns;
-        p->certificate = shares.certificate;
-    }
-    if (p->bound_ns > p->target_ns)
-        p->target_ns = p->bound_ns;
+    take_bound(o, &shares);
     if (!shares.has_shares || dms_placer_is_done(p))
         return DMS_OK;
     for (uint32_t i = 0; i < sizeof halves / sizeof *halves && !is_near(o); i++) {
@@ -181,6 +192,29 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
         if (i > 0 && o->cycle->peak + reserve + o->cycle->largest > p->budget)
             break;
         DMS_TRY(solve(o, reserve, &plan, &shares, st));
+    }
+    return DMS_OK;
+}
+
+/* The same of a program with a group for every few steps: it says better where the keeps are to lie,
+ * and its bound is the one that is printed. */
+static dms_code solve_fine(optimiser *o, dms_status *st) {
+    const int64_t halves[] = {0, 1, 2, 4};
+    dms_placer *p = o->placer;
+    const dms_bound_aim bound = {0};
+    const dms_bound_aim plan = {STOCK_PRICE, DMS_LEAST_RING * o->cycle->largest};
+    dms_shares shares;
+    if ((uint32_t)o->cycle->n_steps <= N_GROUPS || o->n_solutions == 0 || is_close(o))
+        return DMS_OK;
+    dms_bound_close(o->bound);
+    DMS_TRY(dms_bound_open(o->cycle, FINE_GROUPS, p->arena, &o->bound, st));
+    for (uint32_t i = 0; i <= sizeof halves / sizeof *halves && !is_close(o); i++) {
+        const int64_t reserve = (i == 0 ? 0 : halves[i - 1]) * o->cycle->largest / 2;
+        if (i > 1 && o->cycle->peak + reserve + o->cycle->largest > p->budget)
+            break;
+        DMS_TRY(solve(o, reserve, i == 0 ? &bound : &plan, &shares, st));
+        if (i == 0)
+            take_bound(o, &shares);
     }
     return DMS_OK;
 }
@@ -215,9 +249,7 @@ static void spread_evenly(optimiser *o) {
 static dms_code add_set(optimiser *o, dms_status *st) {
     dms_placer *p = o->placer;
     const uint32_t n = o->cycle->n_gaps;
-    if (o->n_sets == MAX_KEEP_SETS ||
-        !dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &o->trial) ||
-        !dms_simulate(o->cycle, &p->work, 6, &o->trial))
+    if (o->n_sets == MAX_KEEP_SETS || !dms_placer_score(p, &o->trial))
         return DMS_OK;
     for (uint32_t i = 0; i < o->n_sets; i++)
         if (o->set[i].period_ns == o->trial.period_ns &&
@@ -383,6 +415,8 @@ dms_code dms_placer_optimise(dms_placer *placer, dms_status *st) {
     DMS_TRY(dms_draft_new(o->cycle, placer->arena, &o->trial, st));
     DMS_TRY(dms_bound_open(o->cycle, N_GROUPS, placer->arena, &o->bound, st));
     dms_code code = solve_all(o, st);
+    if (code == DMS_OK && !dms_placer_is_done(placer))
+        code = solve_fine(o, st);
     dms_bound_close(o->bound);
     if (code == DMS_OK && !dms_placer_is_done(placer))
         code = improve(o, st);

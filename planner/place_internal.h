@@ -138,6 +138,7 @@ typedef struct dms_work {
                              before; DMS_NOT_READ */
     uint32_t *ring_item;  /* n_gaps: places in the queue that are read */
     dms_ring_segment *ring_segment; /* 2 n_gaps */
+    int32_t *start;                 /* per gap: the slot at which the link got to its load */
     uint32_t *times;                /* per tensor: its loads in a cycle */
     int64_t *save_done;             /* 4 n_tensors */
     uint32_t *needs;      /* n_steps: 1 + last place in the queue that the step waits for */
@@ -195,6 +196,13 @@ void dms_diff_add(int64_t *diff, int32_t n_slots, int32_t first, int32_t last, i
 bool dms_slots(const dms_cycle *cycle, dms_work *work, int64_t budget, dms_slot_mode mode,
                dms_draft *draft);
 
+/* Gives the loads of a draft that dms_slots has placed other slots: none before start[gap], and from
+ * there on the earliest that memory allows for whole blocks. What begins no sooner than the link
+ * gets to it leaves room for others until then.
+ * Cost     O(loads log steps). */
+void dms_slots_later(const dms_cycle *cycle, dms_work *work, const int32_t *start,
+                     dms_draft *draft);
+
 /* Runs the cycle `n_cycles` (even, >= 4) times from a standstill; the period is the mean of the
  * last two. Fills period, stall, worst step and idle slots of the draft and the times of `work`.
  * Returns  false when a queue waits for itself; the period is then DMS_NO_PERIOD.
@@ -209,6 +217,13 @@ int64_t dms_room_least(const dms_room *room, int32_t a, int32_t b);
 
 /* Adds units to the slots inside a gap. */
 void dms_room_add(dms_room *room, int32_t a, int32_t b, int64_t units);
+
+/* Puts work->free_units into work->room. */
+void dms_room_take(dms_work *work);
+
+/* The earliest slot from `first` (above due - n_slots) on from which `units` are free until slot
+ * due - 1. */
+int32_t dms_room_earliest(const dms_room *room, int32_t first, int32_t due, int64_t units);
 
 /* Smallest room over all slots. */
 int64_t dms_room_minimum(const dms_room *room);

@@ -85,6 +85,9 @@ bool dms_placer_is_done(const dms_placer *placer);
  * notes it under `name` and keeps it when it is the best. Returns whether it fits. */
 bool dms_placer_pass(dms_placer *placer, const dms_fit *fit, const char *name);
 
+/* Slots, queue and period of the keeps of a draft, without addresses. False: it does not fit. */
+bool dms_placer_score(dms_placer *placer, dms_draft *draft);
+
 /* Scores the obvious rules, placed with addresses: on-demand, double-buffer, keep-first, even,
  * belady. A rule whose keeps do not fit does not exist at this budget. */
 DMS_CHECKED dms_code dms_placer_rules(dms_placer *placer, dms_status *st);

@@ -95,6 +95,40 @@ void dms_room_add(dms_room *room, int32_t a, int32_t b, int64_t units) {
     }
 }
 
+void dms_room_take(dms_work *work) {
+    build(&work->room, work->free_units);
+}
+
+/* The last slot of first..end-1 with less than `units`; -1 = none. `above`: what was added to the
+ * nodes above this one. */
+static int32_t last_below(const dms_room *room, span s, int32_t first, int32_t end, int64_t units,
+                          int64_t above) {
+    if (first >= s.end || end <= s.first || room->least[s.node] + above >= units)
+        return -1;
+    if (s.end - s.first == 1)
+        return s.first;
+    const int32_t middle = (s.first + s.end) / 2;
+    above += room->lazy[s.node];
+    const int32_t high =
+        last_below(room, (span){2 * s.node + 1, middle, s.end}, first, end, units, above);
+    return high >= 0
+               ? high
+               : last_below(room, (span){2 * s.node, s.first, middle}, first, end, units, above);
+}
+
+int32_t dms_room_earliest(const dms_room *room, int32_t first, int32_t due, int64_t units) {
+    const span all = {1, 0, room->n_leaves};
+    if (due > 0) {
+        const int32_t from = first > 0 ? first : 0;
+        const int32_t last = last_below(room, all, from, due, units, 0);
+        if (last >= 0 || first >= 0)
+            return last >= 0 ? last + 1 : from;
+    }
+    const int32_t n = room->n_slots;
+    const int32_t last = last_below(room, all, n + first, n, units, 0);
+    return last >= 0 ? last + 1 - n : first;
+}
+
 int64_t dms_room_minimum(const dms_room *room) {
     return room->least[1];
 }

@@ -285,6 +285,33 @@ static void sort_queue(slots *s) {
     }
 }
 
+/* In order of deadline from behind the largest footprint on, where the stock is smallest. */
+void dms_slots_later(const dms_cycle *cycle, dms_work *work, const int32_t *start,
+                     dms_draft *draft) {
+    slots s = {cycle, work, draft, DMS_SLOT_EARLY};
+    const int32_t n = cycle->n_steps;
+    const uint32_t from = cycle->due_first[cycle->peak_step + 1];
+    dms_room_take(work);
+    draft->n_loads = 0;
+    for (uint32_t k = 0; k < cycle->n_gaps; k++) {
+        const uint32_t id = cycle->by_due[(from + k) % cycle->n_gaps];
+        const dms_gap *gap = cycle->gap + id;
+        if (draft->keep[id])
+            continue;
+        int32_t first = earliest_after(&s, gap) + 1;
+        if (first < start[id])
+            first = start[id];
+        if (first <= gap->due - n)
+            first = gap->due - n + 1;
+        const int32_t slot = dms_room_earliest(&work->room, first, gap->due, gap->units);
+        const int32_t turn = slot < 1 ? n : 0; /* rooms want places from 0 on */
+        dms_room_add(&work->room, slot - 1 + turn, gap->due + turn, -gap->units);
+        draft->load[draft->n_loads] = id;
+        draft->after[draft->n_loads++] = slot - 1;
+    }
+    sort_queue(&s);
+}
+
 bool dms_slots(const dms_cycle *cycle, dms_work *work, int64_t budget, dms_slot_mode mode,
                dms_draft *draft) {
     slots s = {cycle, work, draft, mode};
