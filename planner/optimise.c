@@ -196,8 +196,8 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
     return DMS_OK;
 }
 
-/* The same of a program with a group for every few steps: it says better where the keeps are to lie,
- * and its bound is the one that is printed. */
+/* The same of a program with a group for every few steps: it says better where the keeps are to
+ * lie, and its bound is the one that is printed. */
 static dms_code solve_fine(optimiser *o, dms_status *st) {
     const int64_t halves[] = {0, 1, 2, 4};
     dms_placer *p = o->placer;

@@ -202,7 +202,7 @@ static void swap(dms_draft *a, dms_draft *b) {
 
 /* By the times of the first run the queue is put in order; by those of the second, memory is taken
  * when the link gets to a block and no sooner. Without addresses, slots alone gave 1.0353 times the
- * bound on 1,000 random steps at 12.5 %, with the queue in order 1.0281, with later slots 1.0140. */
+ * bound on 1,000 random steps at 12.5 %, the queue in order 1.0281, with later slots 1.0140. */
 bool dms_placer_score(dms_placer *placer, dms_draft *draft) {
     const dms_cycle *cycle = placer->cycle;
     dms_work *work = &placer->work;
