@@ -197,8 +197,8 @@ bool dms_slots(const dms_cycle *cycle, dms_work *work, int64_t budget, dms_slot_
                dms_draft *draft);
 
 /* Gives the loads of a draft that dms_slots has placed other slots: none before start[gap], and
- * from there on the earliest that memory allows for whole blocks. What begins no sooner than the link
- * gets to it leaves room for others until then.
+ * from there on the earliest that memory allows for whole blocks. What begins no sooner than the
+ * link gets to it leaves room for others until then.
  * Cost     O(loads log steps). */
 void dms_slots_later(const dms_cycle *cycle, dms_work *work, const int32_t *start,
                      dms_draft *draft);
