@@ -100,6 +100,7 @@ else
     runner "every model at every budget" $python tests/e2e/run_models.py build build/models
 fi
 runner "command lines" $python tests/e2e/test_cli.py build build/models
+runner "pages of --report" $python tests/e2e/test_report.py build build/models
 runner "certificates" $python tests/e2e/test_certificate.py build build/models
 runner "calls that fail" $python tests/fault/run_faults.py build build/models
 runner "machines that fail" $python tests/fault/run_machine.py build build/models
@@ -143,6 +144,8 @@ if [ -n "$all" ]; then
         suite "$name under the thread sanitizer" build-tsan -R "^$name\$"
     done
     if [ -d "$shared" ]; then
+        runner "pages of --report, larger models" $python tests/e2e/test_report.py build build/models \
+            "$shared"
         # refused by name, for now: Loop, NonZero, If on a condition that an input decides
         models=$(find "$shared/models" -mindepth 2 -maxdepth 2 -name model.onnx -printf '%h\n' |
             sed 's|.*/||' | grep -vxE 'gru_loop|moe-tiny-ts|silero_vad' | sort | paste -sd,)
