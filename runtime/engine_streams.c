@@ -298,10 +298,12 @@ void *dms_streams_submit_main(void *queue) {
 }
 
 /* The first call of a mark whose data held a bad index ends the session. */
-static bool check_indices(dms_session *s, const dms_engine_work *work) {
-    const uint32_t n = s->plan->body.n_cmds[DMS_QUEUE_COMPUTE];
+static bool check_indices(dms_session *s, const stream_mark *mark) {
+    const dms_engine_work *work = &mark->work;
+    const dms_program *program = mark->is_body ? &s->plan->body : &s->plan->prologue;
+    const uint32_t n = program->n_cmds[DMS_QUEUE_COMPUTE];
     for (uint32_t k = work->first; k < work->first + work->n; k++) {
-        const dms_cmd *cmd = &s->plan->body.cmd[DMS_QUEUE_COMPUTE][k];
+        const dms_cmd *cmd = &program->cmd[DMS_QUEUE_COMPUTE][k];
         dms_status error;
         if (!s->streams->has_index[cmd->call])
             continue;
@@ -327,7 +329,7 @@ static bool follow_mark(dms_session *s, uint32_t q) {
         atomic_fetch_add_explicit(&s->n_prepared, work->n, memory_order_relaxed);
     else if (work->n_run != 0)
         dms_engine_account(s, work);
-    if (q == DMS_QUEUE_COMPUTE && mark->is_body && !check_indices(s, work))
+    if (q == DMS_QUEUE_COMPUTE && !check_indices(s, mark))
         return false;
     if (mark->is_body && !of->was_body)
         of->published = 0;

@@ -1,6 +1,7 @@
 /* session.c - the API of dms.h around the queues of engine.c. */
 #include "runtime/session.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -32,14 +33,18 @@ uint32_t dms_cores_of_process(void) {
 /* Reads "cpu", "cuda" or "cuda:N". */
 static dms_code read_device(const char *device, uint32_t *out_kind, int *out_ordinal,
                             dms_status *st) {
+    unsigned number = 0;
     char end = 0;
     *out_kind = DMS_DEVICE_CPU;
     *out_ordinal = 0;
     if (device == NULL || strcmp(device, "cpu") == 0)
         return DMS_OK;
     *out_kind = DMS_DEVICE_CUDA;
-    if (strcmp(device, "cuda") == 0 ||
-        (strlen(device) <= 9 && sscanf(device, "cuda:%u%c", (unsigned *)out_ordinal, &end) == 1))
+    const bool has_number = strlen(device) <= 9 && strncmp(device, "cuda:", 5) == 0 &&
+                            isdigit((unsigned char)device[5]) &&
+                            sscanf(device, "cuda:%u%c", &number, &end) == 1;
+    *out_ordinal = (int)number;
+    if (has_number || strcmp(device, "cuda") == 0)
         return DMS_OK;
     return dms_fail(st, DMS_EUSAGE, "unknown device '%s': cpu, cuda or cuda:N", device);
 }
@@ -139,13 +144,15 @@ static uint64_t outside_bytes(const dms_session *s) {
 /* The device that the plan is for. */
 static dms_code open_device(dms_session *s, int ordinal, dms_status *st) {
     const dms_plan *plan = s->plan;
+    const uint32_t n_calls = plan->body.n_cmds[DMS_QUEUE_COMPUTE];
+    const uint32_t n_first = plan->prologue.n_cmds[DMS_QUEUE_COMPUTE];
     dms_device_options options = {.device_bytes = plan->device_arena,
                                   .host_bytes = plan->host_arena,
                                   .threads = s->options.threads,
                                   .poison = s->options.poison,
                                   .ordinal = ordinal,
                                   .n_calls = plan->n_calls,
-                                  .n_commands = plan->body.n_cmds[DMS_QUEUE_COMPUTE],
+                                  .n_commands = n_calls > n_first ? n_calls : n_first,
                                   .floor_bytes = plan->floor_bytes};
     if (plan->device_kind == DMS_DEVICE_CPU)
         return dms_cpu_device_open(&options, &s->arena, &s->device, st);

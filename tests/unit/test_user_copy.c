@@ -54,6 +54,30 @@ static int32_t number_at(const dms_view *view, int64_t flat) {
     return (int32_t)at;
 }
 
+/* The same cell in pieces of 1, 4, 7, ... numbers: `want` holds it whole. */
+static void check_pieces(const dms_plan_tensor *t, const dms_view *view, uint32_t cell,
+                         int32_t *user, const int32_t *want, int64_t n) {
+    int32_t piece[USER_NUMBERS + 1], back[USER_NUMBERS];
+    const dms_user_tensor in = {*view, user}, out = {*view, back};
+    for (int64_t size = 1; size < n + 3; size = 3 * size + 1) {
+        memset(back, 0xff, sizeof back);
+        for (int64_t at = 0; at < n; at += size) {
+            const int64_t left = n - at < size ? n - at : size;
+            piece[left] = -7;
+            dms_user_gather(piece, t, cell, &in, (uint64_t)at * 4, (uint64_t)left * 4);
+            assert_memory_equal(piece, want + at, (size_t)left * 4);
+            assert_int_equal(piece[left], -7);
+            dms_user_scatter(&out, t, cell, (uint64_t)at * 4, (uint64_t)left * 4, piece);
+        }
+        int64_t n_written = 0;
+        for (int32_t i = 0; i < USER_NUMBERS; i++) {
+            assert_true(back[i] == -1 || back[i] == i);
+            n_written += back[i] == i;
+        }
+        assert_int_equal(n_written, n);
+    }
+}
+
 /* Copies every cell in and compares each number; then out again to another place and compares. */
 static void check_both_ways(copy_case *c, const dms_plan_tensor *t, const dms_view *view) {
     const dms_user_tensor in = {*view, c->user};
@@ -74,6 +98,7 @@ static void check_both_ways(copy_case *c, const dms_plan_tensor *t, const dms_vi
             assert_int_equal(got[i], number_at(view, flat));
         }
         assert_int_equal(dms_user_copy_out(c->device, &out, t, cell, 256), bytes);
+        check_pieces(t, view, cell, c->user, got, (int64_t)(bytes / 4));
     }
     for (int64_t i = 0; i < dms_view_count(view); i++)
         assert_int_equal(back[number_at(view, i)], number_at(view, i));
