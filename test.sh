@@ -99,6 +99,7 @@ if [ -z "$all" ]; then
 else
     runner "every model at every budget" $python tests/e2e/run_models.py build build/models
 fi
+runner "models on the fake card" $python tests/e2e/run_cuda.py build build/models $([ -n "$all" ] || echo --quick)
 runner "command lines" $python tests/e2e/test_cli.py build build/models
 runner "pages of --report" $python tests/e2e/test_report.py build build/models
 runner "certificates" $python tests/e2e/test_certificate.py build build/models

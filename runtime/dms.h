@@ -104,6 +104,10 @@ const char *dms_session_meaning(const dms_session *session, char out[33]);
 /* Name of step `i`, i < dms_info.n_steps. */
 const char *dms_session_step(const dms_session *session, uint32_t i);
 
+/* What the session runs on: "cpu", or a card and how it is used: "cuda:0 'NVIDIA H100', streams
+ * wait for values, host arena locked on node 0". The text lives as long as the session. */
+const char *dms_session_device(const dms_session *session);
+
 /* Says where the turns started from now on read and write: all inputs and outputs, in graph order.
  * Owner    the memory stays the caller's; it must live until the dms_wait of the last such turn.
  * Errors   DMS_EINPUT naming the port when dtype or dims differ. */

@@ -205,6 +205,7 @@ static dms_code open_session(run *r, dms_status *st) {
         dms_cancel(session);
     r->result.session = session;
     r->result.info = dms_session_info(session);
+    r->result.device = dms_session_device(session);
     for (int m = 0; m < DMSRUN_N_MEASURES; m++)
         DMS_TRY(dms_alloc_st(&r->arena, r->options.iterations, sizeof(int64_t), "times of turns",
                              &r->result.turns[m], st));

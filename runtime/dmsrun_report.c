@@ -54,9 +54,12 @@ static const char *bytes_text(uint64_t bytes, char text[32]) {
 
 void dmsrun_print_head(const dmsrun_result *r, FILE *out) {
     const dmsrun_options *o = r->options;
-    fprintf(out, "%s on cpu, %" PRIu32 " thread%s, %" PRIu64 " iteration%s", o->plan,
-            r->info.threads, r->info.threads == 1 ? "" : "s", o->iterations,
-            o->iterations == 1 ? "" : "s");
+    if (r->device == NULL || strcmp(r->device, "cpu") == 0)
+        fprintf(out, "%s on cpu, %" PRIu32 " thread%s", o->plan, r->info.threads,
+                r->info.threads == 1 ? "" : "s");
+    else
+        fprintf(out, "%s on %s", o->plan, r->device);
+    fprintf(out, ", %" PRIu64 " iteration%s", o->iterations, o->iterations == 1 ? "" : "s");
     if (o->warmup != 0)
         fprintf(out, " after %" PRIu64, o->warmup);
     if (r->tensors->is_made_up && r->tensors->n_inputs != 0)

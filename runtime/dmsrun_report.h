@@ -32,6 +32,7 @@ typedef struct dmsrun_result {
     const dmsrun_tensors *tensors;
     dms_session *session;
     dms_info info;
+    const char *device;      /* dms_session_device; NULL: the CPU */
     dms_stats before, after; /* around the measured turns */
     int64_t first_turn_ns;
     int64_t *turns[DMSRUN_N_MEASURES]; /* options->iterations each; dmsrun_sort orders them */

@@ -414,6 +414,10 @@ const char *dms_session_step(const dms_session *session, uint32_t i) {
     return session->plan->step_name[session->plan->step_name_id[i]];
 }
 
+const char *dms_session_device(const dms_session *session) {
+    return session->device->note != NULL ? session->device->note : session->device->ops->name;
+}
+
 /* Sums may grow while they are read: ahead commands run on between turns. */
 static dms_queue_stats read_stats(const dms_session *s, dms_queue queue) {
     const dms_queue_run *q = &s->queue[queue];

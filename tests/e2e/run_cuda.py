@@ -1,4 +1,4 @@
-"""usage: run_cuda.py BUILD MODELS [--only NAME,...] [--seeds N] [--real]
+"""usage: run_cuda.py BUILD MODELS [--only NAME,...] [--quick] [--seeds N] [--real]
 
 Every model of a folder, planned for a card (profile h100-pcie) at 100 %, 25 % and at its floor, runs on
 the CUDA device: on the fake of tests/cuda, whose streams each seed orders otherwise, by waits on
@@ -16,6 +16,7 @@ from programs import (Failure, Programs, compare, dim_words, floor_named, input_
 
 CARD = ('--profile', 'h100-pcie', '--host-mem', '8GiB')
 BUDGETS = ('100%', '25%', 'floor')
+QUICK = ('decoder_cache_opset18', 'external_opset9', 'random_03')
 
 
 class Case:
@@ -83,6 +84,7 @@ def main():
     parser.add_argument('models', type=pathlib.Path)
     parser.add_argument('--only', type=lambda s: s.split(','))
     parser.add_argument('--seeds', type=int, default=4)
+    parser.add_argument('--quick', action='store_true', help='three models, one seed')
     parser.add_argument('--real', action='store_true')
     args = parser.parse_args()
     if not args.real:
@@ -91,9 +93,10 @@ def main():
     passed = failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         for folder in folders:
-            if args.only and folder.name not in args.only:
+            if args.only and folder.name not in args.only or args.quick and folder.name not in QUICK:
                 continue
-            n, reasons = run_model(Programs(args.build, scratch), folder, args.seeds, args.real)
+            seeds = 1 if args.quick else args.seeds
+            n, reasons = run_model(Programs(args.build, scratch), folder, seeds, args.real)
             print(f'{folder.name:24} {n:3} passed, {len(reasons)} failed', flush=True)
             for reason in reasons:
                 print('    ' + reason, flush=True)

@@ -119,6 +119,18 @@ static void a_plain_run_prints_what_ran_and_how_long_it_took(void **state) {
     free(c.text);
 }
 
+static void a_card_is_named_with_the_way_it_is_used(void **state) {
+    (void)state;
+    report_case c;
+    make_case(&c);
+    c.result.device = "cuda:1 'fake card', streams wait for events";
+    print_report(&c);
+    assert_string_equal(c.text, "p.plan on cuda:1 'fake card', streams wait for events, "
+                                "4 iterations after 1\n"
+                                "  time     20.0 ms\n");
+    free(c.text);
+}
+
 static void stats_compare_with_what_the_plan_predicts(void **state) {
     (void)state;
     report_case c;
@@ -209,6 +221,7 @@ int main(void) {
         cmocka_unit_test(times_have_three_or_four_digits_and_a_unit),
         cmocka_unit_test(percentiles_are_times_that_were_measured),
         cmocka_unit_test(a_plain_run_prints_what_ran_and_how_long_it_took),
+        cmocka_unit_test(a_card_is_named_with_the_way_it_is_used),
         cmocka_unit_test(stats_compare_with_what_the_plan_predicts),
         cmocka_unit_test(stats_say_which_way_the_weights_came),
         cmocka_unit_test(a_comparison_says_how_far_each_output_is),
