@@ -70,7 +70,7 @@ target_include_directories(dms_cuda_driver PRIVATE ${CMAKE_SOURCE_DIR})
 target_include_directories(dms_cuda_driver SYSTEM PRIVATE ${DMS_CUDA_INCLUDE})
 set_target_properties(dms_cuda_driver PROPERTIES POSITION_INDEPENDENT_CODE ON)
 target_link_libraries(dms_cuda_driver PRIVATE dms_kernels)
-if(dms_cuda_c)   # the kernels' table
+if(EXISTS ${CMAKE_SOURCE_DIR}/runtime/cuda/kernels/libraries.c)   # all of cuda_kernel.h
   add_library(dms_cuda SHARED $<TARGET_OBJECTS:dms_cuda_driver> ${dms_cuda_objects})
   set_target_properties(dms_cuda PROPERTIES LINKER_LANGUAGE C LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
                         LINK_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/cuda/libdms_cuda.map)
