@@ -93,11 +93,13 @@ static dms_code infer(dms_graph *graph, uint32_t id, dms_status *st) {
 /* One node in order. */
 static dms_code process_node(reader *r, uint32_t id, dms_status *st) {
     dms_graph *graph = r->im.graph;
-    bool is_folded;
+    bool is_folded = false;
     if (is_if(&graph->node[id]))
         return process_if(r, id, st);
     DMS_TRY(infer(graph, id, st));
-    DMS_TRY(dms_fold_node(&r->folder, id, &is_folded, st));
+    const dms_node *node = &graph->node[id];
+    if (node->row->folds_late == NULL || !node->row->folds_late(graph, node))
+        DMS_TRY(dms_fold_node(&r->folder, id, &is_folded, st));
     graph->node[id].is_gone = is_folded;
     if (is_folded)
         return DMS_OK;

@@ -3,7 +3,8 @@
  * A pattern is asked at its last node, when everything it reads is settled; new nodes go in front
  * of the node that they replace, so the order stays an order. What the pattern leaves without use
  * is pruned before the next one walks. Order matters twice: attention before GELU and the like,
- * whose parts it may contain, and layer norm before RMS norm, which is a part of it.
+ * whose parts it may contain, and layer norm before RMS norm, which is a part of it. Weights that
+ * DequantizeLinear makes are kept as bytes until the patterns of bytes have had their look.
  */
 #include <math.h>
 #include <string.h>
@@ -11,9 +12,11 @@
 #include "onnx/graph.h"
 #include "onnx/rewrite_internal.h"
 
-static const dms_pattern patterns[] = {dms_match_scatter, dms_match_attention,  dms_match_repeated,
-                                       dms_match_masked,  dms_match_layer_norm, dms_match_rms_norm,
-                                       dms_match_gelu,    dms_match_silu,       dms_match_linear};
+static const dms_pattern patterns[] = {
+    dms_match_moved_bytes, dms_match_joined_bytes, dms_match_product_of_bytes, dms_match_lookup,
+    dms_match_known,       dms_match_scatter,      dms_match_attention,        dms_match_repeated,
+    dms_match_masked,      dms_match_layer_norm,   dms_match_rms_norm,         dms_match_gelu,
+    dms_match_silu,        dms_match_linear};
 
 const dms_node *dms_made_by(const dms_rewriter *rw, uint32_t tensor, const char *op) {
     const dms_graph *graph = rw->graph;

@@ -13,8 +13,8 @@
 #include "onnx/op.h"
 #include "onnx/rewrite.h"
 
-#define DMS_NEW_OPERANDS 4u
-#define DMS_NEW_ATTRS 6u
+#define DMS_NEW_OPERANDS 16u
+#define DMS_NEW_ATTRS 12u
 
 typedef struct dms_rewriter {
     dms_graph *graph;
@@ -81,6 +81,21 @@ static inline dms_attr dms_attr_float(const char *name, double value) {
  * that are left over are gone.
  * Errors   DMS_EINTERNAL: out of memory. */
 DMS_CHECKED dms_code dms_unite_equal(dms_graph *graph, dms_arena *scratch, dms_status *st);
+
+/* What moves elements between DequantizeLinear and QuantizeLinear of one scale: the same on bytes. */
+dms_code dms_match_moved_bytes(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* Concat between them: of bytes. */
+dms_code dms_match_joined_bytes(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* A function of one element, or nothing, between them: dms.Lookup. */
+dms_code dms_match_lookup(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* Conv, MatMul or Gemm between them: dms.QLinearConv, dms.QLinearMatMul. */
+dms_code dms_match_product_of_bytes(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
+/* Nodes of constants, kept for the patterns before: folded. */
+dms_code dms_match_known(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
 
 /* ScatterND of a whole tensor, element by element: Identity. */
 dms_code dms_match_scatter(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);

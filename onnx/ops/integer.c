@@ -575,7 +575,29 @@ static dms_code qlinear_conv_lower(dms_lowering *lo, const dms_node *node, dms_s
     return conv_lower(lo, node, &conv_places, st);
 }
 
+/* dms.QLinearMatMul: with a bias per column, and bounds for y. */
+static dms_code biased_matmul_infer(dms_graph *graph, dms_node *node, dms_status *st) {
+    const dms_tensor *b = dms_in(graph, node, conv_places.b);
+    DMS_TRY(dms_ops_want_rank(graph, node, conv_places.b, 2, DMS_MAX_RANK, st));
+    DMS_TRY(dms_ops_want_vector(graph, node, conv_places.bias, dms_extent(b, b->rank - 1),
+                                "columns", st));
+    return matmul_infer(graph, node, &conv_places, st);
+}
+
+/* One DMS_K_CONV_BYTES. */
+static dms_code biased_matmul_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
+    return matmul_lower(lo, node, &conv_places, st);
+}
+
+#define BOUNDED_ROW(op, infer_, lower_)                                                            \
+    {                                                                                              \
+        .name = op, .domain = "dms", .since = 1, .min_in = 8, .max_in = 9, .min_out = 1,           \
+        .max_out = 1, .infer = infer_, .lower = lower_                                             \
+    }
+
 static const dms_op rows[] = {
+    BOUNDED_ROW("QLinearConv", qlinear_conv_infer, qlinear_conv_lower),
+    BOUNDED_ROW("QLinearMatMul", biased_matmul_infer, biased_matmul_lower),
     DMS_OPS_ROW("MatMulInteger", 10, 0, 2, 4, 1, matmul_integer_infer, NULL, matmul_integer_lower),
     DMS_OPS_ROW("QLinearMatMul", 10, 0, 8, 8, 1, qlinear_matmul_infer, NULL, qlinear_matmul_lower),
     DMS_OPS_ROW("ConvInteger", 10, 0, 2, 4, 1, conv_integer_infer, NULL, conv_integer_lower),

@@ -1,7 +1,8 @@
 /* quantize.c - QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear.
  *
  * Versions: 13 adds `axis` (one scale per channel), 19 has scales of f16 and bf16, 21 adds blocks,
- * 16-bit integers and `output_dtype`. Types of 4 bits and floats of 8 are not supported.
+ * 16-bit integers and `output_dtype`. Types of 4 bits and floats of 8 are not supported. dms.Lookup
+ * is what a function between two of them becomes (rewrite_quantised.c).
  *
  *     x [2, 6, h, w]   scale []           one for all
  *                      scale [6]          one per channel: [1, 6, 1, 1], repeated
@@ -170,6 +171,13 @@ static dms_code dequantize_infer(dms_graph *graph, dms_node *node, dms_status *s
     return dms_set_output(graph, node, 0, scale->dtype, rank, dim, st);
 }
 
+/* Weights as bytes, and their bias. */
+static bool is_weight(const dms_graph *graph, const dms_node *node) {
+    const dms_tensor *x = dms_in(graph, node, X);
+    return dms_tensor_is_constant(x) &&
+           x->rank >= ((DMS_DTYPE_BIT((uint32_t)x->dtype) & BYTES) != 0 ? 2u : 1u);
+}
+
 /* One DMS_K_DEQUANTIZE. */
 static dms_code dequantize_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
     return emit(lo, node, DMS_K_DEQUANTIZE, st);
@@ -252,10 +260,47 @@ static dms_code dynamic_lower(dms_lowering *lo, const dms_node *node, dms_status
     return dms_lower_call(lo, node, DMS_K_QUANTIZE, 3, 1, operand, 0, NULL, 0, NULL, st);
 }
 
+/* ---- dms.Lookup ---------------------------------------------------------------------------- */
+
+/* Lookup(x, table[256]): the entry at every byte of x, which counts without a sign. */
+static dms_code lookup_infer(dms_graph *graph, dms_node *node, dms_status *st) {
+    int64_t dim[DMS_MAX_RANK];
+    DMS_TRY(dms_ops_want_dtype(graph, node, 0, BYTES, st));
+    DMS_TRY(dms_ops_want_dtype(graph, node, 1, BYTES, st));
+    DMS_TRY(dms_ops_want_vector(graph, node, 1, 256, "bytes", st));
+    const uint32_t rank = dms_ops_dims(dms_in(graph, node, 0), dim);
+    return dms_set_output(graph, node, 0, dms_in(graph, node, 1)->dtype, rank, dim, st);
+}
+
+/* One DMS_K_LOOKUP. */
+static dms_code lookup_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
+    dms_lowered_operand operand[3] = {dms_lower_operand(lo, node->in[0])};
+    DMS_TRY(dms_lower_dense(lo, node->in[1], &operand[1], st));
+    operand[2] = dms_lower_operand(lo, node->out[0]);
+    return dms_lower_call(lo, node, DMS_K_LOOKUP, 2, 1, operand, 0, NULL, 0, NULL, st);
+}
+
 static const dms_op rows[] = {
     DMS_OPS_ROW("QuantizeLinear", 10, 0, 2, 3, 1, quantize_infer, NULL, quantize_lower),
-    DMS_OPS_ROW("DequantizeLinear", 10, 0, 2, 3, 1, dequantize_infer, NULL, dequantize_lower),
+    {.name = "DequantizeLinear",
+     .since = 10,
+     .min_in = 2,
+     .max_in = 3,
+     .min_out = 1,
+     .max_out = 1,
+     .infer = dequantize_infer,
+     .lower = dequantize_lower,
+     .folds_late = is_weight},
     DMS_OPS_ROW("DynamicQuantizeLinear", 11, 0, 1, 1, 3, dynamic_infer, NULL, dynamic_lower),
+    {.name = "Lookup",
+     .domain = "dms",
+     .since = 1,
+     .min_in = 2,
+     .max_in = 2,
+     .min_out = 1,
+     .max_out = 1,
+     .infer = lookup_infer,
+     .lower = lookup_lower},
 };
 
 DMS_OPS_FAMILY(quantize);

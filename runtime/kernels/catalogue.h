@@ -156,6 +156,8 @@ typedef enum dms_kernel_id {
      * u8, packed alike) -> y[n,b,2h] = (x - zero) scale; without zero it is 8. All dense, y as
      * scale */
     DMS_K_UNPACK = 67,
+    /* x[...] u8 or i8, table[256] u8 or i8, dense -> y[...] = table[bits of x], as table */
+    DMS_K_LOOKUP = 68,
 
     /* ---- sampling (sample.c): positions are data, bounded by the code ----------------------- */
 

@@ -20,7 +20,7 @@
 #include "runtime/kernels/cpu_kernel.h"
 
 #define DMS_MAP_KERNELS(X) X(unary) X(binary) X(select) X(cast) X(fill) X(range) X(chain)
-#define DMS_QUANTIZE_KERNELS(X) X(quantize) X(dequantize) X(unpack)
+#define DMS_QUANTIZE_KERNELS(X) X(quantize) X(dequantize) X(unpack) X(lookup)
 #define DMS_MOVE_KERNELS(X) X(copy) X(concat) X(pad) X(trilu)
 #define DMS_INDEX_KERNELS(X)                                                                       \
     X(gather)                                                                                      \

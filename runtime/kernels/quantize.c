@@ -10,6 +10,7 @@
 #include "runtime/kernels/rows_internal.h"
 
 #define FLOATS (DMS_DTYPES_FLOAT & ~DMS_DTYPE_BIT(DMS_DTYPE_F64))
+#define BYTES (DMS_DTYPE_BIT(DMS_DTYPE_U8) | DMS_DTYPE_BIT(DMS_DTYPE_I8))
 #define SMALL                                                                                      \
     (DMS_DTYPE_BIT(DMS_DTYPE_U8) | DMS_DTYPE_BIT(DMS_DTYPE_I8) | DMS_DTYPE_BIT(DMS_DTYPE_U16) |    \
      DMS_DTYPE_BIT(DMS_DTYPE_I16))
@@ -62,6 +63,23 @@ static dms_code check_unpack(const dms_call *call, dms_status *st) {
     return dms_row_want_dim(call, 2, 1, x->dim[1] / 2 + x->dim[1] % 2, st);
 }
 
+/* A table of 256 bytes, side by side. */
+static dms_code check_lookup(const dms_call *call, dms_status *st) {
+    DMS_TRY(dms_row_want_dtype(call, 0, BYTES, st));
+    DMS_TRY(dms_row_want_dtype(call, 1, BYTES, st));
+    DMS_TRY(dms_row_want_dtype(call, 2, DMS_DTYPE_BIT(call->view[1].dtype), st));
+    DMS_TRY(dms_row_want_rank(call, 1, 1, st));
+    DMS_TRY(dms_row_want_dim(call, 1, 0, 256, st));
+    if (!dms_view_is_dense(&call->view[1]))
+        return dms_row_refuse(call, 1, st, "is not dense");
+    return dms_row_want_same_dims(call, 2, 0, st);
+}
+
+/* Each byte is read before it is written. */
+static bool lookup_in_place(const dms_call *call, uint32_t in, uint32_t out) {
+    return in == 0 && dms_row_lies_the_same(call, in, out);
+}
+
 /* A division, a rounding, an addition, two comparisons; or a subtraction and a product. */
 static uint64_t quantize_flops(const dms_call *call) {
     return dms_mul_saturated((uint64_t)dms_view_count(&call->view[0]), 5);
@@ -99,3 +117,11 @@ const dms_kernel_row dms_row_unpack = {.id = DMS_K_UNPACK,
                                        .check = check_unpack,
                                        .flops = unpack_flops,
                                        .cpu_dtypes = FLOATS | DMS_DTYPE_BIT(DMS_DTYPE_U8)};
+
+/* x[...], table[256] -> y[...]. */
+const dms_kernel_row dms_row_lookup = {.id = DMS_K_LOOKUP,
+                                       .name = "lookup",
+                                       DMS_OPERANDS(2, 2, 1, 1),
+                                       .check = check_lookup,
+                                       .in_place = lookup_in_place,
+                                       .cpu_dtypes = BYTES};

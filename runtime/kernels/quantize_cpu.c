@@ -1,4 +1,4 @@
-/* quantize_cpu.c - QUANTIZE, DEQUANTIZE and UNPACK on the CPU device, strip by strip.
+/* quantize_cpu.c - QUANTIZE, DEQUANTIZE, UNPACK and LOOKUP on the CPU device, strip by strip.
  *
  * Integers are taken to i32 and back by loops of their own: the classes of strip.h would make eight
  * bytes of each. A scale or zero that is one number for a run fills its strip once per run.
@@ -6,6 +6,7 @@
  * Ties of the rounding go to even. A NaN becomes the lowest number. Differences x - zero wrap in 32
  * bits, which only i32 could notice. */
 #include <stddef.h>
+#include <string.h>
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/families.h"
@@ -117,11 +118,47 @@ static void quantize_strip(int64_t n, const float *x, const float *scale, const 
         out[k] = dms_quantize(x[k], scale[k], zero[k], low, high);
 }
 
+/* One scale and one zero, f32 and bytes side by side: strips would take longer than the work. */
+static bool is_even(const run *r, uint32_t real, uint32_t byte) {
+    const dms_call *call = r->job->call;
+    return call->view[real].dtype == DMS_DTYPE_F32 && call->view[1].dtype == DMS_DTYPE_F32 &&
+           dms_dtype_bytes(call->view[byte].dtype) == 1 && pitch_of(r, 1) == 0 &&
+           (call->n_in < 3 || pitch_of(r, 2) == 0) && pitch_of(r, real) == 1 &&
+           pitch_of(r, byte) == 1;
+}
+
+/* Scale and zero of such a run. */
+static int32_t zero_and_scale(const run *r, dms_dtype bytes, float *scale) {
+    int32_t zero = 0;
+    memcpy(scale, address(r, 1), sizeof *scale);
+    if (r->job->call->n_in == 3)
+        load_integers(bytes, address(r, 2), 1, 1, &zero);
+    return zero;
+}
+
+/* The sum with 1.5 x 2^23 would round half to even as rintf does, but rintf needs no bound first. */
+static void quantize_even(int64_t n, const float *DMS_RESTRICT x, float scale, float zero,
+                          float low, uint8_t *DMS_RESTRICT y) {
+    const float high = low + 255.0f;
+    for (int64_t k = 0; k < n; k++) {
+        const float v = rintf(x[k] / scale) + zero;
+        const float bounded = v > low ? v : low;
+        y[k] = (uint8_t)(int32_t)(bounded < high ? bounded : high);
+    }
+}
+
 static void quantize_run(const run *r, strips *s) {
     const dms_call *call = r->job->call;
     const dms_dtype to = call->view[call->n_in].dtype;
     const float low = to == DMS_DTYPE_I8 ? -128.0f : to == DMS_DTYPE_I16 ? -32768.0f : 0.0f;
     const float span = dms_dtype_bytes(to) == 1 ? 255.0f : 65535.0f;
+    if (is_even(r, 0, call->n_in)) {
+        float scale;
+        const int32_t zero = zero_and_scale(r, to, &scale);
+        quantize_even(r->n, (const float *)(const void *)address(r, 0), scale, (float)zero, low,
+                      (uint8_t *)address(r, call->n_in));
+        return;
+    }
     if (call->view[0].dtype == DMS_DTYPE_I32) {
         get_integers(r, 0, s->number);
         for (int64_t k = 0; k < r->n; k++)
@@ -141,8 +178,29 @@ static void dequantize_strip(int64_t n, const int32_t *number, const int32_t *ze
         out[k] = dms_dequantize(number[k], zero[k], scale[k]);
 }
 
+/* The same for bytes of either type. */
+#define DEQUANTIZE_EVEN(NAME, T)                                                                   \
+    static void NAME(int64_t n, const T *DMS_RESTRICT x, int32_t zero, float scale,                \
+                     float *DMS_RESTRICT y) {                                                      \
+        for (int64_t k = 0; k < n; k++)                                                            \
+            y[k] = (float)((int32_t)x[k] - zero) * scale;                                          \
+    }
+DEQUANTIZE_EVEN(dequantize_u8, uint8_t)
+DEQUANTIZE_EVEN(dequantize_i8, int8_t)
+
 static void dequantize_run(const run *r, strips *s) {
     const dms_call *call = r->job->call;
+    const dms_dtype from = call->view[0].dtype;
+    if (is_even(r, call->n_in, 0)) {
+        float scale;
+        const int32_t zero = zero_and_scale(r, from, &scale);
+        float *to = (float *)(void *)address(r, call->n_in);
+        if (from == DMS_DTYPE_U8)
+            dequantize_u8(r->n, (const uint8_t *)address(r, 0), zero, scale, to);
+        else
+            dequantize_i8(r->n, (const int8_t *)address(r, 0), zero, scale, to);
+        return;
+    }
     get_integers(r, 0, s->number);
     get_floats(r, 1, s->scale);
     get_zeros(r, s->zero);
@@ -187,6 +245,39 @@ static void run_quantize(const dms_cpu_job *job, uint64_t first, uint64_t end) {
 
 static void run_dequantize(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     walk_parts(job, first, end, dequantize_run);
+}
+
+/* ---- LOOKUP -------------------------------------------------------------------------------- */
+
+static void lookup_strip(int64_t n, const uint8_t *x, int64_t pitch_x, const uint8_t *table,
+                         uint8_t *y, int64_t pitch_y) {
+    if (pitch_x == 1 && pitch_y == 1)
+        for (int64_t k = 0; k < n; k++)
+            y[k] = table[x[k]];
+    else
+        for (int64_t k = 0; k < n; k++)
+            y[k * pitch_y] = table[x[k * pitch_x]];
+}
+
+static void run_lookup(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    const dms_view *const view[2] = {&job->call->view[0], &job->call->view[2]};
+    const uint8_t *const x = (const uint8_t *)job->operand[0];
+    dms_walk walk;
+    dms_walk_at at;
+    dms_walk_init(&walk, view, 2);
+    const uint32_t last = walk.rank - 1;
+    const int64_t all = (int64_t)end * PART, stop = all < walk.count ? all : walk.count;
+    int64_t index = (int64_t)first * PART;
+    if (index < stop)
+        dms_walk_seek(&walk, index, &at);
+    while (index < stop) {
+        const int64_t left = stop - index, here = dms_walk_run(&walk, &at);
+        const int64_t n = here < left ? here : left;
+        lookup_strip(n, x + at.element[0], walk.pitch[0][last], (const uint8_t *)job->operand[1],
+                     (uint8_t *)job->operand[2] + at.element[1], walk.pitch[1][last]);
+        dms_walk_next(&walk, &at, n);
+        index += n;
+    }
 }
 
 /* ---- UNPACK -------------------------------------------------------------------------------- */
@@ -244,4 +335,5 @@ static void run_unpack(const dms_cpu_job *job, uint64_t first, uint64_t end) {
 const dms_cpu_kernel DMS_ISA(dms_cpu_quantize) = {DMS_K_QUANTIZE, quantize_parts, run_quantize};
 const dms_cpu_kernel DMS_ISA(dms_cpu_dequantize) = {DMS_K_DEQUANTIZE, quantize_parts,
                                                     run_dequantize};
+const dms_cpu_kernel DMS_ISA(dms_cpu_lookup) = {DMS_K_LOOKUP, quantize_parts, run_lookup};
 const dms_cpu_kernel DMS_ISA(dms_cpu_unpack) = {DMS_K_UNPACK, unpack_parts, run_unpack};
