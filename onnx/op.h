@@ -50,8 +50,8 @@ struct dms_op {
     /* Outputs depend on dtypes and shapes of the inputs alone (Shape, Size, EyeLike): folded though
      * the inputs are not constant. `lower` then reads no input. */
     bool is_shape_only;
-    /* Whether a node of constants is left to the rewrites, which may do better than its values; what
-     * they leave is folded behind them. NULL = never. */
+    /* Whether a node of constants is left to the rewrites, which may do better than its values;
+     * what they leave is folded behind them. NULL = never. */
     bool (*folds_late)(const dms_graph *graph, const dms_node *node);
 };
 

@@ -82,7 +82,7 @@ static inline dms_attr dms_attr_float(const char *name, double value) {
  * Errors   DMS_EINTERNAL: out of memory. */
 DMS_CHECKED dms_code dms_unite_equal(dms_graph *graph, dms_arena *scratch, dms_status *st);
 
-/* What moves elements between DequantizeLinear and QuantizeLinear of one scale: the same on bytes. */
+/* What moves elements between DequantizeLinear and QuantizeLinear of one scale: on bytes. */
 dms_code dms_match_moved_bytes(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
 
 /* Concat between them: of bytes. */

@@ -1,8 +1,8 @@
 /* rewrite_quantised.c - what stands between DequantizeLinear and QuantizeLinear, on bytes.
  *
- *     DQ, DQ (, DQ) -> Conv, MatMul, Gemm (-> Relu, Clip) -> Q     dms.QLinearConv, dms.QLinearMatMul
+ *     DQ, DQ (, DQ) -> Conv, MatMul, Gemm (-> Relu, Clip) -> Q     dms.QLinearConv, ..MatMul
  *     DQ -> Reshape, Transpose, MaxPool, ... -> Q, one scale       the same operator on bytes
- *     DQ, DQ, ... -> Concat -> Q                                   Concat of bytes, looked up before
+ *     DQ, DQ, ... -> Concat -> Q                                   Concat of bytes
  *     DQ -> any function of one element -> Q                       dms.Lookup in its 256 values
  *
  * Every replacement but the products gives the bits of what it replaces: whether a scale keeps all

@@ -120,7 +120,7 @@ typedef enum dms_kernel_id {
     /* x[g,b,c,h,w] u8 or i8, w[g,m,c,kh,kw] u8 or i8, zero_x[g] as x, zero_w[g,m] as w ->
      * y[g,b,m,oh,ow] i32: sum of (x - zero_x)(w - zero_w), 0 beside the image. With bias[g,m] i32
      * and scale[g,m] f32: y f32 = f32(sum + bias) scale. With zero_y[g] as well: y u8 or i8 =
-     * clamp(round(that) + zero_y, low, high). w may be panels [g,m/8,c kh kw/4,8,4]. Cut along m
+     * clamp(round(that) + zero_y, low, high). w may be panels [g,m/8,kh,kw,c/4,8,4]. Cut along m
      * when g = 1.  i: layout of w (0 plain, 1 panels), kernel h, w, stride h, w, dilation h, w, pad
      * top, left, low, high (0 where y is no byte) */
     DMS_K_CONV_BYTES = 46,

@@ -63,18 +63,18 @@ static dms_code check_window(const dms_call *call, dms_status *st) {
 }
 
 /* Terms of a sum; at most 2^31, so that they count in 32 bits. */
-static dms_code check_terms(const dms_call *call, int64_t *out, dms_status *st) {
+static dms_code check_terms(const dms_call *call, dms_status *st) {
+    int64_t terms;
     const int64_t taps = call->i[DMS_BYTES_KERNEL] * call->i[DMS_BYTES_KERNEL + 1];
-    if (!dms_mul_i64(call->view[DMS_BYTES_X].dim[2], taps, out) || *out > INT64_C(1) << 31)
+    if (!dms_mul_i64(call->view[DMS_BYTES_X].dim[2], taps, &terms) || terms > INT64_C(1) << 31)
         return dms_row_refuse(call, DMS_BYTES_W, st, "sums of more than 2^31 terms");
     return DMS_OK;
 }
 
-/* w[g, m, c, kh, kw], or panels [g, m / 8, terms / 4, 8, 4]. */
+/* w[g, m, c, kh, kw], or panels [g, m / 8, kh, kw, c / 4, 8, 4]. */
 static dms_code check_weights(const dms_call *call, dms_status *st) {
     const dms_view *w = &call->view[DMS_BYTES_W], *y = &call->view[call->n_in];
-    int64_t terms;
-    DMS_TRY(check_terms(call, &terms, st));
+    DMS_TRY(check_terms(call, st));
     DMS_TRY(dms_row_want_dim(call, DMS_BYTES_W, 0, y->dim[0], st));
     if (call->i[DMS_BYTES_LAYOUT] == 0) {
         DMS_TRY(dms_row_want_dim(call, DMS_BYTES_W, 1, y->dim[2], st));
@@ -82,12 +82,19 @@ static dms_code check_weights(const dms_call *call, dms_status *st) {
         DMS_TRY(dms_row_want_dim(call, DMS_BYTES_W, 3, call->i[DMS_BYTES_KERNEL], st));
         return dms_row_want_dim(call, DMS_BYTES_W, 4, call->i[DMS_BYTES_KERNEL + 1], st);
     }
-    if (y->dim[2] % DMS_BYTES_ROWS != 0 || terms % DMS_BYTES_QUAD != 0 || !dms_view_is_dense(w))
+    const int64_t dim[7] = {y->dim[0],
+                            y->dim[2] / DMS_BYTES_ROWS,
+                            call->i[DMS_BYTES_KERNEL],
+                            call->i[DMS_BYTES_KERNEL + 1],
+                            call->view[DMS_BYTES_X].dim[2] / DMS_BYTES_QUAD,
+                            DMS_BYTES_ROWS,
+                            DMS_BYTES_QUAD};
+    if (y->dim[2] % DMS_BYTES_ROWS != 0 || call->view[DMS_BYTES_X].dim[2] % DMS_BYTES_QUAD != 0 ||
+        !dms_view_is_dense(w))
         return dms_row_refuse(call, DMS_BYTES_W, st, "panels are dense and whole");
-    DMS_TRY(dms_row_want_dim(call, DMS_BYTES_W, 1, y->dim[2] / DMS_BYTES_ROWS, st));
-    DMS_TRY(dms_row_want_dim(call, DMS_BYTES_W, 2, terms / DMS_BYTES_QUAD, st));
-    DMS_TRY(dms_row_want_dim(call, DMS_BYTES_W, 3, DMS_BYTES_ROWS, st));
-    return dms_row_want_dim(call, DMS_BYTES_W, 4, DMS_BYTES_QUAD, st);
+    for (uint32_t k = 1; k < 7; k++)
+        DMS_TRY(dms_row_want_dim(call, DMS_BYTES_W, k, dim[k], st));
+    return DMS_OK;
 }
 
 /* One number per group, or per group and output channel. */
@@ -95,7 +102,8 @@ static dms_code check_numbers(const dms_call *call, dms_status *st) {
     static const uint32_t rank[BYTE_INPUTS] = {5, 5, 1, 2, 2, 2, 1};
     const dms_view *y = &call->view[call->n_in];
     for (uint32_t k = 0; k < call->n_in; k++) {
-        DMS_TRY(dms_row_want_rank(call, k, rank[k], st));
+        const bool is_panels = k == DMS_BYTES_W && call->i[DMS_BYTES_LAYOUT] == 1;
+        DMS_TRY(dms_row_want_rank(call, k, is_panels ? 7 : rank[k], st));
         DMS_TRY(dms_row_want_dim(call, k, 0, y->dim[0], st));
         if (rank[k] == 2)
             DMS_TRY(dms_row_want_dim(call, k, 1, y->dim[2], st));
@@ -149,29 +157,23 @@ static bool conv_bytes_cut(const dms_call *call, dms_cut *out) {
 static bool conv_bytes_pack(const dms_call *call, uint32_t operand, dms_device_kind kind,
                             dms_packing *out) {
     const dms_view *w = &call->view[DMS_BYTES_W];
-    const int64_t kh = call->i[DMS_BYTES_KERNEL], kw = call->i[DMS_BYTES_KERNEL + 1];
     if (operand != DMS_BYTES_W || kind != DMS_DEVICE_CPU || call->i[DMS_BYTES_LAYOUT] != 0 ||
-        dms_view_count(w) == 0 || w->dim[1] % DMS_BYTES_ROWS != 0)
+        dms_view_count(w) == 0 || w->dim[1] % DMS_BYTES_ROWS != 0 ||
+        w->dim[2] % DMS_BYTES_QUAD != 0)
         return false;
-    const bool is_product = kh * kw == 1;
-    const bool is_flat =
-        (kw == 1 || w->pitch[4] == 1) && (kh == 1 || w->pitch[3] == kw) && w->pitch[2] == kh * kw;
-    const int64_t terms = w->dim[2] * kh * kw;
-    int64_t panel;
-    if ((!is_product && !is_flat) || terms % DMS_BYTES_QUAD != 0 ||
-        !dms_mul_i64(w->pitch[1], DMS_BYTES_ROWS, &panel))
+    const int64_t dim[7] = {w->dim[0],     w->dim[1] / DMS_BYTES_ROWS, w->dim[3],
+                            w->dim[4],     w->dim[2] / DMS_BYTES_QUAD, DMS_BYTES_ROWS,
+                            DMS_BYTES_QUAD};
+    int64_t panel, quad;
+    if (!dms_mul_i64(w->pitch[1], DMS_BYTES_ROWS, &panel) ||
+        !dms_mul_i64(w->pitch[2], DMS_BYTES_QUAD, &quad) ||
+        !dms_view_dense(w->dtype, 7, dim, &out->stored))
         return false;
-    const int64_t pitch_k = is_product ? w->pitch[2] : 1;
-    const int64_t dim[5] = {w->dim[0], w->dim[1] / DMS_BYTES_ROWS, terms / DMS_BYTES_QUAD,
-                            DMS_BYTES_ROWS, DMS_BYTES_QUAD};
-    int64_t quad;
-    if (!dms_mul_i64(pitch_k, DMS_BYTES_QUAD, &quad) ||
-        !dms_view_dense(w->dtype, 5, dim, &out->stored))
-        return false;
-    const int64_t pitch[5] = {w->pitch[0], panel, quad, w->pitch[1], pitch_k};
+    const int64_t pitch[7] = {w->pitch[0], panel,       w->pitch[3], w->pitch[4],
+                              quad,        w->pitch[1], w->pitch[2]};
     out->source = out->stored;
     out->source.offset = w->offset;
-    for (uint32_t k = 0; k < 5; k++)
+    for (uint32_t k = 0; k < 7; k++)
         out->source.pitch[k] = pitch[k];
     out->valid_last = 0;
     for (uint32_t k = 0; k < call->n_i; k++)

@@ -182,16 +182,18 @@ void DMS_ISA(dms_bytes_pack_turned)(const uint8_t *x, int64_t pitch_x, int64_t t
 
 /* ---- packing w ----------------------------------------------------------------------------- */
 
-/* Byte k of row r. */
-DMS_FN uint8_t weight_at(const dms_bytes_weights *w, int r, int64_t k) {
-    if (w->is_panel)
-        return w
-            ->at[(k / DMS_BYTES_QUAD * DMS_BYTES_ROWS + r) * DMS_BYTES_QUAD + k % DMS_BYTES_QUAD];
-    if (w->is_flat)
-        return w->at[r * w->pitch_m + k];
-    const int64_t taps = w->kh * w->kw, tap = k % taps;
-    return w->at[r * w->pitch_m + k / taps * w->pitch_c + tap / w->kw * w->pitch_h +
-                 tap % w->kw * w->pitch_w];
+/* Term 0 of a quad in row r; the distance to the next in *out_pitch. */
+DMS_FN const uint8_t *quad_of(const dms_bytes_weights *w, int r, const dms_bytes_quad *q,
+                              int64_t *out_pitch) {
+    if (w->is_panel) {
+        const int64_t tap = q->row * w->wide + q->column;
+        *out_pitch = 1;
+        return w->at + ((tap * w->quads + q->channel / DMS_BYTES_QUAD) * DMS_BYTES_ROWS + r) *
+                           DMS_BYTES_QUAD;
+    }
+    *out_pitch = w->by_rows ? w->pitch_h : w->pitch_c;
+    return w->at + r * w->pitch_m + q->channel * w->pitch_c + q->row * w->pitch_h +
+           q->column * w->pitch_w;
 }
 
 #ifdef __AVX512VNNI__
@@ -204,24 +206,36 @@ static void add_panel(const uint8_t *w, int64_t steps, int32_t *sum) {
     _mm256_storeu_si256((__m256i *)(void *)sum, s);
 }
 
-const uint8_t *DMS_ISA(dms_bytes_pack_weights)(const dms_bytes_weights *w, const int32_t *zero,
-                                               int rows, int real, int64_t first, int64_t n,
-                                               uint8_t *room, int32_t *sum) {
-    const int64_t steps = (n + 3) / 4;
+/* One row, `pitch` bytes from quad to quad. */
+static void pack_row(const dms_bytes_weights *w, int r, const dms_bytes_quad *quad, int64_t n,
+                     int64_t pitch, uint8_t *to, int32_t *sum) {
     const uint8_t flip = w->is_signed ? 0 : 128;
+    int32_t all = 0;
+    for (int64_t k = 0; k < n; k++) {
+        int64_t next;
+        const uint8_t *at = quad_of(w, r, &quad[k], &next);
+        for (int32_t j = 0; j < quad[k].n; j++) {
+            const uint8_t byte = at[j * next] ^ flip;
+            to[k * pitch + j] = byte;
+            all += (int8_t)byte;
+        }
+    }
+    *sum += all;
+}
+
+const uint8_t *DMS_ISA(dms_bytes_pack_weights)(const dms_bytes_weights *w, const int32_t *zero,
+                                               int rows, int real, const dms_bytes_quad *quad,
+                                               int64_t first, int64_t n, uint8_t *room,
+                                               int32_t *sum) {
     (void)zero;
-    if (w->is_panel && w->is_signed) {
-        const uint8_t *at = w->at + first * DMS_BYTES_ROWS;
-        add_panel(at, steps, sum);
+    if (w->is_panel && w->is_signed && first >= 0) {
+        const uint8_t *at = w->at + first * DMS_BYTES_ROWS * DMS_BYTES_QUAD;
+        add_panel(at, n, sum);
         return at;
     }
-    memset(room, 0, (size_t)(steps * rows * 4));
+    memset(room, 0, (size_t)(n * rows * 4));
     for (int r = 0; r < real; r++)
-        for (int64_t k = 0; k < n; k++) {
-            const uint8_t byte = weight_at(w, r, first + k) ^ flip;
-            room[(k / 4 * rows + r) * 4 + k % 4] = byte;
-            sum[r] += (int8_t)byte;
-        }
+        pack_row(w, r, quad, n, rows * 4, room + r * 4, &sum[r]);
     return room;
 }
 
@@ -236,19 +250,32 @@ int32_t DMS_ISA(dms_bytes_weight_of_x)(const dms_bytes_kind *w) {
     return w->zero - (w->is_signed ? 0 : 128);
 }
 #else
-const uint8_t *DMS_ISA(dms_bytes_pack_weights)(const dms_bytes_weights *w, const int32_t *zero,
-                                               int rows, int real, int64_t first, int64_t n,
-                                               uint8_t *room, int32_t *sum) {
-    const int64_t steps = (n + 1) / 2;
-    (void)sum;
-    memset(room, 0, (size_t)(steps * rows * 4));
-    for (int r = 0; r < real; r++)
-        for (int64_t k = 0; k < n; k++) {
-            const uint8_t byte = weight_at(w, r, first + k);
-            const int32_t value = w->is_signed ? (int32_t)(int8_t)byte : (int32_t)byte;
-            const int16_t term = (int16_t)(value - zero[r]);
-            memcpy(room + (k / 2 * rows + r) * 4 + k % 2 * 2, &term, sizeof term);
+/* One row, as many steps per quad as it has; `pitch` bytes from step to step. */
+static void pack_row(const dms_bytes_weights *w, int r, int32_t zero, const dms_bytes_quad *quad,
+                     int64_t n, int64_t pitch, uint8_t *to) {
+    for (int64_t k = 0; k < n; k++) {
+        int64_t next;
+        const uint8_t *at = quad_of(w, r, &quad[k], &next);
+        for (int32_t j = 0; j < quad[k].n; j += 2, to += pitch) {
+            const dms_bytes_kind kind = {w->is_signed, zero};
+            const bool has_second = j + 1 < quad[k].n;
+            const int16_t pair[2] = {difference(at + j * next, &kind),
+                                     has_second ? difference(at + (j + 1) * next, &kind) : 0};
+            memcpy(to, pair, sizeof pair);
         }
+    }
+}
+
+const uint8_t *DMS_ISA(dms_bytes_pack_weights)(const dms_bytes_weights *w, const int32_t *zero,
+                                               int rows, int real, const dms_bytes_quad *quad,
+                                               int64_t first, int64_t n, uint8_t *room,
+                                               int32_t *sum) {
+    (void)first;
+    (void)sum;
+    if (real < rows)
+        memset(room, 0, (size_t)(n * DMS_BYTES_STEPS * rows * 4));
+    for (int r = 0; r < real; r++)
+        pack_row(w, r, zero[r], quad, n, rows * 4, room + r * 4);
     return room;
 }
 
@@ -286,14 +313,16 @@ DMS_FN int32_t step_at(const uint8_t *w) {
     static DMS_NOINLINE void sums_##M##_##N(const dms_bytes_sums *s, int64_t lane) {               \
         vec sum[M][N], x[N];                                                                       \
         int32_t *const to = s->to + lane;                                                          \
-        const uint8_t *at = s->x + lane * 4, *w = s->w;                                            \
-        const int64_t pitch = s->lanes * 4, pitch_to = s->pitch_to;                                \
+        const uint8_t *const at = s->x + lane * 4, *w = s->w;                                      \
+        const int32_t *const offset = s->offset;                                                   \
+        const int64_t pitch_to = s->lanes, steps = s->steps;                                       \
         FOR_SUMS(M, N)                                                                             \
         sum[r][v] = s->is_first ? ZERO() : LOAD(to + r * pitch_to + v * WIDTH);                    \
-        for (int64_t k = s->steps; k > 0; k--, at += pitch, w += (M)*4) {                          \
+        for (int64_t k = 0; k < steps; k++, w += (M)*4) {                                          \
+            const uint8_t *const from = at + (int64_t)offset[k] * 4;                               \
             DMS_UNROLL                                                                             \
             for (int v = 0; v < (N); v++)                                                          \
-                x[v] = LOAD(at + v * WIDTH * 4);                                                   \
+                x[v] = LOAD(from + v * WIDTH * 4);                                                 \
             DMS_UNROLL                                                                             \
             for (int r = 0; r < (M); r++) {                                                        \
                 const vec b = SPREAD(step_at(w + r * 4));                                          \
@@ -343,19 +372,18 @@ void DMS_ISA(dms_bytes_sum)(const dms_bytes_sums *s) {
         sums_1_1(s, lane);
 }
 
-void DMS_ISA(dms_bytes_sum_x)(const uint8_t *x, int64_t n, int64_t lanes, bool is_first,
-                              uint8_t *room, int32_t *to) {
+void DMS_ISA(dms_bytes_sum_x)(const dms_bytes_part *p, int64_t n, bool is_first) {
+    dms_bytes_room *room = p->room;
 #ifdef __AVX512VNNI__
-    const int64_t steps = (n + 3) / 4;
-    memset(room, 0, (size_t)(steps * 4));
-    memset(room, 1, (size_t)n);
-    const dms_bytes_sums s = {1, is_first, steps, lanes, x, room, to, lanes};
+    for (int64_t k = 0; k < n; k++) /* a 1 for each term */
+        for (int j = 0; j < DMS_BYTES_QUAD; j++)
+            room->weights[k * 4 + j] = j < room->quad[k].n ? 1 : 0;
+    const dms_bytes_sums s = {
+        1, is_first, n, p->whole, room->packed, room->weights, room->offset, room->sum_x};
     DMS_ISA(dms_bytes_sum)(&s);
 #else
-    (void)x;
     (void)n;
     (void)is_first;
-    (void)room;
-    memset(to, 0, (size_t)lanes * sizeof *to);
+    memset(room->sum_x, 0, (size_t)p->whole * sizeof room->sum_x[0]);
 #endif
 }

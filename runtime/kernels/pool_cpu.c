@@ -280,7 +280,86 @@ static void run_row(const dms_cpu_job *job, int64_t plane, int64_t row) {
     }
 }
 
+/* ---- maxima of bytes ----------------------------------------------------------------------- */
+
+/* The greatest of the rows of a window, column by column; then every step-th of the columns. */
+#define MAX_OF_BYTES(NAME, T)                                                                      \
+    static void NAME##_rows(int64_t n, const T *DMS_RESTRICT x, T *DMS_RESTRICT to) {              \
+        for (int64_t k = 0; k < n; k++)                                                            \
+            to[k] = x[k] > to[k] ? x[k] : to[k];                                                   \
+    }                                                                                              \
+    static void NAME##_columns(int64_t n, const T *DMS_RESTRICT x, int64_t step,                   \
+                               T *DMS_RESTRICT to) {                                               \
+        if (step == 1)                                                                             \
+            NAME##_rows(n, x, to);                                                                 \
+        else if (step == 2)                                                                        \
+            for (int64_t k = 0; k < n; k++)                                                        \
+                to[k] = x[2 * k] > to[k] ? x[2 * k] : to[k];                                       \
+        else                                                                                       \
+            for (int64_t k = 0; k < n; k++)                                                        \
+                to[k] = x[k * step] > to[k] ? x[k * step] : to[k];                                 \
+    }
+MAX_OF_BYTES(max_u8, uint8_t)
+MAX_OF_BYTES(max_i8, int8_t)
+
+/* Whether rows of bytes lie side by side, and the windows of a row fit into scratch. */
+static bool is_bytes(const dms_call *call) {
+    const dms_view *x = &call->view[0], *y = &call->view[1];
+    return call->i[DMS_POOL_FN] == DMS_POOL_MAX && call->n_out == 1 &&
+           dms_dtype_bytes(x->dtype) == 1 && x->pitch[3] == 1 && y->pitch[3] == 1 &&
+           x->dim[3] <= DMS_CPU_SCRATCH_BYTES;
+}
+
+/* A row of outputs of bytes. */
+static void run_row_of_bytes(const dms_cpu_job *job, const window *w, uint8_t *y) {
+    const dms_view *x = &job->call->view[0];
+    const int64_t *i = job->call->i, n = job->call->view[1].dim[3], step = i[DMS_POOL_STEP + 1];
+    const bool is_signed = x->dtype == DMS_DTYPE_I8;
+    uint8_t *tallest = job->scratch;
+    memset(tallest, is_signed ? 0x80 : 0, (size_t)x->dim[3]);
+    memset(y, is_signed ? 0x80 : 0, (size_t)n);
+    for (int64_t ky = 0; ky < i[DMS_POOL_WINDOW]; ky++) {
+        const int64_t row = w->row * i[DMS_POOL_STEP] + ky * i[DMS_POOL_DILATION] - i[DMS_POOL_PAD];
+        const char *from = w->x + row * x->pitch[2];
+        if (row < 0 || row >= x->dim[2])
+            continue;
+        if (is_signed)
+            max_i8_rows(x->dim[3], (const int8_t *)from, (int8_t *)tallest);
+        else
+            max_u8_rows(x->dim[3], (const uint8_t *)from, tallest);
+    }
+    for (int64_t kx = 0; kx < i[DMS_POOL_WINDOW + 1]; kx++) {
+        const int64_t at = kx * i[DMS_POOL_DILATION + 1] - i[DMS_POOL_PAD + 1];
+        int64_t first, end;
+        dms_pool_range(at, step, x->dim[3], n, &first, &end);
+        const uint8_t *from = tallest + at + first * step;
+        if (first == end)
+            continue;
+        if (is_signed)
+            max_i8_columns(end - first, (const int8_t *)from, step, (int8_t *)y + first);
+        else
+            max_u8_columns(end - first, from, step, y + first);
+    }
+}
+
+static void run_bytes(const dms_cpu_job *job, const dms_pool_part *part) {
+    const dms_view *x = &job->call->view[0], *y = &job->call->view[1];
+    for (int64_t plane = part->plane; plane < part->plane_end; plane++) {
+        const int64_t b = plane / y->dim[1], c = plane % y->dim[1];
+        window w = {.call = job->call,
+                    .x = (const char *)job->operand[0] + b * x->pitch[0] + c * x->pitch[1]};
+        for (w.row = part->row; w.row < part->row_end; w.row++)
+            run_row_of_bytes(job, &w,
+                             (uint8_t *)job->operand[1] + b * y->pitch[0] + c * y->pitch[1] +
+                                 w.row * y->pitch[2]);
+    }
+}
+
 static void run_part(const dms_cpu_job *job, const dms_pool_part *part) {
+    if (is_bytes(job->call)) {
+        run_bytes(job, part);
+        return;
+    }
     const bool is_one = is_single(job->call);
     int64_t plane = part->plane;
     if (!is_one && DMS_ISA(dms_pool_planes)(job, part))

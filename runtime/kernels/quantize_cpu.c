@@ -14,6 +14,10 @@
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/walk.h"
 
+#ifdef __AVX512BW__
+#include <immintrin.h>
+#endif
+
 enum { PART = 32768 }; /* elements */
 
 /* What a run computes on. */
@@ -249,10 +253,41 @@ static void run_dequantize(const dms_cpu_job *job, uint64_t first, uint64_t end)
 
 /* ---- LOOKUP -------------------------------------------------------------------------------- */
 
+#ifdef __AVX512BW__
+/* As many bytes of n as make whole vectors. The table is 128 words, 64 of them in two vectors: a
+ * byte's upper seven bits find its word, the lowest says which half of it. */
+static int64_t lookup_vectors(int64_t n, const uint8_t *x, const uint8_t *table, uint8_t *y) {
+    __m512i word[4];
+    int64_t k = 0;
+    for (int j = 0; j < 4; j++)
+        word[j] = _mm512_loadu_si512(table + j * 64);
+    for (; k + 32 <= n; k += 32) {
+        const __m512i at = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const void *)(x + k)));
+        const __m512i half = _mm512_srli_epi16(at, 1);
+        const __m512i low = _mm512_permutex2var_epi16(word[0], half, word[1]);
+        const __m512i high = _mm512_permutex2var_epi16(word[2], half, word[3]);
+        const __mmask32 is_high = _mm512_test_epi16_mask(at, _mm512_set1_epi16(128));
+        const __m512i shift = _mm512_slli_epi16(_mm512_and_si512(at, _mm512_set1_epi16(1)), 3);
+        const __m512i both = _mm512_mask_mov_epi16(low, is_high, high);
+        _mm256_storeu_si256((__m256i *)(void *)(y + k),
+                            _mm512_cvtepi16_epi8(_mm512_srlv_epi16(both, shift)));
+    }
+    return k;
+}
+#else
+static int64_t lookup_vectors(int64_t n, const uint8_t *x, const uint8_t *table, uint8_t *y) {
+    (void)n;
+    (void)x;
+    (void)table;
+    (void)y;
+    return 0;
+}
+#endif
+
 static void lookup_strip(int64_t n, const uint8_t *x, int64_t pitch_x, const uint8_t *table,
                          uint8_t *y, int64_t pitch_y) {
     if (pitch_x == 1 && pitch_y == 1)
-        for (int64_t k = 0; k < n; k++)
+        for (int64_t k = lookup_vectors(n, x, table, y); k < n; k++)
             y[k] = table[x[k]];
     else
         for (int64_t k = 0; k < n; k++)

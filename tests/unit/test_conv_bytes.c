@@ -132,29 +132,33 @@ static void expect_specified(const call_case *c, const shape *s, const form *f) 
 
 /* groups batch  c h w  m kh kw  step  dilation  pad  oh ow */
 static const shape shapes[] = {
-    {1, 1, 3, 9, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 9, 8},      /* padded 3 x 3 of three channels */
-    {1, 2, 5, 7, 7, 17, 3, 3, 1, 1, 1, 1, 1, 1, 7, 7},      /* a channel beyond two panels */
-    {1, 1, 4, 11, 13, 20, 1, 1, 1, 1, 1, 1, 0, 0, 11, 13},  /* one tap; half a panel beyond */
-    {1, 1, 70, 9, 9, 24, 1, 1, 1, 1, 1, 1, 0, 0, 9, 9},     /* 70 terms: two beyond fours */
-    {1, 1, 3, 23, 21, 10, 7, 7, 2, 2, 1, 1, 3, 3, 12, 11},  /* stem, two channels beyond a panel */
-    {12, 2, 1, 10, 19, 1, 3, 3, 1, 1, 1, 1, 1, 1, 10, 19},  /* depthwise */
-    {9, 1, 1, 15, 15, 1, 5, 5, 2, 2, 1, 1, 2, 2, 8, 8},     /* depthwise, step 2 */
-    {6, 1, 1, 15, 15, 2, 5, 3, 2, 3, 1, 1, 2, 1, 8, 5},     /* two per group, steps that differ */
-    {2, 1, 6, 6, 6, 9, 3, 3, 1, 1, 2, 2, 2, 2, 6, 6},       /* groups, dilated */
-    {1, 1, 2, 1, 40, 8, 1, 5, 1, 2, 1, 3, 0, 4, 1, 18},     /* one dimension */
-    {1, 1, 1, 20, 20, 3, 2, 2, 9, 9, 1, 9, 0, 0, 3, 2},     /* steps that skip most phases */
-    {1, 1, 2, 3, 3, 8, 3, 3, 1, 1, 1, 1, -1, -1, 1, 1},     /* cropped */
-    {1, 1, 2, 2, 2, 8, 3, 3, 2, 2, 3, 3, 20, 20, 18, 18},   /* windows wholly beside the image */
-    {1, 1, 2, 5, 5, 4, 2, 2, 17, 1, 1, 1, 9, 0, 1, 4},      /* a step too long for planes */
-    {1, 1, 3, 4, 4, 9, 2, 2, 1, 1, 40000, 2, 7, 1, 2, 3},   /* a window too large for planes */
-    {1, 1, 3, 30, 1, 20, 5, 1, 2, 1, 1, 1, 2, 0, 15, 1},    /* one column */
-    {1, 1, 600, 3, 3, 9, 3, 3, 1, 1, 1, 1, 1, 1, 3, 3},     /* 5,400 terms: two blocks */
-    {1, 1, 5000, 1, 7, 8, 1, 1, 1, 1, 1, 1, 0, 0, 1, 7},    /* the same of one tap */
-    {1, 1, 6, 60, 70, 5, 3, 3, 1, 1, 1, 1, 1, 1, 60, 70},   /* several tiles */
-    {1, 1, 2, 3, 2100, 3, 3, 3, 1, 1, 1, 1, 1, 1, 3, 2100}, /* parts of a row */
-    {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},       /* a single product */
-    {3, 1, 8, 1, 5, 8, 1, 1, 1, 1, 1, 1, 0, 0, 1, 5},       /* products of matrices in a batch */
-    {1, 1, 64, 1, 1, 300, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},    /* one pixel */
+    {1, 1, 3, 9, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 9, 8},       /* padded 3 x 3 of three channels */
+    {1, 2, 5, 7, 7, 17, 3, 3, 1, 1, 1, 1, 1, 1, 7, 7},       /* a channel beyond two panels */
+    {1, 1, 4, 11, 13, 20, 1, 1, 1, 1, 1, 1, 0, 0, 11, 13},   /* one tap; half a panel beyond */
+    {1, 1, 70, 9, 9, 24, 1, 1, 1, 1, 1, 1, 0, 0, 9, 9},      /* 70 terms: two beyond fours */
+    {1, 1, 3, 23, 21, 10, 7, 7, 2, 2, 1, 1, 3, 3, 12, 11},   /* stem, two channels beyond a panel */
+    {12, 2, 1, 10, 19, 1, 3, 3, 1, 1, 1, 1, 1, 1, 10, 19},   /* depthwise */
+    {9, 1, 1, 15, 15, 1, 5, 5, 2, 2, 1, 1, 2, 2, 8, 8},      /* depthwise, step 2 */
+    {6, 1, 1, 15, 15, 2, 5, 3, 2, 3, 1, 1, 2, 1, 8, 5},      /* two per group, steps that differ */
+    {2, 1, 6, 6, 6, 9, 3, 3, 1, 1, 2, 2, 2, 2, 6, 6},        /* groups, dilated */
+    {1, 1, 2, 1, 40, 8, 1, 5, 1, 2, 1, 3, 0, 4, 1, 18},      /* one dimension */
+    {1, 1, 1, 20, 20, 3, 2, 2, 9, 9, 1, 9, 0, 0, 3, 2},      /* steps that skip most phases */
+    {1, 1, 2, 3, 3, 8, 3, 3, 1, 1, 1, 1, -1, -1, 1, 1},      /* cropped */
+    {1, 1, 2, 2, 2, 8, 3, 3, 2, 2, 3, 3, 20, 20, 18, 18},    /* windows wholly beside the image */
+    {1, 1, 2, 5, 5, 4, 2, 2, 17, 1, 1, 1, 9, 0, 1, 4},       /* a step too long for planes */
+    {1, 1, 3, 4, 4, 9, 2, 2, 1, 1, 40000, 2, 7, 1, 2, 3},    /* a window too large for planes */
+    {1, 1, 3, 30, 1, 20, 5, 1, 2, 1, 1, 1, 2, 0, 15, 1},     /* one column */
+    {1, 1, 600, 3, 3, 9, 3, 3, 1, 1, 1, 1, 1, 1, 3, 3},      /* 5,400 terms: two blocks */
+    {1, 1, 5000, 1, 7, 8, 1, 1, 1, 1, 1, 1, 0, 0, 1, 7},     /* the same of one tap */
+    {1, 1, 6, 60, 70, 5, 3, 3, 1, 1, 1, 1, 1, 1, 60, 70},    /* several tiles */
+    {1, 1, 2, 3, 2100, 3, 3, 3, 1, 1, 1, 1, 1, 1, 3, 2100},  /* parts of a row */
+    {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},        /* a single product */
+    {3, 1, 8, 1, 5, 8, 1, 1, 1, 1, 1, 1, 0, 0, 1, 5},        /* products of matrices in a batch */
+    {2, 1, 2, 40, 9, 3, 9, 2, 2, 1, 1, 3, 4, 1, 20, 8},      /* rows of a tall window are quads */
+    {5, 1, 1, 12, 9, 1, 4, 3, 3, 2, 2, 1, 3, 2, 4, 6},       /* the same in steps, dilated */
+    {1, 1, 1500, 3, 200, 1, 3, 3, 1, 1, 1, 1, 0, 1, 1, 200}, /* two blocks of planes */
+    {1, 1, 40, 3, 3, 1, 20, 20, 1, 1, 300, 300, 9, 9, 2, 2}, /* 16,000 terms, one by one */
+    {1, 1, 64, 1, 1, 300, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},     /* one pixel */
 };
 #define N_SHAPES (sizeof shapes / sizeof *shapes)
 
@@ -327,13 +331,17 @@ typedef struct broken {
 static void calls_that_could_reach_outside_are_refused(void **state) {
     (void)state;
     static const broken table[] = {
-        {0, 0, 0, "operand 0"},     {0, 1, 0, "operand 0"},       {0, 2, 0, "operand 1"},
-        {1, 0, 0, "operand 1"},     {1, 1, 0, "operand 1"},       {1, 3, 0, "operand 1"},
-        {1, 4, 0, "operand 1"},     {2, 0, 0, "operand 2"},       {3, 1, 0, "operand 3"},
-        {4, 1, 0, "operand 4"},     {5, 0, 0, "operand 5"},       {6, 0, 0, "operand 6"},
-        {-1, 0, 2, "parameter 0"},  {-1, 0, 1, "panels"},         {-1, 1, 0, "parameter 1"},
-        {-1, 3, 0, "parameter 3"},  {-1, 6, 0, "parameter 6"},    {-1, 8, INT64_MIN, "parameter 8"},
-        {-1, 9, -1, "parameter 9"}, {-1, 9, 251, "parameter 10"}, {-1, 10, 256, "parameter 10"},
+        {0, 0, 0, "operand 0"},        {0, 1, 0, "operand 0"},
+        {0, 2, 0, "operand 1"},        {1, 0, 0, "operand 1"},
+        {1, 1, 0, "operand 1"},        {1, 3, 0, "operand 1"},
+        {1, 4, 0, "operand 1"},        {2, 0, 0, "operand 2"},
+        {3, 1, 0, "operand 3"},        {4, 1, 0, "operand 4"},
+        {5, 0, 0, "operand 5"},        {6, 0, 0, "operand 6"},
+        {-1, 0, 2, "parameter 0"},     {-1, 0, 1, "rank 5, wants 7"},
+        {-1, 1, 0, "parameter 1"},     {-1, 3, 0, "parameter 3"},
+        {-1, 6, 0, "parameter 6"},     {-1, 8, INT64_MIN, "parameter 8"},
+        {-1, 9, -1, "parameter 9"},    {-1, 9, 251, "parameter 10"},
+        {-1, 10, 256, "parameter 10"},
     };
     const shape s = {2, 1, 4, 5, 5, 6, 2, 3, 1, 1, 1, 1, 0, 0, 4, 3};
     for (size_t k = 0; k < sizeof table / sizeof *table; k++) {

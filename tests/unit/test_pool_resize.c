@@ -220,6 +220,39 @@ static void bytes_keep_their_sign(void **state) {
     }
 }
 
+/* Every window of the tables above, over all bytes. */
+static void bytes_are_pooled_in_rows_and_columns(void **state) {
+    (void)state;
+    for (size_t k = 0; k < sizeof wide / sizeof *wide; k++)
+        for (int is_signed = 0; is_signed < 2 && wide[k].fn == MAX; is_signed++) {
+            const shape *s = &wide[k];
+            call_case c;
+            begin_pool(&c, s, is_signed != 0 ? DMS_DTYPE_I8 : DMS_DTYPE_U8, false);
+            uint8_t *x = c.data[0];
+            for (int64_t n = dms_view_end(&c.view[0]); n-- > 0;)
+                x[n] = (uint8_t)call_pick(&c, 0, 255);
+            call_runs_alike(&c);
+            for (int64_t n = 0; n < dms_view_count(&c.view[1]); n++) {
+                const int64_t plane = n / (s->oh * s->ow);
+                const int64_t oy = n / s->ow % s->oh, ox = n % s->ow;
+                int want = is_signed != 0 ? -128 : 0;
+                for (int64_t t = 0; t < s->kh * s->kw; t++) {
+                    const int64_t y = oy * s->step_h + t / s->kw * s->dil_h - s->top;
+                    const int64_t at = ox * s->step_w + t % s->kw * s->dil_w - s->left;
+                    if (y < 0 || y >= s->h || at < 0 || at >= s->w)
+                        continue;
+                    const uint8_t byte =
+                        x[plane / 3 * c.view[0].pitch[0] + plane % 3 * c.view[0].pitch[1] +
+                          y * c.view[0].pitch[2] + at];
+                    const int value = is_signed != 0 ? (int8_t)byte : byte;
+                    want = value > want ? value : want;
+                }
+                assert_int_equal(((const uint8_t *)c.data[1])[n], (uint8_t)want);
+            }
+            call_free(&c);
+        }
+}
+
 static void nan_is_the_greatest(void **state) {
     (void)state;
     call_case c;
@@ -584,6 +617,7 @@ int main(void) {
         cmocka_unit_test(nan_stays_in_its_windows),
         cmocka_unit_test(a_pool_is_split_by_what_it_reads),
         cmocka_unit_test(bytes_keep_their_sign),
+        cmocka_unit_test(bytes_are_pooled_in_rows_and_columns),
         cmocka_unit_test(nan_is_the_greatest),
         cmocka_unit_test(maxima_are_the_same_with_and_without_indices),
         cmocka_unit_test(wrong_pools_are_refused),

@@ -1,4 +1,4 @@
-/* test_quantize.c - QUANTIZE and DEQUANTIZE against their definition, element by element. */
+/* test_quantize.c - QUANTIZE, DEQUANTIZE and LOOKUP against their definition, element by element. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -230,6 +230,83 @@ static void wrong_blocks_are_refused(void **state) {
     call_free(&c);
 }
 
+/* One scale and zero for all, side by side: the form that needs no strips. Halves are ties. */
+static void one_scale_for_rows_of_any_length(void **state) {
+    (void)state;
+    for (int64_t n = 1; n < 100; n += 7)
+        for (int t = 0; t < 2; t++) {
+            const float scale = 0.5f;
+            const int8_t zero = -7;
+            call_case c;
+            call_begin(&c, DMS_K_QUANTIZE, (uint32_t)n);
+            float *x = c.data[call_in(&c, DMS_DTYPE_F32, 1, &n)];
+            memcpy(c.data[call_in_strided(&c, DMS_DTYPE_F32, 1, &n, NULL, 0, 1)], &scale, 4);
+            memcpy(c.data[call_in_strided(&c, small[t], 1, &n, NULL, 0, 1)], &zero, 1);
+            call_out(&c, small[t], 1, &n);
+            for (int64_t k = 0; k < n; k++)
+                x[k] = (float)call_pick(&c, -400, 400) * 0.25f;
+            call_runs_alike(&c);
+            for (int64_t k = 0; k < n; k++) {
+                const double low = t == 1 ? -128 : 0, of = t == 1 ? -7 : 249;
+                const double want = fmax(low, fmin(low + 255, rint((double)x[k] * 2) + of));
+                assert_int_equal(integer_at(&c, 3, k), (int64_t)want);
+            }
+            call_free(&c);
+        }
+}
+
+/* Every byte in its turn, in rows of any length and pitch, from and to either type. */
+static void a_byte_becomes_its_entry_of_the_table(void **state) {
+    static const int64_t table[1] = {256};
+    (void)state;
+    for (int form = 0; form < 8; form++) {
+        const int64_t dim[2] = {5, 61 + form};
+        call_case c;
+        call_begin(&c, DMS_K_LOOKUP, 1);
+        uint8_t *x = c.data[call_in_strided(&c, small[form & 1], 2, dim, NULL, form > 3, 0)];
+        uint8_t *t = c.data[call_in(&c, small[form >> 1 & 1], 1, table)];
+        const uint8_t *y = c.data[call_out_strided(&c, small[form >> 1 & 1], 2, dim, NULL, 2)];
+        for (int64_t k = 0; k < 256; k++)
+            t[k] = (uint8_t)(k * 101 + 13);
+        for (int64_t k = 0; k < dms_view_end(&c.view[0]); k++)
+            x[k] = (uint8_t)(k * 5);
+        call_runs_alike(&c);
+        for (int64_t i = 0; i < dim[0]; i++)
+            for (int64_t j = 0; j < dim[1]; j++)
+                assert_int_equal(y[place(&c, 2, i, j)],
+                                 (uint8_t)(x[place(&c, 0, i, j)] * 101 + 13));
+        call_free(&c);
+    }
+}
+
+static void wrong_tables_are_refused(void **state) {
+    static const int64_t dim[1] = {9}, table[1] = {256};
+    call_case c;
+    (void)state;
+    call_begin(&c, DMS_K_LOOKUP, 1);
+    call_in(&c, DMS_DTYPE_U8, 1, dim);
+    call_in(&c, DMS_DTYPE_I8, 1, table);
+    call_out(&c, DMS_DTYPE_I8, 1, dim);
+    call_is_valid(&c);
+    assert_true(dms_call_in_place(&c.call, 0, 0));
+    assert_false(dms_call_in_place(&c.call, 1, 0));
+    c.view[1].dim[0] = 255;
+    call_is_refused(&c, "operand 1");
+    c.view[1].dim[0] = 256;
+    c.view[1].pitch[0] = 0;
+    call_is_refused(&c, "operand 1: is not dense");
+    c.view[1].pitch[0] = 1;
+    c.view[2].dtype = DMS_DTYPE_U8;
+    call_is_refused(&c, "operand 2: dtype u8");
+    c.view[2].dtype = DMS_DTYPE_I8;
+    c.view[0].dtype = DMS_DTYPE_I16;
+    call_is_refused(&c, "operand 0: dtype i16");
+    c.view[0].dtype = DMS_DTYPE_U8;
+    c.view[2].dim[0] = 8;
+    call_is_refused(&c, "operand 2");
+    call_free(&c);
+}
+
 static void wrong_calls_are_refused(void **state) {
     call_case c;
     (void)state;
@@ -268,6 +345,9 @@ int main(void) {
         cmocka_unit_test(four_bits_become_numbers),
         cmocka_unit_test(many_blocks_are_unpacked_in_parts),
         cmocka_unit_test(wrong_blocks_are_refused),
+        cmocka_unit_test(one_scale_for_rows_of_any_length),
+        cmocka_unit_test(a_byte_becomes_its_entry_of_the_table),
+        cmocka_unit_test(wrong_tables_are_refused),
         cmocka_unit_test(wrong_calls_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
