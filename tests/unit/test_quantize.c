@@ -1,4 +1,4 @@
-/* test_quantize.c - QUANTIZE, DEQUANTIZE and LOOKUP against their definition, element by element. */
+/* test_quantize.c - QUANTIZE, DEQUANTIZE and LOOKUP against what they are, element by element. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
