@@ -140,9 +140,9 @@ static int32_t zero_and_scale(const run *r, dms_dtype bytes, float *scale) {
     return zero;
 }
 
-/* The sum with 1.5 x 2^23 would round half to even as rintf does, but rintf needs no bound first. */
-static void quantize_even(int64_t n, const float *DMS_RESTRICT x, float scale, float zero,
 /* The sum with 1.5 x 2^23 would round half to even too, but it needs bounds first. */
+static void quantize_even(int64_t n, const float *DMS_RESTRICT x, float scale, float zero,
+                          float low, uint8_t *DMS_RESTRICT y) {
     const float high = low + 255.0f;
     for (int64_t k = 0; k < n; k++) {
         const float v = rintf(x[k] / scale) + zero;
