@@ -16,6 +16,21 @@ static void report(const dms_compile_options *options, const char *stage) {
         options->progress(options->progress_data, stage);
 }
 
+dms_code dms_compile_cut(const dms_compile_options *options, const dms_lowered *lowered,
+                         dms_arena *arena, dms_compiled *c, dms_steps *out_steps,
+                         dms_blocks *out_blocks, dms_status *st) {
+    DMS_TRY(dms_tile(&c->graph, lowered, &c->profile, arena, out_steps, st));
+    if (out_steps->n_steps == 0)
+        return dms_fail(st, DMS_EUNSUPPORTED, "model '%s' computes nothing", options->model);
+    if (options->measured != NULL)
+        DMS_TRY(dms_measured_apply(options->measured, &c->graph, out_steps, arena,
+                                   c->measured_meaning, st));
+    for (uint32_t k = 0; options->pack != NULL && k < out_steps->n_sources; k++)
+        out_steps->source[k].is_packed =
+            out_steps->source[k].file != DMS_NONE; /* will be: pack.c */
+    return dms_blocks_make(&c->graph, out_steps, &c->profile, arena, out_blocks, st);
+}
+
 /* Model and profile become steps and the problem they pose. */
 static dms_code read_model(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
                            dms_status *st) {
@@ -27,15 +42,8 @@ static dms_code read_model(const dms_compile_options *options, dms_arena *arena,
     DMS_TRY(dms_graph_lower(&c->graph, &c->lowered, st));
     DMS_TRY(dms_graph_fuse(&c->graph, &c->lowered, st));
     report(options, "tile");
-    DMS_TRY(dms_tile(&c->graph, &c->lowered, &c->profile, arena, &c->steps, st));
-    if (c->steps.n_steps == 0)
-        return dms_fail(st, DMS_EUNSUPPORTED, "model '%s' computes nothing", options->model);
-    if (options->measured != NULL)
-        DMS_TRY(dms_measured_apply(options->measured, &c->graph, &c->steps, arena,
-                                   c->measured_meaning, st));
-    for (uint32_t k = 0; options->pack != NULL && k < c->steps.n_sources; k++)
-        c->steps.source[k].is_packed = c->steps.source[k].file != DMS_NONE; /* it will be: pack.c */
-    return dms_blocks_make(&c->graph, &c->steps, &c->profile, arena, &c->blocks, st);
+    DMS_TRY(dms_compile_cut(options, &c->lowered, arena, c, &c->steps, &c->blocks, st));
+    return options->keeps_order ? DMS_OK : dms_compile_reorder(options, arena, c, st);
 }
 
 /* Kept weights need a ring where the host cannot write the device's memory. */
@@ -69,6 +77,12 @@ static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena
         .device_budget = UINT64_MAX, .host_budget = c->host_budget, .ring_blocks = ring_blocks(c)};
     DMS_TRY(dms_floor(&c->blocks.problem, &place, arena, &c->floor, st));
     c->device_budget = c->floor.device_bytes;
+    if (c->other == NULL)
+        return DMS_OK;
+    dms_place_floor other;
+    DMS_TRY(dms_floor(&c->other->blocks.problem, &place, arena, &other, st));
+    if (other.device_bytes < c->device_budget)
+        c->device_budget = other.device_bytes;
     return DMS_OK;
 }
 
@@ -78,7 +92,8 @@ dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget, dms_ar
                                    .host_budget = c->host_budget,
                                    .ring_blocks = ring_blocks(c)};
     dms_place_floor ignored;
-    return dms_place(&c->blocks.problem, &how, arena, out, &ignored, st);
+    bool is_other;
+    return dms_compile_place_both(c, &how, arena, out, &ignored, &is_other, st);
 }
 
 static dms_code place(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
@@ -88,7 +103,11 @@ static dms_code place(const dms_compile_options *options, dms_arena *arena, dms_
                                    .host_budget = c->host_budget,
                                    .ring_blocks = ring_blocks(c),
                                    .exact = options->exact};
-    dms_code code = dms_place(&c->blocks.problem, &how, arena, &c->decision, &c->floor, st);
+    bool is_other;
+    const dms_code code =
+        dms_compile_place_both(c, &how, arena, &c->decision, &c->floor, &is_other, st);
+    if (is_other)
+        dms_compile_swap(c);
     if (code == DMS_EBUDGET)
         return dms_budget_refuse(c, st);
     DMS_TRY(code);
@@ -201,6 +220,7 @@ dms_code dms_verify_model(const dms_plan *plan, const char *model, dms_arena *ar
         .profile = plan->device_kind == DMS_DEVICE_CPU ? "cpu" : "h100-pcie",
         .device_mem = {DMS_SIZE_BYTES, UINT64_MAX / 4},
         .host_mem = {DMS_SIZE_BYTES, UINT64_MAX / 4},
+        .keeps_order = true, /* the meaning does not depend on it */
         .dim = plan->dim,
         .n_dims = plan->n_dims};
     dms_compiled *c;

@@ -7,12 +7,18 @@
 
 #include "schema/status.h"
 
-typedef struct dms_compiled dms_compiled;   /* dmsc.h */
-typedef struct dms_size dms_size;           /* dmsc.h */
-typedef struct dms_graph dms_graph;         /* onnx/graph.h */
-typedef struct dms_plan_file dms_plan_file; /* schema/plan.h */
-typedef struct dms_arena dms_arena;         /* schema/arena.h */
-typedef struct dms_decision dms_decision;   /* place.h */
+typedef struct dms_compiled dms_compiled;               /* dmsc.h */
+typedef struct dms_size dms_size;                       /* dmsc.h */
+typedef struct dms_graph dms_graph;                     /* onnx/graph.h */
+typedef struct dms_plan_file dms_plan_file;             /* schema/plan.h */
+typedef struct dms_arena dms_arena;                     /* schema/arena.h */
+typedef struct dms_decision dms_decision;               /* place.h */
+typedef struct dms_place_options dms_place_options;     /* place.h */
+typedef struct dms_place_floor dms_place_floor;         /* place.h */
+typedef struct dms_compile_options dms_compile_options; /* dmsc.h */
+typedef struct dms_lowered dms_lowered;                 /* onnx/graph.h */
+typedef struct dms_steps dms_steps;                     /* steps.h */
+typedef struct dms_blocks dms_blocks;                   /* blocks.h */
 
 /* Bytes that a size means; `otherwise` for the default and the floor. */
 uint64_t dms_size_bytes(struct dms_size size, uint64_t weights_bytes, uint64_t otherwise,
@@ -33,7 +39,31 @@ bool dms_is_simple_rule(const char *candidate);
 /* The period of the best of these; 0 where none of them has a plan. */
 int64_t dms_best_rule_ns(const dms_decision *decision);
 
-/* Places the steps of a compile once more, at another device budget.
+/* Looks for another order of the calls, cuts it into steps, and keeps it as c->other where it is
+ * worth placing too.
+ * Errors   of dms_order_calls, dms_tile and dms_blocks_make. */
+DMS_CHECKED dms_code dms_compile_reorder(const dms_compile_options *options, dms_arena *arena,
+                                         dms_compiled *c, dms_status *st);
+
+/* Steps and problem of the lowered calls; measured times, marks of what will be packed.
+ * Errors   of dms_tile, dms_measured_apply, dms_blocks_make. */
+DMS_CHECKED dms_code dms_compile_cut(const dms_compile_options *options, const dms_lowered *lowered,
+                                     dms_arena *arena, dms_compiled *c, dms_steps *out_steps,
+                                     dms_blocks *out_blocks, dms_status *st);
+
+/* The better decision of both orders; *out_is_other = it is one for c->other. *out_floor is the
+ * lower one of both.
+ * Errors   of dms_place, where both fail. */
+DMS_CHECKED dms_code dms_compile_place_both(const dms_compiled *c, const dms_place_options *how,
+                                            dms_arena *arena, dms_decision *out,
+                                            dms_place_floor *out_floor, bool *out_is_other,
+                                            dms_status *st);
+
+/* Takes the other order, and keeps the one before as the other. */
+void dms_compile_swap(dms_compiled *c);
+
+/* Places a compile once more, at another device budget: in the order that is better there, so that
+ * only the figures of *out say something about c->steps.
  * Errors   of dms_place. */
 DMS_CHECKED dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget,
                                        dms_arena *arena, dms_decision *out, dms_status *st);

@@ -45,6 +45,7 @@ typedef struct dms_compile_options {
     const dms_input_dims *input; /* dims of the first inputs, by example */
     uint32_t n_inputs;
     bool exact;
+    bool keeps_order; /* the calls stay in the model's order, even where another one needs less */
     const char *pack; /* folder for the packed weights (pack.h); NULL = weights stay as they are */
     uint64_t auto_host_bytes; /* what DMS_SIZE_AUTO means; the caller asks the machine */
     /* Called at the start of each stage, for progress; may be NULL. */
@@ -54,6 +55,13 @@ typedef struct dms_compile_options {
     void *progress_data; /* of both */
 } dms_compile_options;
 
+/* The same calls in another order. */
+typedef struct dms_other_order {
+    dms_lowered lowered;
+    dms_steps steps;
+    dms_blocks blocks;
+} dms_other_order;
+
 /* All results of a compile. */
 typedef struct dms_compiled {
     dms_profile profile;
@@ -61,6 +69,7 @@ typedef struct dms_compiled {
     dms_lowered lowered;
     dms_steps steps;
     dms_blocks blocks;
+    dms_other_order *other; /* the order that was not taken; NULL: only one is worth a look */
     uint64_t device_budget, host_budget;
     dms_decision decision;
     dms_stalls stalls; /* of the decision */

@@ -76,7 +76,8 @@ typedef struct dms_place_residency {
 /* One way of placing that was scored, with its addresses, by the same simulator. */
 typedef struct dms_place_candidate {
     const char *name; /* static text: "on-demand", "double-buffer", "keep-first", "even",
-                           "belady", "relaxation", "search", "exact", "floor", "lighter" */
+                           "belady", "relaxation", "search", "exact", "floor", "lighter",
+                           "model-order" (compile_order.c) */
     int64_t period_ns;
 } dms_place_candidate;
 
