@@ -6,8 +6,8 @@
  * Cost     O(calls + touches) where calls can follow each other in one way only; else states that
  *          are counted, O(touches of a call) each.
  * Source   search over sets of calls that were made, level by level: the live bytes of such a set
- *          do not depend on how it was made (Ahn et al., MLSys 2020, and Liu, 1987, use the same); as
- *          a beam, since sets are many.
+ *          do not depend on how it was made (Ahn et al., MLSys 2020, and Liu, 1987, use the same);
+ *          as a beam, since sets are many.
  * Not here which of two orders a plan takes (compile.c), order of nodes in a model (onnx/order.h).
  */
 #ifndef DMS_PLANNER_ORDER_H
