@@ -1,7 +1,8 @@
 #!/bin/bash
 # usage: ./test.sh [--all]
 # Sets up, builds and runs every fast test; --all adds the slow ones: sanitizers, every model at
-# every budget, and the acceptance harness where ../shared is present. The last line adds up.
+# every budget, and the acceptance harness where ../shared is present. Behind every suite stands how
+# long it took, and how much of that of processors; the last line adds up.
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source=cmake/setup.sh
@@ -15,8 +16,23 @@ case "${1:-}" in
     exit 2
     ;;
 esac
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 n_runners=0 titles=()
 shared=../shared
+TIMEFORMAT='%R %U %S'
+mkdir -p build
+
+# seconds FILE: what `time` has left there, for people.
+seconds() {
+    awk '{ printf "%.0f s, %.0f s of processors\n", $1, $2 + $3 }' "$1"
+}
+
+# timed COMMAND...: runs it and says how long it took.
+timed() {
+    local code=0
+    { time "$@" 2>&3 || code=$?; } 3>&2 2>build/timed
+    echo "   ($(seconds build/timed))"
+    return "$code"
+}
 
 # tally PASSED FAILED SKIPPED: adds to the sums.
 tally() {
@@ -29,13 +45,13 @@ suite() {
     shift 2
     echo "== $title"
     rm -f "$folder/ctest.xml"
-    ctest --test-dir "$folder" -j "$(nproc)" --output-on-failure --no-tests=error \
-        --output-junit ctest.xml "$@" >"$folder/ctest.log" 2>&1 || true
+    { time ctest --test-dir "$folder" -j "$(nproc)" --output-on-failure --no-tests=error \
+        --output-junit ctest.xml "$@" >"$folder/ctest.log" 2>&1 || true; } 2>"$folder/ctest.time"
     count() { sed -n "s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" "$folder/ctest.xml" | head -n 1; }
     if [ -s "$folder/ctest.xml" ] && n=$(count tests) && [ "${n:-0}" -gt 0 ]; then
         bad=$(count failures) off=$(count skipped)
         tally $((n - bad - off)) "$bad" "$off"
-        echo "$((n - bad - off)) passed, $bad failed, $off skipped"
+        echo "$((n - bad - off)) passed, $bad failed, $off skipped ($(seconds "$folder/ctest.time"))"
         [ "$bad" -eq 0 ] || cat "$folder/ctest.log"
     else
         tally 0 1 0
@@ -44,22 +60,36 @@ suite() {
 }
 
 # runner TITLE COMMAND...: runs a program whose last line is 'N passed, N failed[, N skipped]'. What it
-# printed is shown when it failed.
+# printed is shown when it failed. As many at a time as there are processors: gather waits for them.
 runner() {
-    local title=$1 log=build/runner.log line code=0
-    local form='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
+    local log=build/runner.$((++n_runners)).log
+    titles[n_runners]=$1
     shift
-    echo "== $title"
-    "$@" </dev/null >"$log" 2>&1 || code=$?
-    [ "$code" -eq 0 ] || cat "$log"
-    line=$(tail -n 1 "$log")
-    if [[ $line =~ $form ]] && [ $((code != 0)) -eq $((BASH_REMATCH[2] != 0)) ]; then
-        echo "$line"
-        tally "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[4]:-0}"
-    else
-        echo "$title ended with code $code, not with its sum: counted as one failure"
-        tally 0 1 0
-    fi
+    rm -f "$log.code"
+    while [ "$(jobs -pr | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+    { time "$@" </dev/null >"$log" 2>&1 || echo "$?" >"$log.code"; } 2>"$log.time" &
+}
+
+# gather: the results of the runners so far, in their order.
+gather() {
+    local form='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$' log line code k
+    wait
+    for ((k = 1; k <= n_runners; k++)); do
+        log=build/runner.$k.log code=0
+        [ ! -s "$log.code" ] || code=$(cat "$log.code")
+        echo "== ${titles[k]}"
+        [ "$code" -eq 0 ] || cat "$log"
+        line=$(tail -n 1 "$log")
+        if [[ $line =~ $form ]] && [ $((code != 0)) -eq $((BASH_REMATCH[2] != 0)) ]; then
+            echo "$line ($(seconds "$log.time"))"
+            tally "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[4]:-0}"
+        else
+            echo "${titles[k]} ended with code $code, not with its sum: counted as one failure"
+            tally 0 1 0
+        fi
+        rm -f "$log" "$log.code" "$log.time"
+    done
+    n_runners=0
 }
 
 # check TITLE COMMAND...: one test, passed when the command exits with 0.
@@ -81,7 +111,7 @@ give_up() {
 
 setup_packages || give_up
 setup_python || give_up
-setup_build default || give_up
+timed setup_build default || give_up
 setup_recogniser || give_up
 suite "unit tests" build
 echo "== making the models of the tests (once)"
@@ -112,15 +142,19 @@ runner "changed plans, run where they pass" $python tests/e2e/change_plans.py bu
     build/models/{branches_opset18,external_opset9,speech_opset14}
 runner "changed models" build/tests/fuzz_model 100 "${changed_models[@]}"
 runner "changed plans" build/tests/fuzz_plan 2000 $changed_plan
+runner "hostile files, refused in a second and 100 MB" $python tests/e2e/hostile.py build
+gather
 
 if [ -n "$all" ]; then
     runner "installed, and used from outside" tests/package/test_install.sh build $changed_plan \
         build/models/external_opset9/model.onnx rows 5
+    gather   # both write into the build folder
     runner "Debian packages" tests/package/test_debian.sh build \
         build/models/external_opset9/model.onnx rows 5
-    setup_build asan || give_up
+    gather
+    timed setup_build asan || give_up
     suite "unit tests under address and undefined behaviour sanitizers" build-asan -L unit
-    if command -v clang >/dev/null && setup_build fuzz fuzz; then
+    if command -v clang >/dev/null && timed setup_build fuzz fuzz; then
         runner "every parser under libFuzzer" $python tests/fuzz/run.py build-fuzz --runs 8000
     else
         echo "== no libFuzzer here (apt-get install clang libclang-rt-14-dev): changes by seed instead"
@@ -139,11 +173,12 @@ if [ -n "$all" ]; then
     runner "calls that fail, sanitized" $python tests/fault/run_faults.py build-asan build/models \
         --first 4
     runner "machines that fail, sanitized" $python tests/fault/run_machine.py build-asan build/models
-    threaded=(test_engine test_session test_timeline test_storage test_user_copy test_dmsrun)
-    setup_build tsan "${threaded[@]}" dmsrun example_embed || give_up
-    for name in "${threaded[@]}"; do
-        suite "$name under the thread sanitizer" build-tsan -R "^$name\$"
-    done
+    gather
+    threaded=(test_engine test_engine_threads test_session test_timeline test_pool test_storage
+        test_user_copy test_dmsrun test_random_plans)
+    timed setup_build tsan "${threaded[@]}" dmsrun example_embed || give_up
+    suite "unit tests with threads under the thread sanitizer" build-tsan \
+        -R "^($(IFS='|' && echo "${threaded[*]}"))\$"
     if [ -d "$shared" ]; then
         runner "pages of --report, larger models" $python tests/e2e/test_report.py build build/models \
             "$shared"
@@ -153,7 +188,9 @@ if [ -n "$all" ]; then
         runner "acceptance" python3 "$shared/accept/accept.py" --bin build --only "$models"
         runner "acceptance, a quarter on the device and a quarter on the host" \
             python3 "$shared/accept/accept.py" --bin build --host 25% --only "$models"
-        runner "bad input" python3 "$shared/accept/bad/run_bad.py" --bin build
+        runner "bad input" python3 "$shared/accept/bad/run_bad.py" --bin build --seconds 1 \
+            --megabytes 100
+        gather
         check "style of the tree" style
     else
         echo "== ../shared is not here: its models, bad input and style check are skipped"

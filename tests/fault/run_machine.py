@@ -2,12 +2,13 @@
 
 Machines and inputs that fail in earnest: a full disk (a tmpfs of 1 MiB in a mount namespace; skipped
 where none may be made), weights that vanish, shrink or change while they are read, memory that is
-not granted, and indices outside of what they index, fed to every operator that takes them at run
-time. WORD: only tests whose name has it."""
+not granted, signals at random moments, threads that stand still, and indices outside of what they
+index, fed to every operator that takes them at run time. WORD: only tests whose name has it."""
 import os
 import pathlib
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -244,11 +245,91 @@ def turns_from_storage_take_no_more_memory(b):
     b.needs_no_sanitizer()
     plan, peaks = b.mlp.parent / 'a.plan', {}
     b.compile(b.mlp, plan, *MLP, '--device-mem', '25%', '--host-mem', '25%')
-    for turns in (100, 2100):
+    for turns in (100, 10100):
         peaks[turns] = b.run(plan, '--iterations', turns, '--threads', 1)['peak_rss_bytes']
-    times = 3 * 8 * 2000  # what each turn took, of three kinds
-    grown = peaks[2100] - peaks[100] - times
+    times = 3 * 8 * 10000  # what each turn took, of three kinds
+    grown = peaks[10100] - peaks[100] - times
     need(grown < 128 << 10, f'{grown} bytes more than the times of the turns')
+
+
+# ---- signals and stalls --------------------------------------------------------------------------
+
+def interrupted(b, words, outputs, seed, folder):
+    """Runs words, with a signal at a random moment, 20 times: what happened, by exit code."""
+    random, codes = np.random.default_rng(seed), {}
+    begin = time.monotonic()
+    need(b.call(*words, cwd=folder).returncode == 0, 'does not pass without a signal')
+    lasts = time.monotonic() - begin
+    good = {name: (folder / name).read_bytes() for name in outputs}
+    before = sorted(p.name for p in folder.iterdir())
+    for _ in range(20):
+        for name in outputs:
+            (folder / name).write_bytes(b'older')
+        number = signal.SIGINT if random.integers(2) else signal.SIGTERM
+        run = subprocess.Popen([str(w) for w in (b.build / words[0], *words[1:])], cwd=folder,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+        time.sleep(random.random() * 1.1 * lasts)
+        run.send_signal(number)
+        done = ended(run)
+        codes[done.returncode] = codes.get(done.returncode, 0) + 1
+        need(done.returncode in (0, 130, -number), f'exit code {done.returncode}: {done.stderr}')
+        if done.returncode == 130:
+            b.refused(done, 130, 'interrupted')
+        left = sorted(p.name for p in folder.iterdir())
+        need(left == before, f'{left} instead of {before}')
+        data = {name: (folder / name).read_bytes() for name in outputs}
+        new = [data[name] == good[name] for name in outputs]
+        need(all(new) or all(old == b'older' for old in data.values()), 'neither old nor new files')
+        need(all(new) or done.returncode != 0, 'passed, and wrote nothing')
+        need(done.returncode >= 0 or not any(new), 'killed after it had written')
+    return codes
+
+
+@test
+def a_signal_at_any_moment_ends_a_compile_cleanly(b):
+    folder = b.scratch / 'mlp'
+    words = ('dmsc', b.mlp, *MLP, '-q', '-o', 'a.plan', '--device-mem', '40%', '--curve', 'c.csv')
+    codes = interrupted(b, words, ['a.plan'], 1, folder)
+    need(codes.get(130, 0) > 0, f'no signal came in time: {codes}')
+
+
+@test
+def a_signal_at_any_moment_ends_a_run_cleanly(b):
+    folder = b.scratch / 'mlp'
+    b.compile(b.mlp, folder / 'a.plan', *MLP, '--device-mem', '25%', '--host-mem', '25%')
+    words = ('dmsrun', 'a.plan', '--iterations', 300, '--output', '.')
+    codes = interrupted(b, words, ['output_0.npy'], 2, folder)
+    need(codes.get(130, 0) > 0, f'no signal came in time: {codes}')
+
+
+@test
+def a_queue_that_stands_still_for_seconds_changes_no_bit(b):
+    """One call of a queue's thread, of the clock or of a read, takes two seconds."""
+    plan = b.mlp.parent / 'a.plan'
+    b.compile(b.mlp, plan, *MLP, '--device-mem', '25%', '--host-mem', '25%')
+    words = ('dmsrun', plan, '--iterations', 4, '--threads', 2, '--digest')
+
+    def digests(**faults):
+        begin = time.monotonic()
+        preload = {'LD_PRELOAD': str(b.build / 'tests' / 'fault.so'),
+                   'ASAN_OPTIONS': 'verify_asan_link_order=0'} if faults else {}
+        done = subprocess.run([str(w) for w in (b.build / words[0], *words[1:])], capture_output=True,
+                              text=True, timeout=LIMIT_S, check=False,
+                              env={**os.environ, **preload, **faults})
+        need(done.returncode == 0, f'{faults}: exit code {done.returncode}: {done.stderr}')
+        found = [w for w in done.stdout.split() if len(w) == 32 and set(w) <= set('0123456789abcdef')]
+        need(found, f'no digest in: {done.stdout}')
+        return found, time.monotonic() - begin
+
+    good, _ = digests()
+    n_stalled = 0
+    for kind, at in (('clock', 20), ('clock', 41), ('clock', 62), ('clock', 83), ('read', 12),
+                     ('read', 25)):
+        got, took = digests(FAULT_KIND=kind, FAULT_AT=str(at), FAULT_STALL='2000')
+        need(got == good, f'{kind} {at}: other bits')
+        n_stalled += took > 2
+    need(n_stalled >= 5, f'only {n_stalled} of 6 stood still')
 
 
 # ---- hostile indices -----------------------------------------------------------------------------
