@@ -22,30 +22,30 @@ static int64_t least(int64_t a, int64_t b) {
 
 /* ---- numbers ------------------------------------------------------------------------------- */
 
-/* Element [group, m] of an operand of numbers. */
-static const void *number_at(const dms_bytes_part *p, uint32_t operand, int64_t m) {
+/* Place of element [group, m] of an operand of numbers. */
+static int64_t place_of(const dms_bytes_part *p, uint32_t operand, int64_t m) {
     const dms_view *v = &p->g->call->view[operand];
-    const int64_t at = p->group * v->pitch[0] + (v->rank > 1 ? m * v->pitch[1] : 0);
-    return (const char *)p->job->operand[operand] + at * (int64_t)dms_dtype_bytes(v->dtype);
+    return p->group * v->pitch[0] + (v->rank > 1 ? m * v->pitch[1] : 0);
 }
 
 static int32_t i32_at(const dms_bytes_part *p, uint32_t operand, int64_t m) {
-    int32_t x;
-    memcpy(&x, number_at(p, operand, m), sizeof x);
-    return x;
+    return ((const int32_t *)p->job->operand[operand])[place_of(p, operand, m)];
 }
 
 static float f32_at(const dms_bytes_part *p, uint32_t operand, int64_t m) {
-    float x;
-    memcpy(&x, number_at(p, operand, m), sizeof x);
-    return x;
+    return ((const float *)p->job->operand[operand])[place_of(p, operand, m)];
 }
 
 /* A zero and the type it belongs to. */
 static dms_bytes_kind kind_at(const dms_bytes_part *p, uint32_t operand, int64_t m) {
-    const uint8_t byte = *(const uint8_t *)number_at(p, operand, m);
+    const uint8_t byte = ((const uint8_t *)p->job->operand[operand])[place_of(p, operand, m)];
     const bool is_signed = p->g->call->view[operand].dtype == DMS_DTYPE_I8;
     return (dms_bytes_kind){is_signed, is_signed ? (int32_t)(int8_t)byte : (int32_t)byte};
+}
+
+/* Zeros of w are often one for all output channels. */
+static bool has_one_zero(const dms_bytes_part *p) {
+    return p->g->call->view[DMS_BYTES_ZERO_W].pitch[1] == 0;
 }
 
 static dms_bytes_weights weights_at(const dms_bytes_part *p, int64_t m) {
@@ -158,7 +158,11 @@ static void finish_row(uint32_t n_in, const ending *e, int64_t n, const int32_t 
 #define SCATTER(NAME, T)                                                                           \
     static void NAME(int rows, int64_t n, const T *from, int64_t pitch, T *to, int64_t pitch_m,    \
                      int64_t pitch_w) {                                                            \
-        for (int64_t k = 0; k < n; k++)                                                            \
+        for (int64_t k = 0; k < n && rows == DMS_BYTES_ROWS && pitch_m == 1; k++)                  \
+            DMS_UNROLL                                                                             \
+        for (int r = 0; r < DMS_BYTES_ROWS; r++)                                                   \
+            to[k * pitch_w + r] = from[r * pitch + k];                                             \
+        for (int64_t k = 0; k < n && (rows != DMS_BYTES_ROWS || pitch_m != 1); k++)                \
             for (int r = 0; r < rows; r++)                                                         \
                 to[k * pitch_w + r * pitch_m] = from[r * pitch + k];                               \
     }
@@ -220,11 +224,8 @@ static void open_stretch(dms_bytes_part *p, const stretch *s) {
 
 /* Adds the products of a stretch to the sums of `rows` output channels, of which `real` exist. */
 static void sum_stretch(const dms_bytes_part *p, const stretch *s, int64_t m, int rows, int real,
-                        int32_t *sum_w) {
+                        const int32_t *zero, int32_t *sum_w) {
     const dms_bytes_geometry *g = p->g;
-    int32_t zero[DMS_BYTES_ROWS];
-    for (int k = 0; k < real; k++)
-        zero[k] = kind_at(p, DMS_BYTES_ZERO_W, m + k).zero;
     const dms_bytes_weights w = weights_at(p, m);
     const int64_t first = s->n == g->c ? s->quad : -1; /* quads of a part of c are no panel */
     const dms_bytes_sums sums = {
@@ -241,7 +242,8 @@ static void sum_stretch(const dms_bytes_part *p, const stretch *s, int64_t m, in
 }
 
 /* All stretches one after the other. */
-static void sum_all(dms_bytes_part *p, int64_t m, int rows, int real, int32_t *sum_w) {
+static void sum_all(dms_bytes_part *p, int64_t m, int rows, int real, const int32_t *zero,
+                    int32_t *sum_w) {
     const dms_bytes_geometry *g = p->g;
     stretch s = {.channel = 0};
     do {
@@ -252,7 +254,7 @@ static void sum_all(dms_bytes_part *p, int64_t m, int rows, int real, int32_t *s
             s.end = least(s.quad + g->chunk, quads);
             if (!is_whole(g))
                 open_stretch(p, &s);
-            sum_stretch(p, &s, m, rows, real, sum_w);
+            sum_stretch(p, &s, m, rows, real, zero, sum_w);
             s.quad = s.end;
         } while (s.quad < quads);
         s.channel += s.n;
@@ -262,10 +264,16 @@ static void sum_all(dms_bytes_part *p, int64_t m, int rows, int real, int32_t *s
 /* Output channels [m, m + real) of a tile. */
 static void run_panel(dms_bytes_part *p, int64_t m, int rows, int real) {
     const dms_bytes_geometry *g = p->g;
-    int32_t sum_w[DMS_BYTES_ROWS] = {0}, correction[DMS_BYTES_ROWS];
-    sum_all(p, m, rows, real, sum_w);
+    int32_t sum_w[DMS_BYTES_ROWS] = {0}, correction[DMS_BYTES_ROWS], zero[DMS_BYTES_ROWS];
+    dms_bytes_kind w = {0};
     for (int k = 0; k < real; k++) {
-        const dms_bytes_kind w = kind_at(p, DMS_BYTES_ZERO_W, m + k);
+        if (k == 0 || !has_one_zero(p))
+            w = kind_at(p, DMS_BYTES_ZERO_W, m + k);
+        zero[k] = w.zero;
+    }
+    sum_all(p, m, rows, real, zero, sum_w);
+    for (int k = 0; k < real; k++) {
+        w.zero = zero[k];
         const int32_t weight = DMS_ISA(dms_bytes_weight_of_x)(&w);
         correction[k] = DMS_ISA(dms_bytes_correction)(&p->x, &w, g->c * g->taps, sum_w[k]);
         if (weight != 0)
@@ -280,7 +288,7 @@ static void run_tile(dms_bytes_part *p, int64_t m, int64_t end) {
     p->x = kind_at(p, DMS_BYTES_ZERO_X, 0);
     p->at = (const uint8_t *)p->job->operand[DMS_BYTES_X] + p->group * g->x.g + p->batch * g->x.b;
     p->is_centred = true;
-    for (int64_t k = m; k < end; k++) {
+    for (int64_t k = m; k < (has_one_zero(p) ? m + 1 : end); k++) {
         const dms_bytes_kind w = kind_at(p, DMS_BYTES_ZERO_W, k);
         p->is_centred &= DMS_ISA(dms_bytes_weight_of_x)(&w) == 0;
     }

@@ -102,20 +102,47 @@ void DMS_ISA(dms_bytes_pack)(const uint8_t *const *row, int64_t lanes, int64_t p
 }
 
 /* A step of one pixel: n of its bytes, 0 behind them. */
-DMS_FN void put_step(const uint8_t *x, int64_t n, const dms_bytes_kind *kind, uint8_t *to) {
-    uint32_t bytes = 0;
-    memcpy(&bytes, x, n < 4 ? (size_t)n : 4);
-    bytes ^= kind->is_signed ? 0x80808080u : 0;
-    memcpy(to, &bytes, sizeof bytes);
+static void put_rest(const uint8_t *x, int64_t n, const dms_bytes_kind *kind, uint8_t *to) {
+    for (int64_t k = 0; k < 4; k++)
+        to[k] = k < n ? (uint8_t)(x[k] ^ (kind->is_signed ? 128 : 0)) : 0;
+}
+
+/* The whole steps of up to 16 pixels; returns the terms that they have. */
+static int64_t put_steps(const uint8_t *x, int64_t pitch_x, int64_t terms, int64_t lanes,
+                         int64_t pitch, const dms_bytes_kind *kind, uint8_t *to) {
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i at = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)pitch_x));
+    const __m512i flip = _mm512_set1_epi8(kind->is_signed ? -128 : 0);
+    const __mmask16 some = (__mmask16)(lanes >= 16 ? 0xffff : (1 << lanes) - 1);
+    int64_t k = 0;
+    if (pitch_x > INT32_MAX / 16)
+        return 0;
+    for (; k + 4 <= terms; k += 4) {
+        const __m512i x4 = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), some, at, x + k, 1);
+        STORE(to + k * pitch, _mm512_xor_si512(x4, flip));
+    }
+    return k;
 }
 #else
 DMS_FN int16_t difference(const uint8_t *x, const dms_bytes_kind *kind) {
     return (int16_t)((kind->is_signed ? (int32_t)(int8_t)*x : (int32_t)*x) - kind->zero);
 }
 
-DMS_FN void put_step(const uint8_t *x, int64_t n, const dms_bytes_kind *kind, uint8_t *to) {
+static void put_rest(const uint8_t *x, int64_t n, const dms_bytes_kind *kind, uint8_t *to) {
     const int16_t pair[2] = {difference(x, kind), n < 2 ? 0 : difference(x + 1, kind)};
     memcpy(to, pair, sizeof pair);
+}
+
+static int64_t put_steps(const uint8_t *x, int64_t pitch_x, int64_t terms, int64_t lanes,
+                         int64_t pitch, const dms_bytes_kind *kind, uint8_t *to) {
+    const int64_t whole = terms / 2 * 2;
+    for (int64_t l = 0; l < lanes; l++)
+        for (int64_t k = 0; k < whole; k += 2) {
+            const uint8_t *at = x + l * pitch_x + k;
+            const int16_t pair[2] = {difference(at, kind), difference(at + 1, kind)};
+            memcpy(to + (k / 2 * pitch + l) * 4, pair, sizeof pair);
+        }
+    return whole;
 }
 
 /* Two rows as pairs, from lane `first` on. */
@@ -175,9 +202,15 @@ void DMS_ISA(dms_bytes_pack)(const uint8_t *const *row, int64_t lanes, int64_t p
 void DMS_ISA(dms_bytes_pack_turned)(const uint8_t *x, int64_t pitch_x, int64_t terms, int64_t lanes,
                                     int64_t pitch, const dms_bytes_kind *kind, uint8_t *to) {
     const int64_t each = DMS_BYTES_STEP_TERMS;
-    for (int64_t k = 0; k < terms; k += each)
-        for (int64_t l = 0; l < lanes; l++)
-            put_step(x + l * pitch_x + k, terms - k, kind, to + (k / each * pitch + l) * 4);
+    for (int64_t l = 0; l < lanes; l += 16) {
+        const int64_t n = lanes - l < 16 ? lanes - l : 16;
+        const uint8_t *const from = x + l * pitch_x;
+        int64_t k = put_steps(from, pitch_x, terms, n, pitch, kind, to + l * 4);
+        for (; k < terms; k += each)
+            for (int64_t j = 0; j < n; j++)
+                put_rest(from + j * pitch_x + k, terms - k, kind,
+                         to + (k / each * pitch + l + j) * 4);
+    }
 }
 
 /* ---- packing w ----------------------------------------------------------------------------- */
@@ -197,13 +230,25 @@ DMS_FN const uint8_t *quad_of(const dms_bytes_weights *w, int r, const dms_bytes
 }
 
 #ifdef __AVX512VNNI__
-/* What eight rows of packed weights sum up to. */
+/* What eight rows of packed weights sum up to. Four chains hide the latency of one. */
 static void add_panel(const uint8_t *w, int64_t steps, int32_t *sum) {
-    __m256i s = _mm256_loadu_si256((const __m256i *)(const void *)sum);
-    const __m256i ones = _mm256_set1_epi8(1);
-    for (int64_t k = 0; k < steps; k++)
-        s = _mm256_dpbusd_epi32(s, ones, _mm256_loadu_si256((const void *)(w + k * 32)));
-    _mm256_storeu_si256((__m256i *)(void *)sum, s);
+    const __m512i ones = _mm512_set1_epi8(1);
+    __m512i chain[4];
+    int64_t k = 0;
+    for (int j = 0; j < 4; j++)
+        chain[j] = ZERO();
+    for (; k + 8 <= steps; k += 8)
+        for (int j = 0; j < 4; j++)
+            chain[j] = DOT(chain[j], ones, LOAD(w + (k + 2 * j) * 32));
+    for (int j = 1; j < 4; j++)
+        chain[0] = _mm512_add_epi32(chain[0], chain[j]);
+    __m256i all =
+        _mm256_add_epi32(_mm512_castsi512_si256(chain[0]), _mm512_extracti64x4_epi64(chain[0], 1));
+    for (; k < steps; k++)
+        all = _mm256_dpbusd_epi32(all, _mm512_castsi512_si256(ones),
+                                  _mm256_loadu_si256((const void *)(w + k * 32)));
+    const __m256i before = _mm256_loadu_si256((const __m256i *)(const void *)sum);
+    _mm256_storeu_si256((__m256i *)(void *)sum, _mm256_add_epi32(before, all));
 }
 
 /* One row, `pitch` bytes from quad to quad. */
