@@ -8,8 +8,6 @@
 #include "runtime/session.h"
 
 #define MOST_OBSERVATIONS 16u
-#define SHAPE_NS 50000000
-#define LONG_NS 200000000
 #define PATTERN 0x3c /* a small positive number in every type, and no denormal one */
 
 /* A call that is ready to run, as the engine would. */
@@ -59,13 +57,20 @@ static dms_code bind(const dms_bench *b, const dms_shape *s, bound_call *out, dm
     return DMS_OK;
 }
 
-static dms_code time_shape(dms_bench *b, const dms_shape *s, int64_t budget_ns, dms_samples *out,
-                           dms_cost *out_cost, dms_status *st) {
+/* One more time of a shape. */
+static dms_code time_shape(dms_bench *b, const dms_shape *s, dms_samples *out, dms_status *st) {
     bound_call c;
-    memset(b->device->device_arena, PATTERN, 16u << 20);
     DMS_TRY(bind(b, s, &c, st));
-    *out_cost = dms_call_cost(&c.call);
-    return dms_time(b, (dms_action){run_call, &c}, budget_ns, out, st);
+    return dms_time_round(b, (dms_action){run_call, &c}, out, st);
+}
+
+/* What the model of a step counts. */
+static dms_cost cost_of(const dms_shape *s) {
+    dms_view view[DMS_SHAPE_OPERANDS];
+    const dms_call call = {s->kernel, s->n_in, 1, s->n_i, s->n_f, view, s->i, s->f};
+    for (uint32_t k = 0; k <= s->n_in; k++)
+        (void)dms_view_dense(s->dtype, s->rank[k], s->dim[k], &view[k]);
+    return dms_call_cost(&call);
 }
 
 /* ---- rates of the types -------------------------------------------------------------------- */
@@ -83,6 +88,7 @@ static const rate rates[] = {
     {"f64", DMS_DTYPE_F64, offsetof(dms_profile, f64_flops)},
     {"i8 (as i32)", DMS_DTYPE_I32, offsetof(dms_profile, i8_flops)}, /* bytes are widened */
 };
+#define N_RATES (sizeof rates / sizeof rates[0])
 
 /* y[m, 512] = a[m, 1024] b[1024, 512], which keeps every unit busy. Types without micro-kernels get
  * by with a row. */
@@ -108,105 +114,117 @@ static dms_shape large_product(dms_dtype dtype) {
     return s;
 }
 
-static dms_code measure_rates(dms_bench *b, dms_status *st) {
-    for (size_t k = 0; k < sizeof rates / sizeof rates[0]; k++) {
+static void take_rates(dms_bench *b) {
+    for (size_t k = 0; k < N_RATES; k++) {
         const dms_shape s = large_product(rates[k].dtype);
-        dms_samples samples;
-        dms_cost cost;
-        DMS_TRY(time_shape(b, &s, LONG_NS, &samples, &cost, st));
-        const int64_t ns = dms_samples_percentile(&samples, 50);
-        const int64_t flops = (int64_t)((double)cost.flops / (double)ns * 1e9);
+        const int64_t ns = dms_samples_percentile(&b->rate[k], 50);
+        const int64_t flops = (int64_t)((double)cost_of(&s).flops / (double)ns * 1e9);
         int64_t *place = (int64_t *)(void *)((char *)&b->out->profile + rates[k].place);
         if (*place == 0 || flops < *place)
             *place = flops;
         dms_add_figure(b, rates[k].name, "GFLOP/s", (double)flops / 1e9,
-                       dms_samples_spread(&samples));
+                       dms_samples_spread(&b->rate[k]));
     }
-    return DMS_OK;
 }
 
 /* ---- memory, cache, launch ----------------------------------------------------------------- */
 
-/* c = a + b of three tensors with `bytes` in all; bytes per second. */
-static dms_code rate_of_sum(dms_bench *b, uint64_t bytes, double *out_rate, double *out_spread,
-                            dms_status *st) {
+static const uint64_t SUMS[] = {3u << 19, 3u << 20, 6u << 20, 12u << 20, 24u << 20, 96u << 20};
+#define N_SUMS (sizeof SUMS / sizeof SUMS[0])
+
+/* c = a + b of three tensors with `bytes` in all. */
+static dms_shape large_sum(uint64_t bytes) {
     const int64_t n = (int64_t)(bytes / 12);
-    const dms_shape s = {
+    return (dms_shape){
         DMS_FAMILY_MAP, DMS_K_BINARY, DMS_DTYPE_F32, 2, {1, 1, 1}, {{n}, {n}, {n}}, 1, 0,
         {DMS_FN_ADD},   {0}};
-    dms_samples samples;
-    dms_cost cost;
-    DMS_TRY(time_shape(b, &s, LONG_NS, &samples, &cost, st));
-    *out_rate = (double)cost.bytes / (double)dms_samples_percentile(&samples, 50) * 1e9;
-    *out_spread = dms_samples_spread(&samples);
-    return DMS_OK;
 }
 
 /* The cache is as large as the largest sum whose rate lies nearer to that of the smallest than to
  * that of memory, on a scale of ratios. */
-static dms_code measure_memory(dms_bench *b, dms_status *st) {
-    static const uint64_t SIZES[] = {3u << 19, 3u << 20, 6u << 20, 12u << 20, 24u << 20, 96u << 20};
-    enum { N = sizeof SIZES / sizeof SIZES[0] };
+static void take_memory(dms_bench *b) {
     dms_profile *p = &b->out->profile;
-    double rate_of[N], spread;
-    for (int k = 0; k < N; k++) {
-        DMS_TRY(rate_of_sum(b, SIZES[k], &rate_of[k], &spread, st));
+    double rate_of[N_SUMS];
+    for (size_t k = 0; k < N_SUMS; k++) {
         char name[32];
-        (void)snprintf(name, sizeof name, "sums over %.1f MB", (double)SIZES[k] / 1e6);
-        dms_add_figure(b, name, "GB/s", rate_of[k] / 1e9, spread);
+        rate_of[k] = (double)SUMS[k] / (double)dms_samples_percentile(&b->memory[k], 50) * 1e9;
+        (void)snprintf(name, sizeof name, "sums over %.1f MB", (double)SUMS[k] / 1e6);
+        dms_add_figure(b, name, "GB/s", rate_of[k] / 1e9, dms_samples_spread(&b->memory[k]));
     }
-    int last = 0;
-    while (last + 2 < N && rate_of[last + 1] * rate_of[last + 1] > rate_of[0] * rate_of[N - 1])
+    size_t last = 0;
+    while (last + 2 < N_SUMS &&
+           rate_of[last + 1] * rate_of[last + 1] > rate_of[0] * rate_of[N_SUMS - 1])
         last++;
-    p->memory_bytes_per_s = (int64_t)rate_of[N - 1];
-    p->cache_bytes = SIZES[last];
+    p->memory_bytes_per_s = (int64_t)rate_of[N_SUMS - 1];
+    p->cache_bytes = SUMS[last];
     p->cache_bytes_per_s = (int64_t)rate_of[last / 2];
-    return DMS_OK;
 }
 
 /* What is left of a step where nothing is to be done: 16 numbers. */
-static dms_code measure_launch(dms_bench *b, dms_status *st) {
-    const dms_shape s = {DMS_FAMILY_MAP, DMS_K_UNARY, DMS_DTYPE_F32, 1, {1, 1}, {{16}, {16}}, 1, 2,
-                         {DMS_FN_RELU},  {0, 0}};
-    dms_samples samples;
-    dms_cost cost;
-    DMS_TRY(time_shape(b, &s, SHAPE_NS, &samples, &cost, st));
-    const int64_t ns = dms_samples_percentile(&samples, 50);
-    b->out->profile.launch_ns = ns < 1 ? 1 : ns;
-    dms_add_figure(b, "launch", "ns", (double)ns, dms_samples_spread(&samples));
-    return DMS_OK;
+static const dms_shape empty = {
+    DMS_FAMILY_MAP, DMS_K_UNARY, DMS_DTYPE_F32, 1, {1, 1}, {{16}, {16}}, 1, 2,
+    {DMS_FN_RELU},  {0, 0}};
+
+static void take_launch(dms_bench *b) {
+    b->out->profile.launch_ns = dms_samples_percentile(b->launch, 50);
+    dms_add_figure(b, "launch", "ns", (double)b->out->profile.launch_ns,
+                   dms_samples_spread(b->launch));
 }
 
 /* ---- families ------------------------------------------------------------------------------ */
 
-static dms_code measure_family(dms_bench *b, dms_family family, dms_status *st) {
+static void take_family(dms_bench *b, dms_family family) {
     const dms_profile *p = &b->out->profile;
     dms_observation o[MOST_OBSERVATIONS];
     uint32_t n = 0;
-    double worst;
     for (uint32_t k = 0; k < dms_n_calibrate_shapes && n < MOST_OBSERVATIONS; k++) {
         const dms_shape *s = &dms_calibrate_shapes[k];
-        dms_samples samples;
-        dms_cost cost;
         if (s->family != family)
             continue;
-        DMS_TRY(time_shape(b, s, SHAPE_NS, &samples, &cost, st));
-        const int64_t ns = dms_samples_percentile(&samples, 50) - p->launch_ns;
+        const dms_cost cost = cost_of(s);
+        const int64_t ns = dms_samples_percentile(&b->shape[k], 50) - p->launch_ns;
         o[n++] = (dms_observation){ns < 1 ? 1 : (double)ns, (double)cost.flops,
                                    (double)cost.results, (double)cost.rows};
     }
-    b->out->profile.family[family] = dms_fit_family(n, o, (double)p->f32_flops, &worst);
-    b->out->fit_error[family] = worst;
+    b->out->profile.family[family] =
+        dms_fit_family(n, o, (double)p->f32_flops, &b->out->fit_error[family]);
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
+
+dms_code dms_calibrate_compute_begin(dms_bench *b, dms_status *st) {
+    const char *what = "calibration";
+    memset(b->device->device_arena, PATTERN, (size_t)b->device->device_bytes);
+    DMS_TRY(dms_alloc_st(b->arena, N_RATES, sizeof *b->rate, what, &b->rate, st));
+    DMS_TRY(dms_alloc_st(b->arena, N_SUMS, sizeof *b->memory, what, &b->memory, st));
+    DMS_TRY(dms_alloc_st(b->arena, 1, sizeof *b->launch, what, &b->launch, st));
+    return dms_alloc_st(b->arena, dms_n_calibrate_shapes, sizeof *b->shape, what, &b->shape, st);
+}
+
+dms_code dms_calibrate_compute_round(dms_bench *b, dms_status *st) {
+    for (size_t k = 0; k < N_SUMS; k++) { /* sums leave sums: small numbers first */
+        const dms_shape s = large_sum(SUMS[k]);
+        DMS_TRY(time_shape(b, &s, &b->memory[k], st));
+    }
+    memset(b->device->device_arena, PATTERN, 16u << 20);
+    for (size_t k = 0; k < N_RATES; k++) {
+        const dms_shape s = large_product(rates[k].dtype);
+        DMS_TRY(time_shape(b, &s, &b->rate[k], st));
+    }
+    DMS_TRY(time_shape(b, &empty, b->launch, st));
+    for (uint32_t k = 0; k < dms_n_calibrate_shapes; k++) {
+        memset(b->device->device_arena, PATTERN, 8u << 20);
+        DMS_TRY(time_shape(b, &dms_calibrate_shapes[k], &b->shape[k], st));
+    }
     return DMS_OK;
 }
 
-dms_code dms_calibrate_compute(dms_bench *b, dms_status *st) {
-    DMS_TRY(measure_rates(b, st));
-    DMS_TRY(measure_memory(b, st));
-    DMS_TRY(measure_launch(b, st));
+void dms_calibrate_compute_end(dms_bench *b) {
+    take_rates(b);
+    take_memory(b);
+    take_launch(b);
     for (uint32_t f = 0; f < DMS_N_FAMILIES; f++)
-        DMS_TRY(measure_family(b, (dms_family)f, st));
-    return DMS_OK;
+        take_family(b, (dms_family)f);
 }
 
 dms_code dms_calibrate_busy(dms_bench *b, dms_action *out, dms_status *st) {

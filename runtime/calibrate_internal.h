@@ -6,6 +6,7 @@
 #include "runtime/device.h"
 
 #define DMS_MOST_SAMPLES 400u
+#define DMS_CALIBRATE_ROUNDS 9u /* what disturbs one round is not in the median of all */
 #define DMS_CALIBRATE_DEVICE_BYTES (128u << 20)
 #define DMS_CALIBRATE_HOST_BYTES (64u << 20)
 #define DMS_CALIBRATE_COPY_BYTES (48u << 20) /* of the host arena: copies; behind it readings */
@@ -58,6 +59,7 @@ typedef struct dms_bench {
     dms_plan *plan;       /* of the file: its sources are blocks */
     uint64_t first_block; /* the next reading starts here, so that none meets a cache */
     uint8_t *block;       /* in the host arena: where readings go */
+    dms_samples *rate, *memory, *launch, *shape, *in, *out_link; /* one time per round each */
 } dms_bench;
 
 /* ---- calibrate_fit.c: numbers alone -------------------------------------------------------- */
@@ -79,14 +81,20 @@ dms_family_cost dms_fit_family(uint32_t n, const dms_observation *o, double flop
 
 /* ---- calibrate_time.c ---------------------------------------------------------------------- */
 
+/* Adds the time of an action, run once before: the best of three, for what disturbs it can only make
+ * it longer; short ones are done several times for one.
+ * Errors   DMS_ECANCELLED. */
+DMS_CHECKED dms_code dms_time_round(const dms_bench *b, dms_action action, dms_samples *out,
+                                    dms_status *st);
+
 /* Repeats an action for about `budget_ns`, at least 5 times, and notes the time of each; short ones
  * are done several times for one sample.
  * Errors   DMS_ECANCELLED. */
 DMS_CHECKED dms_code dms_time(const dms_bench *b, dms_action action, int64_t budget_ns,
                               dms_samples *out, dms_status *st);
 
-/* By how much longer each of two takes while the other one runs, in thousandths: medians of rounds
- * in which each is timed alone and both together.
+/* By how much longer each of two takes while the other one runs, in thousandths, from rounds in
+ * which each is timed alone and both together.
  * Errors   DMS_ECANCELLED; DMS_EINTERNAL: no thread. */
 DMS_CHECKED dms_code dms_time_both(const dms_bench *b, dms_action one, dms_action two,
                                    int32_t *out_one, int32_t *out_two, dms_status *st);
@@ -96,12 +104,19 @@ void dms_add_figure(dms_bench *b, const char *name, const char *unit, double val
 
 /* ---- the measurements: each fills its part of out->profile ---------------------------------- */
 
-/* Rates per type, memory, cache, families, launch.
- * Errors   DMS_ECANCELLED; DMS_EINTERNAL where a kernel refuses its call. */
-DMS_CHECKED dms_code dms_calibrate_compute(dms_bench *b, dms_status *st);
+/* Room for what a round measures.
+ * Errors   DMS_EINTERNAL: no memory. */
+DMS_CHECKED dms_code dms_calibrate_compute_begin(dms_bench *b, dms_status *st);
+DMS_CHECKED dms_code dms_calibrate_links_begin(dms_bench *b, dms_status *st);
 
-/* Copies between the arenas. */
-DMS_CHECKED dms_code dms_calibrate_links(dms_bench *b, dms_status *st);
+/* One round of kernels, and one of copies between the arenas.
+ * Errors   DMS_ECANCELLED; DMS_EINTERNAL where a kernel refuses its call. */
+DMS_CHECKED dms_code dms_calibrate_compute_round(dms_bench *b, dms_status *st);
+DMS_CHECKED dms_code dms_calibrate_links_round(dms_bench *b, dms_status *st);
+
+/* The figures of all rounds: rates per type, memory, cache, launch, families; links. */
+void dms_calibrate_compute_end(dms_bench *b);
+void dms_calibrate_links_end(dms_bench *b);
 
 /* Makes the file and opens it: b->storage. Times writing on the way.
  * Errors   DMS_EIO naming the folder. */

@@ -4,7 +4,6 @@
 
 #include "runtime/calibrate_internal.h"
 
-#define COPY_NS 80000000
 #define MOST_COPY (16u << 20)
 #define BESIDE_BYTES (4u << 20)
 
@@ -38,32 +37,43 @@ static copying make_copying(const dms_bench *b, uint64_t bytes, bool is_in) {
     return (copying){b->device, bytes, first, 0, first, is_in};
 }
 
-static dms_code measure_link(dms_bench *b, const char *name, bool is_in, dms_link *out,
-                             dms_status *st) {
-    static const uint64_t SIZES[] = {64u << 10, 256u << 10, 1u << 20, 4u << 20, MOST_COPY};
-    enum { N = sizeof SIZES / sizeof SIZES[0] };
-    int64_t ns[N];
-    double worst = 0;
-    for (int k = 0; k < N; k++) {
+static const uint64_t SIZES[] = {64u << 10, 256u << 10, 1u << 20, 4u << 20, MOST_COPY};
+#define N_SIZES (sizeof SIZES / sizeof SIZES[0])
+
+static dms_code copy_round(dms_bench *b, bool is_in, dms_samples *out, dms_status *st) {
+    for (size_t k = 0; k < N_SIZES; k++) {
         copying c = make_copying(b, SIZES[k], is_in);
-        dms_samples samples;
-        char line[32];
-        DMS_TRY(dms_time(b, (dms_action){run_copy, &c}, COPY_NS, &samples, st));
-        const double spread = dms_samples_spread(&samples);
-        ns[k] = dms_samples_percentile(&samples, 50);
-        ns[k] = ns[k] < 1 ? 1 : ns[k];
-        worst = spread > worst ? spread : worst;
-        (void)snprintf(line, sizeof line, "%s, %u KiB", name, (unsigned)(SIZES[k] >> 10));
-        dms_add_figure(b, line, "GB/s", (double)SIZES[k] / (double)ns[k], spread);
+        DMS_TRY(dms_time_round(b, (dms_action){run_copy, &c}, &out[k], st));
     }
-    *out = dms_fit_link(N, SIZES, ns);
     return DMS_OK;
 }
 
-dms_code dms_calibrate_links(dms_bench *b, dms_status *st) {
+static dms_link take_link(dms_bench *b, const char *name, dms_samples *samples) {
+    int64_t ns[N_SIZES];
+    for (size_t k = 0; k < N_SIZES; k++) {
+        char line[32];
+        ns[k] = dms_samples_percentile(&samples[k], 50);
+        (void)snprintf(line, sizeof line, "%s, %u KiB", name, (unsigned)(SIZES[k] >> 10));
+        dms_add_figure(b, line, "GB/s", (double)SIZES[k] / (double)ns[k],
+                       dms_samples_spread(&samples[k]));
+    }
+    return dms_fit_link(N_SIZES, SIZES, ns);
+}
+
+dms_code dms_calibrate_links_begin(dms_bench *b, dms_status *st) {
     memset(b->device->host_arena, 1, (size_t)b->device->host_bytes); /* pages of its own */
-    DMS_TRY(measure_link(b, "in", true, &b->out->profile.in, st));
-    return measure_link(b, "out", false, &b->out->profile.out, st);
+    DMS_TRY(dms_alloc_st(b->arena, N_SIZES, sizeof *b->in, "calibration", &b->in, st));
+    return dms_alloc_st(b->arena, N_SIZES, sizeof *b->out_link, "calibration", &b->out_link, st);
+}
+
+dms_code dms_calibrate_links_round(dms_bench *b, dms_status *st) {
+    DMS_TRY(copy_round(b, true, b->in, st));
+    return copy_round(b, false, b->out_link, st);
+}
+
+void dms_calibrate_links_end(dms_bench *b) {
+    b->out->profile.in = take_link(b, "in", b->in);
+    b->out->profile.out = take_link(b, "out", b->out_link);
 }
 
 /* One pair of queues: both factors, and their lines. */
