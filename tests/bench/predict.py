@@ -109,8 +109,9 @@ def summary(ratios):
         these = [r for r in ratios if r[1] == which and r[3] > 20e6]
         near = [r for r in these if abs(r[2] - 1) <= WITHIN]
         whole = {r[0] for r in these} - {r[0] for r in these if r not in near}
+        middle = statistics.median(r[2] for r in these) if these else 0
         print(f'{what}: {len(near)} of {len(these)} within {100 * WITHIN:.0f} % (runs above 20 ms), '
-              f'{len(whole)} models at every budget; median {statistics.median(r[2] for r in these):.2f}')
+              f'{len(whole)} models at every budget; median ratio {middle:.2f}')
 
 
 def main():
