@@ -59,7 +59,8 @@ typedef struct dms_bench {
     dms_plan *plan;       /* of the file: its sources are blocks */
     uint64_t first_block; /* the next reading starts here, so that none meets a cache */
     uint8_t *block;       /* in the host arena: where readings go */
-    dms_samples *rate, *memory, *launch, *shape, *in, *out_link; /* one time per round each */
+    /* One time per round each. */
+    dms_samples *rate, *memory, *launch, *shape, *in, *out_link;
 } dms_bench;
 
 /* ---- calibrate_fit.c: numbers alone -------------------------------------------------------- */

@@ -1,4 +1,5 @@
-"""usage: predict.py BUILD [FOLDER...] [--threads 1] [--seconds 1.2] [--profile FILE] [--only NAME,...]
+"""usage: predict.py BUILD [FOLDER...] [--threads 1] [--seconds 1.2]
+    [--profile FILE] [--only NAME,...]
 
 Predicted beside measured time: a profile is calibrated (--profile takes one that is there), every
 model is planned and run with everything resident, at 100 %, 25 % and the floor. (a) is the profile
