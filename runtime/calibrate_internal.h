@@ -82,8 +82,8 @@ dms_family_cost dms_fit_family(uint32_t n, const dms_observation *o, double flop
 
 /* ---- calibrate_time.c ---------------------------------------------------------------------- */
 
-/* Adds the time of an action, run once before: the best of three, for what disturbs it can only make
- * it longer; short ones are done several times for one.
+/* Adds the time of an action, run once before: the best of three, for what disturbs it can only
+ * make it longer; short ones are done several times for one.
  * Errors   DMS_ECANCELLED. */
 DMS_CHECKED dms_code dms_time_round(const dms_bench *b, dms_action action, dms_samples *out,
                                     dms_status *st);
