@@ -129,6 +129,20 @@ static dms_code add_memory_rows(dms_bound *b, uint32_t g, dms_status *st) {
                    st);
 }
 
+/* inputs: they come from slot 0 on, one after the other, and what is due by a step has come before.
+ *
+ *   sum of w(h), h <= g, + d of the steps before the last that waits for an input
+ *       >= link time of all inputs that are due by it
+ * No row where the steps take longer than the copies. */
+static dms_code add_inputs_row(dms_bound *b, uint32_t g, dms_status *st) {
+    dms_bound_group *at = b->group + g;
+    if (at->inputs <= at->computed)
+        return DMS_OK;
+    for (uint32_t h = 0; h <= g; h++)
+        dms_lp_put(&b->lp, dms_bound_w(h), 1);
+    return end_row(b, at->inputs - at->computed, DMS_LP_FREE, &at->row.inputs, st);
+}
+
 /* link time: all loads of a cycle, latencies included, fit into the period:
  * sum of w + d >= link time of all loads - sum over classes of x times what they save. */
 static dms_code add_total_row(dms_bound *b, dms_status *st) {
@@ -236,10 +250,12 @@ static dms_code add_rows(dms_bound *b, dms_status *st) {
     b->storage_row = b->host_row = DMS_NO_ROW;
     for (uint32_t g = 0; g < b->n_groups; g++) {
         b->group[g].row.arrival = b->group[g].row.arrival_time = b->group[g].row.out = DMS_NO_ROW;
+        b->group[g].row.inputs = DMS_NO_ROW;
         DMS_TRY(add_link_rows(b, g, st));
         DMS_TRY(add_time_rows(b, g, st));
         DMS_TRY(add_kept_row(b, g, st));
         DMS_TRY(add_memory_rows(b, g, st));
+        DMS_TRY(add_inputs_row(b, g, st));
     }
     DMS_TRY(add_total_row(b, st));
     if (b->has_homes)

@@ -75,6 +75,7 @@ static void cut_groups(dms_bound *b, uint32_t max_groups, double *weight) {
         b->group[b->n_groups] = (dms_bound_group){.first = t,
                                                   .last = last,
                                                   .last_load = -1,
+                                                  .last_input = -1,
                                                   .first_start = DMS_NO_CLASS,
                                                   .first_end = DMS_NO_CLASS};
         for (; t <= last; t++)
@@ -222,6 +223,23 @@ static void sum_loads(dms_bound *b) {
     }
 }
 
+/* What of the inputs must have come by the last step of each group that waits for one. */
+static void sum_inputs(dms_bound *b) {
+    const dms_cycle *cycle = b->cycle;
+    double inputs = 0, computed = 0;
+    for (int32_t t = 0; t < cycle->n_steps; t++) {
+        dms_bound_group *at = b->group + b->group_of[t];
+        for (uint32_t i = cycle->due_first[t]; i < cycle->due_first[t + 1]; i++)
+            if (cycle->gap[cycle->by_due[i]].rule == DMS_GAP_LOADED) {
+                inputs += link_time_of(b, (double)bytes_of(b, cycle->by_due[i]));
+                at->last_input = t;
+                at->inputs = inputs;
+                at->computed = computed;
+            }
+        computed += (double)cycle->problem->steps[t].ns / b->ns;
+    }
+}
+
 /* Of reading all that may be read. */
 static double read_time(const dms_bound *b) {
     double time = 0;
@@ -306,6 +324,7 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     cut_groups(b, max_groups, per_step);
     gather_classes(b, key);
     sum_loads(b);
+    sum_inputs(b);
     sum_releases(b);
     sum_steps(b, per_step);
     DMS_TRY(dms_lp_open(

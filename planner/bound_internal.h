@@ -22,7 +22,7 @@
 
 /* Numbers of the rows of a group; DMS_NO_ROW = it has no such row. */
 typedef struct dms_bound_rows {
-    uint32_t link, arrival, link_time, arrival_time, density, kept, memory, out;
+    uint32_t link, arrival, link_time, arrival_time, density, kept, memory, out, inputs;
 } dms_bound_rows;
 
 /* Steps first..last; rows are written for the end of `last`. */
@@ -33,6 +33,9 @@ typedef struct dms_bound_group {
     double time_before; /* of its steps before last_load */
     double load;        /* bytes due in it if nothing is kept */
     double load_time;   /* link time of the same, counted pieces only */
+    int32_t last_input; /* the last step of the group that waits for an input; -1 = none */
+    double inputs;      /* link time of all inputs that are due by then, from step 0 on */
+    double computed;    /* time of all steps before it */
     double release;     /* bytes that wait for their save at its end if nothing is kept */
     double output;      /* of these, the outputs' */
     double footprint;   /* bytes of its last step */

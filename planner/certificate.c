@@ -4,14 +4,20 @@
 #include "schema/arena.h"
 #include "schema/json.h"
 
-dms_code dms_certificate_plain(uint32_t n_steps, int64_t compute_ns, dms_arena *arena,
-                               dms_certificate **out_certificate, dms_status *st) {
+dms_code dms_certificate_plain(uint32_t n_steps, int32_t last_input, int64_t bound_ns,
+                               dms_arena *arena, dms_certificate **out_certificate,
+                               dms_status *st) {
     dms_certificate *c;
     DMS_TRY(dms_alloc_st(arena, 1, sizeof *c, "certificate", &c, st));
-    DMS_TRY(dms_alloc_st(arena, 1, sizeof *c->group, "certificate", &c->group, st));
-    c->group[0].last = n_steps - 1;
-    c->n_groups = 1;
-    c->bound_ns = compute_ns;
+    DMS_TRY(dms_alloc_st(arena, 2, sizeof *c->group, "certificate", &c->group, st));
+    if (last_input >= 0) {
+        c->group[0].last = (uint32_t)last_input;
+        c->group[0].inputs = (int64_t)DMS_PRICE_PER_TIME;
+        c->n_groups = 1;
+    }
+    if (last_input + 1 < (int64_t)n_steps)
+        c->group[c->n_groups++].last = n_steps - 1;
+    c->bound_ns = bound_ns;
     c->cut_bytes = 1;
     *out_certificate = c;
     return DMS_OK;
@@ -27,6 +33,7 @@ static void write_group(dms_json *json, const dms_certificate_group *g) {
     dms_json_int(json, NULL, g->density);
     dms_json_int(json, NULL, g->memory);
     dms_json_int(json, NULL, g->out);
+    dms_json_int(json, NULL, g->inputs);
     dms_json_end_array(json);
 }
 
@@ -43,8 +50,9 @@ dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dm
     dms_json_int(&json, "link_total", certificate->link_total);
     dms_json_int(&json, "storage", certificate->storage);
     dms_json_int(&json, "host", certificate->host);
-    dms_json_text(&json, "columns",
-                  "last step, link, arrival, link_time, arrival_time, density, memory, out");
+    dms_json_text(
+        &json, "columns",
+        "last step, link, arrival, link_time, arrival_time, density, memory, out, inputs");
     dms_json_array(&json, "groups");
     for (uint32_t g = 0; g < certificate->n_groups; g++)
         write_group(&json, certificate->group + g);

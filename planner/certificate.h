@@ -30,6 +30,7 @@ typedef struct dms_certificate_group {
     int64_t density;      /* per ns of loads ahead of their group */
     int64_t memory;       /* per byte on the device at the end of `last` */
     int64_t out;          /* per byte that leaves in the group */
+    int64_t inputs;       /* per ns that inputs take on the link, those due by the group's last */
 } dms_certificate_group;
 
 /* One certificate. */
@@ -46,9 +47,12 @@ typedef struct dms_certificate {
     uint32_t n_groups;
 } dms_certificate;
 
-/* The certificate that the steps alone give: all prices are 0, the bound is their sum. */
-DMS_CHECKED dms_code dms_certificate_plain(uint32_t n_steps, int64_t compute_ns, dms_arena *arena,
-                                           dms_certificate **out_certificate, dms_status *st);
+/* The certificate of steps that wait for nothing but inputs: all prices are 0, but that of inputs
+ * in a first group that ends with step `last_input`; -1 = none, the bound is the sum of the steps.
+ * `bound_ns` is what these prices prove. */
+DMS_CHECKED dms_code dms_certificate_plain(uint32_t n_steps, int32_t last_input, int64_t bound_ns,
+                                           dms_arena *arena, dms_certificate **out_certificate,
+                                           dms_status *st);
 
 /* Writes the JSON form.
  * Errors   DMS_EIO when the stream reports one. */

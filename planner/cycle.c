@@ -160,14 +160,28 @@ static void find_layers(dms_cycle *cycle) {
 
 /* Inputs come from slot 0 on, one after the other: the step that waits for the last byte of the
  * inputs due by then starts no earlier than their copies take. */
-static int64_t release_bound(const dms_cycle *cycle) {
+static int64_t release_bound(dms_cycle *cycle) {
+    const dms_link *in = &cycle->problem->in;
     int64_t copied = 0, computed = 0, late = 0;
+    long double exact = 0; /* copies are rounded up to ns, which a bound must not count on */
+    cycle->release_step = -1;
+    cycle->inputs_ns = cycle->compute_ns;
     for (int32_t t = 0; t < cycle->n_steps; t++) {
         for (uint32_t i = cycle->due_first[t]; i < cycle->due_first[t + 1]; i++)
-            if (cycle->gap[cycle->by_due[i]].rule == DMS_GAP_LOADED)
+            if (cycle->gap[cycle->by_due[i]].rule == DMS_GAP_LOADED) {
+                const uint32_t id = cycle->gap[cycle->by_due[i]].tensor;
                 copied += cycle->gap[cycle->by_due[i]].ns;
+                exact +=
+                    (long double)in->latency_ns + (long double)cycle->problem->tensors[id].bytes *
+                                                      1e9L / (long double)in->bytes_per_s;
+            }
+        const int64_t proven = cycle->compute_ns - computed + (int64_t)(exact * (1 - 1e-15L));
         if (copied > 0 && copied - computed > late)
             late = copied - computed;
+        if (proven > cycle->inputs_ns) {
+            cycle->inputs_ns = proven;
+            cycle->release_step = t;
+        }
         computed += cycle->problem->steps[t].ns;
     }
     return cycle->compute_ns + late;

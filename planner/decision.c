@@ -188,11 +188,12 @@ static int by_period(const void *left, const void *right) {
     return strcmp(a->name, b->name);
 }
 
-/* Where no program was solved, the plan takes no longer than its steps, or nobody knows better. */
+/* Where no program was solved, or it knows no better, the plan takes as long as its steps and the
+ * wait for its inputs. */
 static dms_code certify_steps(dms_placer *placer, dms_decision *d, dms_status *st) {
     dms_certificate *certificate;
-    DMS_TRY(dms_certificate_plain((uint32_t)placer->cycle->n_steps, placer->cycle->compute_ns,
-                                  placer->arena, &certificate, st));
+    DMS_TRY(dms_certificate_plain((uint32_t)placer->cycle->n_steps, placer->cycle->release_step,
+                                  placer->bound_ns, placer->arena, &certificate, st));
     certificate->device_bytes = d->device_budget;
     certificate->host_bytes = d->host_budget;
     d->certificate = certificate;

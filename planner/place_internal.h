@@ -67,6 +67,8 @@ typedef struct dms_cycle {
     int64_t largest;      /* units of the largest weight, or tensor where there is none */
     int64_t compute_ns;   /* sum of the steps */
     int64_t release_ns;   /* no plan that takes inputs from slot 0 on is faster */
+    int64_t inputs_ns;    /* the same as a bound, with copies that may end within a ns ... */
+    int32_t release_step; /* ... and the step that waits for them; -1 = none does */
     int64_t peak;         /* largest footprint */
     int32_t peak_step;
     bool is_contended;      /* some queue slows another one down */

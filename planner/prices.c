@@ -43,9 +43,11 @@ static double asked_for_stall(const pricing *p, const dms_bound_rows *row) {
 static void choose_scale(pricing *p) {
     const dms_bound *b = p->b;
     const double all = price_of(p, b->total_row, 1) + price_of(p, b->storage_row, 1);
-    double most = 1;
-    for (uint32_t g = 0; g < b->n_groups; g++)
-        most = fmax(most, all + asked_for_stall(p, &b->group[g].row));
+    double most = 1, inputs = 0;
+    for (uint32_t g = b->n_groups; g-- > 0;) {
+        inputs += price_of(p, b->group[g].row.inputs, 1);
+        most = fmax(most, all + inputs + asked_for_stall(p, &b->group[g].row));
+    }
     p->scale = SHRINK / most;
 }
 
@@ -86,6 +88,7 @@ static void take_prices(pricing *p) {
             .arrival_time = whole_time(p, row->arrival_time, 1),
             .memory = memory_price(p, g),
             .out = whole_byte(p, row->out, -1),
+            .inputs = whole_time(p, row->inputs, 1),
         };
     }
 }
@@ -202,6 +205,7 @@ static void add_offer(tally *t, uint32_t g) {
     add(t, -of_bytes(at->link, rate_in * ns) - of_bytes(at->arrival, rate_in * before));
     add(t, -of_time(at->link_time, ns) - of_time(at->arrival_time, before));
     add(t, -of_bytes(at->memory, room));
+    add(t, of_time(at->inputs, (long double)(b->group[g].inputs - b->group[g].computed) * b->ns));
     add(t, -of_time(c->link_total, ns) - of_time(c->storage, ns));
 }
 

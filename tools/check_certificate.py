@@ -118,6 +118,7 @@ class Group:
         times, sizes = (row[3], row[4], row[5]), (row[1], row[2], row[6], row[7])
         self.link_time, self.arrival_time, self.density = (whole(p) * TIME for p in times)
         self.link, self.arrival, self.memory, self.out = (whole(p) * BYTE for p in sizes)
+        self.inputs = whole(row[8]) * TIME
         self.last_load = -1
 
 
@@ -152,9 +153,11 @@ class Proof:
     def no_column_lowers_it(self):
         """More stall, stock, waiting saves or link time ahead must not make the sum smaller."""
         dense = self.problem.link_in.ns(self.c.cut) / self.c.cut
+        waits = sum(group.inputs for group in self.groups)  # of this group's stall and later ones
         for at, after in zip(self.groups, self.groups[1:] + self.groups[:1]):
             stall = (1 - self.rate_in * (at.link + at.arrival) - at.link_time - at.arrival_time -
-                     self.rate_out * at.out - self.c.link_total - self.c.storage)
+                     self.rate_out * at.out - self.c.link_total - self.c.storage - waits)
+            waits -= at.inputs
             stock = at.link + at.memory - after.link - after.arrival - dense * at.density
             ahead = at.link_time + at.density - after.link_time - after.arrival_time
             waiting = after.out + at.memory - at.out
@@ -222,8 +225,21 @@ class Proof:
                  self.c.link_total + self.c.storage) * ns +
                 (at.arrival * self.rate_in + at.arrival_time) * before + at.memory * room)
 
+    def inputs(self):
+        """Inputs come from step 0 on, one after the other, each before the step it is due at."""
+        due = sorted((tensor.touches[0], tensor.size) for tensor in self.problem.tensors
+                     if tensor.kind == 'i')
+        busy, gained = Fraction(0), Fraction(0)
+        for (step, size), (later, _) in zip(due, due[1:] + [(self.n, 0)]):
+            busy += self.problem.link_in.ns(size)
+            group = self.group_of[step]
+            if later == self.n or self.group_of[later] > group:  # the last that is due in its group
+                before = sum(ns for ns, _ in self.problem.steps[:step])
+                gained += self.groups[group].inputs * (busy - before)
+        return gained
+
     def bound(self):
-        asked = sum(self.price_of_tensor(tensor) for tensor in self.problem.tensors)
+        asked = self.inputs() + sum(self.price_of_tensor(tensor) for tensor in self.problem.tensors)
         offered = sum(self.offer(at) for at in self.groups)
         if self.c.host_bytes < NO_HOST_LIMIT:
             offered += self.c.host * self.c.host_bytes

@@ -27,6 +27,9 @@ static void expect_no_negative_price(const dms_certificate *c) {
 
 /* In the checker's order; 1e-12 per ns and 1e-15 ns per byte, links of 256 bytes per ns. */
 static void expect_no_stock_lowers_the_sum(const dms_certificate *c) {
+    int64_t waits = 0;
+    for (uint32_t g = 0; g < c->n_groups; g++)
+        waits += c->group[g].inputs;
     for (uint32_t g = 0; g < c->n_groups; g++) {
         const dms_certificate_group *at = c->group + g, *next = c->group + (g + 1) % c->n_groups;
         const int64_t dense = at->density * 1000 / 256;
@@ -35,7 +38,8 @@ static void expect_no_stock_lowers_the_sum(const dms_certificate *c) {
         assert_true(at->memory + next->out >= at->out);
         const int64_t bytes = at->link + at->arrival + at->out;
         const int64_t ns = at->link_time + at->arrival_time + c->link_total + c->storage;
-        assert_true((double)bytes * 256 * 1e-15 + (double)ns * 1e-12 <= 1);
+        assert_true((double)bytes * 256 * 1e-15 + (double)(ns + waits) * 1e-12 <= 1);
+        waits -= at->inputs;
     }
 }
 
@@ -94,9 +98,43 @@ static void steps_without_copies_certify_themselves(void **state) {
     problem_end(&c);
 }
 
+static void steps_that_wait_for_inputs_alone_certify_the_wait(void **state) {
+    (void)state;
+    /* step     0   1   2    Inputs of 30 and 40 units (ns) are due at 0 and 1: step 0 starts at 30 at
+     * ns      20  20  20    the soonest, step 1 at 70: 70 + 40. */
+    problem_case c;
+    problem_begin(&c, 3, 20);
+    problem_once(&c, DMS_PROBLEM_INPUT, 30, 0);
+    problem_once(&c, DMS_PROBLEM_INPUT, 40, 1);
+    const dms_decision d = problem_place(&c, 200);
+    assert_int_equal(d.period_ns, 110);
+    assert_in_range(d.bound_ns, 109, 110);
+    assert_int_equal(d.certificate->n_groups, 2);
+    assert_int_equal(d.certificate->group[0].last, 1);
+    assert_int_equal(d.certificate->group[0].inputs, 1000000000000);
+    assert_int_equal(d.certificate->group[1].inputs, 0);
+    assert_int_equal(d.certificate->bound_ns, d.bound_ns);
+    problem_end(&c);
+}
+
+static void waits_for_inputs_are_in_the_bound_of_the_program(void **state) {
+    (void)state;
+    /* step     0   1   2   3    The input of 50 units waits for the link from slot 0 on, 50 ns; the
+     * ns      10  10  10  10    weights of 30 units due at 1 and 3 have room for one of them: one is
+     * loaded in each turn, beside steps 0 to 3 or the wait. No schedule is below 50 + 40. */
+    problem_case c;
+    problem_begin(&c, 4, 10);
+    problem_once(&c, DMS_PROBLEM_INPUT, 50, 0);
+    problem_once(&c, DMS_PROBLEM_WEIGHT, 30, 1);
+    problem_once(&c, DMS_PROBLEM_WEIGHT, 30, 3);
+    const dms_decision d = problem_place(&c, 80);
+    assert_in_range(d.bound_ns, 89, d.period_ns);
+    problem_end(&c);
+}
+
 static void the_json_form_has_every_price(void **state) {
     (void)state;
-    dms_certificate_group group = {6, 1, 2, 3, 4, 5, INT64_MAX, 7};
+    dms_certificate_group group = {6, 1, 2, 3, 4, 5, INT64_MAX, 7, 8};
     const dms_certificate c = {.device_bytes = UINT64_MAX,
                                .host_bytes = 12,
                                .bound_ns = 13,
@@ -121,7 +159,7 @@ static void the_json_form_has_every_price(void **state) {
     assert_non_null(strstr(text, "\"link_total\": 16"));
     assert_non_null(strstr(text, "\"storage\": 17"));
     assert_non_null(strstr(text, "\"host\": 18"));
-    assert_non_null(strstr(text, "[6, 1, 2, 3, 4, 5, 9223372036854775807, 7]"));
+    assert_non_null(strstr(text, "[6, 1, 2, 3, 4, 5, 9223372036854775807, 7, 8]"));
 }
 
 static void a_full_disk_is_reported(void **state) {
@@ -141,6 +179,8 @@ int main(void) {
         cmocka_unit_test(the_printed_bound_is_that_of_the_prices),
         cmocka_unit_test(weights_that_are_read_have_a_price_on_the_host),
         cmocka_unit_test(steps_without_copies_certify_themselves),
+        cmocka_unit_test(steps_that_wait_for_inputs_alone_certify_the_wait),
+        cmocka_unit_test(waits_for_inputs_are_in_the_bound_of_the_program),
         cmocka_unit_test(the_json_form_has_every_price),
         cmocka_unit_test(a_full_disk_is_reported),
     };

@@ -258,6 +258,24 @@ static void every_slot_holds_the_budget_and_every_queue_is_in_order(void **state
     }
 }
 
+static void saves_that_reach_into_the_next_turn_delay_its_own(void **state) {
+    (void)state;
+    /* step     0   1   2   3 | 0   1   2   3     the output of step 3 is on the link for 30 ns, so that
+     * ns      10  10  10  10 | 10  10  10  10    of step 0 leaves from 30 to 35 of its turn: it must
+     * out      [5]         [30       ][5]        not hold back a slot before slot 4. */
+    draft_case d;
+    memset(&d, 0, sizeof d);
+    problem_begin(&d.c, 4, 10);
+    const uint32_t early = problem_once(&d.c, DMS_PROBLEM_OUTPUT, 5, 0);
+    (void)problem_once(&d.c, DMS_PROBLEM_OUTPUT, 30, 3);
+    draft_begin(&d);
+    assert_true(dms_slots(&d.cycle, &d.work, 100, DMS_SLOT_EARLY, &d.draft));
+    assert_int_equal(d.draft.before[early], 4);
+    assert_true(dms_simulate(&d.cycle, &d.work, 6, &d.draft));
+    assert_int_equal(d.draft.period_ns, 40);
+    problem_end(&d.c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_is_loaded_a_whole_turn_ahead_where_memory_is_free),
@@ -274,6 +292,7 @@ int main(void) {
         cmocka_unit_test(rounding_never_passes_the_budget),
         cmocka_unit_test(rounding_spreads_a_share_of_one_half_over_the_cycle),
         cmocka_unit_test(every_slot_holds_the_budget_and_every_queue_is_in_order),
+        cmocka_unit_test(saves_that_reach_into_the_next_turn_delay_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
