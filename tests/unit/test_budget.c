@@ -193,7 +193,7 @@ static void times_are_printed_in_their_unit(void **state) {
     (void)state;
     char text[32];
     assert_string_equal(dms_time_text(17, true, text), "17 ns");
-    assert_string_equal(dms_time_text(4200, false, text), "4.2 us");
+    assert_string_equal(dms_time_text(4200, false, text), "4.20 us");
     assert_string_equal(dms_time_text(371000, true, text), "371 \u00b5s");
     assert_string_equal(dms_time_text(54400000, true, text), "54.4 ms");
     assert_string_equal(dms_time_text(428500000, true, text), "428.5 ms");
