@@ -21,7 +21,6 @@ typedef struct finder {
     idle *idle; /* of one period, ascending, from the first load on */
     uint32_t n_idle;
     int64_t idle_ns;     /* of one period */
-    int64_t period_ns;   /* of the turn whose times the decision has */
     uint32_t *slow_save; /* per slot: the save that opens it late, or NONE */
 } finder;
 
@@ -30,9 +29,32 @@ const char *dms_stall_cause_name(dms_stall_cause cause) {
     return NAME[cause];
 }
 
-/* The largest end of a step before this one. */
+/* When the step before this one ended. */
 static int64_t end_before(const finder *f, uint32_t step) {
-    return f->d->step_start_ns[step] - f->d->step_stall_ns[step];
+    return f->out->start_ns[step] - f->d->step_stall_ns[step];
+}
+
+/* A decision has the ends of its steps: its starts are these less the times without contention. A
+ * step begins when the one before has ended and its own stall is over. */
+static void find_starts(finder *f) {
+    const dms_decision *d = f->d;
+    const uint32_t n = f->problem->n_steps;
+    bool is_slowed = false;
+    for (uint32_t s = n; s-- > 1;) {
+        f->out->start_ns[s] =
+            d->step_start_ns[s - 1] + f->problem->steps[s - 1].ns + d->step_stall_ns[s];
+        is_slowed = is_slowed || f->out->start_ns[s] != d->step_start_ns[s];
+    }
+    f->out->turn_ns = d->compute_ns;
+    for (uint32_t s = 0; s < n; s++)
+        f->out->turn_ns += d->step_stall_ns[s];
+    f->out->start_ns[0] = d->step_start_ns[0];
+    if (!is_slowed)
+        return;
+    f->out->slowed_ns = d->period_ns - f->out->turn_ns;
+    f->out->turn_ns = d->period_ns;
+    f->out->start_ns[0] =
+        d->step_start_ns[n - 1] + f->problem->steps[n - 1].ns - d->period_ns + d->step_stall_ns[0];
 }
 
 /* When each slot opens, and the save that it waits for. */
@@ -44,7 +66,7 @@ static void open_slots(finder *f) {
     }
     for (uint32_t q = 0; q < f->d->n_saves; q++) {
         const dms_place_save *save = &f->d->saves[q];
-        const int64_t ended = save->start_ns + save->ns - save->before / n * f->period_ns;
+        const int64_t ended = save->start_ns + save->ns - save->before / n * f->out->turn_ns;
         const uint32_t slot = save->before % n;
         if (ended <= f->out->open_ns[slot])
             continue;
@@ -70,7 +92,7 @@ static bool is_new_input(const finder *f, const dms_place_load *load) {
 /* When the memory of a load is free. */
 static int64_t room_at(const finder *f, const dms_place_load *load) {
     const int32_t n = (int32_t)f->problem->n_steps, slot = load->after + 1;
-    return slot < 0 ? f->out->open_ns[slot + n] - f->period_ns : f->out->open_ns[slot];
+    return slot < 0 ? f->out->open_ns[slot + n] - f->out->turn_ns : f->out->open_ns[slot];
 }
 
 /* The times between two copies in which the next one has no memory yet. The first copy follows the
@@ -80,7 +102,7 @@ static void list_idle(finder *f) {
     if (d->n_loads == 0)
         return;
     const dms_place_load *last = &d->loads[d->n_loads - 1];
-    int64_t free_at = last->start_ns + last->ns - f->period_ns;
+    int64_t free_at = last->start_ns + last->ns - f->out->turn_ns;
     for (uint32_t q = 0; q < d->n_loads; q++) {
         const dms_place_load *load = &d->loads[q];
         const int64_t room = room_at(f, load);
@@ -111,12 +133,12 @@ static int64_t idle_in_turn(const finder *f, int64_t ns) {
 
 /* Idle time until `ns`, counted from a fixed moment. */
 static int64_t idle_until(const finder *f, int64_t ns) {
-    if (f->n_idle == 0 || f->period_ns <= 0)
+    if (f->n_idle == 0 || f->out->turn_ns <= 0)
         return 0;
-    int64_t turn = (ns - f->idle[0].from) / f->period_ns;
-    if (turn * f->period_ns > ns - f->idle[0].from)
+    int64_t turn = (ns - f->idle[0].from) / f->out->turn_ns;
+    if (turn * f->out->turn_ns > ns - f->idle[0].from)
         turn--;
-    return turn * f->idle_ns + idle_in_turn(f, ns - turn * f->period_ns);
+    return turn * f->idle_ns + idle_in_turn(f, ns - turn * f->out->turn_ns);
 }
 
 /* Splits one stall; `since` is the end of the one before. */
@@ -124,7 +146,7 @@ static dms_stall judge(const finder *f, uint32_t step, int64_t since) {
     const dms_decision *d = f->d;
     const uint32_t load = f->out->last_load[step], save = f->slow_save[step];
     dms_stall it = {.step = step, .block = NONE, .ns = d->step_stall_ns[step]};
-    if (save != NONE && d->step_start_ns[step] <= f->out->open_ns[step]) {
+    if (save != NONE && f->out->start_ns[step] <= f->out->open_ns[step]) {
         it.block = d->saves[save].tensor;
         it.part_ns[DMS_STALL_SAVE] = it.ns;
         it.cause = DMS_STALL_SAVE;
@@ -132,7 +154,7 @@ static dms_stall judge(const finder *f, uint32_t step, int64_t since) {
     }
     const int64_t waited = load != NONE && is_new_input(f, &d->loads[load])
                                ? 0
-                               : idle_until(f, d->step_start_ns[step]) - idle_until(f, since);
+                               : idle_until(f, f->out->start_ns[step]) - idle_until(f, since);
     it.block = load == NONE ? NONE : d->loads[load].tensor;
     it.part_ns[DMS_STALL_ROOM] = waited < it.ns ? waited : it.ns;
     it.part_ns[DMS_STALL_LINK] = it.ns - it.part_ns[DMS_STALL_ROOM];
@@ -145,7 +167,7 @@ static dms_stall judge(const finder *f, uint32_t step, int64_t since) {
 static int64_t last_stall_end(const finder *f) {
     for (uint32_t s = f->problem->n_steps; s-- > 0;)
         if (f->d->step_stall_ns[s] > 0)
-            return f->d->step_start_ns[s] - f->period_ns;
+            return f->out->start_ns[s] - f->out->turn_ns;
     return 0;
 }
 
@@ -156,7 +178,7 @@ static void judge_all(finder *f) {
         if (f->d->step_stall_ns[s] <= 0)
             continue;
         const dms_stall it = judge(f, s, since);
-        since = f->d->step_start_ns[s];
+        since = f->out->start_ns[s];
         out->stall[out->n++] = it;
         out->ns += it.ns;
         for (int k = 0; k < DMS_N_STALL_CAUSES; k++)
@@ -170,13 +192,12 @@ dms_code dms_stalls_find(const dms_problem *problem, const dms_decision *decisio
     finder f = {.problem = problem, .d = decision, .out = &found};
     const uint32_t n = problem->n_steps;
     DMS_TRY(dms_alloc_st(arena, n, sizeof *found.stall, "stalls", &found.stall, st));
+    DMS_TRY(dms_alloc_st(arena, n, sizeof *found.start_ns, "stalls", &found.start_ns, st));
     DMS_TRY(dms_alloc_st(arena, n, sizeof *found.open_ns, "stalls", &found.open_ns, st));
     DMS_TRY(dms_alloc_st(arena, n, sizeof *found.last_load, "stalls", &found.last_load, st));
     DMS_TRY(dms_alloc_st(arena, n, sizeof *f.slow_save, "stalls", &f.slow_save, st));
     DMS_TRY(dms_alloc_st(arena, decision->n_loads, sizeof *f.idle, "stalls", &f.idle, st));
-    f.period_ns = decision->compute_ns;
-    for (uint32_t s = 0; s < n; s++)
-        f.period_ns += decision->step_stall_ns[s];
+    find_starts(&f);
     open_slots(&f);
     index_loads(&f);
     list_idle(&f);

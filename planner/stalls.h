@@ -39,6 +39,9 @@ typedef struct dms_stalls {
     dms_stall *stall; /* by step */
     uint32_t n;
     int64_t ns, part_ns[DMS_N_STALL_CAUSES]; /* sums */
+    int64_t *start_ns;   /* per step: where others slow it, earlier than its end less its time */
+    int64_t turn_ns;     /* of the turn whose times the decision has: its period */
+    int64_t slowed_ns;   /* of it, by which steps take longer for what runs beside them */
     int64_t *open_ns;    /* per slot: when it opens, in the times of the decision */
     uint32_t *last_load; /* per step: place in the queue of the copy that arrives last for it */
 } dms_stalls;

@@ -87,6 +87,7 @@ static void write_figures(dms_json *j, const dms_compiled *c) {
     dms_json_int(j, "no_room", c->stalls.part_ns[DMS_STALL_ROOM]);
     dms_json_int(j, "save_first", c->stalls.part_ns[DMS_STALL_SAVE]);
     dms_json_end_object(j);
+    dms_json_int(j, "slowed_ns", c->stalls.slowed_ns);
     dms_json_uint(j, "flops", flops_of(c));
     dms_json_uint(j, "steps", plan->n_steps);
     dms_json_uint(j, "commands", commands);

@@ -37,6 +37,7 @@ static dms_code take_memory(dms_report *r, dms_status *st) {
         uint64_t count, size;
     } wanted[] = {
         {&r->open_ns, steps, sizeof *r->open_ns},
+        {&r->start_ns, steps, sizeof *r->start_ns},
         {&r->end_ns, steps, sizeof *r->end_ns},
         {&r->stall_of, steps, sizeof *r->stall_of},
         {&r->step_cell, steps, sizeof *r->step_cell},
@@ -55,9 +56,11 @@ static dms_code take_memory(dms_report *r, dms_status *st) {
 /* Times of the steps, and the scale. */
 static void collect_times(dms_report *r) {
     const dms_decision *d = r->d;
-    r->origin_ns = d->step_start_ns[0] - d->step_stall_ns[0];
+    const dms_stalls *stalls = &r->c->stalls;
+    r->origin_ns = stalls->start_ns[0] - d->step_stall_ns[0];
     for (uint32_t s = 0; s < r->problem->n_steps; s++) {
-        r->open_ns[s] = d->step_start_ns[s] - d->step_stall_ns[s] - r->origin_ns;
+        r->start_ns[s] = stalls->start_ns[s] - r->origin_ns;
+        r->open_ns[s] = r->start_ns[s] - d->step_stall_ns[s];
         r->end_ns[s] = d->step_start_ns[s] + r->problem->steps[s].ns - r->origin_ns;
         r->stall_of[s] = DMS_NONE;
     }

@@ -26,7 +26,7 @@ static void charge(const dms_report *r, const uint32_t *cost_of, cost *costs) {
         if (cost_of[load->tensor] == DMS_NONE)
             continue;
         cost *c = &costs[cost_of[load->tensor]];
-        const int64_t lead = r->d->step_start_ns[load->due] - load->start_ns;
+        const int64_t lead = r->c->stalls.start_ns[load->due] - load->start_ns;
         c->lead_ns = c->n_loads == 0 || lead < c->lead_ns ? lead : c->lead_ns;
         c->n_loads++;
         c->moved_bytes += r->problem->tensors[load->tensor].bytes;

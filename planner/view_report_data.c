@@ -139,7 +139,7 @@ static void put_steps(const dms_report *r, const names *all) {
         const dms_stall *stall =
             r->stall_of[s] == DMS_NONE ? NULL : &r->c->stalls.stall[r->stall_of[s]];
         const int64_t opens = dms_report_units(r, r->open_ns[s]);
-        const int64_t starts = dms_report_units(r, r->end_ns[s] - r->problem->steps[s].ns);
+        const int64_t starts = dms_report_units(r, r->start_ns[s]);
         layer += s >= r->layer[layer].end;
         dms_report_put(r,
                        "%s%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",",
@@ -161,7 +161,7 @@ static int32_t first_start(const dms_report *r, int32_t from, int32_t last, int6
         const int32_t middle = low + (high - low) / 2;
         const int32_t turn = middle >= 0 ? middle / n : -((n - 1 - middle) / n);
         const uint32_t s = (uint32_t)(middle - turn * n);
-        if (r->end_ns[s] - r->problem->steps[s].ns + turn * r->turn_ns < ns)
+        if (r->start_ns[s] + turn * r->turn_ns < ns)
             low = middle + 1;
         else
             high = middle;

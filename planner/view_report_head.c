@@ -17,14 +17,15 @@ static void put_verdict(const dms_report *r) {
     const dms_compiled *c = r->c;
     const dms_decision *d = r->d;
     char a[32], b[32], e[32], share[32];
-    dms_report_put(r,
-                   "<p id=\"verdict\" class=\"verdict\" data-fits=\"1\" "
-                   "data-device-budget-bytes=\"%" PRIu64 "\" data-device-peak-bytes=\"%" PRIu64
-                   "\" data-weight-bytes=\"%" PRIu64 "\" data-period-ns=\"%" PRId64
-                   "\" data-resident-ns=\"%" PRId64 "\" data-bound-ns=\"%" PRId64
-                   "\" data-stall-ns=\"%" PRId64 "\" data-floor-bytes=\"%" PRIu64 "\">\n",
-                   c->device_budget, c->plan.device_arena, c->steps.weights_bytes, d->period_ns,
-                   d->compute_ns, d->bound_ns, c->stalls.ns, c->floor.device_bytes);
+    dms_report_put(
+        r,
+        "<p id=\"verdict\" class=\"verdict\" data-fits=\"1\" "
+        "data-device-budget-bytes=\"%" PRIu64 "\" data-device-peak-bytes=\"%" PRIu64
+        "\" data-weight-bytes=\"%" PRIu64 "\" data-period-ns=\"%" PRId64
+        "\" data-resident-ns=\"%" PRId64 "\" data-bound-ns=\"%" PRId64 "\" data-stall-ns=\"%" PRId64
+        "\" data-slowed-ns=\"%" PRId64 "\" data-floor-bytes=\"%" PRIu64 "\">\n",
+        c->device_budget, c->plan.device_arena, c->steps.weights_bytes, d->period_ns, d->compute_ns,
+        d->bound_ns, c->stalls.ns, c->stalls.slowed_ns, c->floor.device_bytes);
     dms_report_put(
         r,
         "<b class=\"ok\">Fits.</b> %s of weights run in <b>%s</b> of device memory "
@@ -109,9 +110,13 @@ static void put_time(const dms_report *r) {
     put_piece(r, "comp", ratio((double)r->d->compute_ns, period), title);
     (void)snprintf(title, sizeof title, "stall %s", dms_time_text(r->c->stalls.ns, true, a));
     put_piece(r, "stall", ratio((double)r->c->stalls.ns, period), title);
-    dms_report_put(r, "</div><span>compute %s · stall %s</span></div>\n",
+    dms_report_put(r, "</div><span>compute %s · stall %s",
                    dms_report_share((double)r->d->compute_ns, period, a),
                    dms_report_share((double)r->c->stalls.ns, period, b));
+    if (r->c->stalls.slowed_ns > 0)
+        dms_report_put(r, " · slowed by copies %s",
+                       dms_report_share((double)r->c->stalls.slowed_ns, period, a));
+    dms_report_put(r, "</span></div>\n");
 }
 
 static void put_bound(const dms_report *r) {

@@ -63,10 +63,10 @@ typedef struct dms_report {
     const dms_decision *d;
     dms_arena *arena;
     FILE *out;
-    int64_t origin_ns;               /* x = 0 in the times of the decision */
-    int64_t turn_ns, unit_ns, width; /* width: of the turn, in units */
-    int64_t *open_ns, *end_ns;       /* per step: its stall begins, it ends */
-    uint32_t *stall_of;              /* per step: in c->stalls.stall, or DMS_NONE */
+    int64_t origin_ns;                    /* x = 0 in the times of the decision */
+    int64_t turn_ns, unit_ns, width;      /* width: of the turn, in units */
+    int64_t *open_ns, *start_ns, *end_ns; /* per step: its stall begins, it starts, it ends */
+    uint32_t *stall_of;                   /* per step: in c->stalls.stall, or DMS_NONE */
     dms_report_stay *stay;
     uint32_t n_stays;
     dms_report_layer *layer;

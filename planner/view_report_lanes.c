@@ -189,7 +189,7 @@ static dms_code put_compute(const dms_report *r, const dms_report_groups *groups
     dms_report_svg_begin(r, "ln", 10, "");
     l->n = 0;
     for (uint32_t s = 0; s < r->problem->n_steps; s++)
-        dms_report_cut(r, r->end_ns[s] - r->problem->steps[s].ns, r->end_ns[s], add_piece, l);
+        dms_report_cut(r, r->start_ns[s], r->end_ns[s], add_piece, l);
     put_lane(r, "comp", l);
     l->n = 0;
     for (uint32_t i = 0; i < r->c->stalls.n; i++) {

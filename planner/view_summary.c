@@ -73,7 +73,11 @@ static void print_causes(const dms_stalls *stalls, bool utf8, FILE *out) {
         (void)fprintf(
             out, "%s%s %s", k == 0 ? " (" : ", ", dms_stall_cause_name((dms_stall_cause)k),
             stalls->part_ns[k] == 0 ? "0" : dms_time_text(stalls->part_ns[k], utf8, text));
-    (void)fputs(stalls->n > 0 ? ")\n" : "\n", out);
+    (void)fputs(stalls->n > 0 ? ")" : "", out);
+    if (stalls->slowed_ns > 0)
+        (void)fprintf(out, "; %s of it: steps slowed by copies",
+                      dms_time_text(stalls->slowed_ns, utf8, text));
+    (void)fputc('\n', out);
 }
 
 static void print_verdict(const dms_compiled *c, bool utf8, FILE *out) {

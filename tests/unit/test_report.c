@@ -60,6 +60,36 @@ static void the_verdict_is_that_of_the_decision(void **state) {
     end(&t);
 }
 
+/* Where copies and steps slow each other, steps fill the turn all the same: what they take longer is
+ * neither the steps' own time nor a stall. */
+static void steps_that_are_slowed_fill_the_turn(void **state) {
+    (void)state;
+    page_case t;
+    views_layers(&t.g, 8, 3);
+    t.g.profile.in.bytes_per_s /= 10;
+    t.g.profile.contention.extra[DMS_QUEUE_COMPUTE][DMS_QUEUE_IN] = 500;
+    views_plan_half(&t.g, &t.c);
+    t.p = page_of(&t.g, &t.c);
+    t.data = page_data(&t.p);
+    const page_element *v = page_find(&t.p, 0, "id", "verdict");
+    assert_true(page_integer(v, "data-slowed-ns") > 0);
+    assert_int_equal(page_integer(v, "data-resident-ns") + page_integer(v, "data-stall-ns") +
+                         page_integer(v, "data-slowed-ns"),
+                     t.c.decision.period_ns);
+    int64_t at = 0, longer = 0;
+    for (uint32_t s = 0; s < t.c.steps.n_steps; s++) {
+        assert_int_equal(page_entry(t.data, "steps", 9 * s), at);
+        const int64_t stall = page_entry(t.data, "steps", 9 * s + 1);
+        const int64_t ns = page_entry(t.data, "steps", 9 * s + 2);
+        assert_true(stall >= 0 && (ns + 1) * number(t.data, "unit") >= t.c.steps.step[s].ns);
+        longer += ns * number(t.data, "unit") - t.c.steps.step[s].ns;
+        at += stall + ns;
+    }
+    assert_int_equal(at, number(t.data, "P"));
+    assert_true(llabs(longer - t.c.stalls.slowed_ns) <= t.c.steps.n_steps * number(t.data, "unit"));
+    end(&t);
+}
+
 /* Sums of the table are those of the verdict, for there are few groups; so are the causes. */
 static void stalls_add_up_to_the_verdict(void **state) {
     (void)state;
@@ -414,6 +444,7 @@ static void memory_that_runs_out_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_verdict_is_that_of_the_decision),
+        cmocka_unit_test(steps_that_are_slowed_fill_the_turn),
         cmocka_unit_test(stalls_add_up_to_the_verdict),
         cmocka_unit_test(steps_of_the_data_fill_the_turn),
         cmocka_unit_test(memory_of_every_step_is_that_of_its_residencies),
