@@ -24,7 +24,7 @@ rm -rf "$out" && mkdir -p "$out"
 $python docs/ocr.py prepare docs/words.png "$out/input.npy"
 
 show build/dmsc "$recogniser" -o "$out/eighth.plan" --device-mem 12.5% "${dims[@]}" \
-    --dot "$out/plan.dot"
+    --dot "$out/plan.dot" --report "$out/plan.html"
 show dot -Tsvg "$out/plan.dot" -o "$out/plan.svg"
 show build/dmsc "$recogniser" -o "$out/resident.plan" "${dims[@]}" -q
 
@@ -41,4 +41,4 @@ fi
 echo "same bits: the output under 1/8 of the weights is the output with everything resident"
 printf 'the text in docs/words.png: '
 $python docs/ocr.py read "$recogniser" "$out/eighth/output_0.npy"
-echo "picture of the plan: $out/plan.svg"
+echo "pictures of the plan: $out/plan.svg, $out/plan.html"

@@ -30,6 +30,9 @@ const char *dms_bytes_text(uint64_t bytes, char out[32]);
 /* "428.5 ms": three digits, four from 100 ms on. Returns `out`. */
 const char *dms_time_text(int64_t ns, bool utf8, char out[32]);
 
+/* The width for printf that puts a text into `columns`: printf counts bytes, and µ has two. */
+int dms_text_width(const char *text, int columns);
+
 /* "1,251": digits in groups of three. Returns `out`. */
 const char *dms_count_text(uint64_t count, char out[32]);
 

@@ -8,39 +8,19 @@
 
 #include "planner/compile_internal.h"
 #include "planner/dmsc.h"
+#include "planner/view_explain_internal.h"
 #include "planner/views.h"
 
 #define MOST_ROWS 64u
 #define MOST_NAMES 5u /* that a message suggests */
 
-/* One tensor under the glass. */
-typedef struct subject {
-    const dms_compiled *c;
-    const dms_problem *problem;
-    uint32_t tensor;   /* in steps.tensor */
-    uint32_t first, n; /* its blocks */
-    bool utf8;
-    FILE *out;
-    const char *name; /* as the user gave it */
-} subject;
-
-/* Bytes and times over all gaps of the subject. */
-typedef struct totals {
-    uint64_t kept_bytes, streamed_bytes, read_bytes, moved_bytes; /* read: home is the file */
-    int64_t link_ns, stall_ns;
-    uint32_t n_loads, n_choices;
-    double shares; /* what the relaxation keeps of the choices, by bytes */
-    uint64_t choice_bytes;
-} totals;
-
-static const uint32_t *touches_of(const subject *s, uint32_t block) {
+const uint32_t *dms_explain_touches(const dms_explain *s, uint32_t block) {
     return s->problem->touches + s->problem->tensors[block].first_touch;
 }
 
-/* Steps from touch j to the next one; the last touch of a weight or input looks over the seam. */
-static uint32_t gap_steps(const subject *s, uint32_t block, uint32_t j) {
+uint32_t dms_explain_gap(const dms_explain *s, uint32_t block, uint32_t j) {
     const dms_problem_tensor *t = &s->problem->tensors[block];
-    const uint32_t *touch = touches_of(s, block);
+    const uint32_t *touch = dms_explain_touches(s, block);
     return j + 1 < t->n_touches ? touch[j + 1] - touch[j]
                                 : touch[0] + s->problem->n_steps - touch[j];
 }
@@ -49,18 +29,17 @@ static bool is_cyclic(const dms_problem_tensor *t) {
     return t->kind == DMS_PROBLEM_WEIGHT || t->kind == DMS_PROBLEM_INPUT;
 }
 
-/* Whether a gap leaves a choice: not between neighbouring steps, not behind the last use. */
-static bool has_choice(const subject *s, uint32_t block, uint32_t j) {
+bool dms_explain_has_choice(const dms_explain *s, uint32_t block, uint32_t j) {
     const dms_problem_tensor *t = &s->problem->tensors[block];
     if (!is_cyclic(t) && j + 1 == t->n_touches)
         return false;
     if (t->kind == DMS_PROBLEM_INPUT && j + 1 == t->n_touches)
         return true;
-    return gap_steps(s, block, j) > 1;
+    return dms_explain_gap(s, block, j) > 1;
 }
 
 /* The load that ends a gap, or NULL. */
-static const dms_place_load *load_of(const subject *s, uint32_t block, uint32_t gap) {
+static const dms_place_load *load_of(const dms_explain *s, uint32_t block, uint32_t gap) {
     const dms_decision *d = &s->c->decision;
     for (uint32_t l = 0; l < d->n_loads; l++)
         if (d->loads[l].tensor == block && d->loads[l].gap == gap)
@@ -68,35 +47,27 @@ static const dms_place_load *load_of(const subject *s, uint32_t block, uint32_t 
     return NULL;
 }
 
-static const dms_place_save *save_of(const subject *s, uint32_t block) {
-    const dms_decision *d = &s->c->decision;
-    for (uint32_t i = 0; i < d->n_saves; i++)
-        if (d->saves[i].tensor == block)
-            return &d->saves[i];
+/* The stall that counts against a copy: that of the step it is for, where it arrived last. */
+static const dms_stall *stall_of(const dms_explain *s, const dms_place_load *load) {
+    const dms_stalls *stalls = &s->c->stalls;
+    for (uint32_t i = 0; i < stalls->n; i++)
+        if (stalls->stall[i].step == load->due && stalls->stall[i].block == load->tensor &&
+            stalls->stall[i].cause != DMS_STALL_SAVE)
+            return &stalls->stall[i];
     return NULL;
 }
 
-/* The stall of a step counts against the copy that arrived last for it. */
-static int64_t stall_of(const subject *s, const dms_place_load *load) {
-    const dms_decision *d = &s->c->decision;
-    for (uint32_t l = 0; l < d->n_loads; l++)
-        if (d->loads[l].due == load->due &&
-            d->loads[l].start_ns + d->loads[l].ns > load->start_ns + load->ns)
-            return 0;
-    return d->step_stall_ns[load->due];
-}
-
-static const char *step_name(const subject *s, uint32_t step) {
+static const char *step_name(const dms_explain *s, uint32_t step) {
     return s->c->graph.node[s->c->steps.step[step].node].name;
 }
 
-static totals sum_up(const subject *s) {
-    totals sum = {0};
+static dms_explain_totals sum_up(const dms_explain *s) {
+    dms_explain_totals sum = {0};
     for (uint32_t b = s->first; b < s->first + s->n; b++) {
         const dms_problem_tensor *t = &s->problem->tensors[b];
         bool is_kept = true;
         for (uint32_t j = 0; j < t->n_touches; j++) {
-            if (!has_choice(s, b, j))
+            if (!dms_explain_has_choice(s, b, j))
                 continue;
             const dms_place_load *load = load_of(s, b, j);
             is_kept = is_kept && load == NULL;
@@ -109,7 +80,8 @@ static totals sum_up(const subject *s) {
             sum.n_loads++;
             sum.moved_bytes += t->bytes;
             sum.link_ns += load->ns;
-            sum.stall_ns += stall_of(s, load);
+            sum.read_ns += load->is_read ? load->read_ns : 0;
+            sum.stall_ns += stall_of(s, load) == NULL ? 0 : stall_of(s, load)->ns;
         }
         *(is_kept ? &sum.kept_bytes : &sum.streamed_bytes) += t->bytes;
         sum.read_bytes += !is_kept && dms_is_on_nvme(s->c, b) ? t->bytes : 0;
@@ -118,7 +90,7 @@ static totals sum_up(const subject *s) {
 }
 
 /* The tensor as the model has it: packed weights are stored under other dims. */
-static dms_view model_view(const subject *s) {
+static dms_view model_view(const dms_explain *s) {
     const dms_step_tensor *stored = &s->c->steps.tensor[s->tensor];
     const dms_tensor *t = &s->c->graph.tensor[stored->origin];
     int64_t dim[DMS_MAX_RANK];
@@ -129,7 +101,7 @@ static dms_view model_view(const subject *s) {
 }
 
 /* What it is and where it lives. */
-static void print_head(const subject *s, const totals *sum) {
+static void print_head(const dms_explain *s, const dms_explain_totals *sum) {
     static const char *const KIND[] = {"weight", "activation", "input", "output"};
     const dms_plan_tensor *t = &s->c->steps.tensor[s->tensor].plan;
     const dms_view view = model_view(s);
@@ -159,12 +131,13 @@ static void print_head(const subject *s, const totals *sum) {
 }
 
 /* One gap: decision, share, who waits. */
-static void print_gap(const subject *s, uint32_t block, uint32_t j) {
+static void print_gap(const dms_explain *s, uint32_t block, uint32_t j) {
     const dms_problem_tensor *t = &s->problem->tensors[block];
     const dms_place_load *load = load_of(s, block, j);
-    const uint32_t next = touches_of(s, block)[(j + 1) % t->n_touches];
+    const uint32_t next = dms_explain_touches(s, block)[(j + 1) % t->n_touches];
     const dms_decision *d = &s->c->decision;
-    char bytes[32], when[32], share[16] = "-", slot[64] = "-", arrives[32] = "-", stall[32] = "-";
+    char bytes[32], when[32], share[16] = "-", slot[64] = "-", arrives[32] = "-", stall[48] = "-";
+    static const char *const SHORT[DMS_N_STALL_CAUSES] = {"link", "room", "save"};
     const char *state = load == NULL ? "kept" : load->is_read ? "read" : "streamed";
     if (d->share != NULL)
         (void)snprintf(share, sizeof share, "%.1f %%", 100 * d->share[t->first_touch + j]);
@@ -172,41 +145,45 @@ static void print_gap(const subject *s, uint32_t block, uint32_t j) {
         (void)snprintf(slot, sizeof slot, "slot %" PRId32 " at %s", load->after + 1,
                        dms_time_text(load->start_ns, s->utf8, when));
         (void)dms_time_text(load->start_ns + load->ns, s->utf8, arrives);
-        if (stall_of(s, load) > 0)
-            (void)dms_time_text(stall_of(s, load), s->utf8, stall);
+        const dms_stall *it = stall_of(s, load);
+        if (it != NULL)
+            (void)snprintf(stall, sizeof stall, "%s %s", dms_time_text(it->ns, s->utf8, when),
+                           SHORT[it->cause]);
     }
     (void)fprintf(s->out,
                   "  [%" PRIu32 "/%" PRIu32 "] %9s  %6" PRIu32 "  %-8s %8s  %6" PRIu32
-                  "  %-22s %10s %9s\n",
+                  "  %-22s %10s %12s\n",
                   block - s->first + 1, s->n, dms_bytes_text(t->bytes, bytes),
-                  gap_steps(s, block, j), state, share, next, slot, arrives, stall);
+                  dms_explain_gap(s, block, j), state, share, next, slot, arrives, stall);
 }
 
 /* A line per gap with a choice. */
-static void print_gaps(const subject *s, const totals *sum) {
+static void print_gaps(const dms_explain *s, const dms_explain_totals *sum) {
     uint32_t shown = 0;
     if (sum->n_choices == 0)
         return;
-    (void)fprintf(s->out, "  block   bytes     gap  state       share    used  %-22s %10s %9s\n",
+    (void)fprintf(s->out, "  block   bytes     gap  state       share    used  %-22s %10s %12s\n",
                   "copy starts", "arrives", "stall");
     for (uint32_t b = s->first; b < s->first + s->n; b++)
         for (uint32_t j = 0; j < s->problem->tensors[b].n_touches; j++) {
-            if (!has_choice(s, b, j))
+            if (!dms_explain_has_choice(s, b, j))
                 continue;
             if (shown++ < MOST_ROWS)
                 print_gap(s, b, j);
         }
     if (shown > MOST_ROWS)
         (void)fprintf(s->out, "  ... and %" PRIu32 " more\n", shown - MOST_ROWS);
-    (void)fprintf(s->out, "  gap: steps from one use to the next; read: comes from its file;\n"
-                          "  share: what the relaxation keeps of the gap;\n"
-                          "  used: the step that ends the gap and waits for the copy\n\n");
+    (void)fprintf(s->out,
+                  "  gap: steps from one use to the next; read: comes from its file;\n"
+                  "  share: what the relaxation keeps of the gap;\n"
+                  "  used: the step that ends the gap; stall: what it waits for this copy, and "
+                  "whether\n  for the link or for room\n\n");
 }
 
 /* First and last use, and what an activation that leaves does in between. */
-static void print_life(const subject *s) {
+static void print_life(const dms_explain *s) {
     const dms_problem_tensor *t = &s->problem->tensors[s->first];
-    const uint32_t *touch = touches_of(s, s->first);
+    const uint32_t *touch = dms_explain_touches(s, s->first);
     const uint32_t last = touch[t->n_touches - 1];
     (void)fprintf(s->out, "  First used by step %" PRIu32 " '%s'", touch[0],
                   step_name(s, touch[0]));
@@ -214,18 +191,10 @@ static void print_life(const subject *s) {
         (void)fprintf(s->out, ", last by step %" PRIu32 " '%s'", last, step_name(s, last));
     (void)fprintf(s->out, ", %" PRIu32 " step%s in all%s.\n", t->n_touches,
                   t->n_touches == 1 ? "" : "s", s->n > 1 ? " (its first block)" : "");
-    const dms_place_save *save = save_of(s, s->first);
-    char a[32], b[32];
-    if (save != NULL)
-        (void)fprintf(s->out,
-                      "  It leaves the device after step %" PRIu32 ", from %s to %s; slot %" PRIu32
-                      " waits for that.\n",
-                      save->after, dms_time_text(save->start_ns, s->utf8, a),
-                      dms_time_text(save->start_ns + save->ns, s->utf8, b), save->before);
 }
 
 /* The reason in one or two sentences. */
-static void print_why(const subject *s, const totals *sum) {
+static void print_why(const dms_explain *s, const dms_explain_totals *sum) {
     const dms_decision *d = &s->c->decision;
     const dms_problem_tensor *t = &s->problem->tensors[s->first];
     char a[32], b[32], e[32];
@@ -240,11 +209,11 @@ static void print_why(const subject *s, const totals *sum) {
         (void)fprintf(s->out, "  Everything stays: its room on the device is worth more than the "
                               "copies it saves.\n");
     else
-        (void)fprintf(s->out,
-                      "  To keep all of it would take %s more on the device over its gaps and save "
-                      "%s of link time per inference.\n",
-                      dms_bytes_text(sum->streamed_bytes, a),
-                      dms_time_text(sum->link_ns, s->utf8, b));
+        (void)fprintf(
+            s->out,
+            "  To keep all of it would take %s more on the device\n  over its gaps and save "
+            "%s of link time per inference.\n",
+            dms_bytes_text(sum->streamed_bytes, a), dms_time_text(sum->link_ns, s->utf8, b));
     if (d->share != NULL && sum->choice_bytes > 0)
         (void)fprintf(s->out,
                       "  The relaxation keeps %.1f %% of its gaps; the plan keeps %.1f %%.\n",
@@ -255,10 +224,10 @@ static void print_why(const subject *s, const totals *sum) {
     (void)fprintf(s->out, "  Fullest moment of the device: %s of %s",
                   dms_bytes_text(d->live_peak_bytes, a), dms_bytes_text(s->c->device_budget, b));
     if (sum->stall_ns > 0)
-        (void)fprintf(s->out, "; compute waits %s per inference for this tensor",
+        (void)fprintf(s->out, ";\n  compute waits %s per inference for this tensor",
                       dms_time_text(sum->stall_ns, s->utf8, e));
     else if (sum->n_loads > 0)
-        (void)fprintf(s->out, "; compute never waits for this tensor");
+        (void)fprintf(s->out, ";\n  compute never waits for this tensor");
     (void)fputs(".\n", s->out);
 }
 
@@ -301,17 +270,19 @@ dms_code dms_view_explain(const dms_compiled *c, const char *tensor, bool utf8, 
     if (id == DMS_NONE || c->steps.tensor[id].first_step == DMS_NONE)
         return refuse(c, tensor, st);
     const dms_plan_tensor *t = &c->steps.tensor[id].plan;
-    const subject s = {.c = c,
-                       .problem = &c->blocks.problem,
-                       .tensor = id,
-                       .first = c->blocks.first_block[id],
-                       .n = t->is_split ? dms_plan_cells(t) : 1,
-                       .utf8 = utf8,
-                       .out = out,
-                       .name = tensor};
-    const totals sum = sum_up(&s);
+    const dms_explain s = {.c = c,
+                           .problem = &c->blocks.problem,
+                           .tensor = id,
+                           .first = c->blocks.first_block[id],
+                           .n = t->is_split ? dms_plan_cells(t) : 1,
+                           .utf8 = utf8,
+                           .out = out,
+                           .name = tensor};
+    const dms_explain_totals sum = sum_up(&s);
     print_head(&s, &sum);
     print_gaps(&s, &sum);
+    dms_explain_moves(&s);
+    DMS_TRY(dms_explain_alternatives(&s, &sum, st));
     print_life(&s);
     print_why(&s, &sum);
     return DMS_OK;

@@ -37,8 +37,7 @@ const char *dms_count_text(uint64_t count, char out[32]) {
     return out;
 }
 
-/* The width for printf that puts a text into `columns`: printf counts bytes, and µ has two. */
-static int width_for(const char *text, int columns) {
+int dms_text_width(const char *text, int columns) {
     for (; *text != 0; text++)
         columns += ((unsigned char)*text & 0xc0) == 0x80;
     return columns;
@@ -171,13 +170,13 @@ static void print_candidates(const dms_compiled *c, bool utf8, FILE *out) {
     for (uint32_t k = d->n_candidates; k-- > 0;) {
         const int64_t ns = d->candidates[k].period_ns;
         (void)dms_time_text(ns, utf8, text);
-        (void)fprintf(out, "  %-14s %*s  %8.3f  ", d->candidates[k].name, width_for(text, 11), text,
-                      (double)ns / (double)d->bound_ns);
+        (void)fprintf(out, "  %-14s %*s  %8.3f  ", d->candidates[k].name, dms_text_width(text, 11),
+                      text, (double)ns / (double)d->bound_ns);
         print_bar((double)ns / (double)slowest, BAR_CELLS, utf8, out);
         (void)fputc('\n', out);
     }
     (void)dms_time_text(d->period_ns, utf8, text);
-    (void)fprintf(out, "  %-14s %*s  %8.3f  ", "this plan", width_for(text, 11), text,
+    (void)fprintf(out, "  %-14s %*s  %8.3f  ", "this plan", dms_text_width(text, 11), text,
                   (double)d->period_ns / (double)d->bound_ns);
     print_bar((double)d->period_ns / (double)slowest, BAR_CELLS, utf8, out);
     (void)fprintf(out, "  <\n\n");

@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "planner/compile_internal.h"
 #include "planner/dmsc.h"
+#include "planner/place_internal.h"
 #include "planner/views.h"
 #include "support_graph.h"
 
@@ -138,6 +140,164 @@ static void a_streamed_weight_names_home_slot_and_what_keeping_it_would_save(voi
     end(&e);
 }
 
+/* The line of a way, without what stands in front of it. */
+static const char *way(explain_case *e, const char *name, const char *which) {
+    char wanted[40];
+    (void)snprintf(wanted, sizeof wanted, "\n  %-20s ", which);
+    const char *at = strstr(explained(e, name), wanted);
+    if (at == NULL)
+        fail_msg("no way '%s' for %s:\n%s", which, name, e->text);
+    return at + strlen(wanted);
+}
+
+/* Whether a line holds these words in turn, with blanks between them. */
+static void holds(const char *line, const char *const *word, size_t n) {
+    for (size_t k = 0; k < n; k++) {
+        while (*line == ' ')
+            line++;
+        if (strncmp(line, word[k], strlen(word[k])) != 0)
+            fail_msg("'%s' is not next in: %.60s", word[k], line);
+        line += strlen(word[k]);
+    }
+}
+
+/* A weight of one block: it stays as a whole, or comes in as a whole, from the host. Both ways are
+ * priced by the link alone. */
+static void every_way_to_treat_a_weight_has_its_price(void **state) {
+    (void)state;
+    explain_case e;
+    begin(&e, true);
+    const dms_problem *p = &e.c.blocks.problem;
+    char in[32];
+    uint32_t n_kept = 0, n_streamed = 0;
+    (void)dms_time_text(dms_copy_ns(&p->in, 64 * 64 * 4), false, in);
+    const char *const STAY[] = {"16.0 KiB", "0 B", "-", "-", "-"};
+    const char *const HOST[] = {"0 B", "16.0 KiB", in, "-", "-"};
+    for (uint32_t b = 0; b < p->n_tensors; b++) {
+        if (p->tensors[b].kind != DMS_PROBLEM_WEIGHT)
+            continue;
+        const char *name = p->tensors[b].label;
+        const bool is_kept = e.c.decision.keep[p->tensors[b].first_touch];
+        holds(way(&e, name, "keep all of it"), STAY, 5);
+        holds(way(&e, name, "home host"), HOST, 5);
+        holds(way(&e, name, "as planned"), is_kept ? STAY : HOST, 5);
+        n_kept += is_kept;
+        n_streamed += !is_kept;
+    }
+    assert_true(n_kept > 0 && n_streamed > 0);
+    end(&e);
+}
+
+/* An activation with a long gap: out and in again, at the price of both links. */
+static void an_activation_may_leave_and_come_back(void **state) {
+    (void)state;
+    explain_case e;
+    begin(&e, true);
+    const dms_problem *p = &e.c.blocks.problem;
+    char in[32], out[32];
+    (void)dms_time_text(dms_copy_ns(&p->in, 16 * 64 * 4), false, in);
+    (void)dms_time_text(dms_copy_ns(&p->out, 16 * 64 * 4), false, out);
+    const char *const LEAVE[] = {"0 B", "4.00 KiB", in, out, "-"};
+    const char *const STAY[] = {"4.00 KiB", "0 B", "-", "-", "-"};
+    holds(way(&e, "a0", "leave and come back"), LEAVE, 5);
+    holds(way(&e, "a0", "keep all of it"), STAY, 5);
+    assert_null(strstr(explained(&e, "a0"), "home nvme"));
+    assert_null(strstr(explained(&e, "x"), "as planned")); /* of an input there is no choice */
+    end(&e);
+}
+
+/* Bytes that lie on the device in a slot, the block's own left out. */
+static uint64_t others_in(const explain_case *e, uint32_t block, int32_t slot) {
+    const dms_problem *p = &e->c.blocks.problem;
+    const int32_t n = (int32_t)p->n_steps;
+    uint64_t sum = (p->steps[slot].scratch_bytes + 255) / 256 * 256;
+    for (uint32_t i = 0; i < e->c.decision.n_residencies; i++) {
+        const dms_place_residency *r = &e->c.decision.residencies[i];
+        bool covers = false;
+        for (int32_t s = slot - n; s <= slot + n; s += n)
+            covers = covers || (s >= r->first_slot && s <= r->last_slot);
+        sum += covers && r->tensor != block ? (p->tensors[r->tensor].bytes + 255) / 256 * 256 : 0;
+    }
+    return sum;
+}
+
+/* Of a weight used once every slot but that of its use is in its gap; the one with least room for
+ * it is named, with the room. */
+static void the_tightest_slot_of_the_gaps_is_named(void **state) {
+    (void)state;
+    explain_case e;
+    begin(&e, true);
+    const dms_problem *p = &e.c.blocks.problem;
+    for (uint32_t b = 0; b < p->n_tensors; b++) {
+        if (p->tensors[b].kind != DMS_PROBLEM_WEIGHT)
+            continue;
+        const int32_t use = (int32_t)p->touches[p->tensors[b].first_touch];
+        uint64_t most = 0;
+        int32_t slot = 0;
+        for (int32_t s = 0; s < (int32_t)p->n_steps; s++)
+            if (s != use && others_in(&e, b, s) > most) {
+                most = others_in(&e, b, s);
+                slot = s;
+            }
+        char wanted[160], bytes[32];
+        (void)snprintf(wanted, sizeof wanted,
+                       "Slot %d is the tightest of its gaps: all of it takes 16.0 KiB, the rest of "
+                       "the plan\n  leaves %s",
+                       (int)slot, dms_bytes_text(e.c.device_budget - most, bytes));
+        says(&e, p->tensors[b].label, wanted);
+    }
+    end(&e);
+}
+
+static void every_copy_out_is_a_move_with_its_reason(void **state) {
+    (void)state;
+    explain_case e;
+    begin(&e, true);
+    uint32_t moves = 0;
+    for (uint32_t i = 0; i < e.c.steps.n_tensors; i++)
+        if (e.c.steps.tensor[i].over == DMS_NONE)
+            moves += count_of(explained(&e, e.c.steps.tensor[i].plan.name), "] out from ");
+    assert_int_equal(moves, e.c.decision.n_saves);
+    says(&e, "y", "the caller wants it");
+    end(&e);
+}
+
+/* Of the stalls that wait for copies each is told of once, with its cause. */
+static void every_stall_is_told_of_its_copy(void **state) {
+    (void)state;
+    explain_case e;
+    begin(&e, true);
+    uint32_t told = 0, wanted = 0;
+    for (uint32_t i = 0; i < e.c.stalls.n; i++)
+        wanted += e.c.stalls.stall[i].cause != DMS_STALL_SAVE;
+    for (uint32_t i = 0; i < e.c.steps.n_tensors; i++) {
+        if (e.c.steps.tensor[i].over != DMS_NONE)
+            continue;
+        const char *text = explained(&e, e.c.steps.tensor[i].plan.name);
+        told += count_of(text, "s link\n") + count_of(text, "s room\n");
+    }
+    assert_true(wanted > 0);
+    assert_int_equal(told, wanted);
+    end(&e);
+}
+
+static void no_line_is_wider_than_a_terminal(void **state) {
+    (void)state;
+    explain_case e;
+    begin(&e, true);
+    for (uint32_t i = 0; i < e.c.steps.n_tensors; i++) {
+        if (e.c.steps.tensor[i].over != DMS_NONE)
+            continue;
+        for (const char *line = explained(&e, e.c.steps.tensor[i].plan.name); *line != 0;) {
+            const size_t n = strcspn(line, "\n");
+            if (n > 100)
+                fail_msg("%.*s", (int)n, line);
+            line += n + (line[n] != 0);
+        }
+    }
+    end(&e);
+}
+
 static void the_share_of_the_relaxation_stands_beside_the_decision(void **state) {
     (void)state;
     explain_case e;
@@ -203,6 +363,12 @@ int main(void) {
         cmocka_unit_test(with_room_for_all_a_weight_stays_and_the_text_says_so),
         cmocka_unit_test(the_copies_of_all_tensors_are_those_of_the_decision),
         cmocka_unit_test(a_streamed_weight_names_home_slot_and_what_keeping_it_would_save),
+        cmocka_unit_test(every_way_to_treat_a_weight_has_its_price),
+        cmocka_unit_test(an_activation_may_leave_and_come_back),
+        cmocka_unit_test(the_tightest_slot_of_the_gaps_is_named),
+        cmocka_unit_test(every_copy_out_is_a_move_with_its_reason),
+        cmocka_unit_test(every_stall_is_told_of_its_copy),
+        cmocka_unit_test(no_line_is_wider_than_a_terminal),
         cmocka_unit_test(the_share_of_the_relaxation_stands_beside_the_decision),
         cmocka_unit_test(shares_are_between_none_and_all),
         cmocka_unit_test(an_activation_has_its_first_and_last_use),

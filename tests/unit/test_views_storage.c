@@ -11,6 +11,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "planner/compile_internal.h"
+#include "planner/place_internal.h"
 #include "planner/views.h"
 #include "support_graph.h"
 
@@ -179,6 +181,39 @@ static void a_tensor_is_explained_with_its_home(void **state) {
     view_end(&v);
 }
 
+/* What is read from its file is told of as a move, and the other home is priced beside it. */
+static void readings_are_moves_and_both_homes_have_their_price(void **state) {
+    (void)state;
+    view_case v;
+    view_begin(&v, 0);
+    const dms_problem *p = &v.c.blocks.problem;
+    uint32_t n_reads = 0, n_told = 0;
+    char host[128], nvme[128], in[32], read[32];
+    int64_t in_ns = 0, read_ns = 0;
+    for (uint32_t b = 0; b < p->n_tensors; b++) {
+        if (strcmp(p->tensors[b].label, "w3") != 0)
+            continue;
+        in_ns += dms_copy_ns(&p->in, p->tensors[b].bytes);
+        read_ns += dms_copy_ns(&p->load, p->tensors[b].storage_bytes);
+    }
+    (void)dms_time_text(in_ns, false, in);
+    (void)dms_time_text(read_ns, false, read);
+    (void)snprintf(host, sizeof host, "  %-20s %10s %10s  %9s  %9s  %9s", "home host", "0 B",
+                   "256 KiB", in, "-", "-");
+    (void)snprintf(nvme, sizeof nvme, "  %-20s %10s %10s  %9s  %9s  %9s", "home nvme", "0 B", "0 B",
+                   in, "-", read);
+    look(&v, explain);
+    assert_non_null(strstr(v.text, host));
+    assert_non_null(strstr(v.text, nvme));
+    for (const char *at = v.text; (at = strstr(at, "] read from ")) != NULL; at++)
+        n_told++;
+    for (uint32_t l = 0; l < v.c.decision.n_loads; l++)
+        n_reads += v.c.decision.loads[l].is_read &&
+                   strcmp(p->tensors[v.c.decision.loads[l].tensor].label, "w3") == 0;
+    assert_int_equal(n_told, n_reads);
+    view_end(&v);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_three_tiers_hold_all_weights),
@@ -187,6 +222,7 @@ int main(void) {
         cmocka_unit_test(a_note_stands_beside_the_host_budget),
         cmocka_unit_test(the_picture_marks_what_is_read),
         cmocka_unit_test(a_tensor_is_explained_with_its_home),
+        cmocka_unit_test(readings_are_moves_and_both_homes_have_their_price),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
