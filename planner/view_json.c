@@ -56,6 +56,23 @@ uint64_t dms_break_even_tokens(const dms_compiled *c) {
     return tokens < 1 ? 1 : (uint64_t)(tokens + 0.5);
 }
 
+dms_limit dms_limit_of(const dms_compiled *c) {
+    const dms_decision *d = &c->decision;
+    const int64_t *part = c->stalls.part_ns;
+    int64_t in_ns = 0, read_ns = 0;
+    if ((double)(d->period_ns - d->compute_ns) < 0.001 * (double)d->period_ns)
+        return DMS_LIMIT_COMPUTE;
+    if (part[DMS_STALL_SAVE] > part[DMS_STALL_LINK] && part[DMS_STALL_SAVE] > part[DMS_STALL_ROOM])
+        return DMS_LIMIT_SAVE;
+    if (part[DMS_STALL_ROOM] > part[DMS_STALL_LINK])
+        return DMS_LIMIT_ROOM;
+    for (uint32_t l = 0; l < d->n_loads; l++) {
+        in_ns += d->loads[l].ns;
+        read_ns += d->loads[l].read_ns;
+    }
+    return read_ns > in_ns ? DMS_LIMIT_STORAGE : DMS_LIMIT_LINK;
+}
+
 /* Work of one inference; a multiply-add counts two. */
 static uint64_t flops_of(const dms_compiled *c) {
     uint64_t sum = 0;

@@ -39,17 +39,12 @@ static void put_verdict(const dms_report *r) {
                    ratio((double)d->period_ns, (double)d->compute_ns), above_bound(d));
 }
 
-/* The largest cause of the stalls, in a sentence. */
+/* What the plan waits for most, in a sentence. */
 static const char *limit_of(const dms_report *r) {
-    const dms_stalls *s = &r->c->stalls;
-    if ((double)s->ns < 0.001 * (double)r->d->period_ns)
-        return "Compute is the limit.";
-    if (s->part_ns[DMS_STALL_SAVE] > s->part_ns[DMS_STALL_LINK] &&
-        s->part_ns[DMS_STALL_SAVE] > s->part_ns[DMS_STALL_ROOM])
-        return "Copies out are the limit.";
-    if (s->part_ns[DMS_STALL_ROOM] > s->part_ns[DMS_STALL_LINK])
-        return "Memory is the limit: copies wait for room.";
-    return r->read_ns > r->in_ns ? "The storage is the limit." : "The link is the limit.";
+    static const char *const TEXT[] = {
+        "Compute is the limit.", "The link is the limit.", "The storage is the limit.",
+        "Memory is the limit: copies wait for room.", "Copies out are the limit."};
+    return TEXT[dms_limit_of(r->c)];
 }
 
 static void put_limit(const dms_report *r) {

@@ -51,7 +51,7 @@ static void print_bar(double share, int cells, bool utf8, FILE *out) {
 }
 
 static void print_head(const dms_compiled *c, const char *host_note, FILE *out) {
-    char device[32], host[32], weights[32];
+    char device[32], host[32], weights[32], steps[32], blocks[32];
     const bool has_note = host_note != NULL && host_note[0] != 0;
     (void)fprintf(out,
                   "profile %s (%s), device budget %" PRIu64 " bytes (%s), host budget %" PRIu64
@@ -60,8 +60,9 @@ static void print_head(const dms_compiled *c, const char *host_note, FILE *out) 
                   c->device_budget, dms_bytes_text(c->device_budget, device), c->host_budget,
                   dms_bytes_text(c->host_budget, host), has_note ? "; " : "",
                   has_note ? host_note : "");
-    (void)fprintf(out, "%s: %" PRIu32 " steps, %" PRIu32 " blocks, %s of weights\n\n",
-                  c->graph.model_file, c->steps.n_steps, c->blocks.problem.n_tensors,
+    (void)fprintf(out, "%s: %s steps, %s blocks, %s of weights\n\n", c->graph.model_file,
+                  dms_count_text(c->steps.n_steps, steps),
+                  dms_count_text(c->blocks.problem.n_tensors, blocks),
                   dms_bytes_text(c->steps.weights_bytes, weights));
 }
 
@@ -95,34 +96,48 @@ static void print_verdict(const dms_compiled *c, bool utf8, FILE *out) {
     (void)fprintf(out, "  BOUND  %s is the least any plan can take: this one is within %.1f %%\n",
                   dms_time_text(d->bound_ns, utf8, a),
                   100.0 * ((double)d->period_ns / (double)d->bound_ns - 1) + 0.05);
-    uint64_t in_bytes = 0;
-    for (uint32_t l = 0; l < d->n_loads; l++)
-        in_bytes += c->blocks.problem.tensors[d->loads[l].tensor].bytes;
     const int64_t stall = d->period_ns - d->compute_ns;
-    uint64_t read_bytes = 0;
-    int64_t read_ns = 0, link_ns = 0;
-    for (uint32_t l = 0; l < d->n_loads; l++) {
-        read_bytes +=
-            d->loads[l].is_read ? c->blocks.problem.tensors[d->loads[l].tensor].storage_bytes : 0;
-        read_ns += d->loads[l].read_ns;
-        link_ns += d->loads[l].ns;
-    }
     (void)fprintf(out, "  STALL  %.1f %% of the time: %s",
                   100.0 * (double)stall / (double)d->period_ns, dms_time_text(stall, utf8, a));
     print_causes(&c->stalls, utf8, out);
-    const uint64_t tokens = dms_break_even_tokens(c);
-    if ((double)stall < 0.001 * (double)d->period_ns)
+}
+
+/* What stands in the way of a shorter period. */
+static void print_limit(const dms_compiled *c, FILE *out) {
+    const dms_decision *d = &c->decision;
+    uint64_t in_bytes = 0, read_bytes = 0;
+    char in[32], read[32], rows[32], now[32];
+    for (uint32_t l = 0; l < d->n_loads; l++) {
+        const dms_problem_tensor *t = &c->blocks.problem.tensors[d->loads[l].tensor];
+        in_bytes += t->bytes;
+        read_bytes += d->loads[l].is_read ? t->storage_bytes : 0;
+    }
+    (void)dms_bytes_text(in_bytes, in);
+    switch (dms_limit_of(c)) {
+    case DMS_LIMIT_COMPUTE:
         (void)fprintf(out, "  LIMIT  compute: every copy hides behind it\n\n");
-    else if (read_ns > link_ns)
+        break;
+    case DMS_LIMIT_LINK:
+        (void)fprintf(out,
+                      "  LIMIT  the link: %s in per inference; hidden from about %s rows (batch x "
+                      "tokens) on (now %s)\n\n",
+                      in, dms_count_text(dms_break_even_tokens(c), rows),
+                      dms_count_text((uint64_t)dms_rows_of_products(c), now));
+        break;
+    case DMS_LIMIT_STORAGE:
         (void)fprintf(out,
                       "  LIMIT  the storage: %s read per inference, for the host has no room for "
                       "their homes\n\n",
-                      dms_bytes_text(read_bytes, e));
-    else
-        (void)fprintf(out,
-                      "  LIMIT  the link: %s in per inference; hidden from about %" PRIu64
-                      " rows (batch x tokens) on\n\n",
-                      dms_bytes_text(in_bytes, e), tokens);
+                      dms_bytes_text(read_bytes, read));
+        break;
+    case DMS_LIMIT_ROOM:
+        (void)fprintf(
+            out, "  LIMIT  the device's memory: copies of %s per inference wait for room\n\n", in);
+        break;
+    case DMS_LIMIT_SAVE:
+        (void)fprintf(out, "  LIMIT  copies out: what has to leave first\n\n");
+        break;
+    }
 }
 
 static void print_queues(const dms_compiled *c, bool utf8, FILE *out) {
@@ -146,14 +161,14 @@ static void print_queues(const dms_compiled *c, bool utf8, FILE *out) {
     (void)fprintf(out, "  queue    direction         busy\n");
     for (uint32_t q = 0; q < DMS_QUEUE_STORE; q++) {
         const double share = (double)busy[q] / (double)d->period_ns;
-        char text[32];
+        char text[32], count[32];
         (void)fprintf(out, "  %-8s %-14s %6.1f %%  ", dms_queue_name((dms_queue)q), WAY[q],
                       100 * share);
         print_bar(share, BAR_CELLS, utf8, out);
         if (q == DMS_QUEUE_COMPUTE)
-            (void)fprintf(out, "  %" PRIu32 " steps\n", c->steps.n_steps);
+            (void)fprintf(out, "  %s steps\n", dms_count_text(c->steps.n_steps, text));
         else
-            (void)fprintf(out, "  %" PRIu32 " copies  %s\n", c->plan.body.n_cmds[q],
+            (void)fprintf(out, "  %s copies  %s\n", dms_count_text(c->plan.body.n_cmds[q], count),
                           dms_bytes_text(bytes[q], text));
     }
     (void)fputc('\n', out);
@@ -186,6 +201,7 @@ void dms_view_summary(const dms_compiled *c, const dms_view_facts *facts, FILE *
     char text[32];
     print_head(c, facts->host_note, out);
     print_verdict(c, facts->utf8, out);
+    print_limit(c, out);
     print_queues(c, facts->utf8, out);
     print_candidates(c, facts->utf8, out);
     if (c->pack.path != NULL)

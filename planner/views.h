@@ -98,6 +98,18 @@ int64_t dms_rows_of_products(const dms_compiled *c);
  * tokens from which copies hide behind compute; 0 where there is no product with weights. */
 uint64_t dms_break_even_tokens(const dms_compiled *c);
 
+/* What a plan waits for most. */
+typedef enum dms_limit {
+    DMS_LIMIT_COMPUTE, /* stalls are below 0.1 % of the period */
+    DMS_LIMIT_LINK,
+    DMS_LIMIT_STORAGE, /* link full, and readings take longer than copies in */
+    DMS_LIMIT_ROOM,
+    DMS_LIMIT_SAVE
+} dms_limit;
+
+/* The largest cause of the stalls. */
+dms_limit dms_limit_of(const dms_compiled *c);
+
 /* Bytes of weights by home: kept on the device, or streamed from the host or their file. */
 typedef struct dms_tier_bytes {
     uint64_t device, host, nvme;
