@@ -10,7 +10,10 @@ cd "$(dirname "$0")"
 
 case "${1:-}" in
 "") all= ;;
---all) all=yes ;;
+--all)
+    all=yes
+    export DMS_TEST_ALL=1 # some unit tests then leave nothing out
+    ;;
 *)
     echo "usage: ./test.sh [--all]" >&2
     exit 2

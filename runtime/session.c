@@ -393,7 +393,9 @@ dms_info dms_session_info(const dms_session *session) {
                       .host_arena_bytes = plan->host_arena,
                       .device_budget_bytes = plan->device_budget,
                       .host_budget_bytes = plan->host_budget,
-                      .overhead_bytes = session->arena.used_bytes + session->device->overhead_bytes,
+                      .overhead_bytes = session->arena.used_bytes +
+                                        session->device->overhead_bytes +
+                                        session->device->host_bytes - plan->host_arena,
                       .period_ns = plan->period_ns,
                       .compute_ns = plan->compute_ns};
 }

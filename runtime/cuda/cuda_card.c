@@ -59,12 +59,8 @@ static dms_code find_card(cuda_device *d, int ordinal, dms_status *st) {
 }
 
 /* Says which budget would fit, or that none does. */
-static dms_code check_room(cuda_device *d, const dms_device_options *options, dms_status *st) {
-    uint64_t free_bytes = 0;
-    CUDA_TRY(d, "asking for free memory", d->api->free_bytes(d->api->state, &free_bytes));
-    if (options->device_bytes <= free_bytes)
-        return DMS_OK;
-    const uint64_t fits = free_bytes / DMS_ALIGN * DMS_ALIGN;
+static dms_code refuse_room(const cuda_device *d, const dms_device_options *options,
+                            uint64_t free_bytes, uint64_t fits, dms_status *st) {
     const bool is_below = fits < options->floor_bytes;
     return dms_fail(st, DMS_EDEVICE,
                     "the plan's device arena takes %" PRIu64 " bytes, cuda:%d '%s' has %" PRIu64
@@ -74,6 +70,29 @@ static dms_code check_room(cuda_device *d, const dms_device_options *options, dm
                     is_below ? ", less than at the model's floor, --device-mem "
                              : ": compile with --device-mem ",
                     is_below ? options->floor_bytes : fits);
+}
+
+static dms_code check_room(cuda_device *d, const dms_device_options *options, dms_status *st) {
+    uint64_t free_bytes = 0;
+    CUDA_TRY(d, "asking for free memory", d->api->free_bytes(d->api->state, &free_bytes));
+    if (options->device_bytes <= free_bytes)
+        return DMS_OK;
+    return refuse_room(d, options, free_bytes, free_bytes / DMS_ALIGN * DMS_ALIGN, st);
+}
+
+dms_code dms_cuda_take_card(cuda_device *d, const dms_device_options *options, dms_status *st) {
+    uint64_t free_bytes = 0;
+    if (options->device_bytes == 0)
+        return DMS_OK;
+    const int error =
+        d->api->device_alloc(d->api->state, options->device_bytes, &d->device_address);
+    if (error == DMS_CUDA_OUT_OF_MEMORY)
+        (void)d->api->free_bytes(d->api->state, &free_bytes); /* in pieces, or taken meanwhile */
+    const uint64_t fits = (free_bytes - free_bytes / 32) / DMS_ALIGN * DMS_ALIGN;
+    if (free_bytes != 0 && fits < options->device_bytes)
+        return refuse_room(d, options, free_bytes, fits, st);
+    CUDA_TRY(d, "taking the device arena", error);
+    return DMS_OK;
 }
 
 dms_code dms_cuda_check_card(cuda_device *d, const dms_device_options *options, dms_status *st) {

@@ -59,6 +59,7 @@ struct cuda_device {
     uint64_t own_bytes; /* overhead without the libraries */
     bool poison;
     atomic_int is_let_go; /* abandoned: no memory of the caller is touched any more */
+    atomic_int n_moving;  /* pieces that may be touching it now */
     atomic_int error;     /* the first one that CUDA reported while running */
     char arena_note[256], note[512];
 };
@@ -69,6 +70,11 @@ dms_code dms_cuda_fail(cuda_device *device, int error, const char *what, dms_sta
 /* Driver, card, free memory: what is wrong with them is said before anything is taken. */
 DMS_CHECKED dms_code dms_cuda_check_card(cuda_device *device, const dms_device_options *options,
                                          dms_status *st);
+
+/* Takes the device arena.
+ * Errors   DMS_EDEVICE with the budget that would fit. */
+DMS_CHECKED dms_code dms_cuda_take_card(cuda_device *device, const dms_device_options *options,
+                                        dms_status *st);
 
 /* Takes both arenas and the page of counters. */
 DMS_CHECKED dms_code dms_cuda_take_memory(cuda_device *device, const dms_device_options *options,

@@ -94,9 +94,7 @@ static dms_code take_page(cuda_device *d, const dms_device_options *options, dms
 }
 
 dms_code dms_cuda_take_memory(cuda_device *d, const dms_device_options *options, dms_status *st) {
-    if (options->device_bytes != 0)
-        CUDA_TRY(d, "taking the device arena",
-                 d->api->device_alloc(d->api->state, options->device_bytes, &d->device_address));
+    DMS_TRY(dms_cuda_take_card(d, options, st));
     DMS_TRY(take_host(d, options, st));
     return take_page(d, options, st);
 }

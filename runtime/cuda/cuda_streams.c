@@ -100,9 +100,12 @@ static dms_code cuda_call(dms_device *base, const dms_device_call *call, dms_sta
 /* On a thread of CUDA's, in the order of the stream. */
 static void run_piece(void *argument) {
     cuda_piece *own = argument;
-    if (atomic_load(&own->device->is_let_go) == 0)
+    cuda_device *d = own->device;
+    atomic_fetch_add(&d->n_moving, 1); /* before the look: who lets go counts after its store */
+    if (atomic_load(&d->is_let_go) == 0)
         own->piece.move(&own->piece);
     atomic_store_explicit(&own->is_busy, 0, memory_order_release);
+    atomic_fetch_sub(&d->n_moving, 1);
 }
 
 /* Waits for a place in the ring of pieces: what is before it on the stream will run. */
@@ -246,7 +249,7 @@ static bool cuda_abandon(dms_device *base) {
         if (d->stream[q].stream != NULL)
             is_idle &=
                 d->api->stream_query(d->api->state, d->stream[q].stream) != DMS_CUDA_NOT_READY;
-    return is_idle;
+    return is_idle && atomic_load(&d->n_moving) == 0; /* a lost card is idle, its host is not */
 }
 
 static dms_code cuda_prepare(dms_device *base, uint32_t id, const dms_call *call, dms_status *st) {

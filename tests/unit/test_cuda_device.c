@@ -48,6 +48,19 @@ static void a_card_that_cannot_run_the_plan_is_refused_in_words(void **state) {
             "68719476736, less than at the model's floor, --device-mem 2048");
 }
 
+/* There seemed to be room, but not in one piece: a 32nd less may be. Call 6 takes the arena. */
+static void an_arena_that_cannot_be_had_in_one_piece_names_less(void **state) {
+    (void)state;
+    refuses((fake_cuda_options){.free_bytes = 2900, .fail_call = 6, .fail_code = 2}, "cuda",
+            DMS_EDEVICE,
+            "the plan's device arena takes 2816 bytes, cuda:0 'fake card' has 2900 free of "
+            "68719476736: compile with --device-mem 2560");
+    refuses((fake_cuda_options){.free_bytes = 2816, .fail_call = 6, .fail_code = 2}, "cuda",
+            DMS_EDEVICE,
+            "the plan's device arena takes 2816 bytes, cuda:0 'fake card' has 2816 free of "
+            "68719476736: compile with --device-mem 2560");
+}
+
 /* Nothing is asked of a card that the plan is not for. */
 static void a_plan_runs_on_its_own_kind_alone(void **state) {
     (void)state;
@@ -264,6 +277,7 @@ static void an_index_out_of_range_ends_the_turn_that_has_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_card_that_cannot_run_the_plan_is_refused_in_words),
+        cmocka_unit_test(an_arena_that_cannot_be_had_in_one_piece_names_less),
         cmocka_unit_test(a_plan_runs_on_its_own_kind_alone),
         cmocka_unit_test(a_host_arena_that_cannot_be_locked_is_said),
         cmocka_unit_test(any_allocation_that_fails_is_reported),
