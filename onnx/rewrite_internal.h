@@ -94,6 +94,9 @@ dms_code dms_match_lookup(dms_rewriter *rw, uint32_t id, bool *out_done, dms_sta
 /* Conv, MatMul or Gemm between them: dms.QLinearConv, dms.QLinearMatMul. */
 dms_code dms_match_product_of_bytes(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
 
+/* The same where the result stays real. */
+dms_code dms_match_real_product(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
 /* Nodes of constants, kept for the patterns before: folded. */
 dms_code dms_match_known(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
 

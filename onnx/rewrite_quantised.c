@@ -1,6 +1,7 @@
 /* rewrite_quantised.c - what stands between DequantizeLinear and QuantizeLinear, on bytes.
  *
  *     DQ, DQ (, DQ) -> Conv, MatMul, Gemm (-> Relu, Clip) -> Q     dms.QLinearConv, ..MatMul
+ *     the same without Q                                           the same, f32
  *     DQ -> Reshape, Transpose, MaxPool, ... -> Q, one scale       the same operator on bytes
  *     DQ, DQ, ... -> Concat -> Q                                   Concat of bytes
  *     DQ -> any function of one element -> Q                       dms.Lookup in its 256 values
@@ -436,14 +437,10 @@ static dms_code add_transposed(dms_rewriter *rw, uint32_t id, uint32_t *b, dms_s
     return dms_add_node(rw, &made, id, b, st);
 }
 
-dms_code dms_match_product_of_bytes(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st) {
-    product p;
-    if (!is_quantising(rw, id, &p.y) || !is_scaled(rw, &p.y, &p.of_y))
-        return DMS_OK;
-    const dms_node *node = inner_of(rw, take_bounds(rw, &p));
-    if (!is_product(rw, node) || !take_operands(rw, node, columns_of(rw, node), &p))
-        return DMS_OK;
-    const bool is_conv = strcmp(node->op, "Conv") == 0;
+/* Makes the product of bytes in place of node `id`; y.scale and y.zero are DMS_NONE for reals. */
+static dms_code put_product(dms_rewriter *rw, uint32_t id, const dms_node *node, product *p,
+                            uint32_t out, bool *out_done, dms_status *st) {
+    const bool is_conv = strcmp(node->op, "Conv") == 0, is_real = p->y.scale == DMS_NONE;
     const bool is_turned = !is_conv && dms_node_int(node, "transB", 0) != 0;
     dms_new_node made = {.n_attrs = 0};
     if (is_conv)
@@ -451,21 +448,46 @@ dms_code dms_match_product_of_bytes(dms_rewriter *rw, uint32_t id, bool *out_don
     if (made.n_attrs + 2 > DMS_NEW_ATTRS)
         return DMS_OK;
     if (is_turned)
-        DMS_TRY(add_transposed(rw, id, &p.b.bytes, st));
-    if (p.y.zero == DMS_NONE)
-        DMS_TRY(add_byte(rw, p.of_y.dtype, 0, &p.y.zero, st));
-    const uint32_t in[] = {p.a.bytes, p.a.scale, p.a.zero,
-                           p.b.bytes, p.b.scale, p.b.zero,
-                           p.y.scale, p.y.zero,  p.has_bias ? p.bias.bytes : DMS_NONE};
+        DMS_TRY(add_transposed(rw, id, &p->b.bytes, st));
+    if (p->y.zero == DMS_NONE && !is_real)
+        DMS_TRY(add_byte(rw, p->of_y.dtype, 0, &p->y.zero, st));
+    const uint32_t in[] = {p->a.bytes, p->a.scale, p->a.zero,
+                           p->b.bytes, p->b.scale, p->b.zero,
+                           p->y.scale, p->y.zero,  p->has_bias ? p->bias.bytes : DMS_NONE};
     made.op = is_conv ? "QLinearConv" : "QLinearMatMul";
     made.domain = "dms";
     made.version = 1;
-    made.out = p.y.bytes;
+    made.out = out;
     made.n_in = sizeof in / sizeof *in;
     memcpy(made.in, in, sizeof in);
-    made.attr[made.n_attrs++] = dms_attr_int("low", p.low);
-    made.attr[made.n_attrs++] = dms_attr_int("high", p.high);
+    if (!is_real) {
+        made.attr[made.n_attrs++] = dms_attr_int("low", p->low);
+        made.attr[made.n_attrs++] = dms_attr_int("high", p->high);
+    }
     return put(rw, id, &made, out_done, st);
+}
+
+dms_code dms_match_product_of_bytes(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st) {
+    product p;
+    if (!is_quantising(rw, id, &p.y) || !is_scaled(rw, &p.y, &p.of_y))
+        return DMS_OK;
+    const dms_node *node = inner_of(rw, take_bounds(rw, &p));
+    if (!is_product(rw, node) || !take_operands(rw, node, columns_of(rw, node), &p))
+        return DMS_OK;
+    return put_product(rw, id, node, &p, p.y.bytes, out_done, st);
+}
+
+/* The same where nothing quantises the result: with weights, for a product of two results may be
+ * part of an attention, and as reals it is found there. */
+dms_code dms_match_real_product(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st) {
+    const dms_node *node = &rw->graph->node[id];
+    product p = {.y = {.scale = DMS_NONE, .zero = DMS_NONE}};
+    if (node->is_gone || node->n_out != 1 || !fits(node) ||
+        dms_made_by(rw, node->out[0], node->op) != node || !is_product(rw, node) ||
+        !take_operands(rw, node, columns_of(rw, node), &p) ||
+        !dms_tensor_is_constant(tensor_at(rw, p.b.bytes)))
+        return DMS_OK;
+    return put_product(rw, id, node, &p, node->out[0], out_done, st);
 }
 
 /* ---- what was kept for these patterns ------------------------------------------------------ */

@@ -10,7 +10,8 @@
  *
  * y = quantize((sum + bias) scale_a scale_b / scale_y), the scales first, as ONNX Runtime has it.
  * The rows of domain dms are what QuantizeLinear and DequantizeLinear around a Conv or MatMul
- * become (rewrite_quantised.c): with bounds for y, and a bias for both.
+ * become (rewrite_quantised.c): with bounds for y, and a bias for both; without scale and zero of y
+ * they give f32.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -88,9 +89,9 @@ static dms_code emit_scale(dms_lowering *lo, const dms_node *node, uint32_t k, u
     return dms_lower_call(lo, node, DMS_K_CAST, 1, 1, cast, 1, saturate, 0, NULL, st);
 }
 
-/* The scales of a, b and y, and the dims that they have together. */
+/* The scales of a, b and, where it is quantised, y; the dims that they have together. */
 typedef struct scales {
-    uint32_t input[3], axis[3], rank;
+    uint32_t n, input[3], axis[3], rank;
     int64_t dim[DMS_MAX_RANK];
 } scales;
 
@@ -101,7 +102,7 @@ static bool are_known(dms_lowering *lo, const dms_node *node, const scales *s) {
     for (uint32_t k = 0; k < s->rank; k++)
         if (__builtin_mul_overflow(count, s->dim[k], &count))
             return false;
-    for (uint32_t k = 0; k < 3; k++) {
+    for (uint32_t k = 0; k < s->n; k++) {
         const dms_tensor *t = dms_in(graph, node, s->input[k]);
         if (!dms_tensor_is_constant(t) || t->origin == DMS_ORIGIN_FILL ||
             t->storage != node->in[s->input[k]] ||
@@ -118,7 +119,7 @@ static dms_code multiply_known(dms_lowering *lo, const dms_node *node, const sca
     const double *value[3];
     dms_view view[3];
     int64_t count = 1;
-    for (uint32_t k = 0; k < 3; k++) {
+    for (uint32_t k = 0; k < s->n; k++) {
         dms_lowered_operand one;
         uint32_t ignored;
         DMS_TRY(dms_real_values(dms_lower_graph(lo), node, s->input[k], &ignored, &value[k], st));
@@ -131,10 +132,10 @@ static dms_code multiply_known(dms_lowering *lo, const dms_node *node, const sca
     for (int64_t n = 0; n < count; n++) {
         int64_t rest = n, at[3] = {0, 0, 0};
         for (uint32_t axis = s->rank; axis-- > 0; rest /= s->dim[axis])
-            for (uint32_t k = 0; k < 3; k++)
+            for (uint32_t k = 0; k < s->n; k++)
                 at[k] += rest % s->dim[axis] * view[k].pitch[axis];
         const float both = (float)value[0][at[0]] * (float)value[1][at[1]];
-        product[n] = both / (float)value[2][at[2]];
+        product[n] = s->n == 2 ? both : both / (float)value[2][at[2]];
     }
     return dms_lower_constant(lo, DMS_DTYPE_F32, s->rank, s->dim, product, out, st);
 }
@@ -146,26 +147,29 @@ static dms_code emit_multiplication(dms_lowering *lo, const dms_node *node, cons
     dms_view dims = like;
     memcpy(dims.dim, s->dim, sizeof dims.dim);
     dms_lowered_operand scale[3], both;
-    for (uint32_t k = 0; k < 3; k++) {
+    for (uint32_t k = 0; k < s->n; k++) {
         DMS_TRY(emit_scale(lo, node, s->input[k], s->rank, s->axis[k], &scale[k], st));
         DMS_TRY(repeat(node, &dims, &scale[k], st));
     }
-    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, s->rank, s->dim, &both, st));
     DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, s->rank, s->dim, out, st));
+    if (s->n == 2)
+        return dms_ops_emit_binary(lo, node, DMS_FN_MUL, &scale[0], &scale[1], out, st);
+    DMS_TRY(dms_lower_temp(lo, DMS_DTYPE_F32, s->rank, s->dim, &both, st));
     DMS_TRY(dms_ops_emit_binary(lo, node, DMS_FN_MUL, &scale[0], &scale[1], &both, st));
     return dms_ops_emit_binary(lo, node, DMS_FN_DIV, &both, &scale[2], out, st);
 }
 
-/* scale_a scale_b / scale_y, repeated to the dims of y. */
+/* scale_a scale_b / scale_y (1 where y stays real), repeated to the dims of y. */
 static dms_code make_scale(dms_lowering *lo, const dms_node *node, const places *at,
                            uint32_t axis_a, uint32_t axis_b, const dms_view *y,
                            dms_lowered_operand *out, dms_status *st) {
-    scales s = {.input = {at->scale_a, at->scale_b, at->scale_y},
+    scales s = {.n = is_there(lo, node, at->scale_y) ? 3 : 2,
+                .input = {at->scale_a, at->scale_b, at->scale_y},
                 .axis = {axis_a, axis_b, axis_a},
                 .rank = y->rank};
     for (uint32_t j = 0; j < y->rank; j++)
         s.dim[j] = 1;
-    for (uint32_t k = 0; k < 3; k++) {
+    for (uint32_t k = 0; k < s.n; k++) {
         dms_lowered_operand one;
         DMS_TRY(shaped(lo, node, s.input[k], s.rank, s.axis[k], &one, st));
         for (uint32_t j = 0; j < y->rank; j++)
@@ -181,11 +185,12 @@ static dms_code make_scale(dms_lowering *lo, const dms_node *node, const places 
 /* ---- the call ------------------------------------------------------------------------------ */
 
 enum { X, W, ZERO_X, ZERO_W, BIAS, SCALE, ZERO_Y, Y, N_OPERANDS };
+enum { SUM_INPUTS = 4, REAL_INPUTS = 6, BYTE_INPUTS = 7 };
 
 /* What DMS_K_CONV_BYTES gets; numbers under the axes of y. */
 typedef struct bytes {
     dms_lowered_operand operand[N_OPERANDS];
-    bool is_quantised;
+    uint32_t n_in;           /* SUM_INPUTS: y is i32; REAL_INPUTS: f32; BYTE_INPUTS: bytes */
     uint32_t axis_g, axis_m; /* of y: which hold the groups (NONE: g equal parts of m) and m */
     int64_t groups;
     int64_t i[N_I];
@@ -199,11 +204,15 @@ static dms_code make_numbers(dms_lowering *lo, const dms_node *node, const place
     dms_lowered_operand *o = b->operand;
     DMS_TRY(spread(lo, node, at->zero_a, o[X].view.dtype, axis_a, y, &o[ZERO_X], st));
     DMS_TRY(spread(lo, node, at->zero_b, o[W].view.dtype, axis_b, y, &o[ZERO_W], st));
-    b->is_quantised = at->zero_y != NONE;
-    if (!b->is_quantised)
+    b->n_in = at->zero_y == NONE               ? SUM_INPUTS
+              : is_there(lo, node, at->zero_y) ? BYTE_INPUTS
+                                               : REAL_INPUTS;
+    if (b->n_in == SUM_INPUTS)
         return DMS_OK;
     DMS_TRY(spread(lo, node, at->bias, DMS_DTYPE_I32, axis_b, y, &o[BIAS], st));
     DMS_TRY(make_scale(lo, node, at, axis_a, axis_b, y, &o[SCALE], st));
+    if (b->n_in == REAL_INPUTS)
+        return DMS_OK;
     DMS_TRY(spread(lo, node, at->zero_y, dtype, axis_a, y, &o[ZERO_Y], st));
     b->i[9] = dms_node_int(node, "low", dtype == DMS_DTYPE_I8 ? -128 : 0);
     b->i[10] = dms_node_int(node, "high", dtype == DMS_DTYPE_I8 ? 127 : 255);
@@ -232,7 +241,7 @@ static dms_code by_group(const dms_node *node, const bytes *b, uint32_t k, dms_l
 /* x, w and y have their five axes in `view`. */
 static dms_code emit_bytes(dms_lowering *lo, const dms_node *node, const bytes *b,
                            const dms_view *view, dms_status *st) {
-    const uint32_t n_in = b->is_quantised ? 7 : 4;
+    const uint32_t n_in = b->n_in;
     dms_lowered_operand operand[N_OPERANDS];
     operand[X] = b->operand[X];
     operand[W] = b->operand[W];
@@ -276,9 +285,10 @@ static dms_code check_types(const dms_graph *graph, const dms_node *node, const 
     return DMS_OK;
 }
 
-/* The dtype of the result: i32, or that of its zero. */
+/* The dtype of the result: i32, or that of its zero, or f32 where a row of dms has none. */
 static dms_dtype result_dtype(const dms_graph *graph, const dms_node *node, const places *at) {
-    return at->zero_y == NONE ? DMS_DTYPE_I32 : dms_in(graph, node, at->zero_y)->dtype;
+    const dms_tensor *zero = at->zero_y == NONE ? NULL : dms_in(graph, node, at->zero_y);
+    return zero != NULL ? zero->dtype : at->zero_y == NONE ? DMS_DTYPE_I32 : DMS_DTYPE_F32;
 }
 
 /* ---- MatMulInteger, QLinearMatMul ---------------------------------------------------------- */
@@ -331,7 +341,7 @@ static bool join_all(bytes *b, bool is_flat) {
     bytes joined = *b;
     for (uint32_t k = 0; k < N_OPERANDS; k++) {
         const dms_view v = b->operand[k].view;
-        if (!b->is_quantised && (k == BIAS || k == SCALE || k == ZERO_Y))
+        if (k >= b->n_in && k != Y)
             continue;
         if (is_flat && k == W) { /* one matrix for all rows */
             for (uint32_t j = 0; j + 2 < v.rank; j++)
@@ -356,7 +366,7 @@ static bool join_all(bytes *b, bool is_flat) {
 /* Whether a number of a, or of y, differs from row to row. */
 static bool has_rows(const bytes *b) {
     static const uint32_t of_rows[3] = {ZERO_X, SCALE, ZERO_Y};
-    for (uint32_t k = 0; k < (b->is_quantised ? 3u : 1u); k++) {
+    for (uint32_t k = 0; k < 3 && of_rows[k] < b->n_in; k++) {
         const dms_view *v = &b->operand[of_rows[k]].view;
         if (v->pitch[v->rank - 2] != 0 && v->dim[v->rank - 2] != 1)
             return true;
@@ -401,7 +411,7 @@ static dms_code emit_each(dms_lowering *lo, const dms_node *node, const bytes *b
         for (uint32_t k = 0; k < N_OPERANDS; k++) {
             dms_view *v = &one.operand[k].view;
             const dms_view all = *v;
-            if (!b->is_quantised && (k == BIAS || k == SCALE || k == ZERO_Y))
+            if (k >= b->n_in && k != Y)
                 continue;
             int64_t rest = n;
             for (uint32_t axis = all.rank - 2; axis-- > 0; rest /= all.dim[axis])
@@ -591,7 +601,7 @@ static dms_code biased_matmul_lower(dms_lowering *lo, const dms_node *node, dms_
 
 #define BOUNDED_ROW(op, infer_, lower_)                                                            \
     {                                                                                              \
-        .name = op, .domain = "dms", .since = 1, .min_in = 8, .max_in = 9, .min_out = 1,           \
+        .name = op, .domain = "dms", .since = 1, .min_in = 5, .max_in = 9, .min_out = 1,           \
         .max_out = 1, .infer = infer_, .lower = lower_                                             \
     }
 

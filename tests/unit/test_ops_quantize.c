@@ -187,6 +187,56 @@ static void a_convolution_is_quantised_again(void **state) {
            "", 1, "node 'n' (QLinearConv): input 'b' has 2 elements for 1 output channels");
 }
 
+/* Known scales are one number per column, made when planning; others are calls of their own. */
+static void scales_are_multiplied_when_they_are_known(void **state) {
+    (void)state;
+    CALLS("QLinearConv-10",
+          "x:u8[1,1,3,3] s=f32(0.5) z:u8[] w:u8[2,1,2,2] t=f32{1,2} y:u8[] u=f32(0.25) v:u8[]", "",
+          "conv_bytes(0 2 2 1 1 1 1 0 0 0 255)");
+    assert_string_equal(op_operand(0, 5), "f32 [1, 2] pitches [2, 1] offset 0");
+    CALLS("QLinearConv-10",
+          "x:u8[1,1,3,3] s:f32[] z:u8[] w:u8[2,1,2,2] t=f32{1,2} y:u8[] u=f32(0.25) v:i8[]", "",
+          "binary(2); binary(3); conv_bytes(0 2 2 1 1 1 1 0 0 -128 127)");
+    assert_string_equal(op_operand(2, 5), "f32 [1, 2] pitches [2, 1] offset 0");
+    CALLS("QLinearMatMul-21", "a:u8[2,3] s:f16[] z:u8[] b:u8[3,4] t:f16[4] y:u8[] u:f16[] v:u8[]",
+          "",
+          "cast(1); cast(1); cast(1); binary(2); binary(3); conv_bytes(0 1 1 1 1 1 1 0 0 0 255)");
+}
+
+#define DMS_CONV "dms/QLinearConv-1"
+#define DMS_MATMUL "dms/QLinearMatMul-1"
+
+/* Sums 10 13 28 40, less 4 in the second column: 13 12 31 39 with the zero, held within 15 and 30;
+ * as reals half of them, the second column twice. */
+static void rows_of_our_own_have_bounds_and_reals(void **state) {
+    (void)state;
+    VALUES(DMS_MATMUL,
+           "a:u8[2,3] s=f32(0.5) z=u8(0) b:u8[3,2] t=f32(0.5) y=u8(0) u=f32(0.25) w=u8(3) "
+           "c=i32{0,-4}",
+           "low=15 high=30", 1, "u8 [2, 2]: 15 15 30 30");
+    VALUES(DMS_MATMUL, "a:u8[2,3] s=f32(0.5) z=u8(0) b:u8[3,2] t=f32{1,2} y=u8(0)", "", 1,
+           "f32 [2, 2]: 5 13 14 40");
+    CALLS(DMS_MATMUL, "a:u8[2,3] s:f32[] - b:u8[3,2] t=f32{1,2}", "",
+          "binary(2); conv_bytes(0 1 1 1 1 1 1 0 0 0 0)");
+    VALUES(DMS_CONV,
+           "x:u8[1,1,3,3] s=f32(2.) z=u8(0) w=u8[1,1,2,2]{1,1,1,1} t=f32(1.) - - - b=i32{2}", "", 1,
+           "f32 [1, 1, 2, 2]: 20 28 44 52");
+    INFERS(DMS_MATMUL, "a:u8[2,3] s:f32[] - b:u8[3,2] t:f32[] - - - c:i32[3]", "", 1,
+           "node 'n' (QLinearMatMul): input 'c' has 3 elements for 2 columns");
+}
+
+static void a_table_has_an_entry_for_every_byte(void **state) {
+    (void)state;
+    INFERS("dms/Lookup-1", "x:i8[2,3] t:u8[256]", "", 1, "u8 [2, 3]");
+    CALLS("dms/Lookup-1", "x:i8[2,3] t:u8[256]", "", "lookup()");
+    /* the table is 0, 1, 2, ...: a byte without its sign */
+    VALUES("dms/Lookup-1", "x=i8{-1,0,127} t:u8[256]", "", 1, "u8 [3]: 255 0 127");
+    INFERS("dms/Lookup-1", "x:i8[2,3] t:u8[255]", "", 1,
+           "node 'n' (Lookup): input 't' has 255 elements for 256 bytes");
+    INFERS("dms/Lookup-1", "x:i16[2,3] t:u8[256]", "", 1,
+           "node 'n' (Lookup): input 'x' has dtype i16, which this operator does not take");
+}
+
 #define NBITS "com.microsoft/MatMulNBits-1"
 
 /* n = 2 rows of k = 4 in one block: 0 1 2 3 and 4 5 6 7, less 8, times 1 and 2. a = 0 1 2 3. */
@@ -242,6 +292,9 @@ int main(void) {
         cmocka_unit_test(convolutions_of_bytes_are_integers),
         cmocka_unit_test(a_convolution_of_bytes_is_one_call),
         cmocka_unit_test(a_convolution_is_quantised_again),
+        cmocka_unit_test(scales_are_multiplied_when_they_are_known),
+        cmocka_unit_test(rows_of_our_own_have_bounds_and_reals),
+        cmocka_unit_test(a_table_has_an_entry_for_every_byte),
         cmocka_unit_test(a_matrix_of_four_bits_by_hand),
         cmocka_unit_test(a_matrix_of_four_bits_grows_where_it_is_used),
         cmocka_unit_test(matrices_of_four_bits_that_do_not_fit_are_refused),
