@@ -3,7 +3,8 @@
  *     max(arithmetic, bytes / rate) + launch
  *     arithmetic = flops / (share x peak) + results x result_ps + rows x row_ps
  *
- * A profile that says nothing of families has shares of 1 and no ps. The rate is that of the cache
+ * A profile that says nothing of families has shares of 1 and no ps. A share of a family that does
+ * not multiply and add is one of the f32 rate, whatever the type: that is how it is measured. The rate is that of the cache
  * where a profile knows one and the step touches no more than it holds. */
 #include "planner/tile_internal.h"
 
@@ -57,11 +58,14 @@ static int64_t flops_ns(uint64_t flops, int64_t per_s, int32_t share) {
 
 int64_t dms_tile_step_ns(const dms_profile *profile, const dms_call *call, dms_cost cost) {
     _Static_assert(DMS_N_FAMILIES == DMS_PROFILE_FAMILIES, "numbers for each family");
-    const dms_family_cost *family = &profile->family[dms_call_family(call)];
+    const dms_family kind = dms_call_family(call);
+    const dms_family_cost *family = &profile->family[kind];
     const bool is_cached = profile->cache_bytes_per_s != 0 && cost.bytes <= profile->cache_bytes;
     const int64_t rate = is_cached ? profile->cache_bytes_per_s : profile->memory_bytes_per_s;
+    const bool is_by_type = family->share == 0 || kind <= DMS_FAMILY_RECURRENT;
+    const int64_t peak = is_by_type ? peak_flops(profile, call) : profile->f32_flops;
     const int64_t memory = ratio(cost.bytes, 1000000000, (uint64_t)rate);
-    int64_t ns = flops_ns(cost.flops, peak_flops(profile, call), family->share);
+    int64_t ns = flops_ns(cost.flops, peak, family->share);
     ns = add(ns, ratio(cost.results, (uint64_t)family->result_ps, 1000));
     ns = add(ns, ratio(cost.rows, (uint64_t)family->row_ps, 1000));
     return add(ns > memory ? ns : memory, profile->launch_ns);

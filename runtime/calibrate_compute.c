@@ -8,7 +8,6 @@
 #include "runtime/session.h"
 
 #define MOST_OBSERVATIONS 16u
-#define PATTERN 0x3c /* a small positive number in every type, and no denormal one */
 
 /* A call that is ready to run, as the engine would. */
 typedef struct bound_call {
@@ -16,12 +15,27 @@ typedef struct bound_call {
     dms_call call;
     dms_view view[DMS_SHAPE_OPERANDS];
     dms_device_call work;
+    uint64_t step; /* operand 1 moves on by so much after each run; 0 = it stays */
 } bound_call;
 
+#define FIRST_WEIGHT (32u << 20)
+
+/* In a model each call has weights of its own, which no cache holds: they come from another place
+ * every time. */
 static void run_call(void *context) {
     bound_call *c = context;
     uint32_t index_error;
+    if (c->step != 0) {
+        c->work.operand[1] += c->step;
+        if (c->work.operand[1] > c->device->device_bytes - c->step)
+            c->work.operand[1] = FIRST_WEIGHT;
+    }
     c->device->ops->call(c->device, &c->work, &index_error);
+}
+
+/* Products and convolutions have weights. */
+static bool has_weights(dms_family family) {
+    return family <= DMS_FAMILY_CONV_TRANSPOSE;
 }
 
 /* Rows are looked up all over the table. */
@@ -44,6 +58,10 @@ static dms_code bind(const dms_bench *b, const dms_shape *s, bound_call *out, dm
             fill_indices((int32_t *)(void *)(b->device->device_arena + at), s->dim[1][0],
                          s->dim[0][1]);
         at += (dms_view_bytes(&out->view[k]) + 255) / 256 * 256;
+    }
+    if (has_weights(s->family)) {
+        out->step = (dms_view_bytes(&out->view[1]) + 255) / 256 * 256;
+        out->work.operand[1] = FIRST_WEIGHT;
     }
     DMS_TRY(dms_call_check(&out->call, st));
     DMS_TRY(b->device->ops->can_run(&out->call, st));
@@ -194,7 +212,7 @@ static void take_family(dms_bench *b, dms_family family) {
 
 dms_code dms_calibrate_compute_begin(dms_bench *b, dms_status *st) {
     const char *what = "calibration";
-    memset(b->device->device_arena, PATTERN, (size_t)b->device->device_bytes);
+    memset(b->device->device_arena, DMS_CALIBRATE_PATTERN, (size_t)b->device->device_bytes);
     DMS_TRY(dms_alloc_st(b->arena, N_RATES, sizeof *b->rate, what, &b->rate, st));
     DMS_TRY(dms_alloc_st(b->arena, N_SUMS, sizeof *b->memory, what, &b->memory, st));
     DMS_TRY(dms_alloc_st(b->arena, 1, sizeof *b->launch, what, &b->launch, st));
@@ -206,14 +224,14 @@ dms_code dms_calibrate_compute_round(dms_bench *b, dms_status *st) {
         const dms_shape s = large_sum(SUMS[k]);
         DMS_TRY(time_shape(b, &s, &b->memory[k], st));
     }
-    memset(b->device->device_arena, PATTERN, 16u << 20);
+    memset(b->device->device_arena, DMS_CALIBRATE_PATTERN, 16u << 20);
     for (size_t k = 0; k < N_RATES; k++) {
         const dms_shape s = large_product(rates[k].dtype);
         DMS_TRY(time_shape(b, &s, &b->rate[k], st));
     }
     DMS_TRY(time_shape(b, &empty, b->launch, st));
     for (uint32_t k = 0; k < dms_n_calibrate_shapes; k++) {
-        memset(b->device->device_arena, PATTERN, 8u << 20);
+        memset(b->device->device_arena, DMS_CALIBRATE_PATTERN, 8u << 20);
         DMS_TRY(time_shape(b, &dms_calibrate_shapes[k], &b->shape[k], st));
     }
     return DMS_OK;
@@ -234,7 +252,7 @@ dms_code dms_calibrate_busy(dms_bench *b, dms_action *out, dms_status *st) {
     DMS_TRY(dms_alloc_st(b->arena, 1, sizeof *c, "calibration", &c, st));
     DMS_TRY(dms_alloc_st(b->arena, 1, sizeof *kept, "calibration", &kept, st));
     *kept = s;
-    memset(b->device->device_arena, PATTERN, 16u << 20);
+    memset(b->device->device_arena, DMS_CALIBRATE_PATTERN, 16u << 20);
     DMS_TRY(bind(b, kept, c, st));
     *out = (dms_action){run_call, c};
     return DMS_OK;

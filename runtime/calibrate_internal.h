@@ -12,6 +12,8 @@
 #define DMS_CALIBRATE_COPY_BYTES (48u << 20) /* of the host arena: copies; behind it readings */
 #define DMS_CALIBRATE_FILE_BYTES (256u << 20)
 
+#define DMS_CALIBRATE_PATTERN 0x3c /* a byte: a small number in every type, no denormal one */
+
 #define DMS_SHAPE_OPERANDS 5
 #define DMS_SHAPE_DIMS 5
 

@@ -61,7 +61,7 @@ static dms_link take_link(dms_bench *b, const char *name, dms_samples *samples) 
 }
 
 dms_code dms_calibrate_links_begin(dms_bench *b, dms_status *st) {
-    memset(b->device->host_arena, 1, (size_t)b->device->host_bytes); /* pages of its own */
+    memset(b->device->host_arena, DMS_CALIBRATE_PATTERN, (size_t)b->device->host_bytes);
     DMS_TRY(dms_alloc_st(b->arena, N_SIZES, sizeof *b->in, "calibration", &b->in, st));
     return dms_alloc_st(b->arena, N_SIZES, sizeof *b->out_link, "calibration", &b->out_link, st);
 }

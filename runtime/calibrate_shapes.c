@@ -29,6 +29,14 @@
             0                                                                                      \
         }                                                                                          \
     }
+/* Twice as large: m channels of c. */
+#define TRANSPOSE(c, m, k, s)                                                                      \
+    {                                                                                              \
+        DMS_FAMILY_CONV_TRANSPOSE, DMS_K_CONV_TRANSPOSE, DMS_DTYPE_F32, 2, {4, 4, 4},              \
+            {{1, c, s, s}, {c, m, k, k}, {1, m, 2 * (s), 2 * (s)}}, 7, 0, {1, 2, 2, 1, 1, 0, 0}, { \
+            0                                                                                      \
+        }                                                                                          \
+    }
 /* h heads, s queries and keys of d numbers. */
 #define ATTENTION(h, s, d, causal)                                                                 \
     {                                                                                              \
@@ -62,26 +70,9 @@ const dms_shape dms_calibrate_shapes[] = {
     DEPTHWISE(64, 3, 56),
     DEPTHWISE(240, 5, 14),
     DEPTHWISE(96, 5, 28),
-    {DMS_FAMILY_CONV_TRANSPOSE,
-     DMS_K_CONV_TRANSPOSE,
-     DMS_DTYPE_F32,
-     2,
-     {4, 4, 4},
-     {{1, 32, 40, 40}, {32, 16, 2, 2}, {1, 16, 80, 80}},
-     7,
-     0,
-     {1, 2, 2, 1, 1, 0, 0},
-     {0}},
-    {DMS_FAMILY_CONV_TRANSPOSE,
-     DMS_K_CONV_TRANSPOSE,
-     DMS_DTYPE_F32,
-     2,
-     {4, 4, 4},
-     {{1, 16, 80, 80}, {16, 1, 2, 2}, {1, 1, 160, 160}},
-     7,
-     0,
-     {1, 2, 2, 1, 1, 0, 0},
-     {0}},
+    TRANSPOSE(24, 24, 2, 80),
+    TRANSPOSE(24, 1, 2, 160),
+    TRANSPOSE(64, 32, 2, 40),
     ATTENTION(8, 256, 64, 0),
     ATTENTION(8, 256, 64, 1),
     ATTENTION(8, 256, 16, 0),
@@ -138,7 +129,7 @@ const dms_shape dms_calibrate_shapes[] = {
      {{8192, 24}, {8192, 24}},
      1,
      0,
-     {2},
+     {0},
      {0}},
     {DMS_FAMILY_ROWS,
      DMS_K_LAYER_NORM,

@@ -115,6 +115,19 @@ static void a_family_takes_its_share_and_time_for_results_and_rows(void **state)
     assert_int_equal(time_of(&p, call), 1024 + 5);
 }
 
+/* y = x of 64 bytes: 64 operations at 4 per ns, or at a tenth of 1 per ns. */
+static void a_share_of_what_is_no_product_is_one_of_the_f32_rate(void **state) {
+    (void)state;
+    dms_profile p = plain();
+    time_case t = {.i = {DMS_FN_NEG}};
+    add(&t, DMS_DTYPE_I8, 1, 64, 0, 0, 0);
+    add(&t, DMS_DTYPE_I8, 1, 64, 0, 0, 0);
+    const dms_call *call = finish(&t, DMS_K_UNARY, 1, 2);
+    assert_int_equal(time_of(&p, call), 16 + 5);
+    p.family[DMS_FAMILY_MAP].share = 100;
+    assert_int_equal(time_of(&p, call), 640 + 5);
+}
+
 static void no_cost_overflows(void **state) {
     (void)state;
     dms_profile p = plain();
@@ -193,6 +206,7 @@ int main(void) {
         cmocka_unit_test(the_slower_of_arithmetic_and_memory_counts),
         cmocka_unit_test(a_step_that_fits_the_cache_runs_at_its_rate),
         cmocka_unit_test(a_family_takes_its_share_and_time_for_results_and_rows),
+        cmocka_unit_test(a_share_of_what_is_no_product_is_one_of_the_f32_rate),
         cmocka_unit_test(no_cost_overflows),
         cmocka_unit_test(convolutions_are_of_three_families),
         cmocka_unit_test(kernels_of_one_line_are_of_one_family),
