@@ -4,8 +4,9 @@
  *     arithmetic = flops / (share x peak) + results x result_ps + rows x row_ps
  *
  * A profile that says nothing of families has shares of 1 and no ps. A share of a family that does
- * not multiply and add is one of the f32 rate, whatever the type: that is how it is measured. The rate is that of the cache
- * where a profile knows one and the step touches no more than it holds. */
+ * not multiply and add is one of the f32 rate, whatever the type: that is how it is measured. The
+ * rate of bytes is that of the cache where a profile knows one and the step touches no more than it
+ * holds. */
 #include "planner/tile_internal.h"
 
 #define LONGEST_NS ((int64_t)1 << 62)
