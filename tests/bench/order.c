@@ -2,7 +2,8 @@
  *
  * What another order of the calls gains: live peak and mean of what is computed while all of it
  * stays on the device, floor, period at budgets, in the model's order and in the one that dmsc
- * takes. One line of a table per model; exit code 1 where dmsc's is worse anywhere. */
+ * takes. One line of a table per model; exit code 1 where dmsc's is worse anywhere, or means
+ * something else. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static const dms_size BUDGETS[] = {{DMS_SIZE_BYTES, UINT64_C(1) << 46}, /* all o
 typedef struct figures {
     uint64_t peak_bytes, mean_bytes, floor_bytes;
     int64_t period_ns[N_BUDGETS]; /* 0 = below the floor */
+    dms_hash meaning;             /* of all plans */
 } figures;
 
 /* What lives from its first to its last touch, but for weights. */
@@ -56,6 +58,7 @@ static dms_code compile_all(dms_compile_options *options, figures *out, dms_stat
         if (code == DMS_OK) {
             if (out->peak_bytes == 0)
                 measure(&c.blocks.problem, out);
+            out->meaning = c.plan.meaning;
             out->floor_bytes = c.floor.device_bytes;
             out->period_ns[k] = c.decision.period_ns;
         }
@@ -117,6 +120,10 @@ int main(int argc, char **argv) {
             fprintf(stderr, "%s: %s\n", options.model, st.msg);
             return 1;
         }
+    }
+    if (!dms_hash_equal(figure[0].meaning, figure[1].meaning)) {
+        fprintf(stderr, "%s: the orders mean different things\n", options.model);
+        return 1;
     }
     return print_line(options.model, &figure[0], &figure[1]);
 }
