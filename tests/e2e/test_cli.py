@@ -439,6 +439,57 @@ def an_interrupted_run_ends_with_130_and_writes_nothing(b):
     need(not out.exists() or not list(out.iterdir()), 'outputs were written')
 
 
+PROFILE_KEYS = ('format', 'version', 'name', 'kind', 'source', 'device_bytes', 'host_bytes', 'flops',
+                'memory_bytes_per_s', 'cache', 'launch_ns', 'links', 'families', 'contention',
+                'lead_ns')
+
+
+def numbers_of(value):
+    """All numbers of a JSON value but latencies and times per result or row, which may be 0."""
+    if isinstance(value, dict):
+        return [n for key, v in value.items() if not key.endswith('_ps') for n in numbers_of(v)]
+    if isinstance(value, list):
+        return [value[0]]
+    return [value] if isinstance(value, (int, float)) else []
+
+
+@test
+def a_calibrated_profile_is_whole_and_a_run_refines_it(b):
+    profile, scratch = b.scratch / 'here.json', b.scratch / 'storage'
+    scratch.mkdir()
+    table = b.dmsrun('--calibrate', '-o', profile, '--threads', 1, '--scratch', scratch).stdout
+    need('launch' in table and 'load' in table, table)
+    need(not list(scratch.iterdir()), 'the file that was read is still there')
+    found = json.loads(profile.read_text())
+    need(set(found) == set(PROFILE_KEYS), f'keys: {sorted(found)}')
+    need(all(n > 0 for n in numbers_of(found)), f'not positive: {found}')
+    need(min(f for inner in found['contention'].values() for f in inner.values()) >= 1, 'a gain')
+    plan = b.plan(b.encoder, '--profile', profile)
+    report = b.scratch / 'run.json'
+    b.dmsrun(plan, '--json', report, '--iterations', 3)
+    _, refined = b.compile(b.encoder, plan, *ENCODER, '--profile', profile, '--measured', report,
+                           '--device-mem', 'floor')
+    need(refined['compute_ns'] == sum(json.loads(report.read_text())['steps_ns']),
+         'the plan does not count with what the steps took')
+    b.refused('dmsc', b.encoder, '--dim', 'batch=1', '--dim', 'seq=8', '-o', plan, '--measured',
+              report, code=6, names=('meaning', 'run.json'))
+    b.refused('dmsc', b.mlp, *MLP, '-o', plan, '--measured', report, code=6, names=('run.json',))
+
+
+@test
+def an_interrupted_calibration_writes_no_profile(b):
+    profile = b.scratch / 'here.json'
+    words = [b.build / 'dmsrun', '--calibrate', '-o', profile, '--scratch', b.scratch]
+    before = set(b.scratch.iterdir())
+    with subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        wait_until_busy(running)
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+    need(running.returncode == 130, f'exit code {running.returncode}')
+    need(set(b.scratch.iterdir()) == before, 'something was left behind')
+
+
 def main():
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
