@@ -49,6 +49,19 @@ static dms_code make_point(const dms_compiled *c, uint64_t budget, dms_arena *sc
     return code;
 }
 
+/* A plan for less memory is one for more, and what no plan beats with more memory none beats with
+ * less: periods take the least of the smaller budgets, bounds the largest of the larger ones. */
+static void make_monotone(dms_curve_point *point, uint32_t n) {
+    for (uint32_t i = 1; i < n; i++)
+        if (point[i].period_ns > point[i - 1].period_ns) {
+            point[i].period_ns = point[i - 1].period_ns;
+            point[i].device_bytes = point[i - 1].device_bytes;
+        }
+    for (uint32_t i = n; i-- > 1;)
+        if (point[i - 1].bound_ns < point[i].bound_ns)
+            point[i - 1].bound_ns = point[i].bound_ns;
+}
+
 dms_code dms_curve_points(const dms_compiled *c, uint32_t most, dms_arena *scratch,
                           dms_curve_point *out_point, uint32_t *out_n, dms_status *st) {
     dms_curve_point all;
@@ -63,6 +76,7 @@ dms_code dms_curve_points(const dms_compiled *c, uint32_t most, dms_arena *scrat
         DMS_TRY(make_point(c, budget, scratch, &out_point[n], st));
         n++;
     }
+    make_monotone(out_point, n);
     *out_n = n;
     return DMS_OK;
 }
