@@ -136,6 +136,7 @@ runner "models on the fake card" $python tests/e2e/run_cuda.py build build/model
 runner "command lines" $python tests/e2e/test_cli.py build build/models
 runner "pages of --report" $python tests/e2e/test_report.py build build/models
 runner "certificates" $python tests/e2e/test_certificate.py build build/models
+runner "decisions" $python tests/e2e/test_decision.py build build/models
 runner "calls that fail" $python tests/fault/run_faults.py build build/models
 runner "machines that fail" $python tests/fault/run_machine.py build build/models
 runner "ONNX's own node tests" build/tests/node_tests \

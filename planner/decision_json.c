@@ -94,34 +94,56 @@ static void write_reads(dms_json *json, const dms_problem *problem, const dms_de
     dms_json_end_array(json);
 }
 
+static void put(dms_json *json, const dms_problem *problem, const dms_decision *decision) {
+    dms_json_text(json, "format", "dms-plan");
+    dms_json_uint(json, "version", 1);
+    dms_json_uint(json, "device_mem", decision->device_budget);
+    write_keeps(json, problem, decision);
+    dms_json_array(json, "h2d");
+    for (uint32_t q = 0; q < decision->n_loads; q++)
+        write_row(json, decision->loads[q].tensor, decision->loads[q].gap,
+                  decision->loads[q].after);
+    dms_json_end_array(json);
+    dms_json_array(json, "d2h");
+    for (uint32_t q = 0; q < decision->n_saves; q++)
+        write_row(json, decision->saves[q].tensor, decision->saves[q].after,
+                  decision->saves[q].before);
+    dms_json_end_array(json);
+    dms_json_array(json, "addr");
+    for (uint32_t i = 0; i < decision->n_residencies; i++)
+        write_row(json, decision->residencies[i].tensor, decision->residencies[i].gap,
+                  (int64_t)decision->residencies[i].offset);
+    dms_json_end_array(json);
+    write_scratch(json, problem, decision);
+    if (decision->n_read > 0)
+        write_reads(json, problem, decision);
+}
+
+static dms_code end(FILE *out, dms_status *st) {
+    if (fputc('\n', out) == EOF || ferror(out))
+        return dms_fail(st, DMS_EIO, "cannot write the decision");
+    return DMS_OK;
+}
+
 dms_code dms_decision_write(const dms_problem *problem, const dms_decision *decision, FILE *out,
                             dms_status *st) {
     dms_json json = {.out = out};
     dms_json_object(&json, NULL);
-    dms_json_text(&json, "format", "dms-plan");
-    dms_json_uint(&json, "version", 1);
-    dms_json_uint(&json, "device_mem", decision->device_budget);
-    write_keeps(&json, problem, decision);
-    dms_json_array(&json, "h2d");
-    for (uint32_t q = 0; q < decision->n_loads; q++)
-        write_row(&json, decision->loads[q].tensor, decision->loads[q].gap,
-                  decision->loads[q].after);
-    dms_json_end_array(&json);
-    dms_json_array(&json, "d2h");
-    for (uint32_t q = 0; q < decision->n_saves; q++)
-        write_row(&json, decision->saves[q].tensor, decision->saves[q].after,
-                  decision->saves[q].before);
-    dms_json_end_array(&json);
-    dms_json_array(&json, "addr");
-    for (uint32_t i = 0; i < decision->n_residencies; i++)
-        write_row(&json, decision->residencies[i].tensor, decision->residencies[i].gap,
-                  (int64_t)decision->residencies[i].offset);
-    dms_json_end_array(&json);
-    write_scratch(&json, problem, decision);
-    if (decision->n_read > 0)
-        write_reads(&json, problem, decision);
+    put(&json, problem, decision);
     dms_json_end_object(&json);
-    if (fputc('\n', out) == EOF || ferror(out))
-        return dms_fail(st, DMS_EIO, "cannot write the decision");
-    return DMS_OK;
+    return end(out, st);
+}
+
+dms_code dms_decision_dump(const dms_problem *problem, const dms_decision *decision, FILE *out,
+                           dms_status *st) {
+    dms_json json = {.out = out};
+    dms_json_object(&json, NULL);
+    dms_problem_put(problem, &json);
+    dms_json_object(&json, "plan");
+    put(&json, problem, decision);
+    dms_json_int(&json, "period_ns", decision->period_ns);
+    dms_json_int(&json, "bound_ns", decision->bound_ns);
+    dms_json_end_object(&json);
+    dms_json_end_object(&json);
+    return end(out, st);
 }

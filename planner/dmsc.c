@@ -60,7 +60,7 @@ static const char USAGE[] =
     "  --curve FILE.csv     period and bound at other device budgets\n"
     "  --explain TENSOR     instead of the summary: where a tensor lives, when it moves, why\n"
     "  --json FILE          all figures\n"
-    "  --dump-problem FILE  the placement problem as JSON\n"
+    "  --dump-problem FILE  the placement problem, and what was decided, as JSON\n"
     "  --certificate FILE   prices that prove the bound, for check_certificate.py\n"
     "  -q, -v               no summary; more of it\n"
     "  --version, --help\n";
@@ -433,7 +433,7 @@ static dms_code view_curve(const view_input *in, FILE *out, dms_status *st) {
 }
 
 static dms_code view_problem(const view_input *in, FILE *out, dms_status *st) {
-    return dms_problem_write(&in->c->blocks.problem, out, st);
+    return dms_decision_dump(&in->c->blocks.problem, &in->c->decision, out, st);
 }
 
 static dms_code view_certificate(const view_input *in, FILE *out, dms_status *st) {

@@ -15,6 +15,7 @@
 #include "schema/status.h"
 
 typedef struct dms_arena dms_arena; /* schema/arena.h */
+typedef struct dms_json dms_json;   /* schema/json.h */
 
 /* What a problem tensor is; the values are the letters of the JSON form. */
 typedef enum dms_problem_kind {
@@ -75,6 +76,9 @@ DMS_CHECKED dms_code dms_problem_check(const dms_problem *problem, dms_status *s
  * Errors   DMS_EIO: the file cannot be read; DMS_EUSAGE: not a dms-problem, naming the key. */
 DMS_CHECKED dms_code dms_problem_read(const char *path, dms_arena *arena, dms_problem *out_problem,
                                       dms_status *st);
+
+/* Writes the keys of the JSON form into an open object. */
+void dms_problem_put(const dms_problem *problem, dms_json *json);
 
 /* Writes the JSON form; reading it gives an equal problem (labels of steps and tensors left out).
  * Errors   DMS_EIO when the stream reports one. */

@@ -265,33 +265,37 @@ static void write_tensor(dms_json *json, const dms_problem *problem,
     dms_json_end_array(json);
 }
 
+void dms_problem_put(const dms_problem *problem, dms_json *json) {
+    dms_json_text(json, "format", "dms-problem");
+    dms_json_uint(json, "version", 1);
+    dms_json_text(json, "name", problem->name ? problem->name : "");
+    dms_json_uint(json, "weight_bytes", problem->weight_bytes);
+    dms_json_array(json, "budgets");
+    for (uint32_t i = 0; i < problem->n_budgets; i++)
+        dms_json_uint(json, NULL, problem->budgets[i]);
+    dms_json_end_array(json);
+    dms_json_uint(json, "host_mem", problem->host_mem < NO_LIMIT ? problem->host_mem : NO_LIMIT);
+    dms_json_object(json, "links");
+    write_link(json, "h2d", &problem->in);
+    write_link(json, "d2h", &problem->out);
+    write_link(json, "load", &problem->load);
+    write_link(json, "store", &problem->store);
+    dms_json_end_object(json);
+    if (dms_contention_any(&problem->contention))
+        dms_contention_write(json, &problem->contention);
+    if (problem->lead_ns > 0)
+        dms_json_int(json, "lead_ns", problem->lead_ns);
+    write_steps(json, problem);
+    dms_json_array(json, "tensors");
+    for (uint32_t i = 0; i < problem->n_tensors; i++)
+        write_tensor(json, problem, problem->tensors + i);
+    dms_json_end_array(json);
+}
+
 dms_code dms_problem_write(const dms_problem *problem, FILE *out, dms_status *st) {
     dms_json json = {.out = out};
     dms_json_object(&json, NULL);
-    dms_json_text(&json, "format", "dms-problem");
-    dms_json_uint(&json, "version", 1);
-    dms_json_text(&json, "name", problem->name ? problem->name : "");
-    dms_json_uint(&json, "weight_bytes", problem->weight_bytes);
-    dms_json_array(&json, "budgets");
-    for (uint32_t i = 0; i < problem->n_budgets; i++)
-        dms_json_uint(&json, NULL, problem->budgets[i]);
-    dms_json_end_array(&json);
-    dms_json_uint(&json, "host_mem", problem->host_mem < NO_LIMIT ? problem->host_mem : NO_LIMIT);
-    dms_json_object(&json, "links");
-    write_link(&json, "h2d", &problem->in);
-    write_link(&json, "d2h", &problem->out);
-    write_link(&json, "load", &problem->load);
-    write_link(&json, "store", &problem->store);
-    dms_json_end_object(&json);
-    if (dms_contention_any(&problem->contention))
-        dms_contention_write(&json, &problem->contention);
-    if (problem->lead_ns > 0)
-        dms_json_int(&json, "lead_ns", problem->lead_ns);
-    write_steps(&json, problem);
-    dms_json_array(&json, "tensors");
-    for (uint32_t i = 0; i < problem->n_tensors; i++)
-        write_tensor(&json, problem, problem->tensors + i);
-    dms_json_end_array(&json);
+    dms_problem_put(problem, &json);
     dms_json_end_object(&json);
     if (fputc('\n', out) == EOF || ferror(out))
         return dms_fail(st, DMS_EIO, "cannot write the problem");

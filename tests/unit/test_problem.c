@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "schema/plan.h"
 #include "support_problem.h"
 
 /* Writes text to a file of its own in the working folder; returns its name. */
@@ -58,6 +59,33 @@ static void a_stored_problem_is_read(void **state) {
     const uint32_t touches[] = {1, 0, 1, 2, 3};
     assert_memory_equal(p.touches, touches, sizeof touches);
     dms_arena_free(&arena);
+}
+
+static void a_dump_is_a_problem_that_carries_its_decision(void **state) {
+    (void)state;
+    problem_case c;
+    dms_problem p;
+    dms_status st;
+    char *text = NULL;
+    size_t size = 0;
+    problem_random(&c, 5, 12);
+    c.problem.contention.extra[DMS_QUEUE_COMPUTE][DMS_QUEUE_IN] = 250;
+    c.problem.lead_ns = 77;
+    const dms_decision d = problem_place(&c, problem_floor(&c) + 40);
+    char period[64];
+    (void)snprintf(period, sizeof period, "\"period_ns\": %lld", (long long)d.period_ns);
+    FILE *out = open_memstream(&text, &size);
+    assert_int_equal(dms_decision_dump(&c.problem, &d, out, &st), DMS_OK);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, "\"plan\": {"));
+    assert_non_null(strstr(text, period));
+    if (read_text(text, &c.arena, &p, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    free(text);
+    assert_int_equal(p.n_touches, c.problem.n_touches);
+    assert_memory_equal(&p.contention, &c.problem.contention, sizeof p.contention);
+    assert_int_equal(p.lead_ns, 77);
+    problem_end(&c);
 }
 
 static void what_is_written_is_read_again_alike(void **state) {
@@ -167,6 +195,7 @@ static void a_decision_is_written_as_a_plan(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stored_problem_is_read),
+        cmocka_unit_test(a_dump_is_a_problem_that_carries_its_decision),
         cmocka_unit_test(what_is_written_is_read_again_alike),
         cmocka_unit_test(what_is_no_problem_is_refused_by_its_key),
         cmocka_unit_test(a_missing_file_is_a_file_error),

@@ -143,10 +143,37 @@ static void the_compile_it_is_made_from_stays_as_it_is(void **state) {
     graph_end(&g);
 }
 
+static void more_memory_never_takes_longer_and_compiles_agree_within_a_half_percent(void **state) {
+    (void)state;
+    for (uint32_t layers = 5; layers <= 14; layers += 3) {
+        graph_case g;
+        dms_compiled c, one;
+        dms_curve_point p[40];
+        uint32_t n;
+        dms_status st = {.msg = ""};
+        make(&g, layers, &c);
+        if (dms_curve_points(&c, 40, &g.arena, p, &n, &st) != DMS_OK)
+            fail_msg("%s", st.msg);
+        assert_true(n >= 20);
+        for (uint32_t i = 0; i < n; i++) {
+            assert_true(i == 0 || p[i].period_ns <= p[i - 1].period_ns);
+            assert_true(i == 0 || p[i].bound_ns <= p[i - 1].bound_ns);
+            assert_true(p[i].bound_ns <= p[i].period_ns && p[i].device_bytes <= p[i].budget_bytes);
+            if (i % 7 != 0)
+                continue;
+            assert_int_equal(graph_plan(&g, p[i].budget_bytes, AMPLE, &one, NULL), DMS_OK);
+            assert_true(one.decision.period_ns >= p[i].period_ns);
+            assert_true(one.decision.period_ns - p[i].period_ns <= p[i].period_ns / 200);
+        }
+        graph_end(&g);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_goes_from_the_floor_to_where_everything_stays),
         cmocka_unit_test(every_line_keeps_its_budget_and_its_certificate),
+        cmocka_unit_test(more_memory_never_takes_longer_and_compiles_agree_within_a_half_percent),
         cmocka_unit_test(a_line_is_what_a_compile_at_its_budget_finds),
         cmocka_unit_test(where_the_floor_is_all_there_is_one_line),
         cmocka_unit_test(the_compile_it_is_made_from_stays_as_it_is),
