@@ -58,8 +58,8 @@ static void consider(optimiser *o) {
     }
 }
 
-/* What more solves and searches could gain is not worth their time: 0.02 %, and in problems of whose
- * steps each is a small part of the cycle 0.1 %. */
+/* What more solves and searches could gain is not worth their time: 0.02 %, and in problems of many
+ * steps 0.1 %. */
 static bool is_near(const optimiser *o) {
     const double near = o->cycle->n_steps > LARGE_STEPS ? 1.001 : 1.0002;
     return (double)o->best.period_ns <= (double)o->placer->target_ns * near;
