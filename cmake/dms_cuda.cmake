@@ -26,7 +26,7 @@ if(DMS_NVCC)
 endif()
 if(NOT dms_cuda_found)
   set(text "libdms_cuda is not built: nvcc, cuda_runtime_api.h or libcudart_static.a is not found. "
-           "cmake/cuda_toolchain.sh sets them up from pip packages; see docs/cuda.md")
+           "cmake/cuda_toolchain.sh sets them up from pip packages (docs/cuda.md)")
   if(DMS_CUDA STREQUAL AUTO)
     message(STATUS ${text})
   else()
