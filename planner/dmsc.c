@@ -62,7 +62,7 @@ static const char USAGE[] =
     "  --json FILE          all figures\n"
     "  --dump-problem FILE  the placement problem, and what was decided, as JSON\n"
     "  --certificate FILE   prices that prove the bound, for check_certificate.py\n"
-    "  -q, -v               no summary; more of it\n"
+    "  -q, -v               no summary; what fills the device over time as well\n"
     "  --version, --help\n";
 
 enum option_id {
@@ -499,7 +499,7 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
         return dms_view_explain(c, r->explain, facts.utf8, r->to.out, st);
     if (!r->quiet)
         dms_view_summary(c, &facts, r->to.out);
-    return DMS_OK;
+    return r->verbose ? dms_view_memory(c, arena, facts.utf8, r->to.out, st) : DMS_OK;
 }
 
 static const char *kernel_name(uint32_t id) {

@@ -34,6 +34,11 @@ typedef struct dms_view_facts {
 /* The summary of the terminal: does it fit, how fast, how near to the best, what stalls. */
 void dms_view_summary(const dms_compiled *c, const dms_view_facts *facts, FILE *out);
 
+/* What fills the device over one inference, as a picture of letters for a terminal.
+ * Errors   DMS_EINTERNAL: out of memory. */
+DMS_CHECKED dms_code dms_view_memory(const dms_compiled *c, dms_arena *scratch, bool utf8,
+                                     FILE *out, dms_status *st);
+
 /* The keys of the --json file. */
 void dms_view_json(const dms_compiled *c, const dms_view_facts *facts, FILE *out);
 
