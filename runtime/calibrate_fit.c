@@ -5,7 +5,8 @@
 #include "runtime/calibrate_internal.h"
 
 #define TERMS 3 /* operations, results, rows */
-#define ROUNDS 2000
+#define ROUNDS 500
+#define PASSES 12
 #define MOST_OBSERVATIONS 16u
 #define MOST_SHARE 100000.0
 #define MOST_PS 1e9
@@ -59,21 +60,41 @@ dms_link dms_fit_link(uint32_t n, const uint64_t *bytes, const int64_t *ns) {
     return (dms_link){at_least(1e9 / slope, 1), at_least(latency, 0)};
 }
 
+/* What the costs make of an observation, as a multiple of its time. */
+static double predicted(const double *term, const double *cost) {
+    double sum = 0;
+    for (int k = 0; k < TERMS; k++)
+        sum += term[k] * cost[k];
+    return sum;
+}
+
 /* One term after the other is set to what fits best with the others as they are: with terms that
  * may not be below 0 this converges to the best. */
-static void descend(uint32_t n, double (*term)[TERMS], double *cost) {
+static void descend(uint32_t n, double (*term)[TERMS], const double *weight, double *cost) {
     for (int round = 0; round < ROUNDS; round++) {
         for (int k = 0; k < TERMS; k++) {
             double num = 0, den = 0;
             for (uint32_t i = 0; i < n; i++) {
-                double rest = 1;
-                for (int j = 0; j < TERMS; j++)
-                    rest -= j == k ? 0 : term[i][j] * cost[j];
-                num += term[i][k] * rest;
-                den += term[i][k] * term[i][k];
+                const double rest = 1 - predicted(term[i], cost) + term[i][k] * cost[k];
+                num += weight[i] * term[i][k] * rest;
+                den += weight[i] * term[i][k] * term[i][k];
             }
             cost[k] = den > 0 && num > 0 ? num / den : 0;
         }
+    }
+}
+
+/* Squares of (p - 1) would rather have a time too short than too long: an error of 1 at most
+ * against one of any size. With weights of p^-1.5, step by step, too long and too short count alike: of two
+ * calls of equal work the geometric mean is taken. */
+static void fit_ratios(uint32_t n, double (*term)[TERMS], double *cost) {
+    double weight[MOST_OBSERVATIONS];
+    for (uint32_t i = 0; i < n; i++)
+        weight[i] = 1;
+    for (int pass = 0; pass < PASSES; pass++) {
+        descend(n, term, weight, cost);
+        for (uint32_t i = 0; i < n; i++)
+            weight[i] = pow(fmax(predicted(term[i], cost), 0.05), -1.5);
     }
 }
 
@@ -86,10 +107,9 @@ dms_family_cost dms_fit_family(uint32_t n, const dms_observation *o, double flop
         term[i][1] = o[i].results / o[i].ns;
         term[i][2] = o[i].rows / o[i].ns;
     }
-    descend(n, term, cost);
+    fit_ratios(n, term, cost);
     for (uint32_t i = 0; i < n; i++) {
-        const double error =
-            fabs(term[i][0] * cost[0] + term[i][1] * cost[1] + term[i][2] * cost[2] - 1);
+        const double error = fabs(predicted(term[i], cost) - 1);
         worst = error > worst ? error : worst;
     }
     *out_error = worst;

@@ -119,6 +119,15 @@ static void what_does_not_fit_is_told(void **state) {
     assert_true(error > 0.3);
 }
 
+/* The same work in 1 and in 9 ns: a cost of 3 is wrong by a factor of 3 both ways. */
+static void calls_that_differ_are_met_in_the_middle_of_their_ratio(void **state) {
+    (void)state;
+    const dms_observation o[] = {{1000, 0, 1000, 0}, {9000, 0, 1000, 0}};
+    double error;
+    const dms_family_cost cost = dms_fit_family(2, o, 1e9, &error);
+    assert_in_range(cost.result_ps, 2900, 3100);
+}
+
 /* ---- calls --------------------------------------------------------------------------------- */
 
 static void every_family_has_a_call_and_every_call_is_of_its_family(void **state) {
@@ -281,6 +290,7 @@ int main(void) {
         cmocka_unit_test(a_family_is_found_again_in_its_times),
         cmocka_unit_test(copies_cost_by_their_results),
         cmocka_unit_test(what_does_not_fit_is_told),
+        cmocka_unit_test(calls_that_differ_are_met_in_the_middle_of_their_ratio),
         cmocka_unit_test(every_family_has_a_call_and_every_call_is_of_its_family),
         cmocka_unit_test(options_belong_together),
         cmocka_unit_test(folders_that_cannot_be_written_end_it_at_once),
