@@ -85,8 +85,8 @@ static void descend(uint32_t n, double (*term)[TERMS], const double *weight, dou
 }
 
 /* Squares of (p - 1) would rather have a time too short than too long: an error of 1 at most
- * against one of any size. With weights of p^-1.5, step by step, too long and too short count alike: of two
- * calls of equal work the geometric mean is taken. */
+ * against one of any size. With weights of p^-1.5, step by step, both count alike: of two calls of
+ * equal work the geometric mean is taken. */
 static void fit_ratios(uint32_t n, double (*term)[TERMS], double *cost) {
     double weight[MOST_OBSERVATIONS];
     for (uint32_t i = 0; i < n; i++)
