@@ -233,17 +233,16 @@ DMS_FN const uint8_t *quad_of(const dms_bytes_weights *w, int r, const dms_bytes
 /* What eight rows of packed weights sum up to. Four chains hide the latency of one. */
 static void add_panel(const uint8_t *w, int64_t steps, int32_t *sum) {
     const __m512i ones = _mm512_set1_epi8(1);
-    __m512i chain[4];
+    __m512i r = ZERO(), s = ZERO(), t = ZERO(), u = ZERO();
     int64_t k = 0;
-    for (int j = 0; j < 4; j++)
-        chain[j] = ZERO();
-    for (; k + 8 <= steps; k += 8)
-        for (int j = 0; j < 4; j++)
-            chain[j] = DOT(chain[j], ones, LOAD(w + (k + 2 * j) * 32));
-    for (int j = 1; j < 4; j++)
-        chain[0] = _mm512_add_epi32(chain[0], chain[j]);
-    __m256i all =
-        _mm256_add_epi32(_mm512_castsi512_si256(chain[0]), _mm512_extracti64x4_epi64(chain[0], 1));
+    for (; k + 8 <= steps; k += 8) {
+        r = DOT(r, ones, LOAD(w + k * 32));
+        s = DOT(s, ones, LOAD(w + k * 32 + 64));
+        t = DOT(t, ones, LOAD(w + k * 32 + 128));
+        u = DOT(u, ones, LOAD(w + k * 32 + 192));
+    }
+    r = _mm512_add_epi32(_mm512_add_epi32(r, s), _mm512_add_epi32(t, u));
+    __m256i all = _mm256_add_epi32(_mm512_castsi512_si256(r), _mm512_extracti64x4_epi64(r, 1));
     for (; k < steps; k++)
         all = _mm256_dpbusd_epi32(all, _mm512_castsi512_si256(ones),
                                   _mm256_loadu_si256((const void *)(w + k * 32)));

@@ -26,6 +26,7 @@ typedef struct form {
     bool is_last;  /* channels of x and y lie side by side */
     bool is_plain; /* all zeros are 0 (128 in u8) */
     int64_t low, high;
+    uint32_t repeat_x, repeat_w; /* axes of pitch 0 */
 } form;
 
 static const uint32_t channels_last[5] = {0, 1, 3, 4, 2};
@@ -53,8 +54,8 @@ static void begin(call_case *c, const shape *s, const form *f) {
                                       s->dil_w, s->top, s->left, f->low,    f->high};
     const uint32_t *order = f->is_last ? channels_last : NULL;
     call_begin(c, DMS_K_CONV_BYTES, (uint32_t)(s->c * 31 + s->m * 7 + s->oh + s->kw));
-    fill_bytes(c, call_in_strided(c, f->x, 5, x, order, 0, 0));
-    fill_bytes(c, call_in(c, f->w, 5, w));
+    fill_bytes(c, call_in_strided(c, f->x, 5, x, order, 0, f->repeat_x));
+    fill_bytes(c, call_in_strided(c, f->w, 5, w, NULL, 0, f->repeat_w));
     fill_zeros(c, call_in(c, f->x, 1, x), f->is_plain);
     fill_zeros(c, call_in(c, f->w, 2, each), f->is_plain);
     if (f->y != SUM) {
@@ -203,6 +204,91 @@ static void bounds_of_their_own_hold_results(void **state) {
     (void)state;
     run_all(&(form){DMS_DTYPE_U8, DMS_DTYPE_I8, U8, false, true, 100, 103});
     run_all(&(form){DMS_DTYPE_I8, DMS_DTYPE_I8, I8, false, true, -5, -5});
+}
+
+/* 256 pixels, 256 output channels, one channel: each byte of x meets each byte of w, at zeros of
+ * either end and between. */
+static void every_pair_of_bytes_multiplies_exactly(void **state) {
+    (void)state;
+    const shape s = {1, 1, 1, 1, 256, 256, 1, 1, 1, 1, 1, 1, 0, 0, 1, 256};
+    static const dms_dtype types[2] = {DMS_DTYPE_U8, DMS_DTYPE_I8};
+    static const uint8_t zeros[4] = {0, 127, 128, 255};
+    for (int k = 0; k < 16; k++) {
+        const form f = {types[k & 1], types[k >> 1 & 1], SUM, false, false, 0, 0};
+        call_case c;
+        begin(&c, &s, &f);
+        for (int b = 0; b < 256; b++) {
+            ((uint8_t *)c.data[0])[b] = ((uint8_t *)c.data[1])[b] = (uint8_t)b;
+            ((uint8_t *)c.data[3])[b] = zeros[k >> 2];
+        }
+        ((uint8_t *)c.data[2])[0] = zeros[3 - (k >> 2)];
+        call_runs_alike(&c);
+        expect_specified(&c, &s, &f);
+        call_free(&c);
+    }
+}
+
+/* Small shapes at random: steps, dilations, pads and crops of every kind, all forms of y. */
+static void shapes_at_random_are_exact(void **state) {
+    (void)state;
+    static const dms_dtype types[2] = {DMS_DTYPE_U8, DMS_DTYPE_I8};
+    call_case dice;
+    call_begin(&dice, DMS_K_CONV_BYTES, 77);
+    for (int round = 0; round < 400; round++) {
+        shape s = {.groups = call_pick(&dice, 1, 3), .batch = call_pick(&dice, 1, 2)};
+        s.c = call_pick(&dice, 1, 9);
+        s.h = call_pick(&dice, 1, 9);
+        s.w = call_pick(&dice, 1, 40);
+        s.m = call_pick(&dice, 1, 19);
+        s.kh = call_pick(&dice, 1, 5);
+        s.kw = call_pick(&dice, 1, 4);
+        s.step_h = call_pick(&dice, 1, 3);
+        s.step_w = call_pick(&dice, 1, 3);
+        s.dil_h = call_pick(&dice, 1, 3);
+        s.dil_w = call_pick(&dice, 1, 3);
+        s.top = call_pick(&dice, -2, 4);
+        s.left = call_pick(&dice, -2, 4);
+        s.oh = call_pick(&dice, 1, 7);
+        s.ow = call_pick(&dice, 1, 35);
+        const kind y = (kind)call_pick(&dice, SUM, I8);
+        const form f = {.x = types[call_pick(&dice, 0, 1)],
+                        .w = types[call_pick(&dice, 0, 1)],
+                        .y = y,
+                        .is_last = call_pick(&dice, 0, 2) == 0,
+                        .is_plain = call_pick(&dice, 0, 1) == 0,
+                        .low = y == I8 ? -128 : 0,
+                        .high = y == I8   ? 127
+                                : y == U8 ? 255
+                                          : 0};
+        call_case c;
+        begin(&c, &s, &f);
+        call_runs_alike(&c);
+        expect_specified(&c, &s, &f);
+        call_free(&c);
+    }
+    call_free(&dice);
+}
+
+/* Batches, signals and single columns as a product of matrices has them, with repeated operands:
+ * one matrix for all groups, one row of x for all pixels. */
+static void operands_may_repeat(void **state) {
+    (void)state;
+    const shape s = {4, 1, 12, 1, 5, 9, 1, 1, 1, 1, 1, 1, 0, 0, 1, 5};
+    static const uint32_t repeats[3][2] = {{1, 0}, {0, 1}, {1u << 4, 1}};
+    for (int k = 0; k < 3; k++)
+        for (int is_last = 0; is_last < 2; is_last++) {
+            const form f = {.x = DMS_DTYPE_U8,
+                            .w = DMS_DTYPE_I8,
+                            .y = SUM,
+                            .is_last = is_last != 0,
+                            .repeat_x = repeats[k][0],
+                            .repeat_w = repeats[k][1]};
+            call_case c;
+            begin(&c, &s, &f);
+            call_runs_alike(&c);
+            expect_specified(&c, &s, &f);
+            call_free(&c);
+        }
 }
 
 /* y = x w, one pixel each; x as bytes, w = 1. */
@@ -409,6 +495,9 @@ int main(void) {
         cmocka_unit_test(channels_that_lie_side_by_side_give_the_same),
         cmocka_unit_test(results_are_the_sum_times_the_scale_rounded_once),
         cmocka_unit_test(bounds_of_their_own_hold_results),
+        cmocka_unit_test(every_pair_of_bytes_multiplies_exactly),
+        cmocka_unit_test(shapes_at_random_are_exact),
+        cmocka_unit_test(operands_may_repeat),
         cmocka_unit_test(ties_go_to_even),
         cmocka_unit_test(results_beyond_their_type_stop_at_its_ends),
         cmocka_unit_test(sums_wrap_in_32_bits),

@@ -31,6 +31,17 @@ static void every_listed_kernel_is_found_by_name_and_id(void **state) {
     assert_null(dms_cpu_kernel_find(0, DMS_ISA_BASE));
 }
 
+/* VNNI changes kernels of bytes; all others are those of AVX-512. */
+static void a_set_without_its_own_kernel_has_the_one_beneath(void **state) {
+    (void)state;
+    for (int k = 0; k < N_NAMES; k++) {
+        const uint32_t id = dms_kernel_row_by_name(names[k])->id;
+        const bool is_same =
+            dms_cpu_kernel_find(id, DMS_ISA_VNNI) == dms_cpu_kernel_find(id, DMS_ISA_AVX512);
+        assert_int_equal(is_same, id != DMS_K_CONV_BYTES);
+    }
+}
+
 /* A row that says too little, or names fewer parameters than it takes, is a mistake of ours. */
 static void every_row_is_complete(void **state) {
     (void)state;
@@ -209,6 +220,7 @@ static void a_call_of_types_that_the_device_lacks_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_listed_kernel_is_found_by_name_and_id),
+        cmocka_unit_test(a_set_without_its_own_kernel_has_the_one_beneath),
         cmocka_unit_test(every_row_is_complete),
         cmocka_unit_test(calls_are_checked_before_their_row_sees_them),
         cmocka_unit_test(outputs_may_be_strided_but_never_repeat),
