@@ -26,7 +26,6 @@ typedef struct form {
     bool is_last;  /* channels of x and y lie side by side */
     bool is_plain; /* all zeros are 0 (128 in u8) */
     int64_t low, high;
-    uint32_t repeat_x, repeat_w; /* axes of pitch 0 */
 } form;
 
 static const uint32_t channels_last[5] = {0, 1, 3, 4, 2};
@@ -45,7 +44,9 @@ static void fill_zeros(call_case *c, uint32_t k, bool is_plain) {
         memset(c->data[k], middle, (size_t)dms_view_end(&c->view[k]));
 }
 
-static void begin(call_case *c, const shape *s, const form *f) {
+/* `repeat_x`, `repeat_w`: axes of pitch 0. */
+static void begin_repeated(call_case *c, const shape *s, const form *f, uint32_t repeat_x,
+                           uint32_t repeat_w) {
     const int64_t x[5] = {s->groups, s->batch, s->c, s->h, s->w};
     const int64_t w[5] = {s->groups, s->m, s->c, s->kh, s->kw};
     const int64_t y[5] = {s->groups, s->batch, s->m, s->oh, s->ow}, each[2] = {s->groups, s->m};
@@ -54,8 +55,8 @@ static void begin(call_case *c, const shape *s, const form *f) {
                                       s->dil_w, s->top, s->left, f->low,    f->high};
     const uint32_t *order = f->is_last ? channels_last : NULL;
     call_begin(c, DMS_K_CONV_BYTES, (uint32_t)(s->c * 31 + s->m * 7 + s->oh + s->kw));
-    fill_bytes(c, call_in_strided(c, f->x, 5, x, order, 0, f->repeat_x));
-    fill_bytes(c, call_in_strided(c, f->w, 5, w, NULL, 0, f->repeat_w));
+    fill_bytes(c, call_in_strided(c, f->x, 5, x, order, 0, repeat_x));
+    fill_bytes(c, call_in_strided(c, f->w, 5, w, NULL, 0, repeat_w));
     fill_zeros(c, call_in(c, f->x, 1, x), f->is_plain);
     fill_zeros(c, call_in(c, f->w, 2, each), f->is_plain);
     if (f->y != SUM) {
@@ -70,6 +71,10 @@ static void begin(call_case *c, const shape *s, const form *f) {
         fill_bytes(c, call_in(c, results[f->y], 1, x));
     (void)call_out_strided(c, results[f->y], 5, y, order, 0);
     call_params(c, DMS_BYTES_N_I, i, 0, NULL);
+}
+
+static void begin(call_case *c, const shape *s, const form *f) {
+    begin_repeated(c, s, f, 0, 0);
 }
 
 /* Byte at five indices of an operand, as the number it is. */
@@ -277,14 +282,9 @@ static void operands_may_repeat(void **state) {
     static const uint32_t repeats[3][2] = {{1, 0}, {0, 1}, {1u << 4, 1}};
     for (int k = 0; k < 3; k++)
         for (int is_last = 0; is_last < 2; is_last++) {
-            const form f = {.x = DMS_DTYPE_U8,
-                            .w = DMS_DTYPE_I8,
-                            .y = SUM,
-                            .is_last = is_last != 0,
-                            .repeat_x = repeats[k][0],
-                            .repeat_w = repeats[k][1]};
+            const form f = {DMS_DTYPE_U8, DMS_DTYPE_I8, SUM, is_last != 0, false, 0, 0};
             call_case c;
-            begin(&c, &s, &f);
+            begin_repeated(&c, &s, &f, repeats[k][0], repeats[k][1]);
             call_runs_alike(&c);
             expect_specified(&c, &s, &f);
             call_free(&c);
