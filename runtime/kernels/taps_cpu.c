@@ -209,13 +209,14 @@ static void run_block(const dms_taps *t, const run_part *p, scratch *s) {
     }
 }
 
-/* One group by runs. Without any term y is the bias. */
+/* One group by runs. Without any term y is the bias, and of the image nothing is read. */
 static void run_runs(const dms_taps *t, scratch *s) {
     dms_window *b = &s->window;
     bool more = DMS_ISA(dms_window_next)(t, b, s->offset);
     if (!more)
         b->pitch_h = t->y.w;
-    run_part p = {.positions = dms_taps_positions(t->y.h, t->y.w, b->pitch_h - t->y.w),
+    run_part p = {.image = s->image,
+                  .positions = dms_taps_positions(t->y.h, t->y.w, b->pitch_h - t->y.w),
                   .is_first = true,
                   .is_last = !more};
     p.pitch = divide_up(p.positions, PANEL) * PANEL;
