@@ -193,13 +193,21 @@ bool dms_call_pack(const dms_call *call, uint32_t operand, dms_device_kind kind,
     return true;
 }
 
+uint64_t dms_call_result_bytes(const dms_call *call) {
+    if (call->kernel == DMS_K_CHAIN || !dms_chain_is_in(call))
+        return 0;
+    const uint64_t count = (uint64_t)dms_view_count(&call->view[call->n_in]);
+    return (count * dms_dtype_bytes(call->view[0].dtype) + 255) / 256 * 256;
+}
+
 uint64_t dms_call_workspace(const dms_call *call, dms_device_kind kind) {
     const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
+    const uint64_t result = kind == DMS_DEVICE_CUDA ? dms_call_result_bytes(call) : 0;
     dms_view view[DMS_MAX_OPERANDS];
     dms_call own;
-    return row->workspace == NULL || !dms_chain_detach(call, view, &own)
-               ? 0
-               : row->workspace(&own, kind);
+    return result + (row->workspace == NULL || !dms_chain_detach(call, view, &own)
+                         ? 0
+                         : row->workspace(&own, kind));
 }
 
 bool dms_call_runs_on_cpu(const dms_call *call) {

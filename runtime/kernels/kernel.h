@@ -171,8 +171,13 @@ bool dms_call_cut(const dms_call *call, dms_cut *out);
 /* A better layout for constant operand `operand` of a checked call; false = none. */
 bool dms_call_pack(const dms_call *call, uint32_t operand, dms_device_kind kind, dms_packing *out);
 
-/* Workspace bytes of a checked call on a kind. */
+/* Workspace bytes of a checked call on a kind. On CUDA a call with a chain makes its own result
+ * there first (dms_call_result_bytes, at the start), for its chain to read. */
 uint64_t dms_call_workspace(const dms_call *call, dms_device_kind kind);
+
+/* Bytes of the own result of a call that carries a chain, dense, in the type of operand 0, up to a
+ * multiple of 256; 0 for other calls. */
+uint64_t dms_call_result_bytes(const dms_call *call);
 
 /* Whether this build runs a checked call on the CPU device. */
 bool dms_call_runs_on_cpu(const dms_call *call);

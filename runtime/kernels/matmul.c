@@ -12,7 +12,7 @@
  * granule is 16 whatever the layout: the grid of a weight does not depend on its layout.
  *
  * A part of the sum is some segments of k: columns of a and rows of b. */
-#include "runtime/kernels/matmul_internal.h"
+#include "runtime/kernels/matmul_part.h"
 #include "runtime/kernels/rows_internal.h"
 
 #include <string.h>
@@ -153,6 +153,19 @@ static bool matmul_pack(const dms_call *call, uint32_t operand, dms_device_kind 
     return true;
 }
 
+/* On CUDA the library may sum slices of a long k there: 16 of f32 for each output, 32 MiB at most.
+ */
+static uint64_t matmul_workspace(const dms_call *call, dms_device_kind kind) {
+    const uint64_t most = UINT64_C(32) << 20, each = 16 * sizeof(float);
+    const uint64_t count = (uint64_t)dms_view_count(&call->view[call->n_in]);
+    const dms_dtype dtype = call->view[0].dtype;
+    const int64_t depth = call->view[0].dim[call->view[0].rank - 1];
+    if (kind != DMS_DEVICE_CUDA || !dms_dtype_is_float(dtype) || dtype == DMS_DTYPE_F64 ||
+        depth < 4 * DMS_MATMUL_SEGMENT)
+        return 0;
+    return count < most / each ? count * each : most;
+}
+
 /* Rows wait in scratch until they are final, so y may lie over what the chain reads. */
 static dms_epilogue matmul_epilogue(const dms_call *call) {
     const dms_dtype dtype = call->view[0].dtype;
@@ -183,6 +196,7 @@ const dms_kernel_row dms_row_matmul = {
     .part_reads = 2,
     .part_dtype = DMS_DTYPE_F32,
     .pack = matmul_pack,
+    .workspace = matmul_workspace,
     .epilogue = matmul_epilogue,
     .cpu_dtypes = DTYPES,
 };
@@ -256,6 +270,7 @@ const dms_kernel_row dms_row_matmul_part = {
     .check = part_check,
     .flops = matmul_flops,
     .in_place = part_in_place,
+    .workspace = matmul_workspace,
     .epilogue = part_epilogue,
     .cpu_dtypes = SUMMED,
 };

@@ -16,7 +16,7 @@
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/chain_run.h"
 #include "runtime/kernels/cpu_kernel.h"
-#include "runtime/kernels/matmul_internal.h"
+#include "runtime/kernels/matmul_part.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
 #include "runtime/kernels/vector_internal.h"

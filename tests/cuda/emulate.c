@@ -15,7 +15,10 @@
 enum { READY, AT_BLOCK, AT_WARP, DONE };
 
 typedef struct fiber {
-    ucontext_t context;
+    ucontext_t
+        context; /* by which it starts; from then on `at` is enough, and needs no system call */
+    jmp_buf at;
+    int has_started;
     int state;
     uint64_t passed; /* to the other lanes */
 } fiber;
@@ -26,7 +29,8 @@ emulated_index threadIdx, blockIdx, blockDim, gridDim;
 static struct {
     fiber fiber[MOST_THREADS];
     _Alignas(64) char stack[MOST_THREADS][STACK_BYTES];
-    ucontext_t scheduler;
+    ucontext_t start;
+    jmp_buf scheduler;
     void (*body)(const void *p);
     const void *p;
     uint32_t launches;
@@ -39,13 +43,26 @@ uint32_t emulate_launches(void) {
 static void enter(void) {
     block.body(block.p);
     block.fiber[threadIdx.x].state = DONE;
-    swapcontext(&block.fiber[threadIdx.x].context, &block.scheduler);
+    _longjmp(block.scheduler, 1);
 }
 
 static void wait_at(int state) {
     fiber *self = &block.fiber[threadIdx.x];
     self->state = state;
-    swapcontext(&self->context, &block.scheduler);
+    if (_setjmp(self->at) == 0)
+        _longjmp(block.scheduler, 1);
+}
+
+/* Lets a thread run until it waits or is done. */
+static void go_on(uint32_t t) {
+    fiber *f = &block.fiber[t];
+    threadIdx.x = t;
+    if (_setjmp(block.scheduler) != 0)
+        return;
+    if (f->has_started)
+        _longjmp(f->at, 1);
+    f->has_started = 1;
+    (void)swapcontext(&block.start, &f->context);
 }
 
 void __syncthreads(void) {
@@ -84,10 +101,8 @@ static int release(uint32_t first, uint32_t end, int state) {
 static int run_turn(uint32_t n) {
     int goes_on = 0;
     for (uint32_t t = 0; t < n; t++)
-        if (block.fiber[t].state == READY) {
-            threadIdx.x = t;
-            swapcontext(&block.scheduler, &block.fiber[t].context);
-        }
+        if (block.fiber[t].state == READY)
+            go_on(t);
     for (uint32_t t = 0; t < n; t += DMS_WARP)
         goes_on |= release(t, t + DMS_WARP < n ? t + DMS_WARP : n, AT_WARP);
     return goes_on | release(0, n, AT_BLOCK);
@@ -101,6 +116,7 @@ static void run_block(uint32_t n) {
         f->context.uc_stack.ss_size = STACK_BYTES;
         f->context.uc_link = NULL;
         f->state = READY;
+        f->has_started = 0;
         makecontext(&f->context, enter, 0);
     }
     while (run_turn(n))

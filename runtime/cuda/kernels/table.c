@@ -32,9 +32,9 @@ static const struct {
     uint32_t id;
     const char *why;
 } missing[] = {
-    {DMS_K_MATMUL, ON_CPU},         {DMS_K_MATMUL_PART, ON_CPU}, {DMS_K_CONV, ON_CPU},
-    {DMS_K_CONV_TRANSPOSE, ON_CPU}, {DMS_K_POOL, ON_CPU},        {DMS_K_RESIZE, ON_CPU},
-    {DMS_K_ATTENTION, ON_CPU},      {DMS_K_RECURRENT, ON_CPU},   {DMS_K_GRID_SAMPLE, ON_CPU},
+    {DMS_K_RESIZE, ON_CPU},
+    {DMS_K_RECURRENT, ON_CPU},
+    {DMS_K_GRID_SAMPLE, ON_CPU},
     {DMS_K_CONV_BYTES, ON_CPU},
 };
 

@@ -1,6 +1,6 @@
-/* matmul_internal.h - shared by the rows of products (matmul.c) and their code (matmul_cpu.c). */
-#ifndef DMS_RUNTIME_KERNELS_MATMUL_INTERNAL_H
-#define DMS_RUNTIME_KERNELS_MATMUL_INTERNAL_H
+/* matmul_part.h - shared by the rows of products (matmul.c) and their code (matmul_cpu.c). */
+#ifndef DMS_RUNTIME_KERNELS_MATMUL_PART_H
+#define DMS_RUNTIME_KERNELS_MATMUL_PART_H
 
 #include "runtime/kernels/kernel.h"
 

@@ -1,0 +1,154 @@
+/* product.c - MATMUL and MATMUL_PART as the card runs them: by the library where it takes the
+ * layout, else by our own kernel; a chain behind them is a pass of its own. */
+#include "runtime/cuda/kernels/product.h"
+
+#include <stddef.h>
+
+#include "runtime/cuda/kernels/map.h"
+#include "runtime/cuda/kernels/product_lt.h"
+#include "runtime/cuda/kernels/table.h"
+#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/chain.h"
+#include "runtime/kernels/matmul_part.h"
+
+#define TILE 64
+
+/* A call taken apart: the product of its own k, the operands' addresses in that order. */
+typedef struct parts {
+    dms_view own_view[DMS_MAX_OPERANDS], view[DMS_MAX_OPERANDS];
+    dms_call own, product; /* without the chain; without the sums before as well */
+    void *operand[4];      /* a, b, c or NULL, y or where its chain reads */
+    void *before;
+    bool has_chain, is_unfinished;
+    dms_view y;
+} parts;
+
+/* The own result of a call with a chain is dense, in the type of operand 0, at the start of the
+ * workspace. */
+static bool take_apart(const dms_call *call, void *const *operand, void *workspace, parts *out) {
+    *out = (parts){.has_chain = dms_chain_is_in(call)};
+    if (!dms_chain_detach(call, out->own_view, &out->own))
+        return false;
+    out->product = out->own;
+    if (call->kernel == DMS_K_MATMUL_PART) {
+        dms_matmul_of_part(&out->own, out->view, &out->product);
+        out->is_unfinished = out->own.i[2] != 2;
+    }
+    const uint32_t n = out->product.n_in;
+    out->y = out->product.view[n];
+    if (operand == NULL)
+        return true;
+    for (uint32_t k = 0; k < n; k++)
+        out->operand[k] = operand[k];
+    out->operand[3] = operand[call->n_in];
+    if (n != out->own.n_in)
+        out->before = operand[n];
+    if (out->has_chain) {
+        out->operand[3] = workspace;
+        return dms_view_dense(out->y.dtype, out->y.rank, out->y.dim, &out->y);
+    }
+    return true;
+}
+
+/* The leading axes of a view, of dims as in y; repeats where the operand has none. */
+static dms_view leading(const dms_view *view, const dms_view *y) {
+    dms_view out = {.dtype = view->dtype, .rank = y->rank - 2};
+    for (uint32_t k = 0; k < out.rank; k++) {
+        out.dim[k] = y->dim[k];
+        out.pitch[k] = view->rank == y->rank ? view->pitch[k] : 0;
+    }
+    return out;
+}
+
+static void matrix_pitches(const dms_view *view, int64_t *out) {
+    out[0] = view->pitch[view->rank - 2];
+    out[1] = view->pitch[view->rank - 1];
+}
+
+static void fill(const parts *c, dms_product_params *out) {
+    const dms_view *a = &c->product.view[0], *b = &c->product.view[1];
+    const dms_view *bias = c->product.n_in == 3 ? &c->product.view[2] : &c->y;
+    const dms_view head[4] = {leading(a, &c->y), leading(b, &c->y), leading(bias, &c->y),
+                              leading(&c->y, &c->y)};
+    const dms_view *const at[4] = {&head[0], &head[1], &head[2], &head[3]};
+    const uint32_t rank = c->y.rank;
+    *out = (dms_product_params){.a = c->operand[0],
+                                .b = c->operand[1],
+                                .c = c->product.n_in == 3 ? c->operand[2] : NULL,
+                                .before = c->before,
+                                .y = c->operand[3],
+                                .dtype = a->dtype,
+                                .y_dtype = c->y.dtype,
+                                .is_panels = c->product.i[0] == 1,
+                                .is_unfinished = c->is_unfinished,
+                                .m = c->y.dim[rank - 2],
+                                .n = c->y.dim[rank - 1],
+                                .k = a->dim[rank - 1],
+                                .alpha = c->product.f[0],
+                                .beta = c->product.f[1]};
+    dms_places_of(at, 4, &out->batch);
+    matrix_pitches(a, out->a_pitch);
+    matrix_pitches(b, out->b_pitch);
+    matrix_pitches(bias, out->c_pitch);
+    matrix_pitches(&c->y, out->y_pitch);
+    out->tiles[0] = (out->m + TILE - 1) / TILE;
+    out->tiles[1] = (out->n + TILE - 1) / TILE;
+}
+
+static bool is_summed_in_f32(uint32_t dtype) {
+    return dtype == DMS_DTYPE_F32 || dtype == DMS_DTYPE_F16 || dtype == DMS_DTYPE_BF16;
+}
+
+static dms_code launch(const dms_cuda_job *job, const dms_product_params *p, dms_status *st) {
+    if (!is_summed_in_f32(p->dtype)) {
+        const dms_grid grid = dms_grid_of(p->batch.count * p->m * p->n, job->stream);
+        return dms_launched(job->call, dms_launch_product_whole(grid, p), st);
+    }
+    const int64_t threads = p->batch.count * p->tiles[0] * p->tiles[1] * 256;
+    return dms_launched(job->call, dms_launch_product(dms_grid_of(threads, job->stream), p), st);
+}
+
+static dms_code enqueue_product(const dms_cuda_job *job, dms_status *st) {
+    parts c;
+    dms_product_params p;
+    if (!take_apart(job->call, job->operand, job->workspace, &c))
+        return dms_fail(st, DMS_EINTERNAL, "a product is no product");
+    fill(&c, &p);
+    if (p.batch.count == 0 || p.m == 0 || p.n == 0)
+        return DMS_OK;
+    if (job->state != NULL && dms_product_lt_takes(job, &p))
+        DMS_TRY(dms_product_lt_enqueue(
+            job, &p, (char *)job->workspace + dms_call_result_bytes(job->call), st));
+    else
+        DMS_TRY(launch(job, &p, st));
+    return c.has_chain ? dms_map_epilogue(job, job->workspace, st) : DMS_OK;
+}
+
+/* Loads what enqueue launches, and asks the library for its algorithm. */
+static dms_code prepare_product(dms_cuda_libraries *libraries, const dms_call *call,
+                                dms_arena *arena, void **out_state, dms_status *st) {
+    const dms_grid loaded = {0, 256, NULL};
+    parts c;
+    dms_product_params p;
+    *out_state = NULL;
+    DMS_TRY(dms_launched(call,
+                         dms_launch_product(loaded, NULL) | dms_launch_product_whole(loaded, NULL) |
+                             dms_launch_map(loaded, NULL),
+                         st));
+    if (libraries == NULL || !take_apart(call, NULL, NULL, &c))
+        return DMS_OK;
+    if (c.has_chain && !dms_view_dense(c.y.dtype, c.y.rank, c.y.dim, &c.y))
+        return DMS_OK;
+    fill(&c, &p);
+    const float there = 0.0f; /* of these two only whether they are there counts */
+    p.before = c.product.n_in != c.own.n_in ? &there : NULL;
+    p.c = c.product.n_in == 3 ? &there : NULL;
+    const uint64_t workspace =
+        dms_call_workspace(call, DMS_DEVICE_CUDA) - dms_call_result_bytes(call);
+    return dms_product_lt_prepare(libraries, &p, workspace, arena, out_state, st);
+}
+
+const dms_cuda_kernel dms_on_cuda_matmul = {DMS_K_MATMUL, dms_cuda_runs, prepare_product,
+                                            enqueue_product};
+const dms_cuda_kernel dms_on_cuda_matmul_part = {DMS_K_MATMUL_PART, dms_cuda_runs, prepare_product,
+                                                 enqueue_product};
