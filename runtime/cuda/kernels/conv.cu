@@ -10,8 +10,8 @@
  *                     64
  *
  * Grid: one block per tile, group and batch entry; groups of few channels (depthwise) and
- * transposed convolutions: a thread per output. Bytes: w once per 64 pixels, x once per 64 channels and tap,
- * from the cache. No tensor cores. */
+ * transposed convolutions: a thread per output. Bytes: w once per 64 pixels, x once per 64 channels
+ * and tap, from the cache. No tensor cores. */
 #include "runtime/cuda/kernels/launch.h"
 #include "runtime/cuda/kernels/window.h"
 #include "runtime/kernels/element.h"

@@ -53,8 +53,16 @@ static dms_code enqueue_unpack(const dms_cuda_job *job, dms_status *st) {
     return launch(job, &p, p.count, dms_launch_unpack, st);
 }
 
+static dms_code enqueue_lookup(const dms_cuda_job *job, dms_status *st) {
+    const dms_view *const both[] = {&job->call->view[0], &job->call->view[2]};
+    dms_quantize_params p = {.operand = {job->operand[0], job->operand[1], NULL, job->operand[2]}};
+    dms_places_of(both, 2, &p.places);
+    return launch(job, &p, p.places.count, dms_launch_lookup, st);
+}
+
 static const dms_grid loaded = {0, 256, NULL};
 
 DMS_CUDA_ENTRY(quantize, DMS_K_QUANTIZE, dms_launch_quantize(loaded, NULL))
 DMS_CUDA_ENTRY(dequantize, DMS_K_DEQUANTIZE, dms_launch_dequantize(loaded, NULL))
 DMS_CUDA_ENTRY(unpack, DMS_K_UNPACK, dms_launch_unpack(loaded, NULL))
+DMS_CUDA_ENTRY(lookup, DMS_K_LOOKUP, dms_launch_lookup(loaded, NULL))

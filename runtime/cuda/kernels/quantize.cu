@@ -1,4 +1,4 @@
-/* quantize.cu - QUANTIZE, DEQUANTIZE and UNPACK, an element (a byte of two) per thread.
+/* quantize.cu - QUANTIZE, DEQUANTIZE, LOOKUP and UNPACK, an element (a byte of two) per thread.
  *
  * Grid: blocks of 256 threads over the elements. Bytes: each operand once. */
 #include "runtime/cuda/kernels/launch.h"
@@ -34,6 +34,16 @@ DMS_CUDA_KERNEL(dequantize, dms_quantize_params) {
         dms_scalar y;
         y.f32 = dms_dequantize(number, zero_of(&p, &c), value_of(&p, 1, &c).f32);
         dms_element_store((dms_dtype)p.dtype[3], y, p.operand[3], dms_place(&p.places, 3, &c));
+    }
+}
+
+/* Bytes by their bits; the table comes from the cache. */
+DMS_CUDA_KERNEL(lookup, dms_quantize_params) {
+    const uint8_t *x = (const uint8_t *)p.operand[0], *table = (const uint8_t *)p.operand[1];
+    for (int64_t i = dms_thread(); i < p.places.count; i += dms_threads()) {
+        const dms_coords c = dms_coords_of(&p.places, i);
+        ((uint8_t *)p.operand[3])[dms_place(&p.places, 1, &c)] =
+            table[x[dms_place(&p.places, 0, &c)]];
     }
 }
 

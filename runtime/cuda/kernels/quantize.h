@@ -31,6 +31,8 @@ typedef struct dms_quantize_params {
 int dms_launch_quantize(dms_grid grid, const dms_quantize_params *p);
 /* Launches the kernel `dequantize` (quantize.cu); returns 0 or an error number of CUDA. */
 int dms_launch_dequantize(dms_grid grid, const dms_quantize_params *p);
+/* Launches the kernel `lookup` (quantize.cu): places of x and y; returns 0 or an error of CUDA. */
+int dms_launch_lookup(dms_grid grid, const dms_quantize_params *p);
 /* Launches the kernel `unpack` (quantize.cu); returns 0 or an error number of CUDA. */
 int dms_launch_unpack(dms_grid grid, const dms_quantize_params *p);
 

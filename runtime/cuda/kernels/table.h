@@ -20,11 +20,12 @@
     X(cast)                                                                                        \
     X(chain)                                                                                       \
     X(select)                                                                                      \
-    X(fill) X(range) X(copy) X(concat) X(pad) X(trilu) X(gather) X(gather_nd) X(gather_elements)   \
+    X(fill)                                                                                        \
+    X(range) X(copy) X(concat) X(pad) X(trilu) X(gather) X(gather_nd) X(gather_elements)           \
         X(scatter_elements) X(scatter_nd) X(one_hot) X(gather_part) X(reduce) X(softmax)           \
             X(layer_norm) X(group_norm) X(batch_norm) X(arg) X(cumsum) X(topk) X(lrn) X(quantize)  \
                 X(dequantize) X(unpack) X(matmul) X(matmul_part) X(conv) X(conv_transpose) X(pool) \
-                    X(attention)
+                    X(attention) X(lookup)
 
 #define DMS_CUDA_DECLARE(name) extern const dms_cuda_kernel dms_on_cuda_##name;
 DMS_CUDA_KERNELS(DMS_CUDA_DECLARE)
