@@ -33,7 +33,7 @@ static void put_verdict(const dms_report *r) {
         dms_bytes_text(c->steps.weights_bytes, a), dms_bytes_text(c->plan.device_arena, b),
         dms_report_share((double)c->plan.device_arena, (double)c->steps.weights_bytes, share));
     dms_report_put(r,
-                   "predicted <b>%s</b> per inference: <b>%.2f ×</b> resident, and <b>within "
+                   "predicted <b>%s</b> per inference: <b>%.2f ×</b> resident, and <b>within "
                    "%.1f %%</b> of the best any plan could do.</p>\n",
                    dms_time_text(d->period_ns, true, e),
                    ratio((double)d->period_ns, (double)d->compute_ns), above_bound(d));
