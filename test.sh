@@ -150,6 +150,8 @@ runner "hostile files, refused in a second and 100 MB" $python tests/e2e/hostile
 gather
 
 if [ -n "$all" ]; then
+    runner "period / bound of plans, as in results.csv" build/tests/bench/planner "$shared" --fast \
+        --check tests/bench/results.csv
     runner "installed, and used from outside" tests/package/test_install.sh build $changed_plan \
         build/models/external_opset9/model.onnx rows 5
     gather   # both write into the build folder

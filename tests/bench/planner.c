@@ -3,8 +3,9 @@
  *
  * Plans made problems, and where the folder SHARED is given its instances (SHARED/instances) and
  * exporters' graphs (SHARED/graphs), at 50, 25, 12.5 and 6.25 % of the weights, the host large and
- * half of the weights; profile h100-pcie. Prints a table with processor seconds. --csv writes what
- * is the same in every run; --check compares that with a file, and its last line counts. */
+ * half of the weights; profile h100-pcie. --fast: made problems and small instances alone. Prints
+ * a table with processor seconds. --csv writes what is the same in every run; --check compares that
+ * with a file, and its last line counts. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -209,7 +210,7 @@ static int each_file(bench *b, const char *folder, const char *end,
 }
 
 static int use_instance(bench *b, const char *path, const char *name) {
-    const bool is_small = strstr(name, "-7b-") != NULL || strstr(name, "random-200") != NULL;
+    const bool is_small = strstr(name, "-7b-prefill") != NULL || strstr(name, "random-200") != NULL;
     dms_arena arena = {0};
     dms_status st = {0};
     dms_problem problem;
@@ -266,8 +267,7 @@ static int compile_case(bench *b, const char *path, const char *name, const char
         for (uint32_t i = 0; i < N_SHARES && code == 0; i++) {
             row r = {.name = name, .title = title, .share = SHARE_NAME[i]};
             r.host = h == 0 ? "large" : "half";
-            const bool is_first = i == 2 && h == 0 && strstr(name, "7b") != NULL;
-            if ((h == 0 ? b->has_large : b->has_half) && (!b->is_fast || is_first))
+            if ((h == 0 ? b->has_large : b->has_half) && !b->is_fast)
                 code = compile_one(b, path, &r, dim, n_dims, i);
         }
     return code;
