@@ -51,8 +51,7 @@ static dms_code bind(const dms_bench *b, const dms_shape *s, bound_call *out, dm
     out->call = (dms_call){s->kernel, s->n_in, 1, s->n_i, s->n_f, out->view, s->i, s->f};
     for (uint32_t k = 0; k <= s->n_in; k++) {
         const bool is_index = s->family == DMS_FAMILY_INDEX && k == 1;
-        (void)dms_view_dense(is_index ? DMS_DTYPE_I32 : s->dtype, s->rank[k], s->dim[k],
-                             &out->view[k]);
+        out->view[k] = dms_shape_view(s, k);
         out->work.operand[k] = at;
         if (is_index)
             fill_indices((int32_t *)(void *)(b->device->device_arena + at), s->dim[1][0],
@@ -87,7 +86,7 @@ static dms_cost cost_of(const dms_shape *s) {
     dms_view view[DMS_SHAPE_OPERANDS];
     const dms_call call = {s->kernel, s->n_in, 1, s->n_i, s->n_f, view, s->i, s->f};
     for (uint32_t k = 0; k <= s->n_in; k++)
-        (void)dms_view_dense(s->dtype, s->rank[k], s->dim[k], &view[k]);
+        view[k] = dms_shape_view(s, k);
     return dms_call_cost(&call);
 }
 
@@ -104,13 +103,26 @@ static const rate rates[] = {
     {"f16", DMS_DTYPE_F16, offsetof(dms_profile, f16_flops)},
     {"bf16", DMS_DTYPE_BF16, offsetof(dms_profile, f16_flops)}, /* one key: the slower one holds */
     {"f64", DMS_DTYPE_F64, offsetof(dms_profile, f64_flops)},
-    {"i8 (as i32)", DMS_DTYPE_I32, offsetof(dms_profile, i8_flops)}, /* bytes are widened */
+    {"i8", DMS_DTYPE_I8, offsetof(dms_profile, i8_flops)},
 };
 #define N_RATES (sizeof rates / sizeof rates[0])
+
+/* Bytes are multiplied by convolutions: 64 channels of 56 x 56 to 64, windows of 3 x 3. */
+static const dms_shape large_bytes = {
+    .family = DMS_FAMILY_CONV,
+    .kernel = DMS_K_CONV_BYTES,
+    .dtype = DMS_DTYPE_I8,
+    .n_in = 4,
+    .rank = {5, 7, 1, 2, 5},
+    .dim = {{1, 1, 64, 56, 56}, {1, 8, 3, 3, 16, 8, 4}, {1}, {1, 64}, {1, 1, 64, 56, 56}},
+    .n_i = 11,
+    .i = {1, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0}};
 
 /* y[m, 512] = a[m, 1024] b[1024, 512], which keeps every unit busy. Types without micro-kernels get
  * by with a row. */
 static dms_shape large_product(dms_dtype dtype) {
+    if (dtype == DMS_DTYPE_I8)
+        return large_bytes;
     const bool is_fast = dms_dtype_is_float(dtype) && dtype != DMS_DTYPE_F64;
     const int64_t m = is_fast ? 256 : 2;
     dms_shape s = {DMS_FAMILY_PRODUCT,

@@ -15,7 +15,7 @@
 #define DMS_CALIBRATE_PATTERN 0x3c /* a byte: a small number in every type, no denormal one */
 
 #define DMS_SHAPE_OPERANDS 5
-#define DMS_SHAPE_DIMS 5
+#define DMS_SHAPE_DIMS 7
 
 /* A call: dims of inputs, then of its output, all dense. Operand 1 of an index kernel is i32. */
 typedef struct dms_shape {
@@ -28,6 +28,9 @@ typedef struct dms_shape {
     int64_t i[16];
     double f[18];
 } dms_shape;
+
+/* The dense view of operand `k`. */
+dms_view dms_shape_view(const dms_shape *s, uint32_t k);
 
 extern const dms_shape dms_calibrate_shapes[];
 extern const uint32_t dms_n_calibrate_shapes;

@@ -244,3 +244,14 @@ const dms_shape dms_calibrate_shapes[] = {
      {0}},
 };
 const uint32_t dms_n_calibrate_shapes = sizeof dms_calibrate_shapes / sizeof *dms_calibrate_shapes;
+
+dms_view dms_shape_view(const dms_shape *s, uint32_t k) {
+    dms_view view;
+    dms_dtype dtype = s->dtype;
+    if (s->kernel == DMS_K_CONV_BYTES && k != 1 && k != 3) /* not the weights */
+        dtype = k == s->n_in ? DMS_DTYPE_I32 : DMS_DTYPE_U8;
+    if (s->family == DMS_FAMILY_INDEX && k == 1)
+        dtype = DMS_DTYPE_I32;
+    (void)dms_view_dense(dtype, s->rank[k], s->dim[k], &view);
+    return view;
+}

@@ -39,6 +39,7 @@ static const dms_kernel_row *const moves[] = {DMS_MOVE_KERNELS(ROW) NULL};
 static const dms_kernel_row *const indices[] = {DMS_INDEX_KERNELS(ROW) DMS_SAMPLE_KERNELS(ROW)
                                                     NULL};
 static const dms_kernel_row *const reductions[] = {DMS_ROWS_KERNELS(ROW) NULL};
+static const dms_kernel_row *const convs_of_bytes[] = {DMS_BYTES_KERNELS(ROW) NULL};
 static const dms_kernel_row *const products[] = {DMS_PRODUCT_KERNELS(ROW) NULL};
 static const dms_kernel_row *const attentions[] = {DMS_ATTENTION_KERNELS(ROW) NULL};
 static const dms_kernel_row *const recurrents[] = {DMS_RECURRENT_KERNELS(ROW) NULL};
@@ -54,6 +55,7 @@ static const line lines[] = {
     {moves, DMS_FAMILY_MOVE},
     {indices, DMS_FAMILY_INDEX},
     {reductions, DMS_FAMILY_ROWS},
+    {convs_of_bytes, DMS_FAMILY_CONV},
     {products, DMS_FAMILY_PRODUCT},
     {attentions, DMS_FAMILY_ATTENTION},
     {recurrents, DMS_FAMILY_RECURRENT},
