@@ -27,6 +27,8 @@ typedef struct fake_cuda fake_cuda;
 typedef struct fake_cuda_options {
     uint64_t seed;
     bool is_calm; /* no delays */
+    /* The first stream does so many entries, then none until it is full (or 10 s are over). */
+    uint64_t hold_after;
     bool has_no_driver, has_old_driver, has_no_card, is_old_card, has_no_values;
     uint64_t free_bytes; /* of the card; 0: plenty */
     uint64_t pin_limit;  /* bytes that can be locked at once; 0: any */

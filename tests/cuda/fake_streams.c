@@ -128,6 +128,20 @@ static void run_entry(fake_stream *stream, fake_entry *entry) {
         fake_execute(stream, entry);
 }
 
+/* Once, under the lock. */
+static void hold(fake_stream *stream) {
+    fake_cuda *fake = stream->fake;
+    struct timespec end;
+    if (stream->id != 0 || fake->options.hold_after == 0 ||
+        stream->n_done != fake->options.hold_after)
+        return;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 10;
+    int error = 0;
+    while (stream->n_put - stream->n_done < FAKE_PENDING && error == 0)
+        error = pthread_cond_timedwait(&fake->changed, &fake->lock, &end);
+}
+
 static void *stream_main(void *argument) {
     fake_stream *stream = argument;
     fake_cuda *fake = stream->fake;
@@ -137,6 +151,7 @@ static void *stream_main(void *argument) {
             pthread_cond_wait(&fake->changed, &fake->lock);
         if (stream->n_put == stream->n_done)
             break;
+        hold(stream);
         fake_entry *entry = &stream->entry[stream->n_done % FAKE_PENDING];
         pthread_mutex_unlock(&fake->lock);
         run_entry(stream, entry);

@@ -102,6 +102,70 @@ static bool shows_in_bits(const chain_case *damaged) {
     return false;
 }
 
+#define STEPS 16
+
+/* y = x 2^16, one step per factor; x waits for the first step of the turn before, y is awaited. */
+static void make_steps(run_case *r, const float *two) {
+    run_init(r);
+    uint32_t value =
+        run_buffer(r, run_tensor(r, "x", DMS_TENSOR_INPUT, CHAIN_ROWS), DMS_TIER_DEVICE);
+    const uint32_t w = run_weight(r, "two", two), weight = run_buffer(r, w, DMS_TIER_DEVICE);
+    dms_cmd *in = run_cmd(r, 1, DMS_QUEUE_IN, DMS_CMD_FROM_USER, 0, value), *step = NULL;
+    run_cmd(r, 0, DMS_QUEUE_LOAD, DMS_CMD_LOAD, r->tensor[w].first_source, weight);
+    for (uint32_t k = 0; k < STEPS; k++) {
+        const bool is_last = k + 1 == STEPS;
+        const uint32_t next =
+            run_buffer(r,
+                       run_tensor(r, is_last ? "y" : "h",
+                                  is_last ? DMS_TENSOR_OUTPUT : DMS_TENSOR_ACTIVATION, CHAIN_ROWS),
+                       DMS_TIER_DEVICE);
+        step = run_step(r, value, weight, next);
+        if (k == 0)
+            run_wait(r, step, DMS_QUEUE_IN, 0, 0);
+        value = next;
+    }
+    dms_cmd *out = run_cmd(r, 1, DMS_QUEUE_OUT, DMS_CMD_TO_USER, value, 0);
+    run_wait(r, in, DMS_QUEUE_COMPUTE, 0, 1);
+    run_wait(r, step, DMS_QUEUE_OUT, 0, 1);
+    run_wait(r, out, DMS_QUEUE_COMPUTE, STEPS - 1, 0);
+    run_finish(r);
+    cuda_plan(r);
+}
+
+/* Every step is a mark of four entries: a turn has as many as a stream holds, two turns twice that;
+ * 20 turns go round the ring of 256 marks. */
+static void a_full_stream_holds_the_submitter_and_no_more(void **state) {
+    (void)state;
+    const float two = 2;
+    for (int kind = 0; kind < 2; kind++) {
+        run_case r;
+        float x[2][CHAIN_ROWS], y[2][CHAIN_ROWS];
+        make_steps(&r, &two);
+        fake_cuda *fake = fake_cuda_new(&(fake_cuda_options){
+            .seed = 1, .hold_after = 1, .has_no_values = kind == 1}); /* 1: for its clock */
+        dms_session *s;
+        assert_int_equal(cuda_open(&r.plan, (dms_options){.trace_turns = 20}, fake, &s, NULL),
+                         DMS_OK);
+        for (int turn = 0; turn < 20; turn++) {
+            for (int i = 0; i < CHAIN_ROWS; i++)
+                x[turn % 2][i] = (float)(turn + i);
+            const dms_user_tensor in = run_user(x[turn % 2], CHAIN_ROWS),
+                                  out = run_user(y[turn % 2], CHAIN_ROWS);
+            assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
+            assert_int_equal(dms_start(s, NULL), DMS_OK);
+            if (turn == 0)
+                continue;
+            assert_int_equal(dms_wait(s, NULL), DMS_OK);
+            for (int i = 0; i < CHAIN_ROWS; i++)
+                assert_true(y[(turn - 1) % 2][i] == 65536 * (float)(turn - 1 + i));
+        }
+        assert_int_equal(dms_wait(s, NULL), DMS_OK);
+        dms_close(s);
+        assert_int_equal(fake_cuda_look(fake).most_pending, 64);
+        cuda_end(fake);
+    }
+}
+
 /* What the fake is for: the first product no longer waits for x, or the copy of y for the last. */
 static void a_wait_that_is_missing_gives_other_bits_and_is_refused(void **state) {
     (void)state;
@@ -320,6 +384,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_order_of_the_streams_gives_the_bits_of_the_plan),
         cmocka_unit_test(two_turns_may_be_under_way),
+        cmocka_unit_test(a_full_stream_holds_the_submitter_and_no_more),
         cmocka_unit_test(a_wait_that_is_missing_gives_other_bits_and_is_refused),
         cmocka_unit_test(any_call_may_fail_while_opening),
         cmocka_unit_test(any_call_may_fail_while_running),
