@@ -399,6 +399,8 @@ static dms_code write_view(const char *path, view_writer view, const view_input 
     if (draft == NULL)
         return dms_fail(st, DMS_EIO, "temporary file for '%s': %s", path, strerror(errno));
     dms_code code = view(in, draft, st);
+    if (code == DMS_EIO)
+        code = dms_context(st, "temporary file for '%s'", path);
     if (code == DMS_OK && (fflush(draft) != 0 || ferror(draft)))
         code = dms_fail(st, DMS_EIO, "temporary file for '%s': %s", path, strerror(errno));
     if (code == DMS_OK) {
