@@ -111,7 +111,8 @@ static dms_code find_edges(builder *b, uint32_t c, dms_status *st) {
             b->newest_reader[v] = b->n_readers++;
         }
     }
-    qsort(b->edge, b->n_edges, sizeof *b->edge, by_number);
+    if (b->n_edges > 1)
+        qsort(b->edge, b->n_edges, sizeof *b->edge, by_number);
     uint32_t *pred, n = 0;
     DMS_TRY(dms_alloc_st(b->arena, b->n_edges, sizeof *pred, "an order", &pred, st));
     for (uint32_t k = 0; k < b->n_edges; k++)
