@@ -181,7 +181,7 @@ if [ -n "$all" ]; then
     runner "machines that fail, sanitized" $python tests/fault/run_machine.py build-asan build/models
     gather
     threaded=(test_engine test_engine_threads test_session test_timeline test_pool test_storage
-        test_user_copy test_dmsrun test_random_plans)
+        test_user_copy test_dmsrun test_random_plans test_failed_turn test_cuda_session)
     timed setup_build tsan "${threaded[@]}" dmsrun example_embed || give_up
     suite "unit tests with threads under the thread sanitizer" build-tsan \
         -R "^($(IFS='|' && echo "${threaded[*]}"))\$"

@@ -90,8 +90,9 @@ typedef struct dms_device_streams {
     uint32_t (*take_index)(dms_device *device, uint32_t index_word);
     /* The host's own queue has come to `value`. Any thread. */
     void (*raise)(dms_device *device, uint32_t queue, uint64_t value);
-    /* Lets go of every wait, now and later; true when nothing is under way any more. What still
-     * runs moves no memory of the caller. Any thread, again and again. */
+    /* Nobody raises the host's queues any more: lets go of the waits for them. What was submitted
+     * ends in its order, but begins to move no memory of the caller. True when nothing is under way
+     * any more, or the device is lost and nobody moves. Any thread, again and again. */
     bool (*abandon)(dms_device *device);
 } dms_device_streams;
 

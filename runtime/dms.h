@@ -126,7 +126,8 @@ DMS_CHECKED dms_code dms_start(dms_session *session, dms_status *st);
 
 /* Waits until the outputs of the oldest started turn are written.
  * Errors   DMS_EIO, DMS_EINPUT (an index in the data is out of range), DMS_ECANCELLED. After an
- *          error nothing runs any more and only dms_close is left. */
+ *          error nothing runs any more, the memory of all turns is the caller's again, and only
+ *          dms_close is left. */
 DMS_CHECKED dms_code dms_wait(dms_session *session, dms_status *st);
 
 /* dms_start and dms_wait. */

@@ -375,12 +375,22 @@ bool dms_engine_await_turn(dms_session *s, uint64_t turn) {
     return true;
 }
 
+/* Until the thread of a queue has left, where it has one. */
+static void join(dms_session *s, uint32_t queue) {
+    dms_queue_run *of = &s->queue[queue];
+    if (of->has_thread)
+        pthread_join(of->thread, NULL);
+    of->has_thread = false;
+}
+
+/* On a device with streams the order matters: who loads waits for nobody, what was submitted waits
+ * for who loads, who submits for a place on a stream. */
 void dms_engine_stop(dms_session *s) {
     end_timelines(s);
-    for (uint32_t q = 0; q < DMS_N_QUEUES; q++) { /* who submits is the first of them */
-        if (s->queue[q].has_thread)
-            pthread_join(s->queue[q].thread, NULL);
-        s->queue[q].has_thread = false;
-        dms_streams_end_submitting(s->streams);
-    }
+    join(s, DMS_QUEUE_LOAD);
+    dms_streams_end_loading(s->streams);
+    join(s, DMS_QUEUE_COMPUTE);
+    dms_streams_end_submitting(s->streams);
+    for (uint32_t q = 0; q < DMS_N_QUEUES; q++)
+        join(s, q);
 }

@@ -49,7 +49,10 @@ void dms_streams_raise(dms_session *session, dms_queue queue, bool is_body, uint
 /* The session has ended: whoever waits for work returns. NULL is allowed. */
 void dms_streams_end(dms_streams *streams);
 
-/* Nobody submits any more. NULL is allowed. */
+/* The thread of queue load has left: streams that wait for it may go on. NULL is allowed. */
+void dms_streams_end_loading(dms_streams *streams);
+
+/* Then: nobody submits any more. NULL is allowed. */
 void dms_streams_end_submitting(dms_streams *streams);
 
 /* Bytes at the top of the host arena through which tensors of the caller pass: two places, one for

@@ -25,6 +25,8 @@
 
 #define STAGE_BYTES (4u << 20)
 #define N_STREAMS 3u /* compute, in, out: the first queues */
+#define LOADER 1u
+#define SUBMITTER 2u
 #define SPINS 200
 #define PAUSE_NS 20000
 
@@ -53,7 +55,7 @@ struct dms_streams {
     bool *has_index;   /* per call: its data are indices */
     uint64_t stage[2]; /* offsets in the host arena, of in and out */
     uint64_t stage_bytes;
-    atomic_int has_submitted; /* all that will ever be */
+    dms_timeline left; /* LOADER, then SUBMITTER: threads that have ended */
 };
 
 /* One turn, or the prologue, while it is submitted. */
@@ -388,8 +390,10 @@ static void follow_all(dms_session *s) {
     }
 }
 
-/* After the end: lets go of what waits on the device, so that the submitting thread comes back too,
- * and of what it may still have added before it saw the end. */
+/* After the end what was submitted still runs, in its order: it waits for nothing but what was
+ * submitted before and for loads, and those the device lets go of when nobody loads any more. So no
+ * command ever meets the memory of another that is under way. The submitting thread, which may wait
+ * for a place on a stream, comes back meanwhile. */
 void *dms_streams_follow_main(void *queue) {
     dms_session *s = ((dms_queue_run *)queue)->session;
     const struct timespec pause = {0, PAUSE_NS};
@@ -398,7 +402,9 @@ void *dms_streams_follow_main(void *queue) {
         follow_all(s);
     else
         dms_engine_fail(s, &error);
-    while (!s->device->streams->abandon(s->device) || atomic_load(&s->streams->has_submitted) == 0)
+    (void)dms_timeline_wait(&s->streams->left, LOADER);
+    while (!s->device->streams->abandon(s->device) ||
+           atomic_load(&s->streams->left.value) < SUBMITTER)
         (void)nanosleep(&pause, NULL);
     return NULL;
 }
@@ -412,9 +418,14 @@ void dms_streams_end(dms_streams *streams) {
         dms_timeline_end(&streams->work);
 }
 
+void dms_streams_end_loading(dms_streams *streams) {
+    if (streams != NULL)
+        (void)dms_timeline_publish(&streams->left, 0, LOADER); /* once */
+}
+
 void dms_streams_end_submitting(dms_streams *streams) {
     if (streams != NULL)
-        atomic_store(&streams->has_submitted, 1);
+        (void)dms_timeline_publish(&streams->left, LOADER, SUBMITTER);
 }
 
 /* The largest tensor of the caller that the plan moves, at most a piece. */

@@ -233,17 +233,15 @@ static uint32_t cuda_take_index(dms_device *base, uint32_t index_word) {
 }
 
 static void cuda_raise(dms_device *base, uint32_t queue, uint64_t value) {
-    cuda_device *d = of(base);
-    if (atomic_load(&d->is_let_go) == 0)
-        atomic_store_explicit(dms_cuda_counter(d, queue), value, memory_order_release);
+    atomic_store_explicit(dms_cuda_counter(of(base), queue), value, memory_order_release);
 }
 
-/* A stream may still write a value over the one that lets go: this is called until it is idle. */
+/* The counters of streams stay as they are: what waits for those comes behind what raises them. */
 static bool cuda_abandon(dms_device *base) {
     cuda_device *d = of(base);
     bool is_idle = true;
     atomic_store(&d->is_let_go, 1);
-    for (uint32_t q = 0; q < DMS_N_QUEUES && d->is_page_locked; q++)
+    for (uint32_t q = CUDA_STREAMS; q < DMS_N_QUEUES && d->is_page_locked; q++)
         atomic_store(dms_cuda_counter(d, q), CUDA_LET_GO);
     for (uint32_t q = 0; q < CUDA_STREAMS; q++)
         if (d->stream[q].stream != NULL)

@@ -34,6 +34,7 @@ typedef struct fake_cuda_options {
     uint64_t pin_limit;  /* bytes that can be locked at once; 0: any */
     uint64_t fail_call;  /* this call, counted from 1 (queries are not), returns ... */
     uint64_t fail_entry; /* or this entry of a stream, counted over all, ends with ... */
+    uint64_t fail_host;  /* or the card is lost as this host function begins, with ... */
     int fail_code;       /* ... this error of CUDA */
     bool is_lost;        /* and so does every call from then on */
 } fake_cuda_options;

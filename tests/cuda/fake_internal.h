@@ -75,7 +75,7 @@ struct fake_cuda {
     uint32_t n_ranges;
     uint64_t pinned_bytes;
     atomic_int dead; /* the error that the card died of */
-    _Atomic uint64_t n_calls, n_entries, n_pageable, n_live, most_pending;
+    _Atomic uint64_t n_calls, n_entries, n_host, n_pageable, n_live, most_pending;
 };
 
 /* Counts a call; the error with which it fails, or 0. */

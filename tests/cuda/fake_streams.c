@@ -86,6 +86,12 @@ static int64_t now_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* The first error is the one that stays. */
+static void kill_card(fake_cuda *fake) {
+    int alive = 0;
+    (void)atomic_compare_exchange_strong(&fake->dead, &alive, fake->options.fail_code);
+}
+
 void fake_execute(fake_stream *stream, fake_entry *entry) {
     switch (entry->kind) {
     case FAKE_COPY:
@@ -98,6 +104,8 @@ void fake_execute(fake_stream *stream, fake_entry *entry) {
         fake_run_call(stream, entry);
         break;
     case FAKE_HOST:
+        if (atomic_fetch_add(&stream->fake->n_host, 1) + 1 == stream->fake->options.fail_host)
+            kill_card(stream->fake);
         entry->function(entry->argument);
         break;
     case FAKE_RECORD:
@@ -120,9 +128,8 @@ void fake_execute(fake_stream *stream, fake_entry *entry) {
 static void run_entry(fake_stream *stream, fake_entry *entry) {
     fake_cuda *fake = stream->fake;
     const uint64_t n = atomic_fetch_add(&fake->n_entries, 1) + 1;
-    int alive = 0;
     if (n == fake->options.fail_entry)
-        (void)atomic_compare_exchange_strong(&fake->dead, &alive, fake->options.fail_code);
+        kill_card(fake);
     fake_delay(stream);
     if (atomic_load(&fake->dead) == 0)
         fake_execute(stream, entry);
