@@ -36,6 +36,7 @@ typedef struct optimiser {
     dms_shares solution[MAX_SOLUTIONS];
     int64_t reserve[MAX_SOLUTIONS];
     uint32_t n_solutions;
+    bool has_fine_bound; /* the bound is already that of FINE_GROUPS */
     keep_set set[MAX_KEEP_SETS];
     uint32_t n_sets;
 } optimiser;
@@ -217,8 +218,10 @@ static dms_code solve_fine(optimiser *o, dms_status *st) {
         if (i > 1 && o->cycle->peak + reserve + o->cycle->largest > p->budget)
             break;
         DMS_TRY(solve(o, reserve, i == 0 ? &bound : &plan, &shares, st));
-        if (i == 0)
+        if (i == 0) {
             take_bound(o, &shares);
+            o->has_fine_bound = shares.has_shares;
+        }
     }
     return DMS_OK;
 }
@@ -375,7 +378,7 @@ static dms_code refine_bound(optimiser *o, dms_status *st) {
     const int64_t period = p->best.draft.period_ns;
     const bool is_read = p->best.draft.n_read > 0;
     dms_shares shares;
-    if (((uint32_t)o->cycle->n_steps <= N_GROUPS && !is_read) ||
+    if ((!is_read && ((uint32_t)o->cycle->n_steps <= N_GROUPS || o->has_fine_bound)) ||
         (double)period <= (double)p->bound_ns * 1.005)
         return DMS_OK;
     DMS_TRY(dms_bound_open(o->cycle, FINE_GROUPS, p->arena, &fine, st));
