@@ -6,7 +6,8 @@
  *     large, and a view of operand 0         stays a node; lowering makes it a view of the weight
  *     one FILL of more than 64 KiB           a constant of one element, repeated by the loader
  *     at most 1 MiB, or no larger than the   computed here, by the kernels that would run later, so
- *     constants that nothing else uses       that folding cannot change a bit of the result
+ *     constants that nothing else uses,      that folding cannot change a bit of the result
+ *     and of little work
  *     all else                               stays a node
  */
 #include "onnx/fold.h"
@@ -96,6 +97,18 @@ static bool is_worth_it(const dms_folder *folder, const dms_node *node) {
     const uint64_t allowed = DMS_FOLD_ALL + DMS_FOLD_TIMES * (folder->replaced + r.of_files);
     return bytes <= DMS_FOLD_READ && (bytes <= DMS_FOLD_BYTES || bytes <= r.all) &&
            bytes <= allowed && folder->made <= allowed - bytes;
+}
+
+/* Whether these calls may still be computed: as is_worth_it, for the time that they take. */
+static bool is_affordable(const dms_folder *folder, const dms_node *node,
+                          const dms_lowered *calls) {
+    const replaced r = count_replaced(folder, node);
+    const uint64_t allowed = DMS_FOLD_WORK + DMS_FOLD_WORK_TIMES * (folder->replaced + r.of_files);
+    uint64_t work = folder->work;
+    for (uint32_t c = 0; c < calls->n_calls; c++)
+        if (!dms_add(work, dms_call_work(&calls->call[c].call), &work))
+            return false;
+    return work <= allowed;
 }
 
 /* Makes output `id` the constant that is a dense part of constant `from`. */
@@ -244,7 +257,7 @@ static dms_code compute(dms_folder *folder, uint32_t id, bool *out_done, dms_sta
     DMS_TRY(lower_node(&lo, id, st));
     const dms_node *node = &graph->node[id];
     DMS_TRY(take_fill(graph, node, &calls, out_done, st));
-    if (*out_done || !is_worth_it(folder, node))
+    if (*out_done || !is_worth_it(folder, node) || !is_affordable(folder, node, &calls))
         return DMS_OK;
     for (uint32_t c = 0; c < calls.n_calls; c++)
         if (!dms_call_runs_on_cpu(&calls.call[c].call))
@@ -252,6 +265,8 @@ static dms_code compute(dms_folder *folder, uint32_t id, bool *out_done, dms_sta
     places all = {0};
     folder->made += output_bytes(graph, node);
     folder->replaced += count_replaced(folder, node).of_files;
+    for (uint32_t c = 0; c < calls.n_calls; c++)
+        folder->work += dms_call_work(&calls.call[c].call);
     for (uint32_t c = 0; c < calls.n_calls; c++)
         if (run_call(folder, node, &all, &calls.call[c], st) != DMS_OK)
             return st->code == DMS_EIO || st->code == DMS_EINTERNAL

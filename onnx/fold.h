@@ -1,8 +1,10 @@
 /* fold.h - what depends on constants alone is computed now.
  *
  * Reads    a node with known shapes whose operands are constants (or whose values do not matter).
- * Returns  its outputs as constants; nothing when that would cost memory or data are missing.
- * Cost     the node's kernel on this machine; at most DMS_FOLD_READ bytes are read.
+ * Returns  its outputs as constants; nothing when that would cost memory or long, or data are
+ *          missing.
+ * Cost     the node's kernel on this machine; at most DMS_FOLD_READ bytes are read, and for a whole
+ *          model DMS_FOLD_WORK operations are done, more for what replaces bytes of its files.
  * Source   none.
  * Not here constant nodes and branches (import.c).
  */
@@ -18,6 +20,8 @@ typedef struct dms_graph dms_graph; /* graph.h */
 #define DMS_FOLD_READ (256u << 20) /* most bytes of constants read to fold one node */
 #define DMS_FOLD_ALL (48u << 20)   /* most bytes that folding makes from nothing */
 #define DMS_FOLD_TIMES 4u          /* ... and times the bytes of the files' constants it replaces */
+#define DMS_FOLD_WORK (UINT64_C(1) << 35) /* most dms_call_work of all folding, seconds ... */
+#define DMS_FOLD_WORK_TIMES 1024u         /* ... and for each byte of what it replaces */
 
 /* What folding needs besides the graph. */
 typedef struct dms_folder {
@@ -27,6 +31,7 @@ typedef struct dms_folder {
     uint32_t *n_uses;   /* per tensor, by live nodes and outputs */
     uint32_t cap_uses;
     uint64_t made, replaced; /* bytes of folded constants, and of files' constants they replace */
+    uint64_t work;           /* of all calls so far */
 } dms_folder;
 
 /* Notes the uses of tensors by one more node. */

@@ -62,7 +62,7 @@ dms_code dms_constant_read(const dms_graph *graph, uint32_t tensor, uint64_t lim
                            dms_arena *arena, const uint8_t **out_data, dms_status *st) {
     const dms_tensor *t = &graph->tensor[tensor];
     if (t->origin == DMS_ORIGIN_MADE) {
-        *out_data = t->data;
+        *out_data = t->data != NULL ? t->data : (const uint8_t *)""; /* of no bytes */
         return DMS_OK;
     }
     const bool is_fill = t->origin == DMS_ORIGIN_FILL;

@@ -163,7 +163,8 @@ DMS_CHECKED dms_code dms_graph_fuse(dms_graph *graph, dms_lowered *lowered, dms_
 DMS_CHECKED dms_code dms_tensor_bytes(const dms_tensor *tensor, uint64_t *out_bytes,
                                       dms_status *st);
 
-/* The bytes of a constant, read from its file when they are there; *out_data lives in `arena`.
+/* The bytes of a constant, read from its file when they are there; *out_data lives in `arena` and
+ * is never NULL.
  * Errors   DMS_EIO (missing, short), DMS_EINTERNAL when larger than `limit_bytes`. */
 DMS_CHECKED dms_code dms_constant_read(const dms_graph *graph, uint32_t tensor,
                                        uint64_t limit_bytes, dms_arena *arena,

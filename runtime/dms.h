@@ -42,6 +42,7 @@ typedef struct dms_options {
     bool random_weights;  /* make up the weights of files that were missing when planned ... */
     uint64_t random_seed; /* ... from this seed */
     uint32_t trace_turns; /* record when each command of so many first turns ran; 0: record none */
+    uint64_t max_work;    /* refuse a plan of more dms_info.work; 0: none is too much */
 } dms_options;
 
 /* A tensor in memory of the caller. Pitches may leave room between elements. */
@@ -64,6 +65,9 @@ typedef struct dms_info {
     uint64_t device_budget_bytes, host_budget_bytes;
     uint64_t overhead_bytes;       /* scratch of threads and the plan in memory */
     int64_t period_ns, compute_ns; /* predicted */
+    /* What the prologue and one turn take at most: operations, elements of operands, bytes moved.
+     * The time stays in proportion to it, whoever made the plan; UINT64_MAX at most. */
+    uint64_t work;
 } dms_info;
 
 /* Work of one queue since the session was opened, prologue excepted. */
@@ -84,7 +88,8 @@ typedef struct dms_stats {
 /* Reads a plan, proves it safe, takes its memory. No file of the model is opened yet.
  * Owner    *out_session is the caller's, until dms_close; nothing of the arguments is kept.
  * Errors   DMS_EIO, DMS_EPLAN: the plan; DMS_EDEVICE: cannot run here, too little memory;
- *          DMS_EBUDGET: too little for its host arena; DMS_EUSAGE: options. */
+ *          DMS_EBUDGET: too little for its host arena, more work than options.max_work;
+ *          DMS_EUSAGE: options. */
 DMS_CHECKED dms_code dms_open(const char *plan_path, const dms_options *options,
                               dms_session **out_session, dms_status *st);
 

@@ -49,6 +49,7 @@ static const option options[] = {
     {"--json", TEXT, offsetof(dmsrun_options, json)},
     {"--poison", FLAG, offsetof(dmsrun_options, run.poison)},
     {"--verify-weights", FLAG, offsetof(dmsrun_options, run.verify_weights)},
+    {"--max-work", WORD, offsetof(dmsrun_options, run.max_work)},
     {"--random-weights", RANDOM, offsetof(dmsrun_options, run.random_seed)},
     {"--seed", WORD, offsetof(dmsrun_options, seed)},
     {"--calibrate", FLAG, offsetof(dmsrun_options, calibrate)},
@@ -80,6 +81,7 @@ static const char help_text[] =
     "  --json FILE           write the results for machines\n"
     "  --poison              fill all memory with NaN patterns first; changes no bit\n"
     "  --verify-weights      compare every byte of the model's files, not samples\n"
+    "  --max-work N          refuse a plan of more operations (--json says how many it takes)\n"
     "  --random-weights SEED make up the weights of files that were missing when planned\n"
     "  --calibrate           measure links, storage, arithmetic and what slows what down, in 20 s\n"
     "  -o PROFILE            with --calibrate: write a profile; its name ends in .json or has a /\n"
@@ -88,9 +90,9 @@ static const char help_text[] =
     "                        that is removed (default $TMPDIR, /tmp)\n"
     "  --version, --help\n"
     "\n"
-    "Exit codes: 0 fine, 1 internal error, 2 usage, 4 file error, 5 host memory, 6 plan invalid "
-    "or\n"
-    "model changed, 7 wrong input, 8 device, 9 --compare found a difference, 130 interrupted.\n";
+    "Exit codes: 0 fine, 1 internal error, 2 usage, 4 file error, 5 host memory or work, 6 plan\n"
+    "invalid or model changed, 7 wrong input, 8 device, 9 --compare found a difference, 130\n"
+    "interrupted.\n";
 
 const char *dmsrun_help(void) {
     return help_text;

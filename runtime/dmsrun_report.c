@@ -256,6 +256,7 @@ static void json_times(const dmsrun_result *r, dms_json *json) {
     dms_json_int(json, "compute_ns", dmsrun_percentile(r, DMSRUN_COMPUTE, 50));
     dms_json_int(json, "predicted_period_ns", r->info.period_ns);
     dms_json_int(json, "predicted_compute_ns", r->info.compute_ns);
+    dms_json_uint(json, "work", r->info.work);
 }
 
 /* All five queues; store is reserved and empty. */

@@ -1,11 +1,35 @@
-/* room.c - is there memory for the arenas? Asked before anything is loaded: arenas are taken page
- * by page as they are written, and who runs out of memory then is killed without a word. A card has
- * memory of its own, and is asked for it by its device. */
+/* room.c - is there memory for the arenas, and how long may a turn take? Asked before anything is
+ * loaded: arenas are taken page by page as they are written, and who runs out of memory then is
+ * killed without a word. A card has memory of its own, and is asked for it by its device. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "runtime/kernels/kernel.h"
 #include "runtime/session.h"
+#include "schema/checked.h"
+
+/* What one command takes. */
+static uint64_t work_of(const dms_plan *plan, const dms_cmd *cmd) {
+    if (cmd->kind == DMS_CMD_CALL) {
+        const dms_plan_call *c = &plan->call[cmd->call];
+        const dms_call call = {c->kernel, c->n_in, c->n_out, c->n_i, c->n_f, c->view, c->i, c->f};
+        return dms_call_work(&call);
+    }
+    if (cmd->kind == DMS_CMD_LOAD)
+        return dms_view_bytes(&plan->source[cmd->from].view);
+    return plan->buffer[cmd->kind == DMS_CMD_TO_USER ? cmd->from : cmd->to].bytes;
+}
+
+uint64_t dms_plan_work(const dms_plan *plan) {
+    const dms_program *program[] = {&plan->prologue, &plan->body};
+    uint64_t sum = 0;
+    for (int p = 0; p < 2; p++)
+        for (int q = 0; q < DMS_N_QUEUES; q++)
+            for (uint32_t k = 0; k < program[p]->n_cmds[q]; k++)
+                if (!dms_add(sum, work_of(plan, &program[p]->cmd[q][k]), &sum))
+                    return UINT64_MAX;
+    return sum;
+}
 
 /* "the container's limit of N bytes leaves M", or what the machine has. */
 static void name_reason(const dms_machine *machine, uint64_t free_bytes, char out[160]) {

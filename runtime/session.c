@@ -129,6 +129,17 @@ static dms_code keep_options(dms_session *s, const dms_options *options, const c
     return DMS_OK;
 }
 
+/* A plan may repeat what it computes on as often as it likes: the caller says how much is fair. */
+static dms_code check_work(dms_session *s, dms_status *st) {
+    s->work = dms_plan_work(s->plan);
+    if (s->options.max_work == 0 || s->work <= s->options.max_work)
+        return DMS_OK;
+    return dms_fail(st, DMS_EBUDGET,
+                    "the plan takes up to %" PRIu64 " operations, more than the limit of %" PRIu64
+                    " (dms_options.max_work, --max-work)",
+                    s->work, s->options.max_work);
+}
+
 /* What a run takes beside the arenas: scratch of the threads, inputs and outputs of the caller, and
  * what the library itself is made of. */
 static uint64_t outside_bytes(const dms_session *s) {
@@ -166,6 +177,7 @@ static dms_code open_parts(dms_session *s, const dms_options *options, const cha
     int ordinal;
     DMS_TRY(check_device(s->plan, options->device, &ordinal, st));
     DMS_TRY(keep_options(s, options, folder, st));
+    DMS_TRY(check_work(s, st));
     DMS_TRY(allocate_bindings(s, st));
     DMS_TRY(allocate_trace(s, st));
     const dms_machine machine = dms_machine_read("");
@@ -397,7 +409,8 @@ dms_info dms_session_info(const dms_session *session) {
                                         session->device->overhead_bytes +
                                         session->device->host_bytes - plan->host_arena,
                       .period_ns = plan->period_ns,
-                      .compute_ns = plan->compute_ns};
+                      .compute_ns = plan->compute_ns,
+                      .work = session->work};
 }
 
 const char *dms_session_meaning(const dms_session *session, char out[33]) {

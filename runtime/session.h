@@ -88,6 +88,7 @@ struct dms_session {
     uint32_t n_columns;
     dms_trace trace; /* n_turns 0 where nothing is recorded */
     int64_t open_ns;
+    uint64_t work; /* of the plan, dms_plan_work */
 };
 
 /* Opens a session on a decoded plan that the caller has checked. `folder` is that of the plan file.
@@ -104,6 +105,10 @@ DMS_CHECKED dms_code dms_session_make(dms_session **out_session, dms_status *st)
  * Errors   of dms_open. */
 DMS_CHECKED dms_code dms_session_fill(dms_session *session, const char *folder,
                                       const dms_options *options, dms_status *st);
+
+/* What the prologue and one turn of a checked plan take at most: dms_call_work of their calls and
+ * bytes of their copies and loads; UINT64_MAX at most. */
+uint64_t dms_plan_work(const dms_plan *plan);
 
 /* Compares what a session will take (both arenas, `outside_bytes` beside them) with the memory
  * that is there.

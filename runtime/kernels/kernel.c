@@ -154,6 +154,15 @@ dms_cost dms_call_cost(const dms_call *call) {
     return cost;
 }
 
+uint64_t dms_call_work(const dms_call *call) {
+    const dms_cost cost = dms_call_cost(call);
+    uint64_t work = cost.flops;
+    add_saturated(&work, cost.results);
+    for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
+        add_saturated(&work, (uint64_t)dms_view_count(&call->view[k]));
+    return work;
+}
+
 bool dms_call_in_place(const dms_call *call, uint32_t in, uint32_t out) {
     const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
     dms_view view[DMS_MAX_OPERANDS];

@@ -156,6 +156,10 @@ DMS_CHECKED dms_code dms_call_check(const dms_call *call, dms_status *st);
 /* Cost of a checked call. */
 dms_cost dms_call_cost(const dms_call *call);
 
+/* A number that the time of a checked call stays in proportion to, whatever its operands: flops,
+ * results, and the elements of every operand, each as often as it repeats; UINT64_MAX at most. */
+uint64_t dms_call_work(const dms_call *call);
+
 /* The family of a checked call. */
 dms_family dms_call_family(const dms_call *call);
 

@@ -225,6 +225,7 @@ static void the_json_has_every_key_of_the_contract(void **state) {
                                        "\"threads\"",
                                        "\"host_arena_bytes\"",
                                        "\"device_arena_bytes\"",
+                                       "\"work\"",
                                        "\"peak_rss_bytes\""};
     program_case c;
     make_case(&c);

@@ -58,6 +58,9 @@ static void every_option_lands_in_its_place(void **state) {
     assert_int_equal(o.warmup, 2);
     assert_int_equal(o.run.turns, 7);
     assert_string_equal(o.json, "J");
+    char limit[] = "p.plan --max-work 12345678901234567890";
+    assert_int_equal(parse(limit, &arena, &o, NULL), DMS_OK);
+    assert_true(o.run.max_work == 12345678901234567890u);
     char second[] = "p.plan --compare C --rtol 1e-3 --atol=0.5 --stats --digest --poison "
                     "--verify-weights --random-weights 18446744073709551615 --seed 9";
     assert_int_equal(parse(second, &arena, &o, NULL), DMS_OK);

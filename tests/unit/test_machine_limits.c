@@ -209,8 +209,60 @@ static void a_session_that_cannot_fit_ends_before_anything_is_loaded(void **stat
     assert_non_null(strstr(st.msg, "compile with --host-mem "));
 }
 
+/* y = x w over m rows: 2 m operations, m results, m + 1 + m elements; 4 m bytes of x, 4 of w that
+ * lies in the plan, 4 m of y. */
+static uint64_t work_of_rows(uint64_t m) {
+    return 2 * m + m + (m + 1 + m) + 4 * m + 4 + 4 * m;
+}
+
+/* A plan of one step over m rows. */
+static void make_step(run_case *r, int64_t m) {
+    static const float three = 3;
+    run_init(r);
+    const uint32_t x = run_tensor(r, "x", DMS_TENSOR_INPUT, m), w = run_weight(r, "w", &three),
+                   y = run_tensor(r, "y", DMS_TENSOR_OUTPUT, m);
+    const uint32_t bx = run_buffer(r, x, DMS_TIER_DEVICE), bw = run_buffer(r, w, DMS_TIER_DEVICE),
+                   by = run_buffer(r, y, DMS_TIER_DEVICE);
+    (void)run_cmd(r, 0, DMS_QUEUE_LOAD, DMS_CMD_LOAD, r->tensor[w].first_source, bw);
+    (void)run_cmd(r, 1, DMS_QUEUE_IN, DMS_CMD_FROM_USER, 0, bx);
+    dms_cmd *step = run_step(r, bx, bw, by);
+    dms_cmd *out = run_cmd(r, 1, DMS_QUEUE_OUT, DMS_CMD_TO_USER, by, 0);
+    run_wait(r, &r->cmd[1][DMS_QUEUE_IN][0], DMS_QUEUE_COMPUTE, 0, 1);
+    run_wait(r, step, DMS_QUEUE_IN, 0, 0);
+    run_wait(r, step, DMS_QUEUE_OUT, 0, 1);
+    run_wait(r, out, DMS_QUEUE_COMPUTE, 0, 0);
+    run_finish(r);
+}
+
+static void a_plan_of_more_work_than_the_caller_allows_is_refused(void **state) {
+    (void)state;
+    run_case r;
+    make_step(&r, 100);
+    dms_session *s = run_open(&r, (dms_options){.max_work = work_of_rows(100)});
+    assert_int_equal(dms_session_info(s).work, work_of_rows(100));
+    dms_close(s);
+    dms_status st = {0};
+    const dms_options options = {.threads = 1, .max_work = work_of_rows(100) - 1};
+    assert_int_equal(dms_session_open(&r.plan, ".", &options, &s, &st), DMS_EBUDGET);
+    assert_string_equal(st.msg, "the plan takes up to 1305 operations, more than the limit of 1304 "
+                                "(dms_options.max_work, --max-work)");
+}
+
+/* Sums that leave 64 bits are as much as can be, not little. */
+static void work_does_not_wrap_around(void **state) {
+    (void)state;
+    run_case r;
+    make_step(&r, 100);
+    r.view[0][0].dim[0] = INT64_MAX; /* x, which repeats: 4 times as many operations */
+    r.view[0][0].pitch[0] = 0;
+    r.view[0][2].dim[0] = INT64_MAX;
+    assert_true(dms_plan_work(&r.plan) == UINT64_MAX);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plan_of_more_work_than_the_caller_allows_is_refused),
+        cmocka_unit_test(work_does_not_wrap_around),
         cmocka_unit_test(without_groups_the_machine_is_the_limit),
         cmocka_unit_test(page_cache_of_a_container_counts_as_free_and_shared_memory_does_not),
         cmocka_unit_test(the_tightest_group_above_counts),

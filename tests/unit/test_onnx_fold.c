@@ -338,8 +338,56 @@ static void weights_of_the_file_make_room_for_what_follows_from_them(void **stat
     onnx_end(&c);
 }
 
+/* 512 x 65536 times their like: more than 2^35 operations for a result of 1 MiB, from a model of 300
+ * bytes. One row of them is done at once. */
+static void what_takes_long_to_fold_is_left_to_the_run(void **state) {
+    (void)state;
+    onnx_case c;
+    onnx_begin(&c, 17);
+    onnx_input(&c, "x", F32, "512,512");
+    onnx_i64(&c, c.graph, "wide", "512,65536");
+    onnx_i64(&c, c.graph, "tall", "65536,512");
+    onnx_i64(&c, c.graph, "thin", "1,65536");
+    (void)onnx_node(&c, c.graph, "ConstantOfShape", "wide", "a");
+    (void)onnx_node(&c, c.graph, "ConstantOfShape", "tall", "b");
+    (void)onnx_node(&c, c.graph, "ConstantOfShape", "thin", "r");
+    (void)onnx_node(&c, c.graph, "MatMul", "a,b", "ab");
+    (void)onnx_node(&c, c.graph, "MatMul", "r,b", "rb");
+    onnx_text(&c, "Add x,ab s; Add s,rb y");
+    onnx_output(&c, c.graph, "y", F32, "512,512");
+    assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
+    assert_int_equal(onnx_count(&c, "MatMul"), 1);
+    assert_int_equal(onnx_find(&c, "rb")->origin, DMS_ORIGIN_MADE);
+    assert_int_equal(onnx_find(&c, "ab")->origin, DMS_ORIGIN_NODE);
+    onnx_end(&c);
+}
+
+/* The dims of a scalar are a list without entries. Nobody may add to a pointer that is not there. */
+static void a_constant_of_no_bytes_has_a_place(void **state) {
+    (void)state;
+    const int64_t none = 0;
+    const uint8_t *data = NULL;
+    uint32_t id;
+    onnx_case c;
+    onnx_begin(&c, 17);
+    onnx_input(&c, "x", F32, "");
+    (void)onnx_node(&c, c.graph, "Shape", "x", "s");
+    (void)onnx_node(&c, c.graph, "ConstantOfShape", "s", "c");
+    (void)onnx_node(&c, c.graph, "Add", "x,c", "y");
+    onnx_output(&c, c.graph, "y", F32, "");
+    assert_int_equal(onnx_lower(&c, NULL), DMS_OK); /* clang's sanitizer looks on */
+    assert_int_equal(onnx_find(&c, "s")->bytes, 0);
+    assert_int_equal(dms_graph_add_constant(&c.read, "none", I64, 1, &none, NULL, &id, NULL),
+                     DMS_OK);
+    assert_int_equal(dms_constant_read(&c.read, id, 0, c.read.arena, &data, NULL), DMS_OK);
+    assert_non_null(data);
+    onnx_end(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_takes_long_to_fold_is_left_to_the_run),
+        cmocka_unit_test(a_constant_of_no_bytes_has_a_place),
         cmocka_unit_test(what_is_folded_stays_in_proportion_to_the_model),
         cmocka_unit_test(weights_of_the_file_make_room_for_what_follows_from_them),
         cmocka_unit_test(shape_arithmetic_disappears),

@@ -169,6 +169,36 @@ static void costs_count_repeated_operands_once(void **state) {
     case_close(&c);
 }
 
+/* 100 x 10 with a row that repeats: 1,000 additions, as many results, and three operands of as many
+ * elements. What repeats takes its time, though it takes no place. */
+static void work_counts_repeated_operands_as_often_as_they_repeat(void **state) {
+    (void)state;
+    const int64_t dim[] = {100, 10};
+    dms_view row = case_dense(F32, 2, dim);
+    row.pitch[0] = 0;
+    kernel_case c;
+    case_open(&c, DMS_K_BINARY);
+    case_i(&c, DMS_FN_ADD);
+    case_in(&c, case_dense(F32, 2, dim));
+    case_in(&c, row);
+    case_out(&c, case_dense(F32, 2, dim));
+    assert_int_equal(dms_call_work(&c.call), 5 * 1000);
+    case_close(&c);
+}
+
+/* A sum over 2^40 entries of a few bytes: a plan of nothing can ask for days. */
+static void work_of_a_sum_over_one_element_is_the_length_of_the_sum(void **state) {
+    (void)state;
+    const int64_t i[] = {DMS_FN_SUM, 1}, one = 1;
+    dms_view view[] = {case_dense(F32, 2, (int64_t[]){1, INT64_C(1) << 40}),
+                       case_dense(F32, 1, &one)};
+    view[0].pitch[0] = view[0].pitch[1] = 0;
+    const dms_call call = {DMS_K_REDUCE, 1, 1, 2, 0, view, i, NULL};
+    assert_int_equal(dms_call_check(&call, NULL), DMS_OK);
+    assert_true(dms_call_work(&call) >= UINT64_C(1) << 41); /* sums and elements */
+    assert_int_equal(dms_call_cost(&call).bytes, 8);
+}
+
 static void moves_cost_bytes_and_no_operations(void **state) {
     (void)state;
     const int64_t n = 64;
@@ -219,6 +249,8 @@ int main(void) {
         cmocka_unit_test(a_scatter_lies_over_its_table_but_not_its_updates),
         cmocka_unit_test(a_norm_lies_over_its_input_with_its_first_output_alone),
         cmocka_unit_test(costs_count_repeated_operands_once),
+        cmocka_unit_test(work_counts_repeated_operands_as_often_as_they_repeat),
+        cmocka_unit_test(work_of_a_sum_over_one_element_is_the_length_of_the_sum),
         cmocka_unit_test(moves_cost_bytes_and_no_operations),
         cmocka_unit_test(reductions_cost_what_they_read),
         cmocka_unit_test(no_kernel_here_needs_a_workspace),
