@@ -15,21 +15,35 @@ typedef struct bound_call {
     dms_call call;
     dms_view view[DMS_SHAPE_OPERANDS];
     dms_device_call work;
-    uint64_t step; /* operand 1 moves on by so much after each run; 0 = it stays */
+    uint64_t bytes;       /* of operands and workspace that move on together after each run */
+    bool has_own_way;     /* operand 1 does not move with the others ... */
+    uint64_t weight_step; /* ... but by so much */
 } bound_call;
 
+#define NEAR_BYTES (12u << 20) /* more than a core's own cache, less than the one behind it */
 #define FIRST_WEIGHT (32u << 20)
 
-/* In a model each call has weights of its own, which no cache holds: they come from another place
+/* Moves the place of everything by `by`, down where that is below 0. */
+static void move_all(bound_call *c, int64_t by) {
+    for (uint32_t k = 0; k <= c->call.n_in; k++)
+        if (k != 1 || !c->has_own_way)
+            c->work.operand[k] += (uint64_t)by;
+    c->work.workspace += (uint64_t)by;
+}
+
+/* In a model a call meets what some calls before it wrote, which its core's own cache has lost and
+ * a larger one may hold, and weights of its own, which no cache holds: both come from another place
  * every time. */
 static void run_call(void *context) {
     bound_call *c = context;
     uint32_t index_error;
-    if (c->step != 0) {
-        c->work.operand[1] += c->step;
-        if (c->work.operand[1] > c->device->device_bytes - c->step)
-            c->work.operand[1] = FIRST_WEIGHT;
-    }
+    if (c->work.operand[0] + 2 * c->bytes <= NEAR_BYTES)
+        move_all(c, (int64_t)c->bytes);
+    else
+        move_all(c, -(int64_t)c->work.operand[0]);
+    c->work.operand[1] += c->weight_step;
+    if (c->weight_step != 0 && c->work.operand[1] > c->device->device_bytes - c->weight_step)
+        c->work.operand[1] = FIRST_WEIGHT;
     c->device->ops->call(c->device, &c->work, &index_error);
 }
 
@@ -58,8 +72,9 @@ static dms_code bind(const dms_bench *b, const dms_shape *s, bound_call *out, dm
                          s->dim[0][1]);
         at += (dms_view_bytes(&out->view[k]) + 255) / 256 * 256;
     }
+    out->has_own_way = has_weights(s->family) || s->family == DMS_FAMILY_INDEX;
     if (has_weights(s->family)) {
-        out->step = (dms_view_bytes(&out->view[1]) + 255) / 256 * 256;
+        out->weight_step = (dms_view_bytes(&out->view[1]) + 255) / 256 * 256;
         out->work.operand[1] = FIRST_WEIGHT;
     }
     DMS_TRY(dms_call_check(&out->call, st));
@@ -68,7 +83,8 @@ static dms_code bind(const dms_bench *b, const dms_shape *s, bound_call *out, dm
     out->work.workspace = at;
     out->work.workspace_bytes = dms_call_workspace(&out->call, DMS_DEVICE_CPU);
     out->work.is_small = dms_call_is_small(&out->call);
-    if (at + out->work.workspace_bytes > b->device->device_bytes)
+    out->bytes = at + (out->work.workspace_bytes + 255) / 256 * 256;
+    if (out->bytes > b->device->device_bytes)
         return dms_fail(st, DMS_EINTERNAL, "a call of %s is too large to be measured",
                         dms_family_name(s->family));
     return DMS_OK;
@@ -243,7 +259,7 @@ dms_code dms_calibrate_compute_round(dms_bench *b, dms_status *st) {
     }
     DMS_TRY(time_shape(b, &empty, b->launch, st));
     for (uint32_t k = 0; k < dms_n_calibrate_shapes; k++) {
-        memset(b->device->device_arena, DMS_CALIBRATE_PATTERN, 8u << 20);
+        memset(b->device->device_arena, DMS_CALIBRATE_PATTERN, NEAR_BYTES);
         DMS_TRY(time_shape(b, &dms_calibrate_shapes[k], &b->shape[k], st));
     }
     return DMS_OK;

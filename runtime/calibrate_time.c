@@ -9,8 +9,8 @@
 
 #define LEAST_SAMPLES 5u
 #define SHORTEST_NS 50000 /* of a sample: what the clock and an interrupt take does not show */
-#define ALONE_NS 15000000 /* of one of the three parts of a round */
-#define ROUNDS 12u
+#define ALONE_NS 5000000  /* of one of the three parts of a round: less than a time slice */
+#define ROUNDS 40u
 
 static dms_code check_cancel(const dms_bench *b, dms_status *st) {
     const atomic_bool *cancel = b->options->cancel;

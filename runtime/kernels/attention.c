@@ -96,10 +96,18 @@ static uint64_t pairs_of_head(const dms_call *call) {
     return triangle > UINT64_MAX - before ? UINT64_MAX : triangle + before;
 }
 
-/* An exponential for each pair that meets. */
+/* Pairs of query and key that meet. */
 static uint64_t attention_pairs(const dms_call *call) {
     const dms_view *q = &call->view[0];
     return dms_mul_saturated((uint64_t)(q->dim[0] * q->dim[1]), pairs_of_head(call));
+}
+
+/* An exponential for each pair; half as much again to read a mask, or to leave out what lies on the
+ * wrong side of the diagonal in the blocks that it crosses. */
+static uint64_t attention_results(const dms_call *call) {
+    const uint64_t pairs = attention_pairs(call);
+    const bool is_masked = call->n_in == 4 || call->i[0] != 0;
+    return is_masked && pairs <= UINT64_MAX - pairs / 2 ? pairs + pairs / 2 : pairs;
 }
 
 /* Two products over the pairs. */
@@ -124,6 +132,6 @@ const dms_kernel_row dms_row_attention = {
     .f_name = attention_f,
     .check = attention_check,
     .flops = attention_flops,
-    .results = attention_pairs,
+    .results = attention_results,
     .cpu_dtypes = DTYPES | DMS_DTYPE_BIT(DMS_DTYPE_BOOL),
 };

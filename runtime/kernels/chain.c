@@ -289,6 +289,20 @@ uint64_t dms_chain_flops(const dms_chain *chain) {
     return n;
 }
 
+uint64_t dms_chain_work(const dms_chain *chain) {
+    uint64_t n = 0;
+    for (uint32_t j = 0; j < chain->n_ops; j++) {
+        const dms_chain_op *op = &chain->op[j];
+        if (op->kind == DMS_CHAIN_UNARY)
+            n += dms_map_unary_work(op->fn);
+        else if (op->kind == DMS_CHAIN_BINARY)
+            n += dms_map_binary_work(op->fn);
+        else
+            n += op->kind != DMS_CHAIN_REAL;
+    }
+    return n;
+}
+
 /* Functions by name, for people who read a plan. */
 static const char *const unary_names[DMS_N_UNARY_FNS] = {
     "neg",          "abs",        "relu",
@@ -369,6 +383,15 @@ static uint64_t flops_of_chain(const dms_call *call) {
                              dms_chain_flops(&chain));
 }
 
+static uint64_t results_of_chain(const dms_call *call) {
+    dms_chain chain;
+    dms_status ignored = {0};
+    if (dms_chain_read(call, &chain, &ignored) != DMS_OK)
+        return 0;
+    return dms_mul_saturated((uint64_t)dms_view_count(&call->view[call->n_in]),
+                             dms_chain_work(&chain));
+}
+
 /* a[...], b[...] ... -> y[...]: what the program of its parameters makes of them. */
 const dms_kernel_row dms_row_chain = {.id = DMS_K_CHAIN,
                                       .name = "chain",
@@ -377,5 +400,6 @@ const dms_kernel_row dms_row_chain = {.id = DMS_K_CHAIN,
                                       .n_f = 255,
                                       .check = check_chain,
                                       .flops = flops_of_chain,
+                                      .results = results_of_chain,
                                       .in_place = dms_row_lies_the_same,
                                       .cpu_dtypes = DMS_DTYPES_ALL};

@@ -104,6 +104,9 @@ uint32_t dms_chain_sources(const dms_chain *chain, uint32_t op, uint32_t *out_n_
 /* Operations per element. */
 uint64_t dms_chain_flops(const dms_chain *chain);
 
+/* How many additions would take as long, per element. */
+uint64_t dms_chain_work(const dms_chain *chain);
+
 /* Prints the program of a call that has one, "v2 = mul(v0, v1); v3 = relu(v2)"; nothing for others
  * and for invalid ones. */
 void dms_chain_print(const dms_call *call, char *out, uint64_t size);

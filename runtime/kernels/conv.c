@@ -108,6 +108,13 @@ static uint64_t conv_transpose_flops(const dms_call *call) {
     return flops_of(call, (uint64_t)dms_view_count(&call->view[0]), call->view[1].dim[1]);
 }
 
+/* Each input is taken up once, each output put down once. */
+static uint64_t conv_transpose_results(const dms_call *call) {
+    const uint64_t x = (uint64_t)dms_view_count(&call->view[0]);
+    const uint64_t y = (uint64_t)dms_view_count(&call->view[call->n_in]);
+    return x > UINT64_MAX - y ? UINT64_MAX : x + y;
+}
+
 /* Along output channels; weights of a cell are contiguous since m is their outermost axis. */
 static bool conv_cut(const dms_call *call, dms_cut *out) {
     if (call->i[DMS_CONV_GROUP] != 1)
@@ -186,5 +193,6 @@ const dms_kernel_row dms_row_conv_transpose = {
     .i_name = conv_i,
     .check = conv_transpose_check,
     .flops = conv_transpose_flops,
+    .results = conv_transpose_results,
     .cpu_dtypes = DTYPES,
 };

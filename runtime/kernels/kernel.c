@@ -127,7 +127,7 @@ static uint64_t rows_of(const dms_view *y) {
 
 dms_cost dms_call_cost(const dms_call *call) {
     const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
-    dms_cost cost = {0, 0, 0, 0};
+    dms_cost cost = {0};
     for (uint32_t k = 0; k < call->n_in + call->n_out; k++) {
         add_saturated(&cost.bytes, bytes_once(&call->view[k]));
         if (k >= call->n_in)
@@ -147,10 +147,11 @@ dms_cost dms_call_cost(const dms_call *call) {
         cost.bytes = row->bytes(&own);
     dms_chain chain;
     dms_status ignored = {0};
-    if (own.n_i != call->n_i && dms_chain_read(call, &chain, &ignored) == DMS_OK)
-        add_saturated(&cost.flops,
-                      dms_mul_saturated((uint64_t)dms_view_count(&call->view[call->n_in]),
-                                        dms_chain_flops(&chain)));
+    if (own.n_i != call->n_i && dms_chain_read(call, &chain, &ignored) == DMS_OK) {
+        const uint64_t count = (uint64_t)dms_view_count(&call->view[call->n_in]);
+        add_saturated(&cost.flops, dms_mul_saturated(count, dms_chain_flops(&chain)));
+        cost.carried = dms_mul_saturated(count, dms_chain_work(&chain));
+    }
     return cost;
 }
 

@@ -41,9 +41,11 @@ typedef struct dms_call {
 } dms_call;
 
 /* Work of a call: multiply-adds count two. `bytes` counts each operand's elements once; `results`
- * the places where something is done beside the flops, `rows` the runs of them (last axes). */
+ * the places where something is done beside the flops, `rows` the runs of them (last axes).
+ * Functions of elements count as additions that take as long: they are the `results` of a map, and
+ * `carried` where another kernel has a chain behind it. */
 typedef struct dms_cost {
-    uint64_t flops, bytes, results, rows;
+    uint64_t flops, bytes, results, rows, carried;
 } dms_cost;
 
 /* Kernels whose time follows the same law, for profiles. */

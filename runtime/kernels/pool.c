@@ -102,6 +102,16 @@ static dms_code resize_check(const dms_call *call, dms_status *st) {
     return DMS_OK;
 }
 
+/* Elements that a result is made of: 1, 2 or 4 along every axis that changes. */
+static uint64_t resize_results(const dms_call *call) {
+    const dms_view *x = &call->view[0], *y = &call->view[1];
+    uint64_t n = (uint64_t)dms_view_count(y);
+    for (uint32_t axis = 0; axis < y->rank; axis++)
+        if (x->dim[axis] != y->dim[axis])
+            n = dms_mul_saturated(n, UINT64_C(1) << call->i[DMS_RESIZE_MODE]);
+    return n;
+}
+
 static const char *const resize_i[] = {"mode", "coordinates", "nearest", "exclude_outside",
                                        "antialias"};
 
@@ -116,5 +126,6 @@ const dms_kernel_row dms_row_resize = {
     .n_f = 255,
     .i_name = resize_i,
     .check = resize_check,
+    .results = resize_results,
     .cpu_dtypes = DMS_DTYPES_ALL,
 };

@@ -70,6 +70,12 @@ void dms_cut_init(dms_cut *out);
  * number of real parameters that it reads. */
 dms_dtype dms_map_unary_type(int64_t fn, dms_dtype x, uint32_t *out_n_reals);
 
+/* How many additions of f32 take as long as a known function of one operand does, about. */
+uint64_t dms_map_unary_work(int64_t fn);
+
+/* The same of a known function of two operands. */
+uint64_t dms_map_binary_work(int64_t fn);
+
 /* The type of y = fn(a, b), fn of dms_binary_fn; NONE where there is no such function. */
 dms_dtype dms_map_binary_type(int64_t fn, dms_dtype a, dms_dtype b);
 

@@ -1,17 +1,22 @@
-"""usage: predict.py BUILD [FOLDER...] [--threads 1] [--seconds 1.2]
+"""usage: predict.py BUILD [FOLDER...] [--threads 1] [--seconds 0.6]
     [--profile FILE] [--only NAME,...]
 
 Predicted beside measured time: a profile is calibrated (--profile takes one that is there), every
 model is planned and run with everything resident, at 100 %, 25 % and the floor. (a) is the profile
 alone; (b) the same with the step times of the resident run, dmsc --measured. Ratios are measured
-over predicted. Models are looked up by name in the FOLDERs, BUILD/models among them; those that
-are nowhere are left out, and a decoder with 608 MB of weights is made where none is there. The last
-lines say how many ratios lie within 15 %. Takes less than 4 minutes on a machine with nothing else
-to do; on another one the first line of the table says how much the calibration varied."""
+over predicted. A run whose p90 lies far above its median is done again, twice at most, and the
+steadiest counts. Another calibration at the end says whether the machine still is what it was.
+
+Models are looked up by name in the FOLDERs and BUILD/models; those of many weights are made in
+BUILD/wide, and a decoder with 608 MB of them in BUILD/large unless a FOLDER is one of that size
+(model.onnx beside ref0/). The verdict and the exit code: at least five models of more than 20 ms
+and the large one within 15 % at all three budgets, by (b). Takes less than 4 minutes on a machine
+with nothing else to do."""
 import argparse
 import json
 import pathlib
 import statistics
+import subprocess
 import sys
 import tempfile
 
@@ -23,33 +28,56 @@ from programs import Programs, floor_named  # noqa: E402
 
 AMPLE = '64GiB'
 BUDGETS = ('100%', '25%', 'floor')
-WITHIN = 0.15
+WITHIN, STEADY, AGAIN = 0.15, 1.1, 2
+LONG_NS, ENOUGH = 20e6, 5
 LARGE = 'decoder_608mb'
 
 # Dims that make a turn take more than 20 ms on one core; a folder of inputs gives them by example.
+# Those that --only names alone need more for what they compute than a quarter of their weights.
 MODELS = {
     'light_resnet50': {},
+    'cnn_wide': {},
+    'encoder_wide': {'batch': 1, 'seq': 128},
+    'decoder_wide': {'batch': 1, 'seq': 128},
+    'mlp_wide': {'rows': 96},
+    LARGE: 'set0',
+}
+NARROW = {
     'encoder_opset18': {'batch': 4, 'seq': 256},
-    'decoder_opset23': {'batch': 1, 'seq': 512},
-    'cnn_opset14': {'batch': 8, 'height': 128, 'width': 128},
+    'cnn_opset14': {'batch': 8, 'height': 120, 'width': 120},
     'ppocr_v4_rec': {'p2o.DynamicDimension.0': 2, 'x[2]': 48, 'p2o.DynamicDimension.1': 640},
     'superres_pp': 'set0',
     'ppocr_det_v3': {'p2o.DynamicDimension.0': 1, 'p2o.DynamicDimension.1': 640,
                      'p2o.DynamicDimension.2': 640},
     'magika': {'unk__214': 8},
-    LARGE: 'set0',
 }
 
 
 def find(name, roots):
     places = [root if root.name == name else root / name for root in roots]
     if name == LARGE:
-        places += [root for root in roots if (root / 'ref0').is_dir()]
+        places = [root for root in roots if (root / 'ref0').is_dir()] + places
     return next((p for p in places if (p / 'model.onnx').is_file()), None)
 
 
+def all_folders(args):
+    """Where models lie, those included that are made when they are wanted."""
+    roots = args.folders + [args.build / folder for folder in ('models', 'wide', 'large')]
+    wanted = args.only.split(',') if args.only else list(MODELS)
+    if any(name.endswith('_wide') for name in wanted):
+        subprocess.run([sys.executable, HERE.parent / 'models' / 'make_models.py',
+                        args.build / 'wide', '--wide'], check=True)
+    if LARGE in wanted and find(LARGE, roots) is None:
+        model_folder(argparse.Namespace(folder=None, build=args.build))
+    found = [(name, find(name, roots)) for name in wanted]
+    for name, folder in found:
+        if folder is None:
+            print(f'{name}: in none of the folders')
+    return [(name, folder) for name, folder in found if folder is not None]
+
+
 def dims_of(name, folder):
-    dims = MODELS[name]
+    dims = {**MODELS, **NARROW}[name]
     if not isinstance(dims, dict):
         return ['--dims-from', next(p for p in (folder / dims, folder / 'ref0') if p.is_dir())]
     return [word for dim, size in dims.items() for word in ('--dim', f'{dim}={size}')]
@@ -72,17 +100,27 @@ class Bench:
             floor_named(done.stderr)
         return report
 
-    def run(self, period_ns):
-        """Turns for about --seconds; the report of dmsrun."""
-        turns = max(3, min(200, int(self.args.seconds * 1e9 / period_ns)))
+    def run_once(self, turns):
         return self.programs.run(self.plan, '--model-dir', self.folder, '--threads',
                                  self.args.threads, '--warmup', 1, '--iterations', turns)
+
+    def run(self, period_ns):
+        """Turns for about --seconds; the report of the steadiest of up to three runs."""
+        turns = max(3, min(200, int(self.args.seconds * 1e9 / period_ns)))
+        runs = [self.run_once(turns)]
+        while len(runs) <= AGAIN and unrest(runs[-1]) > STEADY:
+            runs.append(self.run_once(turns))
+        return min(runs, key=unrest)
+
+
+def unrest(run):
+    return run['p90_ns'] / run['median_ns']
 
 
 def line(name, budget, which, predicted, run, ratios):
     ratio = run['median_ns'] / predicted
-    ratios.append((name, which, ratio, run['median_ns']))
-    spread = run['p90_ns'] / run['median_ns'] - 1
+    ratios.append((name, budget, which, ratio, run['median_ns']))
+    spread = unrest(run) - 1
     print(f'{name:17} {budget:>8}  {which} {predicted / 1e6:10.2f} {run["median_ns"] / 1e6:10.2f} '
           f'{ratio:6.2f}  {"" if abs(ratio - 1) <= WITHIN else "*"}'
           f'{f"p90 +{100 * spread:.0f} %" if spread > 0.1 else ""}', flush=True)
@@ -105,14 +143,37 @@ def bench(model, name, ratios):
             line(name, budget, which, plan['period_ns'], model.run(plan['period_ns']), ratios)
 
 
+def whole(ratios, which):
+    """Models of long runs whose ratios at every budget are near 1."""
+    names = {r[0] for r in ratios}
+    of = {name: {r[1]: r for r in ratios if r[0] == name and r[2] == which} for name in names}
+    return {name for name, at in of.items()
+            if all(b in at and abs(at[b][3] - 1) <= WITHIN and at[b][4] > LONG_NS for b in BUDGETS)}
+
+
 def summary(ratios):
     for which, what in (('a', 'calibrated profile alone'), ('b', 'with --measured')):
-        these = [r for r in ratios if r[1] == which and r[3] > 20e6]
-        near = [r for r in these if abs(r[2] - 1) <= WITHIN]
-        whole = {r[0] for r in these} - {r[0] for r in these if r not in near}
-        middle = statistics.median(r[2] for r in these) if these else 0
-        print(f'{what}: {len(near)} of {len(these)} within {100 * WITHIN:.0f} % (runs above 20 ms), '
-              f'{len(whole)} models at every budget; median ratio {middle:.2f}')
+        these = [r for r in ratios if r[2] == which and r[4] > LONG_NS]
+        near = [r for r in these if abs(r[3] - 1) <= WITHIN]
+        names = whole(ratios, which)
+        middle = statistics.median(r[3] for r in these) if these else 0
+        print(f'{what}: {len(near)} of {len(these)} within {100 * WITHIN:.0f} %, median ratio '
+              f'{middle:.2f}; at 100 %, 25 % and the floor: {len(names)} models of more than 20 ms '
+              f'({", ".join(sorted(names))})')
+    names = whole(ratios, 'b')
+    passed = len(names - {LARGE}) >= ENOUGH and LARGE in names
+    print('PASSED' if passed else 'FAILED')
+    return passed
+
+
+def calibrate(programs, args, path):
+    """The last line of the table, and the rates that matter most."""
+    table = programs.dmsrun('--calibrate', '-o', path, '--threads', args.threads, '--scratch',
+                            programs.scratch).stdout
+    profile = json.loads(path.read_text())
+    print(f'{table.strip().splitlines()[-1]}; f32 {profile["flops"]["f32"] / 1e9:.0f} GFLOP/s, '
+          f'memory {profile["memory_bytes_per_s"] / 1e9:.1f} GB/s, '
+          f'in {profile["links"]["in"][0] / 1e9:.1f} GB/s')
 
 
 def main():
@@ -120,27 +181,24 @@ def main():
     parser.add_argument('build', type=pathlib.Path)
     parser.add_argument('folders', nargs='*', type=pathlib.Path)
     parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--seconds', type=float, default=1.2)
+    parser.add_argument('--seconds', type=float, default=0.6)
     parser.add_argument('--profile', type=pathlib.Path)
     parser.add_argument('--only', default='')
     args = parser.parse_args()
-    roots = args.folders + [args.build / 'models', args.build / 'large']
-    wanted = args.only.split(',') if args.only else list(MODELS)
-    if LARGE in wanted and find(LARGE, roots) is None:
-        model_folder(argparse.Namespace(folder=None, build=args.build))
+    models = all_folders(args)
     with tempfile.TemporaryDirectory(dir=args.build) as scratch:
         programs, ratios = Programs(args.build, scratch), []
-        if args.profile is None:
+        own = args.profile is None
+        if own:
             args.profile = pathlib.Path(scratch) / 'here.json'
-            table = programs.dmsrun('--calibrate', '-o', args.profile, '--threads', args.threads,
-                                    '--scratch', scratch).stdout
-            print(table.strip().splitlines()[-1])
+            calibrate(programs, args, args.profile)
         print(f'{"model":17} {"budget":>8}    {"predicted":>10} {"measured":>10}  ratio')
-        for name in wanted:
-            folder = find(name, roots)
-            if folder is not None:
-                bench(Bench(args, programs, folder, name), name, ratios)
-        summary(ratios)
+        for name, folder in models:
+            bench(Bench(args, programs, folder, name), name, ratios)
+        if own:
+            calibrate(programs, args, pathlib.Path(scratch) / 'again.json')
+        passed = summary(ratios)
+    sys.exit(not passed)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,7 @@
 """usage: make_models.py FOLDER [--only NAME,...]   makes the models of the tests with references
        make_models.py FOLDER --large         makes one Llama-like decoder of 608 MB, no references
+       make_models.py FOLDER --wide          makes models whose weights outweigh what they compute,
+                                             20 to 60 ms a turn, no references (tests/bench)
 Does nothing where the folder was made by this very source."""
 import hashlib
 import pathlib
@@ -86,6 +88,24 @@ def make_large(root):
                external=True)
 
 
+WIDE = {
+    'cnn_wide': networks.cnn_wide,
+    'encoder_wide': lambda: networks.encoder(18, layers=4, width=768, heads=12, vocab=4000),
+    'decoder_wide': lambda: made_decoder_of(Shape(layers=6, width=640, heads=10, groups=5,
+                                                  inner=1792, vocab=4096)),
+    'mlp_wide': lambda: networks.mlp(21, width=2048, layers=8),
+}
+
+
+def made_decoder_of(shape):
+    return decoder(23, shape).model(), []
+
+
+def make_wide(root):
+    for name, make in WIDE.items():
+        build.save(root, name, make()[0], [], external=True)
+
+
 def source_digest(words):
     digest = hashlib.sha256(repr((words, OCR.exists())).encode())
     for path in sorted(HERE.glob('*.py')) + [HERE.parent / 'requirements.txt']:
@@ -103,6 +123,8 @@ def main(root, *words):
     shutil.rmtree(root, ignore_errors=True)
     if '--large' in words:
         make_large(root)
+    elif '--wide' in words:
+        make_wide(root)
     else:
         only = words[1].split(',') if words else MODELS
         for name in only:
@@ -113,6 +135,6 @@ def main(root, *words):
 
 
 if __name__ == '__main__':
-    if len(sys.argv) < 2 or sys.argv[2:3] not in ([], ['--only'], ['--large']):
+    if len(sys.argv) < 2 or sys.argv[2:3] not in ([], ['--only'], ['--large'], ['--wide']):
         sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -25,6 +25,21 @@ def cnn_old():
     return g.model(listed_weights=True), [{'image': pictures(g.random, 1, 3, 32, 32)}]
 
 
+def cnn_wide():
+    """A classifier as VGG has it: 3x3 convolutions of up to 512 channels, 37 MB of weights."""
+    g = Graph(14)
+    x = g.input('image', [1, 3, 112, 112])
+    for c_in, c_out, stride in ((3, 64, 2), (64, 128, 1), (128, 256, 2), (256, 256, 1),
+                                (256, 512, 2), (512, 512, 1), (512, 512, 1), (512, 512, 1)):
+        x = g.node('Conv', x, g.weight('kernel', c_out, c_in, 3, 3),
+                   g.tensor('bias', pictures(g.random, c_out)), pads=[1] * 4,
+                   strides=[stride, stride])
+        x = g.node('Relu', x)
+    x = g.node('Flatten', g.node('GlobalAveragePool', x))
+    g.output('scores', g.node('MatMul', x, g.weight('dense', 512, 1000)), [1, 1000])
+    return g.model(), []
+
+
 def batch_norm(g, x, channels):
     values = g.random.uniform(0.5, 1.5, (4, channels)).astype(np.float32)
     names = [g.tensor('norm', v) for v in values]

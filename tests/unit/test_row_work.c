@@ -4,21 +4,29 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/chain.h"
 #include "support_rows.h"
 
-/* Flops of a call written as text. */
-static uint64_t flops_of(const char *kernel, const char *operands, const char *i, const char *f) {
+/* Cost of a call written as text. */
+static dms_cost cost_of(const char *kernel, const char *operands, const char *i, const char *f) {
     row_case c;
     dms_status st;
     const row_text text = {kernel, operands, i, f};
     row_read(&c, &text);
     if (dms_call_check(&c.call, &st) != DMS_OK)
         fail_msg("%s", st.msg);
-    return dms_call_cost(&c.call).flops;
+    return dms_call_cost(&c.call);
+}
+
+/* Flops of a call written as text. */
+static uint64_t flops_of(const char *kernel, const char *operands, const char *i, const char *f) {
+    return cost_of(kernel, operands, i, f).flops;
 }
 
 static void a_product_counts_two_for_each_pair_that_meets(void **state) {
@@ -91,6 +99,93 @@ static void attention_counts_both_products_of_the_pairs_that_meet(void **state) 
     const char *token = "f32[1,4,1,8] f32[1,2,6,8] f32[1,2,6,5] -> f32[1,4,1,5]";
     assert_int_equal(flops_of("attention", token, "1,0,0", "1,0"), all / 6);
 }
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+/* Results of a function of six elements. */
+static uint64_t unary_results(dms_unary_fn fn) {
+    char i[8];
+    (void)snprintf(i, sizeof i, "%d", (int)fn);
+    return cost_of("unary", "f32[2,3] -> f32[2,3]", i, "1,1").results;
+}
+
+static uint64_t binary_results(dms_binary_fn fn) {
+    char i[8];
+    (void)snprintf(i, sizeof i, "%d", (int)fn);
+    return cost_of("binary", "f32[2,3] f32[2,3] -> f32[2,3]", i, NULL).results;
+}
+
+/* Whatever the machine: an exponential is a polynomial, an error function two, a power more. */
+static void results_of_a_map_are_as_many_additions_as_take_as_long(void **state) {
+    (void)state;
+    assert_int_equal(binary_results(DMS_FN_ADD), 6);
+    assert_int_equal(unary_results(DMS_FN_NEG), 6);
+    assert_int_equal(unary_results(DMS_FN_RELU), 6);
+    assert_true(unary_results(DMS_FN_HARD_SWISH) > unary_results(DMS_FN_RELU));
+    assert_true(unary_results(DMS_FN_EXP) > unary_results(DMS_FN_HARD_SWISH));
+    assert_true(unary_results(DMS_FN_GELU) > unary_results(DMS_FN_EXP));
+    assert_true(binary_results(DMS_FN_POW) > 2 * unary_results(DMS_FN_GELU));
+    for (int fn = 0; fn < DMS_N_BINARY_FNS; fn++)
+        if (fn <= DMS_FN_FMOD || fn == DMS_FN_PRELU) /* the others do not give f32 */
+            assert_int_equal(binary_results((dms_binary_fn)fn) % 6, 0);
+}
+
+/* A chain is worth the functions in it; its constants are made once. */
+static void a_chain_is_worth_its_functions(void **state) {
+    (void)state;
+    dms_status st;
+    dms_chain chain = {.n_in = 1, .n_ops = 3, .n_reals = 1, .dtype = {DMS_DTYPE_F32}};
+    chain.op[0] = (dms_chain_op){.kind = DMS_CHAIN_REAL, .dtype = DMS_DTYPE_F32};
+    chain.op[1] = (dms_chain_op){.kind = DMS_CHAIN_BINARY, .fn = DMS_FN_MUL, .src = {0, 1}};
+    chain.op[2] = (dms_chain_op){.kind = DMS_CHAIN_UNARY, .fn = DMS_FN_EXP, .src = {2}};
+    assert_int_equal(dms_chain_settle(&chain, &st), DMS_OK);
+    assert_int_equal(6 * dms_chain_work(&chain), 6 + unary_results(DMS_FN_EXP));
+    assert_int_equal(dms_chain_flops(&chain), 2);
+}
+
+/* y = exp(a b): the product's own results stay 15, the exponentials stand apart. */
+static void what_a_kernel_carries_is_counted_apart(void **state) {
+    (void)state;
+    dms_status st;
+    row_case c;
+    const row_text text = {"matmul", "f32[5,8] f32[8,3] -> f32[5,3]", "0,3", "1,1"};
+    row_read(&c, &text);
+    const dms_cost bare = dms_call_cost(&c.call);
+    dms_chain chain = {.has_result = true, .n_in = 1, .n_ops = 1, .dtype = {DMS_DTYPE_F32}};
+    chain.op[0] = (dms_chain_op){.kind = DMS_CHAIN_UNARY, .fn = DMS_FN_EXP};
+    assert_int_equal(dms_chain_settle(&chain, &st), DMS_OK);
+    c.i[2] = 0; /* operands of the chain */
+    dms_chain_write(&chain, c.i + 2, c.f + 2);
+    c.call.n_i += 2;
+    assert_int_equal(dms_call_check(&c.call, &st), DMS_OK);
+    const dms_cost cost = dms_call_cost(&c.call);
+    assert_int_equal(bare.carried, 0);
+    assert_int_equal(cost.carried, 15 * dms_chain_work(&chain));
+    assert_int_equal(cost.results, bare.results);
+    assert_int_equal(cost.flops, bare.flops + 15);
+}
+
+/* 1 x 4 x 5 x 3 elements are spread over 1 x 3 x 10 x 6. */
+static void a_transposed_convolution_takes_up_and_puts_down(void **state) {
+    (void)state;
+    assert_int_equal(cost_of("conv_transpose", "f32[1,4,5,3] f32[4,3,2,2] -> f32[1,3,10,6]",
+                             "1,2,2,1,1,0,0", NULL)
+                         .results,
+                     60 + 180);
+}
+
+/* Of axes that stay as they are nothing is mixed: 1, 2 or 4 places along each of the two others. */
+static void a_resize_counts_the_places_it_mixes(void **state) {
+    (void)state;
+    static const char *const MODE[] = {"0,3,2,0,0", "1,0,0,0,0", "2,0,0,0,0"};
+    for (uint32_t mode = 0; mode < 3; mode++)
+        assert_int_equal(cost_of("resize", "f32[1,2,4,4] -> f32[1,2,8,8]", MODE[mode],
+                                 "-0.75,0,1,0,1,1,0,1,2,0,1,2,0,1")
+                             .results,
+                         2 * 64 * (1u << mode) * (1u << mode));
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 /* 3 rows of 5 f32 are read and written, and 3 indices; the other 4 rows of the table are not. */
 static void a_gather_reads_what_is_looked_up(void **state) {
@@ -234,6 +329,11 @@ int main(void) {
         cmocka_unit_test(a_transposed_convolution_counts_from_its_input),
         cmocka_unit_test(a_pool_counts_its_window_for_every_output),
         cmocka_unit_test(attention_counts_both_products_of_the_pairs_that_meet),
+        cmocka_unit_test(results_of_a_map_are_as_many_additions_as_take_as_long),
+        cmocka_unit_test(a_chain_is_worth_its_functions),
+        cmocka_unit_test(what_a_kernel_carries_is_counted_apart),
+        cmocka_unit_test(a_transposed_convolution_takes_up_and_puts_down),
+        cmocka_unit_test(a_resize_counts_the_places_it_mixes),
         cmocka_unit_test(a_gather_reads_what_is_looked_up),
         cmocka_unit_test(a_part_of_a_table_is_read_and_written_as_often_as_it_is_met),
         cmocka_unit_test(what_only_moves_costs_no_flops),

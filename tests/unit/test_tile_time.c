@@ -12,7 +12,7 @@
 #include "planner/tile_internal.h"
 #include "runtime/kernels/catalogue.h"
 
-#define MOST_VIEWS 4
+#define MOST_VIEWS 5
 
 /* A call without data. */
 typedef struct time_case {
@@ -100,6 +100,38 @@ static void a_step_that_fits_the_cache_runs_at_its_rate(void **state) {
     assert_int_equal(time_of(&p, call), 8960 + 5);
 }
 
+/* 896 bytes take 224 ns from the cache, which the arithmetic has in it, and 896 ns from memory. */
+static void what_no_cache_holds_comes_a_longer_way(void **state) {
+    (void)state;
+    dms_profile p = plain();
+    time_case t;
+    const dms_call *call = product(&t, DMS_DTYPE_F32);
+    p.memory_bytes_per_s = 1000000000;
+    p.cache_bytes_per_s = 4000000000;
+    p.cache_bytes = 896;
+    assert_int_equal(time_of(&p, call), 1024 + 5);
+    p.cache_bytes = 895;
+    assert_int_equal(time_of(&p, call), 1024 + (896 - 224) + 5);
+    p.cache_bytes_per_s = 500000000; /* a cache slower than memory saves nothing */
+    assert_int_equal(time_of(&p, call), 1024 + 5);
+    p.cache_bytes_per_s = 0; /* no word of a cache */
+    assert_int_equal(time_of(&p, call), 1024 + 5);
+}
+
+/* Behind the 1,024 flops each of 32 results passes a function: 100 ps times what it weighs. */
+static void a_chain_behind_a_kernel_takes_what_maps_take(void **state) {
+    (void)state;
+    dms_profile p = plain();
+    time_case t;
+    const dms_call *call = product(&t, DMS_DTYPE_F32);
+    dms_cost cost = dms_call_cost(call);
+    assert_int_equal(cost.carried, 0);
+    cost.carried = 32 * 13;
+    assert_int_equal(dms_tile_step_ns(&p, call, cost), 1024 + 5); /* a profile without families */
+    p.family[DMS_FAMILY_MAP].result_ps = 125;
+    assert_int_equal(dms_tile_step_ns(&p, call, cost), 1024 + 52 + 5);
+}
+
 /* 1,024 flops at 0.8 of the rate, 32 results of 500 ps, 4 rows of 2,000 ps. */
 static void a_family_takes_its_share_and_time_for_results_and_rows(void **state) {
     (void)state;
@@ -133,8 +165,10 @@ static void no_cost_overflows(void **state) {
     dms_profile p = plain();
     time_case t;
     const dms_call *call = product(&t, DMS_DTYPE_F32);
-    const dms_cost most = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    const dms_cost most = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
     p.family[DMS_FAMILY_PRODUCT] = (dms_family_cost){1, 1000000000, 1000000000};
+    p.family[DMS_FAMILY_MAP].result_ps = 1000000000;
+    p.cache_bytes_per_s = 2;
     p.f32_flops = p.memory_bytes_per_s = 1;
     assert_int_equal(dms_tile_step_ns(&p, call, most), (int64_t)1 << 62);
 }
@@ -181,18 +215,30 @@ static void families_have_names_of_their_own(void **state) {
             assert_string_not_equal(dms_family_name((dms_family)f), dms_family_name((dms_family)g));
 }
 
-/* [2, 3, 5, 4] queries, 6 keys, causal: 5 rows meet 2, 3, 4, 5, 6 keys. */
-static void results_of_attention_are_the_pairs_that_meet(void **state) {
+/* [2, 3, 5, 4] queries, 6 keys. */
+static dms_cost cost_of_attention(bool is_causal, bool has_mask) {
+    time_case t = {.i = {is_causal, has_mask, 0}, .f = {1, 0}};
+    add(&t, DMS_DTYPE_F32, 4, 2, 3, 5, 4);
+    add(&t, DMS_DTYPE_F32, 4, 2, 3, 6, 4);
+    add(&t, DMS_DTYPE_F32, 4, 2, 3, 6, 4);
+    if (has_mask)
+        add(&t, DMS_DTYPE_F32, 4, 2, 3, 5, 6);
+    add(&t, DMS_DTYPE_F32, 4, 2, 3, 5, 4);
+    return dms_call_cost(finish(&t, DMS_K_ATTENTION, 3, 2));
+}
+
+/* Causal, 5 rows meet 2, 3, 4, 5, 6 keys: 20 of 30. */
+static void results_of_attention_are_the_pairs_that_meet_and_half_for_a_mask(void **state) {
     (void)state;
-    time_case t = {.i = {1, 0, 0}, .f = {1, 0}};
-    add(&t, DMS_DTYPE_F32, 4, 2, 3, 5, 4);
-    add(&t, DMS_DTYPE_F32, 4, 2, 3, 6, 4);
-    add(&t, DMS_DTYPE_F32, 4, 2, 3, 6, 4);
-    add(&t, DMS_DTYPE_F32, 4, 2, 3, 5, 4);
-    const dms_cost cost = dms_call_cost(finish(&t, DMS_K_ATTENTION, 3, 2));
-    assert_int_equal(cost.results, 2 * 3 * (2 + 3 + 4 + 5 + 6));
-    assert_int_equal(cost.flops, cost.results * 16);
-    assert_int_equal(cost.rows, 2 * 3 * 5);
+    const dms_cost all = cost_of_attention(false, false), causal = cost_of_attention(true, false),
+                   masked = cost_of_attention(false, true);
+    assert_int_equal(all.results, 2 * 3 * 30);
+    assert_int_equal(all.flops, 2 * 3 * 30 * 16);
+    assert_int_equal(all.rows, 2 * 3 * 5);
+    assert_int_equal(causal.results, 2 * 3 * (20 + 10));
+    assert_int_equal(causal.flops, 2 * 3 * 20 * 16);
+    assert_int_equal(masked.results, 2 * 3 * (30 + 15));
+    assert_int_equal(masked.flops, all.flops);
 }
 
 int main(void) {
@@ -200,13 +246,15 @@ int main(void) {
         cmocka_unit_test(arithmetic_takes_the_rate_of_its_type),
         cmocka_unit_test(the_slower_of_arithmetic_and_memory_counts),
         cmocka_unit_test(a_step_that_fits_the_cache_runs_at_its_rate),
+        cmocka_unit_test(what_no_cache_holds_comes_a_longer_way),
+        cmocka_unit_test(a_chain_behind_a_kernel_takes_what_maps_take),
         cmocka_unit_test(a_family_takes_its_share_and_time_for_results_and_rows),
         cmocka_unit_test(a_share_of_what_is_no_product_is_one_of_the_f32_rate),
         cmocka_unit_test(no_cost_overflows),
         cmocka_unit_test(convolutions_are_of_three_families),
         cmocka_unit_test(kernels_of_one_line_are_of_one_family),
         cmocka_unit_test(families_have_names_of_their_own),
-        cmocka_unit_test(results_of_attention_are_the_pairs_that_meet),
+        cmocka_unit_test(results_of_attention_are_the_pairs_that_meet_and_half_for_a_mask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
