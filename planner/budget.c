@@ -149,7 +149,8 @@ static void list_tensors(const dms_compiled *c, char *out, size_t size) {
 dms_code dms_budget_refuse(const dms_compiled *c, dms_status *st) {
     const bool is_host = c->floor.host_is_short;
     const uint64_t budget = is_host ? c->host_budget : c->device_budget;
-    const uint64_t floor = is_host ? c->floor.host_bytes : c->floor.device_bytes;
+    const uint64_t host = c->floor.host_bytes + c->stage_bytes;
+    const uint64_t floor = is_host ? host : c->floor.device_bytes;
     char have[32], need[32], tensors[1200], label[300];
     (void)dms_bytes_text(budget, have);
     (void)dms_bytes_text(floor, need);
@@ -157,16 +158,17 @@ dms_code dms_budget_refuse(const dms_compiled *c, dms_status *st) {
         return dms_fail(st, DMS_EBUDGET,
                         "host budget of %" PRIu64 " bytes (%s) is below the floor of %" PRIu64
                         " bytes (%s)\n  the weights that this device budget cannot keep have their "
-                        "home there\n  give --host-mem %" PRIu64
+                        "home there%s\n  give --host-mem %" PRIu64
                         " or more, or a larger --device-mem",
-                        budget, have, floor, need, floor);
+                        budget, have, floor, need,
+                        c->stage_bytes == 0 ? "" : "; inputs and outputs pass through it", floor);
     if (c->floor.host_bytes > 0)
         return dms_fail(st, DMS_EBUDGET,
                         "device budget of %" PRIu64 " bytes (%s) is below the floor of %" PRIu64
                         " bytes (%s) at this host budget\n  weights that the host can neither hold "
                         "nor read again must stay on the device\n  give --device-mem %" PRIu64
                         " or more, or --host-mem %" PRIu64 " or more",
-                        budget, have, floor, need, floor, c->floor.host_bytes);
+                        budget, have, floor, need, floor, host);
     const dms_node *node = &c->graph.node[c->steps.step[c->floor.step].node];
     (void)snprintf(label, sizeof label, "%.80s %.200s", node->op, node->name);
     list_tensors(c, tensors, sizeof tensors);

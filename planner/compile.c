@@ -62,10 +62,37 @@ static uint64_t share_of_host(const dms_compiled *c) {
     return c->host_budget > device ? c->host_budget - device : 0;
 }
 
+/* As dms_plan_stage_of will find it. */
+static uint64_t stage_bytes(const dms_compiled *c) {
+    uint64_t largest[2] = {0, 0};
+    const dms_steps *s = &c->steps;
+    const uint32_t *const port[2] = {s->input, s->output};
+    const uint32_t n[2] = {c->graph.n_inputs, c->graph.n_outputs};
+    if (c->profile.device_kind == DMS_DEVICE_CPU)
+        return 0;
+    for (int way = 0; way < 2; way++)
+        for (uint32_t k = 0; k < n[way]; k++) {
+            const uint32_t tensor = port[way][k];
+            const uint64_t bytes =
+                tensor == DMS_NONE ? 0 : dms_plan_buffer_bytes(&s->tensor[tensor].plan, 0);
+            largest[way] = bytes > largest[way] ? bytes : largest[way];
+        }
+    return dms_plan_stage_bytes(largest[0]) + dms_plan_stage_bytes(largest[1]);
+}
+
+/* What the placement may take; of the host that is what tensors of the caller leave it. */
+static dms_place_options place_within(const dms_compiled *c, uint64_t device_budget) {
+    const uint64_t staged = c->stage_bytes;
+    return (dms_place_options){.device_budget = device_budget,
+                               .host_budget = c->host_budget > staged ? c->host_budget - staged : 0,
+                               .ring_blocks = ring_blocks(c)};
+}
+
 /* Budgets in bytes; "floor" asks the placement first. */
 static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
                             dms_status *st) {
     const uint64_t weights = c->steps.weights_bytes;
+    c->stage_bytes = stage_bytes(c);
     c->host_budget =
         dms_size_bytes(options->host_mem, weights, c->profile.host_bytes, options->auto_host_bytes);
     c->device_budget = dms_size_bytes(options->device_mem, weights, c->profile.device_bytes, 0);
@@ -73,8 +100,7 @@ static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena
         c->host_budget = share_of_host(c);
     if (options->device_mem.kind != DMS_SIZE_FLOOR)
         return DMS_OK;
-    const dms_place_options place = {
-        .device_budget = UINT64_MAX, .host_budget = c->host_budget, .ring_blocks = ring_blocks(c)};
+    const dms_place_options place = place_within(c, UINT64_MAX);
     DMS_TRY(dms_floor(&c->blocks.problem, &place, arena, &c->floor, st));
     c->device_budget = c->floor.device_bytes;
     if (c->other == NULL)
@@ -88,9 +114,7 @@ static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena
 
 dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget, dms_arena *arena,
                            dms_decision *out, dms_status *st) {
-    const dms_place_options how = {.device_budget = device_budget,
-                                   .host_budget = c->host_budget,
-                                   .ring_blocks = ring_blocks(c)};
+    const dms_place_options how = place_within(c, device_budget);
     dms_place_floor ignored;
     bool is_other;
     return dms_compile_place_both(c, &how, arena, out, &ignored, &is_other, st);
@@ -99,15 +123,16 @@ dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget, dms_ar
 static dms_code place(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
                       dms_status *st) {
     report(options, "place");
-    const dms_place_options how = {.device_budget = c->device_budget,
-                                   .host_budget = c->host_budget,
-                                   .ring_blocks = ring_blocks(c),
-                                   .exact = options->exact};
+    dms_place_options how = place_within(c, c->device_budget);
+    how.exact = options->exact;
     bool is_other;
-    const dms_code code =
-        dms_compile_place_both(c, &how, arena, &c->decision, &c->floor, &is_other, st);
+    dms_code code = dms_compile_place_both(c, &how, arena, &c->decision, &c->floor, &is_other, st);
     if (is_other)
         dms_compile_swap(c);
+    if (code == DMS_OK && c->host_budget < c->stage_bytes) {
+        c->floor.host_is_short = true; /* it needs nothing for itself */
+        code = DMS_EBUDGET;
+    }
     if (code == DMS_EBUDGET)
         return dms_budget_refuse(c, st);
     DMS_TRY(code);

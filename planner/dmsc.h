@@ -71,6 +71,7 @@ typedef struct dms_compiled {
     dms_blocks blocks;
     dms_other_order *other; /* the order that was not taken; NULL: only one is worth a look */
     uint64_t device_budget, host_budget;
+    uint64_t stage_bytes; /* of the host budget: tensors of the caller pass through it to a card */
     dms_decision decision;
     dms_stalls stalls; /* of the decision */
     dms_place_floor floor;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "planner/emit_internal.h"
+#include "schema/checked.h"
 
 dms_code dms_emit_add_buffer(dms_emitter *e, dms_buffer buffer, uint32_t *out, dms_status *st) {
     dms_plan *plan = e->plan;
@@ -85,6 +86,15 @@ static dms_code name_steps(dms_emitter *e, dms_status *st) {
     return DMS_OK;
 }
 
+/* Above all buffers of the host: what is there for tensors of the caller. */
+static dms_code add_stage(dms_plan *plan, dms_status *st) {
+    const uint64_t bytes = dms_plan_stage_all(plan);
+    if (bytes != 0 && (!dms_align_up(plan->host_arena, DMS_ALIGN, &plan->host_arena) ||
+                       !dms_add(plan->host_arena, bytes, &plan->host_arena)))
+        return dms_fail(st, DMS_EBUDGET, "the host arena exceeds 64 bits");
+    return DMS_OK;
+}
+
 dms_code dms_emit(const dms_emit_input *input, dms_arena *arena, dms_plan *out_plan,
                   dms_status *st) {
     dms_plan plan = {0};
@@ -102,6 +112,7 @@ dms_code dms_emit(const dms_emit_input *input, dms_arena *arena, dms_plan *out_p
     DMS_TRY(dms_emit_buffers(&e, st));
     DMS_TRY(dms_emit_body(&e, st));
     DMS_TRY(dms_emit_prologue(&e, st));
+    DMS_TRY(add_stage(&plan, st));
     DMS_TRY(dms_emit_order(&e, &plan.prologue, st));
     DMS_TRY(dms_emit_order(&e, &plan.body, st));
     *out_plan = plan;

@@ -140,9 +140,10 @@ static double put_layer(const dms_report *r, const char *kind, double bytes, dou
 
 static void put_host(const dms_report *r) {
     const dms_tier_bytes tier = dms_weights_by_tier(r->c);
-    const double all = (double)r->c->plan.host_arena, ring = (double)r->d->ring_bytes;
-    const double homes = (double)tier.host < all - ring ? (double)tier.host : all - ring;
-    const double saved = all - ring - homes;
+    const double stage = (double)dms_plan_stage_all(&r->c->plan), ring = (double)r->d->ring_bytes;
+    const double all = (double)r->c->plan.host_arena, rest = all - ring - stage;
+    const double homes = (double)tier.host < rest ? (double)tier.host : rest;
+    const double saved = rest - homes;
     char text[32], attributes[64];
     (void)snprintf(attributes, sizeof attributes, "%s",
                    dms_bytes_text(r->c->plan.host_arena, text));
@@ -152,8 +153,11 @@ static void put_host(const dms_report *r) {
         r->c->plan.host_arena);
     double bottom = put_layer(r, "ring", ring, all, 100);
     bottom = put_layer(r, "home", homes, all, bottom);
-    (void)put_layer(r, "out", saved, all, bottom);
+    bottom = put_layer(r, "out", saved, all, bottom);
+    (void)put_layer(r, "stage", stage, all, bottom);
     dms_report_put(r, "</svg></div><div class=\"side\">");
+    if (stage >= 1)
+        put_side(r, "stage", "inputs, outputs", stage);
     if (saved >= 1)
         put_side(r, "out", "saved", saved);
     if (homes >= 1)

@@ -55,8 +55,4 @@ void dms_streams_end_loading(dms_streams *streams);
 /* Then: nobody submits any more. NULL is allowed. */
 void dms_streams_end_submitting(dms_streams *streams);
 
-/* Bytes at the top of the host arena through which tensors of the caller pass: two places, one for
- * each direction, of at most DMS_STAGE_BYTES. */
-uint64_t dms_streams_stage_bytes(const dms_plan *plan);
-
 #endif

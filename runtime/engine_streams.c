@@ -23,7 +23,6 @@
 #include "runtime/user_copy.h"
 #include "schema/checked.h"
 
-#define STAGE_BYTES (4u << 20)
 #define N_STREAMS 3u /* compute, in, out: the first queues */
 #define LOADER 1u
 #define SUBMITTER 2u
@@ -53,8 +52,7 @@ struct dms_streams {
     uint64_t n_work;   /* of the submitter */
     dms_call *call;    /* per call of the plan */
     bool *has_index;   /* per call: its data are indices */
-    uint64_t stage[2]; /* offsets in the host arena, of in and out */
-    uint64_t stage_bytes;
+    dms_plan_stage stage;
     dms_timeline left; /* LOADER, then SUBMITTER: threads that have ended */
 };
 
@@ -164,21 +162,23 @@ static dms_code submit_user(const submission *p, const dms_cmd *cmd, uint64_t *o
     const bool is_in = cmd->kind == DMS_CMD_FROM_USER;
     const dms_binding *binding = &s->of_turn[p->turn & 1];
     const dms_buffer *buffer = &s->plan->buffer[is_in ? cmd->to : cmd->from];
-    const uint64_t stage = s->streams->stage[is_in ? 0 : 1];
+    const dms_plan_stage *stage = &s->streams->stage;
+    const uint64_t most = is_in ? stage->in_bytes : stage->out_bytes;
+    const uint64_t place = s->plan->host_arena - stage->out_bytes - (is_in ? most : 0);
     dms_device_piece piece = {.move = is_in ? gather : scatter,
                               .tensor = &s->plan->tensor[buffer->tensor],
                               .user =
                                   is_in ? &binding->input[cmd->from] : &binding->output[cmd->to],
                               .cell = buffer->cell,
-                              .memory = s->device->host_arena + stage};
+                              .memory = s->device->host_arena + place};
     for (uint64_t at = 0; at < buffer->bytes; at += piece.bytes) {
-        const uint64_t left = buffer->bytes - at, most = s->streams->stage_bytes;
+        const uint64_t left = buffer->bytes - at;
         piece.first = at;
         piece.bytes = left < most ? left : most;
         if (is_in)
             DMS_TRY(ops->move(s->device, DMS_QUEUE_IN, &piece, p->st));
-        DMS_TRY(is_in ? ops->copy_in(s->device, buffer->offset + at, stage, piece.bytes, p->st)
-                      : ops->copy_out(s->device, stage, buffer->offset + at, piece.bytes, p->st));
+        DMS_TRY(is_in ? ops->copy_in(s->device, buffer->offset + at, place, piece.bytes, p->st)
+                      : ops->copy_out(s->device, place, buffer->offset + at, piece.bytes, p->st));
         if (!is_in)
             DMS_TRY(ops->move(s->device, DMS_QUEUE_OUT, &piece, p->st));
     }
@@ -428,25 +428,6 @@ void dms_streams_end_submitting(dms_streams *streams) {
         (void)dms_timeline_publish(&streams->left, LOADER, SUBMITTER);
 }
 
-/* The largest tensor of the caller that the plan moves, at most a piece. */
-static uint64_t stage_bytes(const dms_plan *plan) {
-    uint64_t most = 0;
-    for (uint32_t q = DMS_QUEUE_IN; q <= DMS_QUEUE_OUT; q++)
-        for (uint32_t k = 0; k < plan->body.n_cmds[q]; k++) {
-            const dms_cmd *cmd = &plan->body.cmd[q][k];
-            const bool is_in = cmd->kind == DMS_CMD_FROM_USER;
-            if (!is_in && cmd->kind != DMS_CMD_TO_USER)
-                continue;
-            const uint64_t bytes = plan->buffer[is_in ? cmd->to : cmd->from].bytes;
-            most = bytes > most ? bytes : most;
-        }
-    return most < STAGE_BYTES ? (most + DMS_ALIGN - 1) / DMS_ALIGN * DMS_ALIGN : STAGE_BYTES;
-}
-
-uint64_t dms_streams_stage_bytes(const dms_plan *plan) {
-    return 2 * stage_bytes(plan);
-}
-
 /* The device keeps the calls; they are the plan's, under the name that kernels know. */
 static dms_code prepare_calls(dms_session *s, dms_streams *streams, dms_status *st) {
     for (uint32_t i = 0; i < s->plan->n_calls; i++) {
@@ -468,9 +449,7 @@ dms_code dms_streams_open(dms_session *s, dms_status *st) {
         dms_alloc_st(&s->arena, plan->n_calls, sizeof *streams->call, "calls", &streams->call, st));
     DMS_TRY(dms_alloc_st(&s->arena, plan->n_calls, sizeof *streams->has_index, "calls",
                          &streams->has_index, st));
-    streams->stage_bytes = stage_bytes(plan);
-    streams->stage[1] = s->device->host_bytes - streams->stage_bytes;
-    streams->stage[0] = streams->stage[1] - streams->stage_bytes;
+    streams->stage = dms_plan_stage_of(plan);
     DMS_TRY(prepare_calls(s, streams, st));
     s->streams = streams;
     return DMS_OK;

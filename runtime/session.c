@@ -157,17 +157,16 @@ static dms_code open_device(dms_session *s, int ordinal, dms_status *st) {
     const dms_plan *plan = s->plan;
     const uint32_t n_calls = plan->body.n_cmds[DMS_QUEUE_COMPUTE];
     const uint32_t n_first = plan->prologue.n_cmds[DMS_QUEUE_COMPUTE];
-    dms_device_options options = {.device_bytes = plan->device_arena,
-                                  .host_bytes = plan->host_arena,
-                                  .threads = s->options.threads,
-                                  .poison = s->options.poison,
-                                  .ordinal = ordinal,
-                                  .n_calls = plan->n_calls,
-                                  .n_commands = n_calls > n_first ? n_calls : n_first,
-                                  .floor_bytes = plan->floor_bytes};
+    const dms_device_options options = {.device_bytes = plan->device_arena,
+                                        .host_bytes = plan->host_arena,
+                                        .threads = s->options.threads,
+                                        .poison = s->options.poison,
+                                        .ordinal = ordinal,
+                                        .n_calls = plan->n_calls,
+                                        .n_commands = n_calls > n_first ? n_calls : n_first,
+                                        .floor_bytes = plan->floor_bytes};
     if (plan->device_kind == DMS_DEVICE_CPU)
         return dms_cpu_device_open(&options, &s->arena, &s->device, st);
-    options.host_bytes += dms_streams_stage_bytes(plan);
     return s->open_cuda(s->open_context, &options, &s->arena, &s->device, st);
 }
 
@@ -405,9 +404,7 @@ dms_info dms_session_info(const dms_session *session) {
                       .host_arena_bytes = plan->host_arena,
                       .device_budget_bytes = plan->device_budget,
                       .host_budget_bytes = plan->host_budget,
-                      .overhead_bytes = session->arena.used_bytes +
-                                        session->device->overhead_bytes +
-                                        session->device->host_bytes - plan->host_arena,
+                      .overhead_bytes = session->arena.used_bytes + session->device->overhead_bytes,
                       .period_ns = plan->period_ns,
                       .compute_ns = plan->compute_ns,
                       .work = session->work};

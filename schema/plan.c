@@ -48,6 +48,39 @@ int64_t dms_plan_cell_offset(const dms_plan_tensor *tensor, uint32_t first) {
     return (int64_t)first * tensor->cell_len * tensor->stored.pitch[tensor->cell_axis];
 }
 
+/* Larger pieces copy no faster, and 4 MiB are little beside any card's models. */
+#define STAGE_BYTES (4u << 20)
+
+uint64_t dms_plan_stage_bytes(uint64_t largest) {
+    return largest < STAGE_BYTES ? (largest + DMS_ALIGN - 1) / DMS_ALIGN * DMS_ALIGN : STAGE_BYTES;
+}
+
+/* Cells are equally long but for the last one, which is shorter: the first is a largest one. */
+static uint64_t largest_of(const dms_plan *plan, const dms_port *port, uint32_t n) {
+    uint64_t largest = 0;
+    for (uint32_t k = 0; k < n; k++) {
+        const uint64_t bytes = port[k].tensor == DMS_NONE
+                                   ? 0
+                                   : dms_plan_buffer_bytes(&plan->tensor[port[k].tensor], 0);
+        largest = bytes > largest ? bytes : largest;
+    }
+    return largest;
+}
+
+dms_plan_stage dms_plan_stage_of(const dms_plan *plan) {
+    dms_plan_stage stage = {0};
+    if (plan->device_kind == 0)
+        return stage;
+    stage.in_bytes = dms_plan_stage_bytes(largest_of(plan, plan->input, plan->n_inputs));
+    stage.out_bytes = dms_plan_stage_bytes(largest_of(plan, plan->output, plan->n_outputs));
+    return stage;
+}
+
+uint64_t dms_plan_stage_all(const dms_plan *plan) {
+    const dms_plan_stage stage = dms_plan_stage_of(plan);
+    return stage.in_bytes + stage.out_bytes;
+}
+
 const char *dms_queue_name(dms_queue queue) {
     static const char *const names[DMS_N_QUEUES] = {"compute", "in", "out", "load", "store"};
     return (unsigned)queue < DMS_N_QUEUES ? names[queue] : "?";

@@ -147,7 +147,7 @@ typedef struct dms_plan_call {
 
 typedef struct dms_plan {
     const char *producer, *solver, *model, *profile;
-    uint32_t device_kind;
+    uint32_t device_kind; /* dms_device_kind; 0 = the CPU, whose memory the host writes */
     uint64_t device_budget, host_budget, device_arena, host_arena;
     int64_t period_ns, latency_ns, bound_ns, compute_ns;
     uint64_t floor_bytes, weights_bytes;
@@ -166,6 +166,26 @@ typedef struct dms_plan {
     int64_t *step_ns;       /* predicted */
     dms_hash meaning;
 } dms_plan;
+
+/* Where tensors of the caller pass through the host arena, in pieces, on devices whose memory the
+ * host cannot write: two places at its top, one for each direction.
+ *
+ *     0                    in             out            host_arena
+ *     | ring, homes, saves | FROM_USER -> | <- TO_USER   |
+ */
+typedef struct dms_plan_stage {
+    uint64_t in_bytes, out_bytes; /* multiples of DMS_ALIGN */
+} dms_plan_stage;
+
+/* Bytes of both places of a plan: what of its host arena is not for buffers. */
+uint64_t dms_plan_stage_all(const dms_plan *plan);
+
+/* Bytes of a place for tensors (or cells) of which the largest has `largest` bytes: as many, but at
+ * most 4 MiB. */
+uint64_t dms_plan_stage_bytes(uint64_t largest);
+
+/* The places that the inputs and outputs of a plan need: none on the CPU device. */
+dms_plan_stage dms_plan_stage_of(const dms_plan *plan);
 
 /* Number of cells of a tensor; 1 where it is not cut. */
 uint32_t dms_plan_cells(const dms_plan_tensor *tensor);

@@ -48,12 +48,28 @@ static dms_code check_budgets(const dms_checker *c) {
     return DMS_OK;
 }
 
+_Static_assert(DMS_DEVICE_CPU == 0, "as dms_plan_stage_of has it");
+
+/* The top of the host arena is for inputs and outputs on their way: no buffer reaches into it. */
+static dms_code find_host_end(const dms_checker *c, uint64_t *out_bytes) {
+    const uint64_t staged = dms_plan_stage_all(c->plan), arena = c->plan->host_arena;
+    if (arena % DMS_ALIGN != 0 && staged != 0)
+        return DMS_CHECK_REFUSE(c, "P1: host arena of %" PRIu64 " bytes ends off alignment", arena);
+    if (arena < staged)
+        return DMS_CHECK_REFUSE(c,
+                                "P1: host arena of %" PRIu64 " bytes has no room for the %" PRIu64
+                                " bytes through which inputs and outputs pass",
+                                arena, staged);
+    *out_bytes = arena - staged;
+    return DMS_OK;
+}
+
 /* In its arena, aligned, exactly as large as what it holds. */
-static dms_code check_buffer(const dms_checker *c, uint32_t k) {
+static dms_code check_buffer(const dms_checker *c, uint32_t k, uint64_t host_end) {
     const dms_plan *plan = c->plan;
     const dms_buffer *buffer = &plan->buffer[k];
     const bool on_device = buffer->arena == DMS_TIER_DEVICE;
-    const uint64_t arena = on_device ? plan->device_arena : plan->host_arena;
+    const uint64_t arena = on_device ? plan->device_arena : host_end;
     if (buffer->bytes == 0 || buffer->offset % DMS_ALIGN != 0 ||
         !dms_range_fits(buffer->offset, buffer->bytes, arena))
         return DMS_CHECK_REFUSE(c,
@@ -163,8 +179,10 @@ dms_code dms_check_tables(const dms_checker *c) {
     const dms_plan *plan = c->plan;
     DMS_TRY(check_file_names(c));
     DMS_TRY(check_budgets(c));
+    uint64_t host_end = 0;
+    DMS_TRY(find_host_end(c, &host_end));
     for (uint32_t k = 0; k < plan->n_buffers; k++)
-        DMS_TRY(check_buffer(c, k));
+        DMS_TRY(check_buffer(c, k, host_end));
     for (uint32_t k = 0; k < plan->n_sources; k++)
         DMS_TRY(check_source(c, k));
     return check_weights(c);

@@ -367,9 +367,18 @@ const dms_cuda_api *fake_cuda_table(const fake_cuda *fake) {
 }
 
 fake_cuda_report fake_cuda_look(fake_cuda *fake) {
-    return (fake_cuda_report){atomic_load(&fake->n_calls), atomic_load(&fake->n_entries),
-                              atomic_load(&fake->n_pageable), atomic_load(&fake->n_live),
-                              atomic_load(&fake->most_pending)};
+    uint64_t bytes[2] = {0, 0};
+    pthread_mutex_lock(&fake->lock);
+    for (uint32_t k = 0; k < fake->n_ranges; k++)
+        bytes[fake->range[k].is_device] += fake->range[k].bytes;
+    pthread_mutex_unlock(&fake->lock);
+    return (fake_cuda_report){.n_calls = atomic_load(&fake->n_calls),
+                              .n_entries = atomic_load(&fake->n_entries),
+                              .n_pageable = atomic_load(&fake->n_pageable),
+                              .n_live = atomic_load(&fake->n_live),
+                              .most_pending = atomic_load(&fake->most_pending),
+                              .device_bytes = bytes[1],
+                              .pinned_bytes = bytes[0]};
 }
 
 void fake_cuda_free(fake_cuda *fake) {

@@ -44,6 +44,7 @@ typedef struct fake_cuda_report {
     uint64_t n_calls, n_entries, n_pageable; /* copies of memory that was not locked */
     uint64_t n_live;                         /* objects that were not given back */
     uint64_t most_pending;                   /* entries on one stream at a time */
+    uint64_t device_bytes, pinned_bytes;     /* taken now */
 } fake_cuda_report;
 
 /* A new fake. Ends the program where there is no memory. */

@@ -25,6 +25,7 @@ void cuda_plan(run_case *c) {
     }
     p->n_order = c->plan.body.n_order = 0;
     run_finish(c);
+    c->plan.host_budget = c->plan.host_arena += dms_plan_stage_all(&c->plan);
 }
 
 void cuda_chain(chain_case *c) {

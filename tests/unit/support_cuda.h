@@ -16,8 +16,8 @@ typedef struct dms_plan dms_plan;     /* schema/plan.h */
 typedef struct run_case run_case;     /* support_run.h */
 typedef struct chain_case chain_case; /* support_chain.h */
 
-/* Turns a finished plan for the CPU into one for a card: what its prologue loads to the device goes
- * through the host. */
+/* Turns a finished plan for the CPU into one for a card: what its prologue loads to the device, and
+ * the tensors of the caller, go through the host. */
 void cuda_plan(run_case *c);
 
 /* The chain of support_chain.h, for a card. */

@@ -277,7 +277,7 @@ dms_code graph_plan(graph_case *g, uint64_t device_budget, uint64_t host_budget,
     dms_plan *plan = &out->plan;
     plan->producer = plan->solver = plan->model = plan->profile = "case";
     plan->device_budget = device_budget;
-    plan->host_budget = host_budget;
+    plan->host_budget = host_budget + dms_plan_stage_all(plan);
     plan->n_files = 1 + (out->steps.n_consts > 0);
     plan->file = DMS_NEW(&g->arena, dms_plan_file, 2);
     plan->file[0] = (dms_plan_file){.name = "case.onnx", .bytes = model_bytes(g)};

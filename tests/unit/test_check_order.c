@@ -124,6 +124,7 @@ static void p2_user_memory_belongs_to_turns(void **state) {
 static void p2_a_load_reaches_the_device_only_in_the_prologue_of_a_cpu(void **state) {
     case_plan *c = *state;
     c->plan.device_kind = 1; /* cuda: load 2 writes W2 straight into the arena */
+    c->plan.host_budget = c->plan.host_arena += dms_plan_stage_all(&c->plan);
     case_refused_with(c, "P2", "prologue, queue load, command 2");
     (void)fresh(c);
     const dms_cmd load = *case_cmd(&c->plan.prologue, LOAD, 2);

@@ -64,6 +64,22 @@ static void p1_host_buffers_lie_in_the_host_arena(void **state) {
     case_refused_with(c, "P1", "host arena");
 }
 
+/* For a card x and z, of 1,024 bytes each, pass through the top of the arena: above 34,048. There
+ * the first thing wrong is a load of the prologue that writes the device. */
+static void p1_host_buffers_end_where_inputs_and_outputs_pass(void **state) {
+    case_plan *c = *state;
+    c->plan.device_kind = DMS_DEVICE_CUDA;
+    c->plan.host_arena = 34048 + 2048;
+    case_refused_with(c, "P2", "queue load");
+    c->plan.host_arena -= 256;
+    case_refused_with(c, "P1",
+                      "buffer 14: 256 bytes at 33792 do not lie in the host arena of 33792");
+    c->plan.host_arena = 34048 + 2049;
+    case_refused_with(c, "P1", "host arena of 36097 bytes ends off alignment");
+    c->plan.host_arena = 2048 - 256;
+    case_refused_with(c, "P1", "no room for the 2048 bytes through which inputs and outputs pass");
+}
+
 static void p1_a_buffer_has_the_bytes_of_its_tensor(void **state) {
     case_plan *c = *state;
     c->plan.buffer[B_H].bytes = 2047;
@@ -168,6 +184,7 @@ int main(void) {
         CASE(p1_a_buffer_ends_inside_its_arena),
         CASE(p1_a_buffer_far_away_does_not_wrap_around),
         CASE(p1_host_buffers_lie_in_the_host_arena),
+        CASE(p1_host_buffers_end_where_inputs_and_outputs_pass),
         CASE(p1_a_buffer_has_the_bytes_of_its_tensor),
         CASE(p1_a_workspace_is_not_empty),
         CASE(p1_a_source_ends_inside_its_file),
