@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/conv_bytes_body.h"
 #include "runtime/kernels/conv_bytes_internal.h"
 
 #ifdef __AVX512BW__
@@ -82,7 +83,7 @@ static void add_to_all(int64_t n, const int32_t *DMS_RESTRICT sum, int32_t add,
 static void to_reals(int64_t n, const int32_t *DMS_RESTRICT sum, int32_t add, float scale,
                      float *DMS_RESTRICT to) {
     for (int64_t k = 0; k < n; k++)
-        to[k] = (float)(int32_t)((uint32_t)sum[k] + (uint32_t)add) * scale;
+        to[k] = dms_bytes_real((uint32_t)sum[k] + (uint32_t)add, scale);
 }
 
 /* What turns the sums of an output channel into results. */
@@ -106,9 +107,6 @@ static ending ending_at(const dms_bytes_part *p, int64_t m, int32_t correction) 
     return e;
 }
 
-/* Between -512 and 512 the sum with this has no bits behind the point: it rounds half to even. */
-#define SHIFT 0x1.8p23f
-
 #ifdef __AVX512BW__
 /* 16 sums as bytes. */
 DMS_FN __m128i sixteen(__m512i sum, const ending *e) {
@@ -116,13 +114,12 @@ DMS_FN __m128i sixteen(__m512i sum, const ending *e) {
     const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(x), _mm512_set1_ps(e->scale));
     const __m512 bounded =
         _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(e->low)), _mm512_set1_ps(e->high));
-    const __m512 shift = _mm512_set1_ps(SHIFT);
+    const __m512 shift = _mm512_set1_ps(DMS_BYTES_SHIFT);
     const __m512i whole = _mm512_cvttps_epi32(_mm512_sub_ps(_mm512_add_ps(bounded, shift), shift));
     return _mm512_cvtepi32_epi8(_mm512_add_epi32(whole, _mm512_set1_epi32(e->zero)));
 }
 #endif
 
-/* Bounds are whole numbers, so they may come before the rounding; a NaN becomes the lowest. */
 static void to_bytes(int64_t n, const int32_t *DMS_RESTRICT sum, const ending *e,
                      uint8_t *DMS_RESTRICT to) {
     int64_t k = 0;
@@ -136,12 +133,9 @@ static void to_bytes(int64_t n, const int32_t *DMS_RESTRICT sum, const ending *e
         return;
     }
 #endif
-    for (; k < n; k++) {
-        const float x = (float)(int32_t)((uint32_t)sum[k] + (uint32_t)e->add) * e->scale;
-        const float above = x > e->low ? x : e->low;
-        const float v = (above < e->high ? above : e->high) + SHIFT;
-        to[k] = (uint8_t)((int32_t)(v - SHIFT) + e->zero);
-    }
+    for (; k < n; k++)
+        to[k] =
+            dms_bytes_byte((uint32_t)sum[k] + (uint32_t)e->add, e->scale, e->low, e->high, e->zero);
 }
 
 /* n results from sums to where `to` points; `n_in` says which. */

@@ -113,13 +113,15 @@ static uint64_t recurrent_flops(const dms_call *call) {
 }
 
 /* Per sequence and direction: a sum per gate and unit, the state, the cell or the reset state. Per
- * part: biases and peepholes, widened. A sequence may be a part of its own. */
+ * part: biases and peepholes, widened. A sequence may be a part of its own. The card keeps two
+ * states, the cell and a gate (runtime/cuda/kernels/recurrent.h). */
 static uint64_t recurrent_workspace(const dms_call *call, dms_device_kind kind) {
     const int64_t *p = call->view[DMS_RECURRENT_P].dim, h = dms_recurrent_units(call);
     const uint64_t wide = (uint64_t)(h / PANEL + (h % PANEL != 0)) * PANEL * sizeof(float);
     const uint64_t gates = (uint64_t)dms_recurrent_gates(call->i[DMS_RECURRENT_CELL]);
     const uint64_t rows = dms_mul_saturated((uint64_t)p[0], (uint64_t)p[2]);
-    (void)kind;
+    if (kind == DMS_DEVICE_CUDA)
+        return dms_mul_saturated(dms_mul_saturated(rows, (uint64_t)h), 4 * sizeof(float));
     return dms_mul_saturated(dms_mul_saturated(rows, 2 * gates + 6), wide);
 }
 

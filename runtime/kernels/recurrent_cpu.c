@@ -17,8 +17,8 @@
 #include <string.h>
 
 #include "runtime/kernels/cpu_kernel.h"
-#include "runtime/kernels/elementary_more.h"
 #include "runtime/kernels/recurrent.h"
+#include "runtime/kernels/recurrent_body.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
 
@@ -66,8 +66,8 @@ static int64_t min64(int64_t a, int64_t b) {
 
 typedef void cell_fn(int64_t n, float *v, float a, float b);
 
-#define CELL_FN(NAME, EXPR)                                                                        \
-    static void NAME(int64_t n, float *v, float a, float b) {                                      \
+#define CELL_FN(ID, NAME, EXPR)                                                                    \
+    static void fn_##NAME(int64_t n, float *v, float a, float b) {                                 \
         (void)a;                                                                                   \
         (void)b;                                                                                   \
         for (int64_t k = 0; k < n; k++) {                                                          \
@@ -75,37 +75,10 @@ typedef void cell_fn(int64_t n, float *v, float a, float b);
             v[k] = (EXPR);                                                                         \
         }                                                                                          \
     }
+DMS_CELL_FNS(CELL_FN)
 
-/* max(0, min(1, x)); a NaN stays one. */
-DMS_FN float unit_interval(float x) {
-    return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
-}
-
-CELL_FN(fn_sigmoid, dms_sigmoidf(x))
-CELL_FN(fn_tanh, dms_tanhf(x))
-CELL_FN(fn_relu, x < 0.0f ? 0.0f : x)
-CELL_FN(fn_affine, fmaf(a, x, b))
-CELL_FN(fn_leaky_relu, x < 0.0f ? a * x : x)
-CELL_FN(fn_thresholded_relu, x < a ? 0.0f : x)
-CELL_FN(fn_scaled_tanh, a *dms_tanhf(b *x))
-CELL_FN(fn_hard_sigmoid, unit_interval(fmaf(a, x, b)))
-CELL_FN(fn_elu, x < 0.0f ? a * dms_expm1f(x) : x)
-CELL_FN(fn_softsign, x / (1.0f + dms_absf(x)))
-CELL_FN(fn_softplus, dms_softplusf(x))
-
-static cell_fn *const cell_fns[DMS_N_CELL_FNS] = {
-    [DMS_CELL_FN_SIGMOID] = fn_sigmoid,
-    [DMS_CELL_FN_TANH] = fn_tanh,
-    [DMS_CELL_FN_RELU] = fn_relu,
-    [DMS_CELL_FN_AFFINE] = fn_affine,
-    [DMS_CELL_FN_LEAKY_RELU] = fn_leaky_relu,
-    [DMS_CELL_FN_THRESHOLDED_RELU] = fn_thresholded_relu,
-    [DMS_CELL_FN_SCALED_TANH] = fn_scaled_tanh,
-    [DMS_CELL_FN_HARD_SIGMOID] = fn_hard_sigmoid,
-    [DMS_CELL_FN_ELU] = fn_elu,
-    [DMS_CELL_FN_SOFTSIGN] = fn_softsign,
-    [DMS_CELL_FN_SOFTPLUS] = fn_softplus,
-};
+#define ENTRY(ID, NAME, EXPR) [DMS_CELL_FN_##ID] = fn_##NAME,
+static cell_fn *const cell_fns[DMS_N_CELL_FNS] = {DMS_CELL_FNS(ENTRY)};
 
 /* v = function k of this direction (0 = f, 1 = g, 2 = h) of v. */
 static void apply(const part *p, int64_t k, int64_t n, float *v) {
@@ -119,7 +92,7 @@ static void apply_clipped(const part *p, int64_t k, int64_t n, float *v) {
     const float clip = p->clip;
     if (clip > 0.0f)
         for (int64_t j = 0; j < n; j++)
-            v[j] = v[j] > clip ? clip : v[j] < -clip ? -clip : v[j];
+            v[j] = dms_cell_clip(v[j], clip);
     apply(p, k, n, v);
 }
 
@@ -355,7 +328,7 @@ static void step_gru(const part *p, const block *b) {
     }
     apply_clipped(p, 1, b->n, x);
     for (int64_t k = 0; k < b->n; k++)
-        h[k] = fmaf(z[k], h[k], (1.0f - z[k]) * x[k]);
+        h[k] = dms_gru_state(z[k], x[k], h[k]);
     put_hidden(p, b, h);
 }
 
@@ -381,7 +354,7 @@ static void step_lstm(const part *p, const block *b) {
         for (int64_t k = 0; k < b->n; k++)
             f[k] = 1.0f - i[k];
     for (int64_t k = 0; k < b->n; k++)
-        y[k] = c[k] = dms_quietf(fmaf(f[k], c[k], i[k] * g[k]));
+        y[k] = c[k] = dms_lstm_cell(f[k], i[k], g[k], c[k]);
     peep(p, b, P_OUTPUT, c, o);
     apply_clipped(p, 0, b->n, o);
     apply(p, 2, b->n, y);

@@ -1,7 +1,6 @@
 /* resize_cpu.c - resizing on the CPU device: every output is a sum over taps of every axis.
  *
- * Positions are computed in f32 as ONNX Runtime does, whose rounding decides ties of nearest. Per
- * axis a position has taps: elements and weights (nearest: one). For a row of outputs
+ * Per axis a position has taps (resize_body.h): elements and weights. For a row of outputs
  *
  *      y[j] = sum over taps of the outer axes, first axis slowest, of  weight * inner[j]
  *      inner[j] = sum over taps of the last axis of  weight[j] * x[..., element[j]]
@@ -9,35 +8,32 @@
  * both as fused chains from zero, in f32 for f32, f16 and bf16, else in f64; integers are cut off
  * toward zero and stay within their type. Parts: blocks of rows of outputs.
  *
- * Antialiasing widens the filter by 1 / scale where the image shrinks. Taps outside the image
- * repeat the border or, if excluded, are left out and the other weights grow to sum to 1. Integers
- * are then rounded after every axis, the last axis first, as picture libraries do; of 8-bit types
- * weights are multiples of 2^-22, ties go up, and all sums are exact. */
-#include <math.h>
+ * Antialiased integers are rounded after every axis, the last axis first, as picture libraries do;
+ * of 8-bit types weights are multiples of 2^-22, ties go up, and all sums are exact. */
 #include <string.h>
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/cpu_kernel.h"
-#include "runtime/kernels/pool_internal.h"
+#include "runtime/kernels/resize_body.h"
+#include "runtime/kernels/resize_join.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/vector_internal.h"
 
 enum {
-    MAX_TAPS = 4 * DMS_RESIZE_MAX_SHRINK + 4, /* of one position */
-    TABLE = 65536,                            /* taps of all positions of a strip */
-    WORTH = 16384,                            /* outputs of a part, about */
-    KNOWN = 4,                                /* rows of inputs that neighbouring outputs share */
-    PICKS = 4,                                /* taps that are picked out of vectors */
-    ROWS = 8192,                              /* of outputs whose inputs are looked up */
+    TABLE = 65536, /* taps of all positions of a strip */
+    WORTH = 16384, /* outputs of a part, about */
+    KNOWN = 4,     /* rows of inputs that neighbouring outputs share */
+    PICKS = 4,     /* taps that are picked out of vectors */
+    ROWS = 8192,   /* of outputs whose inputs are looked up */
 };
-_Static_assert(MAX_TAPS <= TABLE, "one position fits");
+_Static_assert((int)DMS_RESIZE_TAPS <= (int)TABLE, "one position fits");
 
 /* Taps of one position, in rising order of elements. */
 typedef struct taps {
     int64_t n;
     bool is_outside; /* tf_crop_and_resize: the value is the extrapolation */
-    int64_t at[MAX_TAPS];
-    float weight[MAX_TAPS];
+    int64_t at[DMS_RESIZE_TAPS];
+    float weight[DMS_RESIZE_TAPS];
 } taps;
 
 typedef struct resize_scratch {
@@ -61,124 +57,14 @@ typedef struct resize_scratch {
 } resize_scratch;
 _Static_assert(sizeof(resize_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
 
-/* One axis of the call. */
-typedef struct axis {
-    int64_t in, out;
-    float scale, begin, end;
-    const dms_call *call;
-    int64_t inner; /* of the last axis: columns that follow each of its positions, see `joined` */
-} axis;
-
-static axis axis_of(const dms_call *call, uint32_t k) {
-    const double *f = call->f + DMS_RESIZE_AXES + 3 * k;
-    return (axis){
-        call->view[0].dim[k], call->view[1].dim[k], (float)f[0], (float)f[1], (float)f[2], call, 1};
-}
-
-/* Where output `at` lies among the inputs:
- *
- *      half_pixel             pixels are squares and positions their centres
- *      pytorch_half_pixel     the same, but a single output takes the first input
- *      align_corners          the first and last outputs are the first and last inputs
- *      asymmetric             the first output is the first input
- *      tf_crop_and_resize     from `begin` to `end`, as shares of the input
- *      half_pixel_symmetric   half_pixel, centred when out is not exactly in * scale
- */
-static float position(const axis *a, int64_t at) {
-    const float x = (float)at, in = (float)a->in, out = (float)a->out;
-    const float half = (x + 0.5f) / a->scale - 0.5f;
-    switch (a->call->i[DMS_RESIZE_COORDINATES]) {
-    case DMS_PYTORCH_HALF_PIXEL:
-        return a->out > 1 ? half : 0.0f;
-    case DMS_ALIGN_CORNERS:
-        return a->out == 1 ? 0.0f : x * (in - 1.0f) / (out - 1.0f);
-    case DMS_ASYMMETRIC:
-        return x / a->scale;
-    case DMS_TF_CROP:
-        return a->out > 1
-                   ? a->begin * (in - 1.0f) + x * (a->end - a->begin) * (in - 1.0f) / (out - 1.0f)
-                   : 0.5f * (a->begin + a->end) * (in - 1.0f);
-    case DMS_HALF_PIXEL_SYMMETRIC:
-        return in / 2.0f * (1.0f - out / (a->scale * in)) + half;
-    default:
-        return half;
-    }
-}
-
-static int64_t clamp_index(float x, int64_t n) {
-    if (!(x > 0.0f))
-        return 0;
-    return x >= (float)(n - 1) ? n - 1 : (int64_t)x;
-}
-
-static int64_t nearest(const axis *a, float x) {
-    switch (a->call->i[DMS_RESIZE_ROUNDING]) {
-    case DMS_PREFER_FLOOR:
-        return clamp_index(ceilf(x - 0.5f), a->in);
-    case DMS_PREFER_CEIL:
-        return clamp_index(floorf(x + 0.5f), a->in);
-    case DMS_FLOOR:
-        return clamp_index(floorf(x), a->in);
-    default:
-        return clamp_index(ceilf(x), a->in);
-    }
-}
-
-/* The filters at distance |x|: a triangle; Keys' cubic with coefficient c. */
-static float filter(const axis *a, float x) {
-    const float c = (float)a->call->f[DMS_RESIZE_COEFFICIENT];
-    const float d = x < 0.0f ? -x : x;
-    if (a->call->i[DMS_RESIZE_MODE] == DMS_RESIZE_LINEAR)
-        return d < 1.0f ? 1.0f - d : 0.0f;
-    if (d <= 1.0f)
-        return ((c + 2.0f) * d - (c + 3.0f)) * d * d + 1.0f;
-    return d < 2.0f ? ((c * d - 5.0f * c) * d + 8.0f * c) * d - 4.0f * c : 0.0f;
-}
-
-/* Taps of the filter around x, each side `reach` filter units away, `unit` of them per element. */
-static void filter_taps(const axis *a, float x, float unit, bool is_excluding, bool is_scaled,
-                        taps *out) {
-    const float reach = a->call->i[DMS_RESIZE_MODE] == DMS_RESIZE_LINEAR ? 1.0f : 2.0f;
-    const int64_t first = (int64_t)floorf(x - reach / unit) + 1;
-    const int64_t last = (int64_t)ceilf(x + reach / unit) - 1;
-    float total = 0.0f;
-    for (int64_t k = first; k <= last && out->n < MAX_TAPS; k++) {
-        if (is_excluding && (k < 0 || k >= a->in))
-            continue;
-        out->at[out->n] = k < 0 ? 0 : k >= a->in ? a->in - 1 : k;
-        out->weight[out->n] = filter(a, ((float)k - x) * unit);
-        total += out->weight[out->n++];
-    }
-    for (int64_t k = 0; k < out->n && is_scaled && total != 0.0f; k++)
-        out->weight[k] /= total;
-}
-
-/* A position that fits an integer, whatever the scale. */
-static float bounded(float x) {
-    return x > -2147483648.0f ? x < 2147483648.0f ? x : 2147483648.0f : -2147483648.0f;
-}
-
 /* All taps of output `at` along an axis. */
-static void taps_of(const axis *a, int64_t at, taps *out) {
-    const int64_t *i = a->call->i;
-    const bool is_excluding = i[DMS_RESIZE_EXCLUDE] != 0;
-    const float last = (float)(a->in - 1);
-    float x = position(a, at);
-    out->n = 0;
-    out->is_outside = i[DMS_RESIZE_COORDINATES] == DMS_TF_CROP && (x < 0.0f || x > last);
-    x = bounded(x);
-    if (i[DMS_RESIZE_MODE] == DMS_RESIZE_NEAREST) {
-        out->n = 1;
-        out->at[0] = nearest(a, x);
-        out->weight[0] = 1.0f;
-    } else if (i[DMS_RESIZE_ANTIALIAS] != 0) {
-        filter_taps(a, x, a->scale < 1.0f ? a->scale : 1.0f, is_excluding, true, out);
-    } else if (i[DMS_RESIZE_MODE] == DMS_RESIZE_LINEAR) {
-        x = x < 0.0f ? 0.0f : x > last ? last : x;
-        filter_taps(a, x, 1.0f, false, false, out);
-    } else {
-        filter_taps(a, x, 1.0f, is_excluding, is_excluding, out);
-    }
+static void taps_of(const dms_resize_rule *rule, const dms_resize_axis *a, int64_t at, taps *out) {
+    dms_resize_window window;
+    dms_resize_window_of(rule, a, at, &window);
+    out->n = window.n;
+    out->is_outside = window.is_outside != 0;
+    for (int64_t k = 0; k < window.n; k++)
+        out->weight[k] = dms_resize_tap(rule, &window, k, &out->at[k]);
 }
 
 /* Positions of a row of outputs: the columns that one strip holds. */
@@ -187,17 +73,17 @@ typedef struct strip {
 } strip;
 
 /* Fills the tables of the last axis from `column` on, as many columns as fit. */
-static strip load_strip(const axis *a, int64_t column, resize_scratch *s) {
+static strip load_strip(const dms_resize_joined *it, int64_t column, resize_scratch *s) {
     strip z = {.column = column, .taps = 1};
-    const int64_t inner = a->inner, columns = a->out * inner;
+    const int64_t inner = it->inner, columns = it->last.out * inner;
     for (int64_t j = 0; j < DMS_STRIP && column + j < columns; j++) {
-        taps_of(a, (column + j) / inner, &s->one);
+        taps_of(&it->rule, &it->last, (column + j) / inner, &s->one);
         z.taps = s->one.n > z.taps ? s->one.n : z.taps;
     }
     const int64_t room = TABLE / z.taps < DMS_STRIP ? TABLE / z.taps : DMS_STRIP;
     z.n = columns - column < room ? columns - column : room;
     for (int64_t j = 0; j < z.n; j++) {
-        taps_of(a, (column + j) / inner, &s->one);
+        taps_of(&it->rule, &it->last, (column + j) / inner, &s->one);
         for (int64_t k = 0; k < s->one.n; k++)
             s->one.at[k] = s->one.at[k] * inner + (column + j) % inner;
         s->is_outside[j] = s->one.is_outside;
@@ -233,28 +119,26 @@ static void gather(uint32_t size, const void *x, int64_t pitch, const int64_t *a
         gather_8(x, pitch, at, n, out);
 }
 
-/* Integers to f64 in place of the strip. */
+/* Integers and truths to f64 in place of the strip. */
 static void to_f64(dms_class class, int64_t n, dms_strip *x) {
     for (int64_t j = 0; j < n && class == DMS_CLASS_I64; j++)
         x->f64[j] = (double)x->i64[j];
     for (int64_t j = 0; j < n && class == DMS_CLASS_U64; j++)
         x->f64[j] = (double)x->u64[j];
+    for (int64_t j = n; j-- > 0 && class == DMS_CLASS_BOOL;)
+        x->f64[j] = (double)x->b8[j];
 }
 
-/* f64 to integers that fit the type. The limits of 64-bit types are the nearest doubles inside. */
+/* f64 to integers that fit the type, and to truths. */
 static void from_f64(dms_dtype dtype, int64_t n, dms_strip *x) {
     const dms_class class = dms_class_of(dtype);
     const int bits = (int)dms_dtype_bytes(dtype) * 8;
-    const double high_i = bits == 64 ? 9223372036854774784.0 : ldexp(1.0, bits - 1) - 1.0;
-    const double high_u = bits == 64 ? 18446744073709549568.0 : ldexp(1.0, bits) - 1.0;
-    for (int64_t j = 0; j < n && class == DMS_CLASS_I64; j++) {
-        const double v = x->f64[j], low = -ldexp(1.0, bits - 1);
-        x->i64[j] = (int64_t)(v > high_i ? high_i : v >= low ? v : low);
-    }
-    for (int64_t j = 0; j < n && class == DMS_CLASS_U64; j++) {
-        const double v = x->f64[j];
-        x->u64[j] = (uint64_t)(v > high_u ? high_u : v >= 0.0 ? v : 0.0);
-    }
+    for (int64_t j = 0; j < n && class == DMS_CLASS_I64; j++)
+        x->i64[j] = dms_resize_signed(bits, x->f64[j]);
+    for (int64_t j = 0; j < n && class == DMS_CLASS_U64; j++)
+        x->u64[j] = dms_resize_unsigned(bits, x->f64[j]);
+    for (int64_t j = 0; j < n && class == DMS_CLASS_BOOL; j++)
+        x->b8[j] = x->f64[j] != 0.0;
 }
 
 /* raw = tap k of the last axis for all columns, x = the same in its class, integers as f64. */
@@ -399,43 +283,30 @@ static void add_row(const dms_view *x, const char *row, const strip *z, float we
 
 /* ---- integers, antialiased: rounded after every axis ---------------------------------------- */
 
-/* Weights of 8-bit types are fixed-point numbers. */
-static double fixed_weight(dms_dtype dtype, float weight) {
-    return dms_dtype_bytes(dtype) > 1 ? (double)weight : round((double)weight * 0x1p+22) * 0x1p-22;
-}
-
-/* To the nearest integer, within the type; ties of 8-bit types go up, others away from 0. */
-static void round_level(dms_dtype dtype, int64_t n, double *v) {
-    const bool is_byte = dms_dtype_bytes(dtype) == 1,
-               is_signed = dms_class_of(dtype) == DMS_CLASS_I64;
-    const double low = is_signed ? -128.0 : 0.0, high = is_signed ? 127.0 : 255.0;
-    for (int64_t j = 0; j < n; j++)
-        v[j] = is_byte ? floor(v[j] + 0.5) : round(v[j]);
-    for (int64_t j = 0; j < n && is_byte; j++)
-        v[j] = v[j] < low ? low : v[j] > high ? high : v[j];
-}
-
 /* level[k] = the sum over the taps of axis k of level[k + 1], rounded; of the last axis, of x. */
 static void sum_level(const dms_view *x, const char *base, const strip *z, uint32_t k,
                       resize_scratch *s) {
     double *sum = s->level[k];
+    const int is_byte = dms_dtype_bytes(x->dtype) == 1;
+    const int is_signed = dms_class_of(x->dtype) == DMS_CLASS_I64;
     memset(sum, 0, (size_t)z->n * sizeof *sum);
     if (k + 1 == x->rank || k + 1 == DMS_RESIZE_MAX_RANK) /* the second says it to the compiler */
         for (int64_t tap = 0; tap < z->taps; tap++) {
             load_tap(x, base, z, tap, s);
             for (int64_t j = 0; j < z->n; j++)
                 sum[j] =
-                    fma(fixed_weight(x->dtype, s->weight[tap * z->n + j]), s->x.f64[j], sum[j]);
+                    fma(dms_resize_fixed(is_byte, s->weight[tap * z->n + j]), s->x.f64[j], sum[j]);
         }
     else
         for (int64_t tap = 0; tap < s->outer[k].n; tap++) {
             const int64_t at = s->outer[k].at[tap] * x->pitch[k];
-            const double weight = fixed_weight(x->dtype, s->outer[k].weight[tap]);
+            const double weight = dms_resize_fixed(is_byte, s->outer[k].weight[tap]);
             sum_level(x, base + at * dms_dtype_bytes(x->dtype), z, k + 1, s);
             for (int64_t j = 0; j < z->n; j++)
                 sum[j] = fma(weight, s->level[k + 1][j], sum[j]);
         }
-    round_level(x->dtype, z->n, sum);
+    for (int64_t j = 0; j < z->n; j++)
+        sum[j] = dms_resize_round(is_byte, is_signed, sum[j]);
 }
 
 /* Visits the taps of all outer axes like an odometer. */
@@ -453,7 +324,8 @@ static void sum_rows(const dms_view *x, const char *base, const strip *z, resize
             weight *= s->outer[k].weight[digit[k]];
             at += s->outer[k].at[digit[k]] * x->pitch[k];
         }
-        add_row(x, base + at * dms_dtype_bytes(x->dtype), z, weight, s);
+        if (weight != 0.0f) /* cubic filters reach further than they weigh, along kept axes too */
+            add_row(x, base + at * dms_dtype_bytes(x->dtype), z, weight, s);
         uint32_t k = outer;
         while (k > 0 && ++digit[k - 1] == s->outer[k - 1].n)
             digit[--k] = 0;
@@ -501,8 +373,9 @@ static void move_row(const dms_view *y, const strip *z, const char *from, int64_
 
 /* Where output `at` of axis k comes from. */
 static int64_t source_of(const dms_call *call, uint32_t k, int64_t at) {
-    const axis a = axis_of(call, k);
-    return nearest(&a, bounded(position(&a, at)));
+    const dms_resize_rule rule = dms_resize_rule_of(call);
+    const dms_resize_axis a = dms_resize_axis_of(call, k);
+    return dms_resize_source(&rule, &a, at);
 }
 
 /* Where a row of outputs, all axes but the last, comes from: elements of x, and of y. */
@@ -588,62 +461,11 @@ static int64_t rows_of_part(const dms_view *y) {
     return y->dim[y->rank - 1] < WORTH ? WORTH / y->dim[y->rank - 1] : 1;
 }
 
-/* Channels that stand last and keep their number are part of the row: a picture [h, w, 3] is
- * resized as rows of 3 w columns, of which three follow each position. */
-enum { MOST_CHANNELS = 64 };
-
-/* Whether every position of an axis is the input of the same number, and nothing else: cubic
- * filters reach further, with weights of 0. */
-static bool is_kept(const axis *a) {
-    taps one;
-    if (a->in != a->out || a->in > MOST_CHANNELS)
-        return false;
-    for (int64_t at = 0; at < a->in; at++) {
-        taps_of(a, at, &one);
-        float weight = 0.0f;
-        for (int64_t k = 0; k < one.n; k++) {
-            if (one.at[k] != at && one.weight[k] != 0.0f)
-                return false;
-            weight += one.at[k] == at ? one.weight[k] : 0.0f;
-        }
-        if (weight != 1.0f || one.is_outside)
-            return false;
-    }
-    return true;
-}
-
-/* A call whose last axis is resized, and that axis. */
-typedef struct joined {
-    dms_call call;
-    dms_view view[2];
-    axis last;
-} joined;
-
-static void join_channels(const dms_call *call, joined *out) {
-    const dms_view *x = &call->view[0], *y = &call->view[1];
-    const uint32_t last = y->rank - 1;
-    out->call = *call;
-    out->last = axis_of(call, last);
-    if (last == 0 || x->pitch[last - 1] != x->dim[last] * x->pitch[last] ||
-        y->pitch[last - 1] != y->dim[last] * y->pitch[last] || !is_kept(&out->last))
-        return;
-    const int64_t inner = y->dim[last];
-    out->last = axis_of(call, last - 1);
-    out->last.inner = inner;
-    for (uint32_t k = 0; k < 2; k++) {
-        out->view[k] = call->view[k];
-        out->view[k].rank = last;
-        out->view[k].dim[last - 1] *= inner;
-        out->view[k].pitch[last - 1] = call->view[k].pitch[last];
-    }
-    out->call.view = out->view;
-}
-
 static uint64_t resize_parts(const dms_call *call) {
-    joined it;
+    dms_resize_joined it;
     if (dms_view_count(&call->view[1]) == 0)
         return 0;
-    join_channels(call, &it);
+    dms_resize_join(call, &it);
     const dms_view *y = &it.call.view[1];
     const int64_t rows = rows_of_part(y);
     return (uint64_t)((rows_of(y) + rows - 1) / rows);
@@ -652,12 +474,13 @@ static uint64_t resize_parts(const dms_call *call) {
 /* Taps of the outer axes of row `row`; returns where the row of outputs begins. */
 static int64_t load_row(const dms_call *call, int64_t row, resize_scratch *s) {
     const dms_view *y = &call->view[1];
+    const dms_resize_rule rule = dms_resize_rule_of(call);
     int64_t at = 0;
     for (uint32_t k = y->rank - 1; k-- > 0; row /= y->dim[k]) {
-        const axis a = axis_of(call, k);
+        const dms_resize_axis a = dms_resize_axis_of(call, k);
         const int64_t position = row % y->dim[k];
         if (s->outer_at[k] != position)
-            taps_of(&a, position, &s->outer[k]);
+            taps_of(&rule, &a, position, &s->outer[k]);
         s->outer_at[k] = position;
         at += position * y->pitch[k];
     }
@@ -667,15 +490,15 @@ static int64_t load_row(const dms_call *call, int64_t row, resize_scratch *s) {
 static void resize_run(const dms_cpu_job *whole, uint64_t first, uint64_t end) {
     resize_scratch *s = whole->scratch;
     dms_cpu_job job = *whole;
-    joined it;
+    dms_resize_joined it;
     if (first == end)
         return;
-    join_channels(whole->call, &it);
+    dms_resize_join(whole->call, &it);
     job.call = &it.call;
     const dms_view *y = &it.call.view[1];
     const int64_t rows = rows_of_part(y), all = rows_of(y);
-    for (int64_t column = 0; column < it.last.out * it.last.inner;) {
-        const strip z = load_strip(&it.last, column, s);
+    for (int64_t column = 0; column < it.last.out * it.inner;) {
+        const strip z = load_strip(&it, column, s);
         s->moved = NULL;
         memset(s->known, 0, sizeof s->known);
         s->picks = plan_picks(&it.call.view[0], &z, s);

@@ -6,21 +6,15 @@
  *      y[c, p] = sum over taps t of  weight[t, p] x[c, at[t, p]]       a fused chain from 0, first
  *                                                                      axis slowest
  *
- * Per axis: nearest has one tap, ties to even; linear two; cubic four (Keys, -0.75). Positions
- * beyond the ends are first clamped (border, but for cubic) or reflected; taps that are still
- * outside weigh nothing (zeros) or are clamped or reflected themselves. A NaN counts as far
- * below. */
+ * Which taps an axis has: sample_body.h. */
 #include <string.h>
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/cpu_kernel.h"
-#include "runtime/kernels/sample.h"
+#include "runtime/kernels/sample_body.h"
 #include "runtime/kernels/strip.h"
 
-enum { POINTS = 64, AXIS_TAPS = 4, MAX_TAPS = 64 }; /* 4 x 4 x 4 */
-
-/* Far outside of every axis, and exact. */
-#define FAR 1073741824.0f
+enum { POINTS = 64, MAX_TAPS = 64 }; /* 4 x 4 x 4 */
 
 typedef struct sample_scratch {
     float position[DMS_SAMPLE_MAX_AXES][POINTS];
@@ -31,88 +25,20 @@ typedef struct sample_scratch {
 } sample_scratch;
 _Static_assert(sizeof(sample_scratch) <= DMS_CPU_SCRATCH_BYTES, "scratch of a thread");
 
-/* The taps of one position along one axis. */
-typedef struct axis_taps {
-    int n;
-    int64_t at[AXIS_TAPS]; /* always inside */
-    float weight[AXIS_TAPS];
-} axis_taps;
-
-/* x reflected at low and high until it lies between them. */
-static float reflect(float x, float low, float high) {
-    const float range = high - low;
-    if (!(range > 0.0f))
-        return low;
-    const float beyond = x < low ? low - x : x > high ? x - high : 0.0f;
-    if (beyond == 0.0f)
-        return x;
-    const float turns = floorf(beyond / range), rest = beyond - turns * range;
-    const bool is_even = floorf(turns * 0.5f) * 2.0f == turns;
-    return (x < low) == is_even ? low + rest : high - rest;
-}
-
-/* Element k of an axis of n, or another in its place; *weight becomes 0 where there is none. */
-static int64_t inside(const dms_call *call, int64_t k, int64_t n, float *weight) {
-    if (k >= 0 && k < n)
-        return k;
-    if (call->i[DMS_SAMPLE_PADDING] == DMS_SAMPLE_REFLECTION) {
-        const bool is_aligned = call->i[DMS_SAMPLE_ALIGN] != 0;
-        const float low = is_aligned ? 0.0f : -0.5f;
-        const float x = reflect((float)k, low, (float)(n - 1) - low);
-        k = (int64_t)x;
-    } else if (call->i[DMS_SAMPLE_PADDING] == DMS_SAMPLE_ZEROS) {
-        *weight = 0.0f;
-    }
-    return k < 0 ? 0 : k >= n ? n - 1 : k;
-}
-
-/* Keys' cubic at distances 1 + f, f, 1 - f, 2 - f. */
-static void cubic_weights(float f, float *weight) {
-    const float c = -0.75f;
-    for (int k = 0; k < AXIS_TAPS; k++) {
-        const float d = k < 2 ? (float)(1 - k) + f : (float)(k - 1) - f;
-        weight[k] = k == 1 || k == 2 ? ((c + 2.0f) * d - (c + 3.0f)) * d * d + 1.0f
-                                     : ((c * d - 5.0f * c) * d + 8.0f * c) * d - 4.0f * c;
-    }
-}
-
-/* Taps of position g (-1 to 1) along an axis of n elements. */
-static axis_taps taps_of(const dms_call *call, float g, int64_t n) {
-    const bool is_aligned = call->i[DMS_SAMPLE_ALIGN] != 0;
-    const float low = is_aligned ? 0.0f : -0.5f, last = (float)(n - 1), high = last - low;
-    float x = is_aligned ? (g + 1.0f) * 0.5f * last : ((g + 1.0f) * (float)n - 1.0f) * 0.5f;
-    x = x > -FAR ? x < FAR ? x : FAR : -FAR;
-    const bool is_cubic = call->i[DMS_SAMPLE_MODE] == DMS_SAMPLE_CUBIC;
-    if (call->i[DMS_SAMPLE_PADDING] == DMS_SAMPLE_BORDER && !is_cubic)
-        x = x < 0.0f ? 0.0f : x > last ? last : x;
-    else if (call->i[DMS_SAMPLE_PADDING] == DMS_SAMPLE_REFLECTION)
-        x = reflect(x, low, high);
-    axis_taps taps = {.n = 1, .weight = {1.0f}};
-    int64_t first = (int64_t)rintf(x);
-    if (call->i[DMS_SAMPLE_MODE] != DMS_SAMPLE_NEAREST) {
-        const float floor_x = floorf(x), f = x - floor_x;
-        first = (int64_t)floor_x - (is_cubic ? 1 : 0);
-        taps.n = is_cubic ? 4 : 2;
-        taps.weight[0] = 1.0f - f;
-        taps.weight[1] = f;
-        if (is_cubic)
-            cubic_weights(f, taps.weight);
-    }
-    for (int k = 0; k < taps.n; k++)
-        taps.at[k] = inside(call, first + k, n, &taps.weight[k]);
-    return taps;
-}
-
 /* All taps of point p: products of those of its axes. Returns how many. */
 static int point_taps(const dms_call *call, int64_t p, sample_scratch *s) {
     const dms_view *x = &call->view[0];
     const uint32_t axes = x->rank - 2;
+    const dms_sample_rule rule = {(int32_t)call->i[DMS_SAMPLE_MODE],
+                                  (int32_t)call->i[DMS_SAMPLE_PADDING],
+                                  call->i[DMS_SAMPLE_ALIGN] != 0};
     int n = 1;
     s->at[0][p] = 0;
     s->weight[0][p] = 1.0f;
     for (uint32_t axis = 0; axis < axes; axis++) {
         /* The grid names the last axis first. */
-        const axis_taps taps = taps_of(call, s->position[axes - 1 - axis][p], x->dim[2 + axis]);
+        dms_sample_taps taps;
+        dms_sample_taps_of(&rule, s->position[axes - 1 - axis][p], x->dim[2 + axis], &taps);
         for (int t = n; t-- > 0;) /* from the end, so that a tap is read before it is replaced */
             for (int k = taps.n; k-- > 0;) {
                 s->at[t * taps.n + k][p] = s->at[t][p] + taps.at[k] * x->pitch[2 + axis];

@@ -67,6 +67,12 @@ static inline uint64_t dms_shuffle_u64(uint64_t x, uint32_t lane) {
     return emulate_shuffle(x, lane);
 }
 
+static inline int32_t dms_dot4(int32_t a, int32_t b, int32_t sum) {
+    for (int k = 0; k < 4; k++)
+        sum = (int32_t)((uint32_t)sum + (uint32_t)((int8_t)(a >> 8 * k) * (int8_t)(b >> 8 * k)));
+    return sum;
+}
+
 #define DMS_CUDA_KERNEL(NAME, P)                                                                   \
     static void NAME##_kernel(const P p);                                                          \
     static void NAME##_enter(const void *at) {                                                     \

@@ -22,7 +22,7 @@ typedef struct row_text {
     const char *kernel, *operands, *i, *f;
 } row_text;
 
-/* One good call at least of every kernel that was there when this was written. */
+/* One good call at least of every kernel. */
 extern const row_text row_good[];
 extern const uint32_t n_row_good;
 

@@ -395,6 +395,35 @@ static void a_crop_beyond_the_image_is_extrapolated(void **state) {
     call_free(&c);
 }
 
+/* Truths stay truths: beyond the image stands the value 10, which is not 0. */
+static void a_crop_of_truths_is_extrapolated(void **state) {
+    (void)state;
+    call_case c;
+    const int64_t i[5] = {NEAREST, 4, 0, 0, 0};
+    begin_resize(&c, DMS_DTYPE_BOOL, 1, 5, 1, 5, i, 1, 1, -0.75);
+    c.f[6] = -0.5;
+    c.f[7] = 1.5;
+    ((uint8_t *)c.data[0])[2] = 0;
+    call_runs_alike(&c);
+    assert_memory_equal(c.data[1], ((uint8_t[]){1, 1, 0, 1, 1}), 5);
+    call_free(&c);
+}
+
+/* A kept axis, seen through a cubic filter: the rows beside an output's own weigh 0, and what is
+ * infinite there stays there. */
+static void an_infinite_row_stays_in_its_own(void **state) {
+    (void)state;
+    call_case c;
+    const int64_t i[5] = {CUBIC, 0, 0, 0, 0};
+    begin_resize(&c, DMS_DTYPE_F32, 3, 4, 3, 8, i, 1, 2, -0.75);
+    for (int64_t k = 4; k < 8; k++)
+        ((float *)c.data[0])[k] = INFINITY;
+    call_runs_alike(&c);
+    for (int64_t k = 0; k < 24; k++)
+        assert_int_equal(isfinite(((const float *)c.data[1])[k]) != 0, k < 8 || k >= 16);
+    call_free(&c);
+}
+
 /* Any element is moved by nearest; 1 and 2 in bytes interpolate to 1.25, cut off to 1. */
 static void bytes_are_moved_or_cut_off(void **state) {
     (void)state;
@@ -625,6 +654,8 @@ int main(void) {
         cmocka_unit_test(cubic_examples_of_the_specification),
         cmocka_unit_test(nearest_examples_of_the_specification),
         cmocka_unit_test(a_crop_beyond_the_image_is_extrapolated),
+        cmocka_unit_test(a_crop_of_truths_is_extrapolated),
+        cmocka_unit_test(an_infinite_row_stays_in_its_own),
         cmocka_unit_test(bytes_are_moved_or_cut_off),
         cmocka_unit_test(large_resizes_split_into_equal_parts),
         cmocka_unit_test(channels_are_resized_alike_wherever_they_stand),

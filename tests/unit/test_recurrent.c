@@ -381,6 +381,19 @@ static void a_sequence_without_steps_ends_in_zero(void **state) {
 }
 
 /* A product of r and the state for every step: 2 x 4 gates x 8 x 8 units of multiply-adds. */
+/* Two states, the cell and a gate of 2 directions, 3 sequences and 5 units, whatever the cell. */
+static void the_card_keeps_four_numbers_per_unit(void **state) {
+    (void)state;
+    for (int64_t cell = 0; cell < DMS_N_CELLS; cell++) {
+        const shape s = {cell, 2, 4, 3, 5, 2, 0, 3, 0, 0};
+        call_case c;
+        begin(&c, &s);
+        call_is_valid(&c);
+        assert_int_equal(dms_call_workspace(&c.call, DMS_DEVICE_CUDA), 4 * 2 * 3 * 5 * 4);
+        call_free(&c);
+    }
+}
+
 static void the_cost_is_that_of_the_products(void **state) {
     const shape s = {LSTM, 1, 10, 3, 8, 0, 0, 1, 0, 0};
     call_case c;
@@ -501,6 +514,7 @@ int main(void) {
         cmocka_unit_test(a_length_out_of_range_is_bounded_and_reported),
         cmocka_unit_test(nan_stays_in_its_sequence),
         cmocka_unit_test(a_sequence_without_steps_ends_in_zero),
+        cmocka_unit_test(the_card_keeps_four_numbers_per_unit),
         cmocka_unit_test(the_cost_is_that_of_the_products),
         cmocka_unit_test(wrong_calls_are_refused),
     };

@@ -43,6 +43,11 @@ DMS_DEVICE uint64_t dms_shuffle_u64(uint64_t x, uint32_t lane) {
     return __shfl_sync(0xFFFFFFFFu, (unsigned long long)x, (int)(lane % 32));
 }
 
+/* sum + the products of four signed bytes each. */
+DMS_DEVICE int32_t dms_dot4(int32_t a, int32_t b, int32_t sum) {
+    return __dp4a(a, b, sum);
+}
+
 /* A kernel over parameters `p` of type P, and the C function that launches it. A grid of no blocks
  * launches nothing: with it a kernel is loaded without being run. */
 #define DMS_CUDA_KERNEL(NAME, P)                                                                   \

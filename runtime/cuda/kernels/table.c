@@ -3,12 +3,14 @@
 
 #include <stddef.h>
 
-#include "runtime/kernels/catalogue.h"
+#include "runtime/kernels/families.h"
 
-#define ON_CPU "its code runs on the CPU device alone"
+#define DECLARE(name) extern const dms_cuda_kernel dms_on_cuda_##name;
+DMS_ALL_KERNELS(DECLARE)
+#undef DECLARE
 
 #define ENTRY(name) &dms_on_cuda_##name,
-static const dms_cuda_kernel *const kernels[] = {DMS_CUDA_KERNELS(ENTRY)};
+static const dms_cuda_kernel *const kernels[] = {DMS_ALL_KERNELS(ENTRY)};
 #undef ENTRY
 
 const dms_cuda_kernel *dms_cuda_kernel_find(uint32_t id) {
@@ -25,22 +27,4 @@ dms_code dms_cuda_runs(const dms_call *call, const dms_cuda_card *card, dms_stat
                         "kernel '%s': %s has compute capability %d.%d, 8.0 is the least",
                         row == NULL ? "?" : row->name, card->name, card->major, card->minor);
     return DMS_OK;
-}
-
-/* What is in the catalogue and not above. */
-static const struct {
-    uint32_t id;
-    const char *why;
-} missing[] = {
-    {DMS_K_RESIZE, ON_CPU},
-    {DMS_K_RECURRENT, ON_CPU},
-    {DMS_K_GRID_SAMPLE, ON_CPU},
-    {DMS_K_CONV_BYTES, ON_CPU},
-};
-
-const char *dms_cuda_kernel_missing(uint32_t id) {
-    for (uint32_t k = 0; k < sizeof missing / sizeof *missing; k++)
-        if (missing[k].id == id)
-            return missing[k].why;
-    return NULL;
 }
