@@ -8,11 +8,12 @@
  *              dms_cpu_<name>_avx512
  *              dms_cpu_<name>_vnni   of the kernels that take AVX-512 VNNI; for the others that
  *                                    set is AVX-512
+ *              dms_on_cuda_<name>    in runtime/cuda/kernels
  * Cost     none.
  * Source   none.
  * Not here ids and operands (catalogue.h).
  *
- * Adding a kernel = its row, its implementation, its name in the line of its family.
+ * Adding a kernel = its row, its implementations, its name in the line of its family.
  */
 #ifndef DMS_RUNTIME_KERNELS_FAMILIES_H
 #define DMS_RUNTIME_KERNELS_FAMILIES_H
