@@ -1,8 +1,8 @@
-/* conv_bytes_internal.h - what the row and the code of integer convolutions agree on.
+/* conv_bytes_internal.h - what the code of integer convolutions agrees on.
  *
  * Reads    a checked call (dms_bytes_plan), its operands (dms_bytes_open), packed terms
  *          (dms_bytes_sum).
- * Returns  positions of operands and parameters of DMS_K_CONV_BYTES; i32 sums of products of bytes.
+ * Returns  i32 sums of products of bytes.
  * Cost     a dot product of four bytes per lane with VNNI, of two i16 without.
  * Source   none.
  * Not here what follows a sum (conv_bytes_cpu.c).
@@ -22,31 +22,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/kernels/conv_bytes.h"
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/dialect.h"
-
-/* Operands; the last three where y is no sum. */
-enum {
-    DMS_BYTES_X = 0,
-    DMS_BYTES_W = 1,
-    DMS_BYTES_ZERO_X = 2,
-    DMS_BYTES_ZERO_W = 3,
-    DMS_BYTES_BIAS = 4,
-    DMS_BYTES_SCALE = 5,
-    DMS_BYTES_ZERO_Y = 6
-};
-
-/* Integer parameters; KERNEL to PAD have a second entry for the width. */
-enum {
-    DMS_BYTES_LAYOUT = 0, /* of w: 0 plain, 1 panels */
-    DMS_BYTES_KERNEL = 1,
-    DMS_BYTES_STEP = 3,
-    DMS_BYTES_DILATION = 5,
-    DMS_BYTES_PAD = 7,
-    DMS_BYTES_LOW = 9, /* bounds of y */
-    DMS_BYTES_HIGH = 10,
-    DMS_BYTES_N_I = 11
-};
 
 enum {
     DMS_BYTES_ROWS = 8,         /* output channels of a panel */

@@ -6,7 +6,7 @@
 #include "runtime/cuda/kernels/map.h"
 #include "runtime/cuda/kernels/table.h"
 #include "runtime/kernels/catalogue.h"
-#include "runtime/kernels/conv_bytes_internal.h"
+#include "runtime/kernels/conv_bytes.h"
 
 /* Groups of fewer channels than this take a thread per output. */
 #define FEW_CHANNELS 8
