@@ -211,6 +211,7 @@ dms_code dms_decision_make(dms_placer *placer, dms_decision *out_decision, dms_s
         return dms_fail(st, DMS_EINTERNAL, "placement: the best queue waits for itself");
     const int64_t origin = placer->work.open[cycle->n_steps];
     d.period_ns = placer->best.draft.period_ns;
+    d.unpacked_ns = placer->unpacked_ns < d.period_ns ? placer->unpacked_ns : d.period_ns;
     d.bound_ns = placer->bound_ns < d.period_ns ? placer->bound_ns : d.period_ns;
     d.certificate = placer->certificate;
     if (d.certificate == NULL)

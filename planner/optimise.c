@@ -407,6 +407,7 @@ static dms_code improve(optimiser *o, dms_status *st) {
         DMS_TRY(dms_search_drafts(p, asked ? asked : at_most(2000, 1500000 / size), st));
     dms_draft_copy(o->cycle, &p->trial, &o->best);
     take_nominal(o);
+    p->unpacked_ns = o->best.period_ns;
     DMS_TRY(gather_sets(o, st));
     pass_sets(o);
     if ((double)p->best.draft.period_ns > (double)o->best.period_ns * 1.0005 &&

@@ -139,6 +139,7 @@ dms_code dms_place(const dms_problem *problem, const dms_place_options *options,
     placer->budget = units < (uint64_t)MAX_UNITS ? (int64_t)units : MAX_UNITS;
     placer->bound_ns = p->cycle.inputs_ns;
     placer->target_ns = p->cycle.release_ns;
+    placer->unpacked_ns = DMS_NO_PERIOD;
     DMS_TRY(dms_layout_new(placer->cycle, arena, &placer->best, st));
     DMS_TRY(dms_draft_new(placer->cycle, arena, &placer->trial, st));
     DMS_TRY(place_all(p, st));

@@ -125,6 +125,8 @@ typedef struct dms_decision {
     uint64_t ring_bytes;      /* what is read from storage passes through it, at the bottom of the
                                  host arena, in whole pages; so do kept weights in the prologue */
     int64_t period_ns, latency_ns, compute_ns;
+    int64_t unpacked_ns;                    /* period of the best plan before any had addresses,
+                                               at most period_ns: what packing costs */
     int64_t bound_ns;                       /* compute_ns <= bound_ns <= period_ns */
     const dms_certificate *certificate;     /* proves bound_ns (less where the solver gave up) */
     int64_t *step_start_ns, *step_stall_ns; /* per step, in the steady state; 0 = slot 0 opens */

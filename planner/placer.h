@@ -45,6 +45,7 @@ typedef struct dms_placer {
     int64_t budget;    /* units */
     int64_t target_ns; /* no plan is faster: bound, or the release of the inputs */
     int64_t bound_ns;
+    int64_t unpacked_ns; /* the best period without addresses; DMS_NO_PERIOD where none was asked */
     const dms_certificate *certificate; /* of bound_ns; NULL: the steps alone, or the closed form */
     bool is_exact;                      /* the full ILP was solved to its end */
     const double *share; /* per gap, of the relaxation that gave the bound; NULL: none was solved */

@@ -99,6 +99,7 @@ static void write_figures(dms_json *j, const dms_compiled *c) {
     dms_json_int(j, "latency_ns", plan->latency_ns);
     dms_json_int(j, "bound_ns", plan->bound_ns);
     dms_json_int(j, "compute_ns", plan->compute_ns);
+    dms_json_int(j, "unpacked_ns", c->decision.unpacked_ns);
     dms_json_object(j, "stall_ns");
     dms_json_int(j, "link_full", c->stalls.part_ns[DMS_STALL_LINK]);
     dms_json_int(j, "no_room", c->stalls.part_ns[DMS_STALL_ROOM]);

@@ -55,6 +55,10 @@ void dms_report_candidates(const dms_report *report) {
         b.shown = dms_report_candidate(b.key, &b.title);
         put_bar(r, &b, longest);
     }
+    const bar before = {"", "before addresses", "before addresses",
+                        "the best plan before its bytes had addresses", d->unpacked_ns};
+    if ((double)d->unpacked_ns * NEAR < (double)d->period_ns)
+        put_bar(r, &before, longest);
     for (size_t k = 0; k < sizeof last / sizeof last[0]; k++)
         put_bar(r, &last[k], longest);
     dms_report_put(r, "</div></section>\n");

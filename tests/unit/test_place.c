@@ -88,6 +88,25 @@ static void every_candidate_is_at_least_the_plan_and_the_plan_the_bound(void **s
     }
 }
 
+/* Without addresses a plan is never slower, and somewhere packing does cost something. */
+static void what_packing_costs_is_told(void **state) {
+    (void)state;
+    uint32_t n_dearer = 0;
+    for (uint64_t seed = 1; seed <= 25; seed++) {
+        problem_case c;
+        problem_random(&c, seed, 8 + (uint32_t)seed);
+        const uint64_t floor = problem_floor(&c);
+        for (uint64_t extra = 0; extra < 400; extra += 100) {
+            const dms_decision d = problem_place(&c, floor + extra);
+            assert_true(d.bound_ns <= d.unpacked_ns);
+            assert_true(d.unpacked_ns <= d.period_ns);
+            n_dearer += d.unpacked_ns < d.period_ns;
+        }
+        problem_end(&c);
+    }
+    assert_true(n_dearer > 0);
+}
+
 static void the_floor_is_where_plans_begin(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 40; seed++) {
@@ -479,6 +498,7 @@ int main(void) {
         cmocka_unit_test(a_weight_that_does_not_fit_is_streamed_under_the_steps),
         cmocka_unit_test(the_link_bound_is_reached_where_copies_take_longer),
         cmocka_unit_test(every_candidate_is_at_least_the_plan_and_the_plan_the_bound),
+        cmocka_unit_test(what_packing_costs_is_told),
         cmocka_unit_test(the_floor_is_where_plans_begin),
         cmocka_unit_test(where_no_order_reaches_the_lower_bound_the_search_does),
         cmocka_unit_test(the_lower_bound_is_the_largest_footprint),

@@ -240,6 +240,7 @@ static void json_figures_are_those_of_the_compile(void **state) {
     assert_int_equal(figure(root, "floor_bytes"), c->floor.device_bytes);
     assert_int_equal(figure(root, "floor_lower_bound_bytes"), c->floor.lower_bound_bytes);
     assert_int_equal(figure(root, "period_ns"), c->decision.period_ns);
+    assert_int_equal(figure(root, "unpacked_ns"), c->decision.unpacked_ns);
     assert_int_equal(figure(root, "latency_ns"), c->decision.latency_ns);
     assert_int_equal(figure(root, "device_arena_bytes"), c->plan.device_arena);
     assert_int_equal(figure(root, "host_arena_bytes"), c->plan.host_arena);
