@@ -35,6 +35,10 @@ DMS_CHECKED dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups,
  * it before the first solve. */
 void dms_bound_assume(dms_bound *bound, int64_t period_ns);
 
+/* Lets no rung of the ladder take more iterations than this; 0, as at first, is what the size of
+ * the program asks for. */
+void dms_bound_limit(dms_bound *bound, uint64_t max_iterations);
+
 /* Gives the solver's memory back. NULL is fine. */
 void dms_bound_close(dms_bound *bound);
 

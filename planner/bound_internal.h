@@ -75,6 +75,7 @@ struct dms_bound {
     double save_bytes; /* of activations */
     uint32_t total_row, storage_row, host_row;
     double period_ns; /* schedules that take longer are not asked about; 0 = all are */
+    uint64_t max_iterations; /* of a rung; 0 = by the number of rows */
     dms_lp lp;
     bool has_rows;
 };

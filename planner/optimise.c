@@ -36,7 +36,7 @@ typedef struct optimiser {
     dms_shares solution[MAX_SOLUTIONS];
     int64_t reserve[MAX_SOLUTIONS];
     uint32_t n_solutions;
-    bool has_fine_bound; /* the bound is already that of FINE_GROUPS */
+    bool has_fine_bound; /* the bound is already that of the fine program */
     keep_set set[MAX_KEEP_SETS];
     uint32_t n_sets;
 } optimiser;
@@ -201,6 +201,12 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
     return DMS_OK;
 }
 
+/* Groups of the fine program; one of 800 takes seconds where there are more than a few thousand
+ * steps, which are near the bound without it. */
+static uint32_t fine_groups(const dms_cycle *cycle) {
+    return cycle->n_steps > LARGE_STEPS ? FINE_GROUPS / 2 : FINE_GROUPS;
+}
+
 /* The same of a program with a group for every few steps: it says better where the keeps are to
  * lie, and its bound is the one that is printed. */
 static dms_code solve_fine(optimiser *o, dms_status *st) {
@@ -212,7 +218,7 @@ static dms_code solve_fine(optimiser *o, dms_status *st) {
     if ((uint32_t)o->cycle->n_steps <= N_GROUPS || o->n_solutions == 0 || is_close(o))
         return DMS_OK;
     dms_bound_close(o->bound);
-    DMS_TRY(dms_bound_open(o->cycle, FINE_GROUPS, p->arena, &o->bound, st));
+    DMS_TRY(dms_bound_open(o->cycle, fine_groups(o->cycle), p->arena, &o->bound, st));
     for (uint32_t i = 0; i <= sizeof halves / sizeof *halves && !is_close(o); i++) {
         const int64_t reserve = (i == 0 ? 0 : halves[i - 1]) * o->cycle->largest / 2;
         if (i > 1 && o->cycle->peak + reserve + o->cycle->largest > p->budget)
@@ -381,7 +387,7 @@ static dms_code refine_bound(optimiser *o, dms_status *st) {
     if ((!is_read && ((uint32_t)o->cycle->n_steps <= N_GROUPS || o->has_fine_bound)) ||
         (double)period <= (double)p->bound_ns * 1.005)
         return DMS_OK;
-    DMS_TRY(dms_bound_open(o->cycle, FINE_GROUPS, p->arena, &fine, st));
+    DMS_TRY(dms_bound_open(o->cycle, fine_groups(o->cycle), p->arena, &fine, st));
     if (is_read)
         dms_bound_assume(fine, period);
     const dms_code code =
