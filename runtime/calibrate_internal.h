@@ -60,12 +60,13 @@ typedef struct dms_bench {
     dms_calibration *out;
     dms_arena *arena;
     dms_device *device;
-    dms_storage *storage; /* over the file; NULL until it is made */
-    dms_plan *plan;       /* of the file: its sources are blocks */
-    uint64_t first_block; /* the next reading starts here, so that none meets a cache */
-    uint8_t *block;       /* in the host arena: where readings go */
-    /* One time per round each. */
-    dms_samples *rate, *memory, *launch, *shape, *in, *out_link;
+    dms_storage *storage;        /* over the file; NULL until it is made */
+    dms_plan *plan;              /* of the file: its sources are blocks */
+    uint64_t first_block;        /* the next reading starts here, so that none meets a cache */
+    uint8_t *block;              /* in the host arena: where readings go */
+    uint64_t device_at, host_at; /* the next copy of a round */
+    /* One time per round each, of hand-overs several. */
+    dms_samples *rate, *memory, *launch, *shape, *in, *out_link, *hand_over;
 } dms_bench;
 
 /* ---- calibrate_fit.c: numbers alone -------------------------------------------------------- */
@@ -115,7 +116,7 @@ void dms_add_figure(dms_bench *b, const char *name, const char *unit, double val
 DMS_CHECKED dms_code dms_calibrate_compute_begin(dms_bench *b, dms_status *st);
 DMS_CHECKED dms_code dms_calibrate_links_begin(dms_bench *b, dms_status *st);
 
-/* One round of kernels, and one of copies between the arenas.
+/* One round of kernels, and one of copies between the arenas and of waits between two threads.
  * Errors   DMS_ECANCELLED; DMS_EINTERNAL where a kernel refuses its call. */
 DMS_CHECKED dms_code dms_calibrate_compute_round(dms_bench *b, dms_status *st);
 DMS_CHECKED dms_code dms_calibrate_links_round(dms_bench *b, dms_status *st);

@@ -240,6 +240,7 @@ static void links_and_rates_are_positive(const dms_profile *p) {
     const dms_link *const links[] = {&p->in, &p->out, &p->load, &p->store};
     for (size_t i = 0; i < 4; i++)
         assert_true(links[i]->bytes_per_s > 1000000 && links[i]->latency_ns >= 0);
+    assert_true(p->in.latency_ns > 1000 && p->out.latency_ns > 1000); /* two sleepers are woken */
     assert_true(p->f32_flops > 10000000 && p->f16_flops > 10000000);
     assert_true(p->f64_flops > 10000000 && p->i8_flops > 10000000);
     assert_true(p->memory_bytes_per_s > 10000000 && p->launch_ns > 0 && p->lead_ns > 0);
@@ -264,8 +265,8 @@ static void what_is_measured_is_a_profile_that_dmsc_plans_with(void **state) {
         fail_msg("exit code %d: %s", code, c.out);
     assert_int_equal(n_files(&c), 1); /* the profile; the file that was read is gone */
     static const char *const SAYS[] = {
-        "f32",   "sums over",         "launch",   "in, 1024 KiB", "load, 4096 KiB",
-        "store", "compute beside in", "attention"};
+        "f32",   "sums over",         "launch",    "in, 1024 KiB",        "load, 4096 KiB",
+        "store", "compute beside in", "attention", "hand-over, both ways"};
     for (size_t i = 0; i < sizeof SAYS / sizeof SAYS[0]; i++)
         if (strstr(c.out, SAYS[i]) == NULL)
             fail_msg("no '%s' in %s", SAYS[i], c.out);
