@@ -2,6 +2,7 @@
 #include "planner/bound.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "planner/bound_internal.h"
 #include "schema/arena.h"
@@ -30,16 +31,26 @@ static dms_code end_row(dms_bound *b, double low, double high, uint32_t *out_row
     return dms_lp_row(&b->lp, low, high, st);
 }
 
+/* The group before; of the first, the last of the turn before. */
+static uint32_t before(const dms_bound *b, uint32_t g) {
+    return (g + b->n_groups - 1) % b->n_groups;
+}
+
 /* What the loads that end in group g add to a row, per share kept: L(g) = load - sum of bytes x. */
 static void put_loads(dms_bound *b, uint32_t g, double sign) {
     for (uint32_t v = b->group[g].first_end; v != DMS_NO_CLASS; v = b->class[v].next_end)
         dms_lp_put(&b->lp, dms_bound_x(b, v), sign * b->class[v].bytes);
 }
 
-static void put_load_times(dms_bound *b, uint32_t g, double sign) {
-    for (uint32_t v = b->group[g].first_end; v != DMS_NO_CLASS; v = b->class[v].next_end)
-        if (b->class[v].smallest >= b->cut)
-            dms_lp_put(&b->lp, dms_bound_x(b, v), sign * b->class[v].slowest * b->class[v].bytes);
+/* What keeping saves of the link time of a pace: of each class, at most what its slowest would
+ * take, or at least what its fastest would. */
+static void put_load_times(dms_bound *b, uint32_t g, uint32_t pace, double sign, bool at_least) {
+    for (uint32_t v = b->group[g].first_end; v != DMS_NO_CLASS; v = b->class[v].next_end) {
+        const dms_bound_class *class = b->class + v;
+        if (class->pace == pace)
+            dms_lp_put(&b->lp, dms_bound_x(b, v),
+                       sign * (at_least ? class->fastest : class->slowest) * class->bytes);
+    }
 }
 
 /* link: stock grows no faster than the link; arrival: what is due came before its step.
@@ -49,40 +60,80 @@ static void put_load_times(dms_bound *b, uint32_t g, double sign) {
  */
 static dms_code add_link_rows(dms_bound *b, uint32_t g, dms_status *st) {
     dms_bound_group *at = b->group + g;
-    const uint32_t before = (g + b->n_groups - 1) % b->n_groups;
     dms_lp_put(&b->lp, dms_bound_p(b, g), 1);
-    dms_lp_put(&b->lp, dms_bound_p(b, before), -1);
+    dms_lp_put(&b->lp, dms_bound_p(b, before(b, g)), -1);
     dms_lp_put(&b->lp, dms_bound_w(g), -b->rate_in);
     put_loads(b, g, -1);
     DMS_TRY(end_row(b, -DMS_LP_FREE, b->rate_in * at->time - at->load, &at->row.link, st));
     if (at->load == 0)
         return DMS_OK;
-    dms_lp_put(&b->lp, dms_bound_p(b, before), 1);
+    dms_lp_put(&b->lp, dms_bound_p(b, before(b, g)), 1);
     dms_lp_put(&b->lp, dms_bound_w(g), b->rate_in);
     put_loads(b, g, 1);
     return end_row(b, at->load - b->rate_in * at->time_before, DMS_LP_FREE, &at->row.arrival, st);
 }
 
-/* The same in link time, so that latencies count where they fall, and Q <= rho P with rho the
- * densest time per byte of a counted block. Without these rows SDXL at 12.5 % reads 93.1 ms, with
- * them 95.8; the plan takes 98.5 (PLACEMENT.md section 3). */
+/* What is due of one pace, and alone in its group, came before its step; with other paces beside
+ * it, z of it comes in what time is left before the group's last load is due.
+ *
+ *   Q(g-1) + w + d' >= time due            Q(g-1) + z >= time due
+ *                                          sum of z over the paces <= w + d'     */
+static dms_code add_due_rows(dms_bound *b, uint32_t g, dms_status *st) {
+    dms_bound_group *at = b->group + g;
+    uint32_t n_due = 0;
+    for (uint32_t p = 0; p < b->n_paces; p++)
+        n_due += at->load_time[p] > 0;
+    for (uint32_t p = 0; p < b->n_paces; p++) {
+        if (at->load_time[p] == 0)
+            continue;
+        dms_lp_put(&b->lp, dms_bound_q(b, p, before(b, g)), 1);
+        dms_lp_put(&b->lp, n_due > 1 ? dms_bound_z(b, p, g) : dms_bound_w(g), 1);
+        put_load_times(b, g, p, 1, false);
+        DMS_TRY(end_row(b, at->load_time[p] - (n_due > 1 ? 0 : at->time_before), DMS_LP_FREE,
+                        n_due > 1 ? &at->row.due[p] : &at->row.arrival_time, st));
+    }
+    if (n_due < 2)
+        return DMS_OK;
+    for (uint32_t p = 0; p < b->n_paces; p++)
+        if (at->load_time[p] > 0)
+            dms_lp_put(&b->lp, dms_bound_z(b, p, g), -1);
+    dms_lp_put(&b->lp, dms_bound_w(g), 1);
+    return end_row(b, -at->time_before, DMS_LP_FREE, &at->row.arrival_time, st);
+}
+
+/* The link never carries less than nothing of a pace: Q(g) - Q(g-1) + time due >= 0. One pace needs
+ * no such row: what is there longer than it must helps nobody. With several, a stock of one would
+ * turn into time for another. */
+static dms_code add_early_rows(dms_bound *b, uint32_t g, dms_status *st) {
+    dms_bound_group *at = b->group + g;
+    for (uint32_t p = 0; p < b->n_paces && b->n_paces > 1; p++) {
+        dms_lp_put(&b->lp, dms_bound_q(b, p, g), 1);
+        dms_lp_put(&b->lp, dms_bound_q(b, p, before(b, g)), -1);
+        put_load_times(b, g, p, -1, true);
+        DMS_TRY(end_row(b, -at->load_time[p], DMS_LP_FREE, &at->row.early[p], st));
+    }
+    return DMS_OK;
+}
+
+/* The same in link time, so that latencies count where they fall, and per pace Q <= rho P with rho
+ * the link time per byte of its smallest block. Without these rows SDXL at 12.5 % reads 93.1 ms,
+ * with one pace 95.8, with three 98.1; the plan takes 98.3 (docs/certificate.md). */
 static dms_code add_time_rows(dms_bound *b, uint32_t g, dms_status *st) {
     dms_bound_group *at = b->group + g;
-    const uint32_t before = (g + b->n_groups - 1) % b->n_groups;
-    dms_lp_put(&b->lp, dms_bound_q(b, g), 1);
-    dms_lp_put(&b->lp, dms_bound_q(b, before), -1);
-    dms_lp_put(&b->lp, dms_bound_w(g), -1);
-    put_load_times(b, g, -1);
-    DMS_TRY(end_row(b, -DMS_LP_FREE, at->time - at->load_time, &at->row.link_time, st));
-    if (at->load_time > 0) {
-        dms_lp_put(&b->lp, dms_bound_q(b, before), 1);
-        dms_lp_put(&b->lp, dms_bound_w(g), 1);
-        put_load_times(b, g, 1);
-        DMS_TRY(
-            end_row(b, at->load_time - at->time_before, DMS_LP_FREE, &at->row.arrival_time, st));
+    double load_time = 0;
+    for (uint32_t p = 0; p < b->n_paces; p++) {
+        load_time += at->load_time[p];
+        dms_lp_put(&b->lp, dms_bound_q(b, p, g), 1);
+        dms_lp_put(&b->lp, dms_bound_q(b, p, before(b, g)), -1);
+        put_load_times(b, g, p, -1, false);
     }
-    dms_lp_put(&b->lp, dms_bound_q(b, g), 1);
-    dms_lp_put(&b->lp, dms_bound_p(b, g), -b->densest);
+    dms_lp_put(&b->lp, dms_bound_w(g), -1);
+    DMS_TRY(end_row(b, -DMS_LP_FREE, at->time - load_time, &at->row.link_time, st));
+    DMS_TRY(add_due_rows(b, g, st));
+    DMS_TRY(add_early_rows(b, g, st));
+    for (uint32_t p = 0; p < b->n_paces; p++)
+        dms_lp_put(&b->lp, dms_bound_q(b, p, g), 1 / b->pace[p].slowest);
+    dms_lp_put(&b->lp, dms_bound_p(b, g), -1);
     return end_row(b, -DMS_LP_FREE, 0, &at->row.density, st);
 }
 
@@ -116,7 +167,6 @@ static dms_code add_kept_row(dms_bound *b, uint32_t g, dms_status *st) {
  *                                              activations that begin here
  * The side of the memory row is set by set_columns: it is all that differs between budgets. */
 static dms_code add_memory_rows(dms_bound *b, uint32_t g, dms_status *st) {
-    const uint32_t before = (g + b->n_groups - 1) % b->n_groups;
     dms_bound_rows *row = &b->group[g].row;
     dms_lp_put(&b->lp, dms_bound_k(b, g), 1);
     dms_lp_put(&b->lp, dms_bound_p(b, g), 1);
@@ -124,7 +174,7 @@ static dms_code add_memory_rows(dms_bound *b, uint32_t g, dms_status *st) {
         return end_row(b, -DMS_LP_FREE, 0, &row->memory, st);
     dms_lp_put(&b->lp, dms_bound_u(b, g), 1);
     DMS_TRY(end_row(b, -DMS_LP_FREE, 0, &row->memory, st));
-    dms_lp_put(&b->lp, dms_bound_u(b, before), 1);
+    dms_lp_put(&b->lp, dms_bound_u(b, before(b, g)), 1);
     dms_lp_put(&b->lp, dms_bound_u(b, g), -1);
     dms_lp_put(&b->lp, dms_bound_w(g), -b->rate_out);
     for (uint32_t v = b->group[g].first_start; v != DMS_NO_CLASS; v = b->class[v].next_start)
@@ -208,13 +258,13 @@ static dms_code add_home_rows(dms_bound *b, dms_status *st) {
         if (is_weight)
             dms_lp_put(&b->lp, dms_bound_n(b, v), held_in_ring(b, class) - bytes);
     }
-    dms_lp_put(&b->lp, dms_bound_z(b), -1);
+    dms_lp_put(&b->lp, dms_bound_home(b), -1);
     b->home_bytes = homes;
     DMS_TRY(end_row(b, -DMS_LP_FREE, 0, &b->host_row, st));
     for (uint32_t v = 0; v < b->n_classes; v++)
         if (b->class[v].opens)
             dms_lp_put(&b->lp, dms_bound_x(b, v), b->class[v].bytes);
-    dms_lp_put(&b->lp, dms_bound_z(b), 1);
+    dms_lp_put(&b->lp, dms_bound_home(b), 1);
     return dms_lp_row(&b->lp, -DMS_LP_FREE, b->save_bytes, st);
 }
 
@@ -238,7 +288,11 @@ static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim, do
         dms_lp_column(&b->lp, dms_bound_p(b, g), 0, room, price);
         dms_lp_column(&b->lp, dms_bound_k(b, g), 0, room, 0);
         dms_lp_column(&b->lp, dms_bound_u(b, g), 0, b->has_saves ? room : 0, 0);
-        dms_lp_column(&b->lp, dms_bound_q(b, g), 0, b->link_time, 0);
+        for (uint32_t p = 0; p < b->n_paces; p++) {
+            dms_lp_column(&b->lp, dms_bound_q(b, p, g), 0, b->link_time, 0);
+            if (b->n_paces > 1)
+                dms_lp_column(&b->lp, dms_bound_z(b, p, g), 0, b->link_time, 0);
+        }
         if (b->has_rows)
             dms_lp_set_high(&b->lp, b->group[g].row.memory, room);
     }
@@ -250,7 +304,7 @@ static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim, do
         const bool may_be_read = b->class[v].sharers > 0 && b->class[v].read_per_byte > 0;
         dms_lp_column(&b->lp, dms_bound_n(b, v), 0, may_be_read ? 1 : 0, 0);
     }
-    dms_lp_column(&b->lp, dms_bound_z(b), 0, aim->host_reserve == 0 ? b->save_bytes : 0, 0);
+    dms_lp_column(&b->lp, dms_bound_home(b), 0, aim->host_reserve == 0 ? b->save_bytes : 0, 0);
     dms_lp_set_high(&b->lp, b->host_row, (host > 0 ? host : 0) / b->byte - b->home_bytes);
 }
 
@@ -259,8 +313,7 @@ static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim, do
 static dms_code add_rows(dms_bound *b, dms_status *st) {
     b->storage_row = b->host_row = DMS_NO_ROW;
     for (uint32_t g = 0; g < b->n_groups; g++) {
-        b->group[g].row.arrival = b->group[g].row.arrival_time = b->group[g].row.out = DMS_NO_ROW;
-        b->group[g].row.inputs = DMS_NO_ROW;
+        memset(&b->group[g].row, 0xff, sizeof b->group[g].row); /* DMS_NO_ROW everywhere */
         DMS_TRY(add_link_rows(b, g, st));
         DMS_TRY(add_time_rows(b, g, st));
         DMS_TRY(add_kept_row(b, g, st));

@@ -15,12 +15,6 @@ static uint64_t bytes_of(const dms_bound *b, uint32_t gap) {
     return b->cycle->problem->tensors[b->cycle->gap[gap].tensor].bytes;
 }
 
-/* Link time of one load in units of time, latency included. */
-static double link_time_of(const dms_bound *b, double bytes) {
-    const dms_link *in = &b->cycle->problem->in;
-    return ((double)in->latency_ns + bytes * 1e9 / (double)in->bytes_per_s) / b->ns;
-}
-
 /* Rate of the copy that carries most per time, the largest one: s / (latency + s / rate). No copy
  * carries more, so the link row with this rate holds for every schedule. */
 static double best_rate(const dms_bound *b, const dms_link *link, double largest) {
@@ -41,11 +35,6 @@ static void choose_units(dms_bound *b) {
     b->ns = largest * 1e9 / (double)problem->in.bytes_per_s;
     b->rate_in = best_rate(b, &problem->in, largest);
     b->rate_out = best_rate(b, &problem->out, largest);
-    /* pieces whose latency is about their transfer time: below, Q would say little */
-    b->cut = (double)problem->in.latency_ns * (double)problem->in.bytes_per_s / 1.1e9;
-    if (b->cut < 1)
-        b->cut = 1;
-    b->densest = link_time_of(b, b->cut) / (b->cut / b->byte);
 }
 
 /* Cuts the cycle where half of the shares of bytes and of time have gathered, at the largest
@@ -131,6 +120,12 @@ static double sharers_of(const dms_bound *b, uint32_t tensor) {
     return b->cycle->first_gap[tensor + 1] - b->cycle->first_gap[tensor];
 }
 
+/* Sizes of one pace within a factor of 1.3. */
+static int32_t size_of(const dms_bound *b, double bytes) {
+    const int32_t size = (int32_t)floor(log(bytes) / log(1.3));
+    return size * (int32_t)(DMS_MAX_PACES + 1) + (int32_t)(dms_bound_pace_of(b, bytes) + 1);
+}
+
 /* The key of each gap that some row can see, sorted; the others get no class. */
 static uint32_t list_keys(const dms_bound *b, class_key *key) {
     uint32_t n = 0;
@@ -145,7 +140,7 @@ static uint32_t list_keys(const dms_bound *b, class_key *key) {
         key[n++] = (class_key){from,
                                to,
                                gap->opens,
-                               (int32_t)floor(log((double)bytes_of(b, i)) / log(1.3)),
+                               size_of(b, (double)bytes_of(b, i)),
                                class_of_reading(b, gap->tensor),
                                i};
     }
@@ -184,7 +179,7 @@ static void gather_classes(dms_bound *b, class_key *key) {
             b->class[b->n_classes] = (dms_bound_class){.from = key[i].from,
                                                        .to = key[i].to,
                                                        .opens = key[i].opens,
-                                                       .smallest = INFINITY,
+                                                       .fastest = INFINITY,
                                                        .read_per_byte = INFINITY,
                                                        .hold_ns = INFINITY,
                                                        .next_start = b->group[from].first_start,
@@ -193,14 +188,13 @@ static void gather_classes(dms_bound *b, class_key *key) {
         }
         dms_bound_class *class = b->class + b->n_classes - 1;
         const double bytes = (double)bytes_of(b, key[i].gap);
-        const double slow = link_time_of(b, bytes) / (bytes / b->byte);
+        const double slow = dms_bound_link_time(b, bytes) / (bytes / b->byte);
         b->class_of[key[i].gap] = b->n_classes - 1;
         class->bytes += bytes / b->byte;
         add_home(b, class, key[i].gap);
-        if (bytes < class->smallest)
-            class->smallest = bytes;
-        if (slow > class->slowest)
-            class->slowest = slow;
+        class->pace = dms_bound_pace_of(b, bytes);
+        class->slowest = fmax(class->slowest, slow);
+        class->fastest = fmin(class->fastest, slow);
     }
 }
 
@@ -213,11 +207,11 @@ static void sum_loads(dms_bound *b) {
             continue;
         dms_bound_group *at = b->group + b->group_of[gap->due];
         const double bytes = (double)bytes_of(b, i);
-        const double smallest = is_input ? bytes : b->class[b->class_of[i]].smallest;
+        const uint32_t pace = dms_bound_pace_of(b, bytes);
         at->load += bytes / b->byte;
-        b->link_time += link_time_of(b, bytes);
-        if (smallest >= b->cut)
-            at->load_time += link_time_of(b, bytes);
+        b->link_time += dms_bound_link_time(b, bytes);
+        if (pace != DMS_NO_PACE)
+            at->load_time[pace] += dms_bound_link_time(b, bytes);
         if (gap->due > at->last_load)
             at->last_load = gap->due;
     }
@@ -231,7 +225,7 @@ static void sum_inputs(dms_bound *b) {
         dms_bound_group *at = b->group + b->group_of[t];
         for (uint32_t i = cycle->due_first[t]; i < cycle->due_first[t + 1]; i++)
             if (cycle->gap[cycle->by_due[i]].rule == DMS_GAP_LOADED) {
-                inputs += link_time_of(b, (double)bytes_of(b, cycle->by_due[i]));
+                inputs += dms_bound_link_time(b, (double)bytes_of(b, cycle->by_due[i]));
                 at->last_input = t;
                 at->inputs = inputs;
                 at->computed = computed;
@@ -321,14 +315,15 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     DMS_TRY(dms_alloc_st(arena, gaps, sizeof *key, "bound", &key, st));
     b->has_homes = host_may_be_short(cycle);
     choose_units(b);
+    dms_bound_choose_paces(b);
     cut_groups(b, max_groups, per_step);
     gather_classes(b, key);
     sum_loads(b);
     sum_inputs(b);
     sum_releases(b);
     sum_steps(b, per_step);
-    DMS_TRY(dms_lp_open(
-        arena, 5 * b->n_groups + (b->has_homes ? 2 * b->n_classes + 1 : b->n_classes), &b->lp, st));
+    DMS_TRY(
+        dms_lp_open(arena, b->has_homes ? dms_bound_home(b) + 1 : dms_bound_n(b, 0), &b->lp, st));
     *out_bound = b;
     return DMS_OK;
 }

@@ -6,8 +6,9 @@
  * Source   PLACEMENT.md section 3.1.
  * Not here how groups are cut (bound_groups.c), rows and solves (bound.c), prices (prices.c).
  *
- * Columns per group g: w stall, P stock, K kept, U waiting for its save, Q stock in link time; then
- * one share x per class of gaps, and where the host is too small for all homes one share n that is
+ * Columns per group g: w stall, P stock, K kept, U waiting for its save; per pace Q stock in link
+ * time and, where there are several, z what of it comes at last; then one share x per class of
+ * gaps, and where the host is too small for all homes one share n that is
  * read from storage. Bytes in units of the largest tensor, time in units of its copy: in bytes and
  * ns the solver fails (PLACEMENT.md section 4).
  */
@@ -19,11 +20,19 @@
 
 #define DMS_NO_CLASS UINT32_MAX
 #define DMS_NO_ROW UINT32_MAX
+#define DMS_NO_PACE UINT32_MAX
 
 /* Numbers of the rows of a group; DMS_NO_ROW = it has no such row. */
 typedef struct dms_bound_rows {
     uint32_t link, arrival, link_time, arrival_time, density, kept, memory, out, inputs;
+    uint32_t due[DMS_MAX_PACES], early[DMS_MAX_PACES];
 } dms_bound_rows;
+
+/* Blocks of about equal link time per byte. */
+typedef struct dms_bound_pace {
+    double from;    /* bytes of the smallest */
+    double slowest; /* its link time per byte */
+} dms_bound_pace;
 
 /* Steps first..last; rows are written for the end of `last`. */
 typedef struct dms_bound_group {
@@ -32,7 +41,7 @@ typedef struct dms_bound_group {
     double time;        /* of its steps */
     double time_before; /* of its steps before last_load */
     double load;        /* bytes due in it if nothing is kept */
-    double load_time;   /* link time of the same, counted pieces only */
+    double load_time[DMS_MAX_PACES]; /* link time of the same, by pace */
     int32_t last_input; /* the last step of the group that waits for an input; -1 = none */
     double inputs;      /* link time of all inputs that are due by then, from step 0 on */
     double computed;    /* time of all steps before it */
@@ -47,20 +56,21 @@ typedef struct dms_bound_group {
 typedef struct dms_bound_class {
     int32_t from, to; /* groups; covers the checkpoints from..to-1, unrolled over two cycles */
     bool opens;
-    double bytes, slowest; /* slowest: largest link time per byte */
-    double smallest;       /* bytes of its smallest gap */
-    double sharers;        /* most gaps that share one home; 0 = activations */
-    double read_per_byte;  /* least time of reading, per byte */
-    double hold_ns;        /* least time that a reading is in the ring: until its copy has ended */
+    double bytes, slowest, fastest; /* largest, least link time per byte */
+    uint32_t pace;                  /* DMS_NO_PACE = in the row of all link time alone */
+    double sharers;                 /* most gaps that share one home; 0 = activations */
+    double read_per_byte;           /* least time of reading, per byte */
+    double hold_ns; /* least time that a reading is in the ring: until its copy has ended */
     uint32_t next_start, next_end;
 } dms_bound_class;
 
 struct dms_bound {
     const dms_cycle *cycle;
     dms_arena *arena;
-    double byte, ns;          /* of one unit */
-    double rate_in, rate_out; /* units of bytes per unit of time, best-sized copy */
-    double cut, densest;      /* pieces of `cut` bytes and more count in Q; link time per byte */
+    double byte, ns;                    /* of one unit */
+    double rate_in, rate_out;           /* units of bytes per unit of time, best-sized copy */
+    dms_bound_pace pace[DMS_MAX_PACES]; /* smallest blocks first */
+    uint32_t n_paces;
     uint32_t n_groups;
     dms_bound_group *group;
     uint32_t *group_of; /* per step */
@@ -80,10 +90,10 @@ struct dms_bound {
     bool has_rows;
 };
 
-/* The columns in memory, N groups and V classes:
+/* The columns in memory, N groups, C paces and V classes; s = 0 for one pace, else C:
  *
- *   0        N        2N       3N       4N       5N         5N + V     5N + 2V
- *   | w      | P      | K      | U      | Q      | x         | n         | z |
+ *   0     N     2N    3N    4N       (4+C)N   (4+C+s)N   + V       + 2V
+ *   | w   | P   | K   | U   | Q .... | z .... | x        | n       | home |
  */
 static inline uint32_t dms_bound_w(uint32_t g) {
     return g;
@@ -101,21 +111,37 @@ static inline uint32_t dms_bound_u(const dms_bound *b, uint32_t g) {
     return 3 * b->n_groups + g;
 }
 
-static inline uint32_t dms_bound_q(const dms_bound *b, uint32_t g) {
-    return 4 * b->n_groups + g;
+static inline uint32_t dms_bound_q(const dms_bound *b, uint32_t pace, uint32_t g) {
+    return (4 + pace) * b->n_groups + g;
+}
+
+static inline uint32_t dms_bound_z(const dms_bound *b, uint32_t pace, uint32_t g) {
+    return (4 + b->n_paces + pace) * b->n_groups + g;
 }
 
 static inline uint32_t dms_bound_x(const dms_bound *b, uint32_t v) {
-    return 5 * b->n_groups + v;
-}
-
-static inline uint32_t dms_bound_z(const dms_bound *b) {
-    return 5 * b->n_groups + 2 * b->n_classes;
+    return (4 + (b->n_paces > 1 ? 2 : 1) * b->n_paces) * b->n_groups + v;
 }
 
 static inline uint32_t dms_bound_n(const dms_bound *b, uint32_t v) {
-    return 5 * b->n_groups + b->n_classes + v;
+    return dms_bound_x(b, b->n_classes) + v;
 }
+
+static inline uint32_t dms_bound_home(const dms_bound *b) {
+    return dms_bound_n(b, b->n_classes);
+}
+
+/* Link time of one load in units of time, latency included. */
+static inline double dms_bound_link_time(const dms_bound *b, double bytes) {
+    const dms_link *in = &b->cycle->problem->in;
+    return ((double)in->latency_ns + bytes * 1e9 / (double)in->bytes_per_s) / b->ns;
+}
+
+/* Chooses the paces of the program; its units are chosen. */
+void dms_bound_choose_paces(dms_bound *bound);
+
+/* The pace of a block; DMS_NO_PACE for one that is below all. */
+uint32_t dms_bound_pace_of(const dms_bound *bound, double bytes);
 
 /* The checkpoints that a gap covers: those of the groups *out_from..*out_to - 1, unrolled over two
  * cycles. */

@@ -18,12 +18,13 @@ dms_code dms_certificate_plain(uint32_t n_steps, int32_t last_input, int64_t bou
     if (last_input + 1 < (int64_t)n_steps)
         c->group[c->n_groups++].last = n_steps - 1;
     c->bound_ns = bound_ns;
-    c->cut_bytes = 1;
+    c->cut_bytes[0] = 1;
+    c->n_paces = 1;
     *out_certificate = c;
     return DMS_OK;
 }
 
-static void write_group(dms_json *json, const dms_certificate_group *g) {
+static void write_group(dms_json *json, const dms_certificate_group *g, uint32_t n_paces) {
     dms_json_array(json, NULL);
     dms_json_uint(json, NULL, g->last);
     dms_json_int(json, NULL, g->link);
@@ -34,6 +35,10 @@ static void write_group(dms_json *json, const dms_certificate_group *g) {
     dms_json_int(json, NULL, g->memory);
     dms_json_int(json, NULL, g->out);
     dms_json_int(json, NULL, g->inputs);
+    for (uint32_t p = 0; p < n_paces; p++) {
+        dms_json_int(json, NULL, g->due[p]);
+        dms_json_int(json, NULL, g->early[p]);
+    }
     dms_json_end_array(json);
 }
 
@@ -41,21 +46,24 @@ dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dm
     dms_json json = {.out = out, .line_depth = 2};
     dms_json_object(&json, NULL);
     dms_json_text(&json, "format", "dms-certificate");
-    dms_json_uint(&json, "version", 1);
+    dms_json_uint(&json, "version", 2);
     dms_json_uint(&json, "device_bytes", certificate->device_bytes);
     dms_json_uint(&json, "host_bytes", certificate->host_bytes);
     dms_json_int(&json, "bound_ns", certificate->bound_ns);
     dms_json_int(&json, "period_ns", certificate->period_ns);
-    dms_json_uint(&json, "cut_bytes", certificate->cut_bytes);
+    dms_json_array(&json, "cut_bytes");
+    for (uint32_t p = 0; p < certificate->n_paces; p++)
+        dms_json_uint(&json, NULL, certificate->cut_bytes[p]);
+    dms_json_end_array(&json);
     dms_json_int(&json, "link_total", certificate->link_total);
     dms_json_int(&json, "storage", certificate->storage);
     dms_json_int(&json, "host", certificate->host);
-    dms_json_text(
-        &json, "columns",
-        "last step, link, arrival, link_time, arrival_time, density, memory, out, inputs");
+    dms_json_text(&json, "columns",
+                  "last step, link, arrival, link_time, arrival_time, density, memory, out, "
+                  "inputs; due and early of each pace");
     dms_json_array(&json, "groups");
     for (uint32_t g = 0; g < certificate->n_groups; g++)
-        write_group(&json, certificate->group + g);
+        write_group(&json, certificate->group + g, certificate->n_paces);
     dms_json_end_array(&json);
     dms_json_end_object(&json);
     if (fputc('\n', out) == EOF || ferror(out))

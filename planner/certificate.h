@@ -1,7 +1,7 @@
 /* certificate.h - prices that prove a bound: no schedule of these steps has a shorter period.
  *
  * Reads    nothing.
- * Returns  the record, and its JSON form, "dms-certificate" version 1.
+ * Returns  the record, and its JSON form, "dms-certificate" version 2.
  * Cost     O(groups).
  * Source   weak duality, as docs/certificate.md writes it out; tools/check_certificate.py checks a
  *          file in exact arithmetic and shares no code with this.
@@ -17,6 +17,7 @@
 
 typedef struct dms_arena dms_arena; /* schema/arena.h */
 
+#define DMS_MAX_PACES 3u        /* kinds of blocks whose stock is told apart */
 #define DMS_PRICE_PER_TIME 1e12 /* prices of a ns are whole numbers of 1e-12 */
 #define DMS_PRICE_PER_BYTE 1e15 /* prices of a byte are whole numbers of 1e-15 ns */
 
@@ -26,11 +27,14 @@ typedef struct dms_certificate_group {
     int64_t link;         /* per byte that the link brings in the group */
     int64_t arrival;      /* per byte that must be there before the group's last load is due */
     int64_t link_time;    /* per ns that the link is busy for the group's loads */
-    int64_t arrival_time; /* per ns of loads that must have ended before the last is due */
-    int64_t density;      /* per ns of loads ahead of their group */
+    int64_t arrival_time; /* per ns that the link has before the group's last load is due */
+    int64_t density;      /* per byte that loads ahead of their group have brought */
     int64_t memory;       /* per byte on the device at the end of `last` */
     int64_t out;          /* per byte that leaves in the group */
     int64_t inputs;       /* per ns that inputs take on the link, those due by the group's last */
+    /* Of each pace: per ns of loads that must have ended by then, at most arrival_time; per ns that
+     * the link carries of it, which is never less than nothing. */
+    int64_t due[DMS_MAX_PACES], early[DMS_MAX_PACES];
 } dms_certificate_group;
 
 /* One certificate. */
@@ -39,7 +43,10 @@ typedef struct dms_certificate {
     int64_t bound_ns;                  /* what is proven */
     int64_t
         period_ns; /* slower schedules are left aside, which no bound below it minds; 0 = none */
-    uint64_t cut_bytes; /* loads of so many bytes and more are counted in link time */
+    /* Loads of so many bytes and more are counted in link time, each by its pace, the last that it
+     * reaches. */
+    uint64_t cut_bytes[DMS_MAX_PACES];
+    uint32_t n_paces;
     int64_t link_total; /* per ns of all loads of a cycle */
     int64_t storage;    /* per ns of all readings of a cycle */
     int64_t host;       /* per byte of homes on the host */

@@ -15,6 +15,7 @@
 
 #define SHRINK (1 - 1e-9) /* of all prices: what rounding adds to those of w stays below 1 */
 #define MOST_PRICE 4e18
+#define MOST_EARLY 1000000000000000 /* no price of time is as high: then sums have room */
 #define NO_HOST_LIMIT UINT64_MAX
 
 /* What pricing carries around. */
@@ -72,6 +73,22 @@ static int64_t memory_price(pricing *p, uint32_t g) {
     return whole(p, price * p->per_byte, DMS_PRICE_PER_BYTE);
 }
 
+/* The prices of the paces. Alone in its group, one has the price of the time before it is due. */
+static void take_paces(pricing *p, uint32_t g) {
+    const dms_bound_group *from = p->b->group + g;
+    dms_certificate_group *at = p->c->group + g;
+    for (uint32_t i = 0; i < p->b->n_paces; i++) {
+        if (from->row.due[i] != DMS_NO_ROW)
+            at->due[i] = whole_time(p, from->row.due[i], 1);
+        else if (from->load_time[i] > 0)
+            at->due[i] = at->arrival_time;
+        if (at->due[i] > at->arrival_time)
+            at->due[i] = at->arrival_time;
+        at->early[i] = whole_time(p, from->row.early[i], 1);
+        p->is_too_large |= at->early[i] > MOST_EARLY;
+    }
+}
+
 static void take_prices(pricing *p) {
     const dms_bound *b = p->b;
     dms_certificate *c = p->c;
@@ -90,6 +107,7 @@ static void take_prices(pricing *p) {
             .out = whole_byte(p, row->out, -1),
             .inputs = whole_time(p, row->inputs, 1),
         };
+        take_paces(p, g);
     }
 }
 
@@ -98,19 +116,29 @@ static double ns_per_byte(const dms_link *link, double bytes) {
     return (double)link->latency_ns / bytes + 1e9 / (double)link->bytes_per_s;
 }
 
+/* The price of a byte ahead of its group, such that no pace has more Q for nothing. */
+static int64_t density_of(pricing *p, const dms_certificate_group *at,
+                          const dms_certificate_group *next) {
+    double density = 0;
+    for (uint32_t i = 0; i < p->c->n_paces; i++) {
+        const double rho = ns_per_byte(&p->b->cycle->problem->in, (double)p->c->cut_bytes[i]) *
+                           (DMS_PRICE_PER_BYTE / DMS_PRICE_PER_TIME);
+        const int64_t ahead =
+            next->link_time + next->due[i] - next->early[i] - at->link_time + at->early[i];
+        if (ahead > 0)
+            density = fmax(density, ceil((double)ahead * rho * (1 + 1e-15)) + 2);
+    }
+    p->is_too_large |= !(density < MOST_PRICE);
+    return p->is_too_large ? 0 : (int64_t)density;
+}
+
 /* Raises the prices of density and memory until more Q, P or U lowers nothing. */
 static void mend_prices(pricing *p) {
-    const double rho = ns_per_byte(&p->b->cycle->problem->in, (double)p->c->cut_bytes) *
-                       (DMS_PRICE_PER_BYTE / DMS_PRICE_PER_TIME);
     for (uint32_t g = 0; g < p->c->n_groups; g++) {
         dms_certificate_group *at = p->c->group + g;
         const dms_certificate_group *next = p->c->group + (g + 1) % p->c->n_groups;
-        const int64_t ahead = next->link_time + next->arrival_time - at->link_time;
-        at->density = ahead > 0 ? ahead : 0;
-        const double dense = ceil((double)at->density * rho * (1 + 1e-15)) + 2;
-        p->is_too_large |= !(dense < MOST_PRICE);
-        const int64_t stock = next->link + next->arrival - at->link +
-                              (at->density == 0 || p->is_too_large ? 0 : (int64_t)dense);
+        at->density = density_of(p, at, next);
+        const int64_t stock = next->link + next->arrival - at->link + at->density;
         const int64_t waiting = at->out - next->out;
         at->memory = at->memory > stock ? at->memory : stock;
         at->memory = at->memory > waiting ? at->memory : waiting;
@@ -147,8 +175,9 @@ static long double price_of_load(const tally *t, uint32_t g, uint64_t bytes) {
     const dms_certificate *c = t->p->c;
     const dms_certificate_group *at = c->group + g;
     const long double ns = time_on(&t->p->b->cycle->problem->in, bytes);
+    const uint32_t pace = dms_bound_pace_of(t->p->b, (double)bytes);
     const long double busy =
-        bytes >= c->cut_bytes ? of_time(at->link_time + at->arrival_time, ns) : 0;
+        pace == DMS_NO_PACE ? 0 : of_time(at->link_time + at->due[pace] - at->early[pace], ns);
     return of_bytes(at->link + at->arrival, (long double)bytes) + busy + of_time(c->link_total, ns);
 }
 
@@ -243,7 +272,9 @@ dms_code dms_bound_price(const dms_bound *bound, uint64_t bytes, const dms_lp_re
     p.c->host_bytes =
         bound->has_homes ? (uint64_t)(bound->cycle->host_units + 1) * DMS_ALIGN : NO_HOST_LIMIT;
     p.c->period_ns = (int64_t)bound->period_ns;
-    p.c->cut_bytes = (uint64_t)ceil(bound->cut);
+    p.c->n_paces = bound->n_paces;
+    for (uint32_t i = 0; i < bound->n_paces; i++)
+        p.c->cut_bytes[i] = (uint64_t)ceil(bound->pace[i].from);
     choose_scale(&p);
     take_prices(&p);
     mend_prices(&p);

@@ -9,6 +9,7 @@ and shares no code with the planner.
 """
 import json
 import sys
+from bisect import bisect
 from fractions import Fraction
 from itertools import accumulate
 
@@ -26,14 +27,14 @@ def need(condition, what):
         raise Unusable(what)
 
 
-def read(path, name):
+def read(path, name, version):
     try:
         with open(path, encoding='utf-8') as file:
             root = json.load(file)
     except (OSError, ValueError) as error:
         raise Unusable(f'{path}: {error}') from error
-    need(isinstance(root, dict) and root.get('format') == name and root.get('version') == 1,
-         f'{path}: not a {name} of version 1')
+    need(isinstance(root, dict) and root.get('format') == name and root.get('version') == version,
+         f'{path}: not a {name} of version {version}')
     return root
 
 
@@ -115,10 +116,12 @@ class Group:
 
     def __init__(self, first, row):
         self.first, self.last = first, whole(row[0], first)
-        times, sizes = (row[3], row[4], row[5]), (row[1], row[2], row[6], row[7])
-        self.link_time, self.arrival_time, self.density = (whole(p) * TIME for p in times)
-        self.link, self.arrival, self.memory, self.out = (whole(p) * BYTE for p in sizes)
-        self.inputs = whole(row[8]) * TIME
+        times, sizes = (row[3], row[4], row[8]), (row[1], row[2], row[5], row[6], row[7])
+        self.link_time, self.arrival_time, self.inputs = (whole(p) * TIME for p in times)
+        self.link, self.arrival, self.density, self.memory, self.out = (
+            whole(p) * BYTE for p in sizes)
+        self.due = [whole(p) * TIME for p in row[9::2]]
+        self.early = [whole(p) * TIME for p in row[10::2]]
         self.last_load = -1
 
 
@@ -126,13 +129,15 @@ class Certificate:
     def __init__(self, root):
         self.device_bytes, self.host_bytes = whole(root['device_bytes']), whole(root['host_bytes'])
         self.bound_ns, self.period_ns = whole(root['bound_ns']), whole(root['period_ns'])
-        self.cut = whole(root['cut_bytes'], 1)
+        self.cuts = [whole(cut, 1) for cut in root['cut_bytes']]
+        need(self.cuts == sorted(set(self.cuts)), 'paces out of order')
         self.link_total = whole(root['link_total']) * TIME
         self.storage = whole(root['storage']) * TIME
         self.host = whole(root['host']) * BYTE
         need(self.host_bytes < NO_HOST_LIMIT or self.host == 0, 'a price without a limit')
         self.groups = []
         for row in root['groups']:
+            need(len(row) == 9 + 2 * len(self.cuts), 'prices of other paces')
             self.groups.append(Group(self.groups[-1].last + 1 if self.groups else 0, row))
 
 
@@ -152,16 +157,18 @@ class Proof:
 
     def no_column_lowers_it(self):
         """More stall, stock, waiting saves or link time ahead must not make the sum smaller."""
-        dense = self.problem.link_in.ns(self.c.cut) / self.c.cut
+        slowest = [self.problem.link_in.ns(cut) / cut for cut in self.c.cuts]
         waits = sum(group.inputs for group in self.groups)  # of this group's stall and later ones
         for at, after in zip(self.groups, self.groups[1:] + self.groups[:1]):
             stall = (1 - self.rate_in * (at.link + at.arrival) - at.link_time - at.arrival_time -
                      self.rate_out * at.out - self.c.link_total - self.c.storage - waits)
             waits -= at.inputs
-            stock = at.link + at.memory - after.link - after.arrival - dense * at.density
-            ahead = at.link_time + at.density - after.link_time - after.arrival_time
+            stock = at.link + at.memory - after.link - after.arrival - at.density
             waiting = after.out + at.memory - at.out
-            if min(stall, stock, ahead, waiting) < 0:
+            ahead = [at.link_time - at.early[p] + at.density / rho - after.link_time -
+                     after.due[p] + after.early[p] for p, rho in enumerate(slowest)]
+            last = [at.arrival_time - due for due in at.due]
+            if min(stall, stock, waiting, *ahead, *last) < 0:
                 return False
         return True
 
@@ -171,7 +178,9 @@ class Proof:
 
     def price_of_load(self, group, size):
         ns = self.problem.link_in.ns(size)
-        busy = (group.link_time + group.arrival_time) * ns if size >= self.c.cut else 0
+        pace, busy = bisect(self.c.cuts, size) - 1, 0
+        if pace >= 0:
+            busy = (group.link_time + group.due[pace] - group.early[pace]) * ns
         return (group.link + group.arrival) * size + busy + self.c.link_total * ns
 
     def price_of_gap(self, tensor, n_gaps, is_first, a, b):
@@ -252,8 +261,8 @@ def main():
         print(__doc__.strip(), file=sys.stderr)
         return 2
     try:
-        problem = Problem(read(sys.argv[1], 'dms-problem'))
-        certificate = Certificate(read(sys.argv[2], 'dms-certificate'))
+        problem = Problem(read(sys.argv[1], 'dms-problem', 1))
+        certificate = Certificate(read(sys.argv[2], 'dms-certificate', 2))
         proof = Proof(problem, certificate)
     except (Unusable, KeyError, TypeError, ValueError, IndexError) as error:
         print(f'check_certificate: {type(error).__name__}: {error}', file=sys.stderr)

@@ -13,7 +13,7 @@ from programs import Failure, Programs, need
 
 CHECK = pathlib.Path(__file__).resolve().parents[2] / 'tools' / 'check_certificate.py'
 SLOW_LINKS = ('--profile', 'h100-pcie')
-MEMORY, LINK = 6, 1  # columns of a group
+LINK, ARRIVAL_TIME, MEMORY, DUE = 1, 4, 6, 9  # columns of a group; DUE: of its first pace
 BUDGETS = (('100%',), ('50%',), ('25%',), ('12.5%',), ('25%', '--host-mem', '50%'))
 
 
@@ -84,6 +84,11 @@ def prices_that_contradict_each_other_are_refused(programs, model, words):
             group[LINK] = group[LINK] * 3 + 10**15
     check(problem, changed(programs, certificate, dear_link), 1, 'contradict')
 
+    def dear_due(root):
+        for group in root['groups']:
+            group[DUE] = group[ARRIVAL_TIME] + 1
+    check(problem, changed(programs, certificate, dear_due), 1, 'contradict')
+
 
 def broken_files_are_refused(programs, model, words):
     problem, certificate, _ = certify(programs, model, words, ('25%',))
@@ -95,6 +100,10 @@ def broken_files_are_refused(programs, model, words):
     def short(root):
         root['groups'].pop()
     check(problem, changed(programs, certificate, short), 2, 'do not end with the cycle')
+
+    def paceless(root):
+        root['cut_bytes'].append(2**60)
+    check(problem, changed(programs, certificate, paceless), 2, 'other paces')
     check(certificate, problem, 2, 'not a dms-problem')
     check(problem, programs.scratch / 'missing.json', 2, 'missing.json')
     (programs.scratch / 'changed.json').write_text('{"format": ')

@@ -32,9 +32,13 @@ static void expect_no_stock_lowers_the_sum(const dms_certificate *c) {
         waits += c->group[g].inputs;
     for (uint32_t g = 0; g < c->n_groups; g++) {
         const dms_certificate_group *at = c->group + g, *next = c->group + (g + 1) % c->n_groups;
-        const int64_t dense = at->density * 1000 / 256;
-        assert_true(at->link + at->memory >= next->link + next->arrival + dense);
-        assert_true(at->link_time + at->density >= next->link_time + next->arrival_time);
+        assert_true(at->link + at->memory >= next->link + next->arrival + at->density);
+        for (uint32_t p = 0; p < c->n_paces; p++) {
+            const int64_t ahead = next->link_time + next->due[p] - next->early[p];
+            assert_true(at->link_time - at->early[p] + at->density * 256 / 1000 >= ahead);
+            assert_in_range(at->due[p], 0, at->arrival_time);
+            assert_true(at->early[p] >= 0);
+        }
         assert_true(at->memory + next->out >= at->out);
         const int64_t bytes = at->link + at->arrival + at->out;
         const int64_t ns = at->link_time + at->arrival_time + c->link_total + c->storage;
@@ -134,12 +138,14 @@ static void waits_for_inputs_are_in_the_bound_of_the_program(void **state) {
 
 static void the_json_form_has_every_price(void **state) {
     (void)state;
-    dms_certificate_group group = {6, 1, 2, 3, 4, 5, INT64_MAX, 7, 8};
+    dms_certificate_group group = {
+        6, 1, 2, 3, 4, 5, INT64_MAX, 7, 8, .due = {9, 11, 13}, .early = {10, 12, 14}};
     const dms_certificate c = {.device_bytes = UINT64_MAX,
                                .host_bytes = 12,
                                .bound_ns = 13,
                                .period_ns = 14,
-                               .cut_bytes = 15,
+                               .cut_bytes = {15, 25, 35},
+                               .n_paces = 2,
                                .link_total = 16,
                                .storage = 17,
                                .host = 18,
@@ -155,11 +161,12 @@ static void the_json_form_has_every_price(void **state) {
     assert_non_null(strstr(text, "\"host_bytes\": 12"));
     assert_non_null(strstr(text, "\"bound_ns\": 13"));
     assert_non_null(strstr(text, "\"period_ns\": 14"));
-    assert_non_null(strstr(text, "\"cut_bytes\": 15"));
+    assert_non_null(strstr(text, "\"cut_bytes\": ["));
+    assert_null(strstr(text, "35"));
     assert_non_null(strstr(text, "\"link_total\": 16"));
     assert_non_null(strstr(text, "\"storage\": 17"));
     assert_non_null(strstr(text, "\"host\": 18"));
-    assert_non_null(strstr(text, "[6, 1, 2, 3, 4, 5, 9223372036854775807, 7, 8]"));
+    assert_non_null(strstr(text, "[6, 1, 2, 3, 4, 5, 9223372036854775807, 7, 8, 9, 10, 11, 12]"));
 }
 
 static void a_full_disk_is_reported(void **state) {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "planner/bound.h"
+#include "planner/bound_internal.h"
 #include "planner/lp.h"
 #include "support_problem.h"
 
@@ -150,6 +150,71 @@ static void what_cannot_stay_must_be_loaded(void **state) {
     problem_end(&c);
 }
 
+static void stock_that_takes_memory_brings_no_more_than_its_own_link_time(void **state) {
+    (void)state;
+    /* step      0     1   2   3   4   5   6    The budget is 420: 20 units, one weight, may be ahead
+     * ns     1000    10  10  10  10  10  10    or stay in step 0. The other three come after it, 30
+     * weights         x   x   x   x            ns each with their latency: step 4 starts at 1090. The
+     * others  400                     400      activation of 400 has 410 ns for its bytes, but no
+     *                                          weight does. */
+    problem_case c;
+    problem_begin(&c, 7, 10);
+    c.problem.in.latency_ns = 10;
+    c.problem.steps[0].ns = 1000;
+    c.problem.steps[0].scratch_bytes = 400 * UNIT;
+    for (uint32_t t = 1; t <= 4; t++)
+        problem_once(&c, DMS_PROBLEM_WEIGHT, 20, t);
+    problem_add(&c, DMS_PROBLEM_ACTIVATION, 400, 2, (const uint32_t[]){5, 6});
+    assert_in_range(bound_of(&c, 420, 200), 1118, 1120);
+    assert_int_equal(problem_place(&c, 420).period_ns, 1120);
+    problem_end(&c);
+}
+
+static void blocks_are_told_apart_by_the_time_of_their_bytes(void **state) {
+    (void)state;
+    /* ns per unit with 10 ns of latency:  10 units 2, 12 1.83, 40 1.25, 44 1.23, 400 1.03; those of
+     * 8 units take more latency than transfer, and are left out */
+    const uint32_t units[] = {8, 10, 12, 40, 44, 400};
+    problem_case c;
+    dms_cycle cycle;
+    dms_bound *bound;
+    dms_status st;
+    problem_begin(&c, 6, 10);
+    c.problem.in.latency_ns = 10;
+    for (uint32_t t = 0; t < 6; t++)
+        for (uint32_t k = 0; k < 2000; k += units[t])
+            problem_once(&c, DMS_PROBLEM_WEIGHT, units[t], t);
+    assert_int_equal(dms_cycle_build(&c.problem, &c.arena, &cycle, &st), DMS_OK);
+    assert_int_equal(dms_bound_open(&cycle, 200, &c.arena, &bound, &st), DMS_OK);
+    assert_int_equal(bound->n_paces, 3);
+    assert_int_equal(dms_bound_pace_of(bound, 8.0 * UNIT), DMS_NO_PACE);
+    assert_int_equal(dms_bound_pace_of(bound, 10.0 * UNIT), 0);
+    assert_int_equal(dms_bound_pace_of(bound, 12.0 * UNIT), 0);
+    assert_int_equal(dms_bound_pace_of(bound, 40.0 * UNIT), 1);
+    assert_int_equal(dms_bound_pace_of(bound, 44.0 * UNIT), 1);
+    assert_int_equal(dms_bound_pace_of(bound, 400.0 * UNIT), 2);
+    dms_bound_close(bound);
+    problem_end(&c);
+}
+
+static void blocks_of_about_one_size_have_one_pace(void **state) {
+    (void)state;
+    problem_case c;
+    dms_cycle cycle;
+    dms_bound *bound;
+    dms_status st;
+    problem_begin(&c, 4, 10);
+    c.problem.in.latency_ns = 10;
+    for (uint32_t t = 0; t < 4; t++)
+        problem_once(&c, DMS_PROBLEM_WEIGHT, 300 + 50 * t, t);
+    assert_int_equal(dms_cycle_build(&c.problem, &c.arena, &cycle, &st), DMS_OK);
+    assert_int_equal(dms_bound_open(&cycle, 200, &c.arena, &bound, &st), DMS_OK);
+    assert_int_equal(bound->n_paces, 1);
+    assert_int_equal((int)bound->pace[0].from, 300 * UNIT);
+    dms_bound_close(bound);
+    problem_end(&c);
+}
+
 static void fewer_groups_never_prove_more_than_the_plan_takes(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 15; seed++) {
@@ -230,6 +295,9 @@ int main(void) {
         cmocka_unit_test(a_program_that_is_stopped_has_no_point),
         cmocka_unit_test(integers_are_branched_to_the_optimum),
         cmocka_unit_test(what_cannot_stay_must_be_loaded),
+        cmocka_unit_test(stock_that_takes_memory_brings_no_more_than_its_own_link_time),
+        cmocka_unit_test(blocks_are_told_apart_by_the_time_of_their_bytes),
+        cmocka_unit_test(blocks_of_about_one_size_have_one_pace),
         cmocka_unit_test(fewer_groups_never_prove_more_than_the_plan_takes),
         cmocka_unit_test(more_memory_never_raises_the_bound),
         cmocka_unit_test(a_solver_that_goes_round_is_asked_without_ties_then_not_at_all),

@@ -182,6 +182,49 @@ static void no_plan_beats_all_plans_and_no_bound_passes_them(void **state) {
     assert_true(n_equal >= n_seeds / 2);
 }
 
+/* Steps 0 to 4, an input, an output and three weights of 12, 30 to 49 and 100 to 189 units on a link
+ * with 10 to 39 ns of latency per copy: a unit of the small ones takes up to four times as long. */
+static void draw_paces(search *s, uint64_t seed) {
+    problem_case *c = &s->d.c;
+    problem_begin(c, 5, 0);
+    c->random = seed * 43 + 11;
+    c->problem.in.latency_ns = 10 + problem_draw(c, 30);
+    for (uint32_t t = 0; t < 5; t++)
+        c->problem.steps[t].ns = 20 + problem_draw(c, 80);
+    (void)problem_once(c, DMS_PROBLEM_INPUT, 10 + problem_draw(c, 60), problem_draw(c, 3));
+    (void)problem_once(c, DMS_PROBLEM_WEIGHT, 12, problem_draw(c, 5));
+    (void)problem_once(c, DMS_PROBLEM_WEIGHT, 30 + problem_draw(c, 20), problem_draw(c, 5));
+    (void)problem_once(c, DMS_PROBLEM_WEIGHT, 100 + problem_draw(c, 90), problem_draw(c, 5));
+    (void)problem_once(c, DMS_PROBLEM_OUTPUT, 10 + problem_draw(c, 40), 4);
+    draft_begin(&s->d);
+    s->budget = s->d.cycle.peak + problem_draw(c, 60);
+    s->best = DMS_NO_PERIOD;
+}
+
+static void no_bound_passes_all_plans_where_latencies_tell_sizes_apart(void **state) {
+    (void)state;
+    uint32_t n_told_apart = 0, n_stalled = 0;
+    const uint32_t n_seeds = 60;
+    for (uint64_t seed = 1; seed <= n_seeds; seed++) {
+        search s = {.keeps_activations = false};
+        draw_paces(&s, seed);
+        const int64_t best = exhaustive(&s);
+        const uint64_t floor = problem_floor(&s.d.c);
+        const uint64_t budget = floor > (uint64_t)s.budget ? floor : (uint64_t)s.budget;
+        const dms_decision d = problem_place(&s.d.c, budget);
+        assert_true(best != DMS_NO_PERIOD);
+        if (budget == (uint64_t)s.budget) {
+            assert_true(d.bound_ns <= best);
+            assert_true(d.period_ns >= best);
+        }
+        n_told_apart += d.certificate->n_paces > 1;
+        n_stalled += best > s.d.cycle.compute_ns;
+        problem_end(&s.d.c);
+    }
+    assert_true(n_told_apart >= n_seeds / 3);
+    assert_true(n_stalled >= n_seeds / 3);
+}
+
 static void the_integer_program_is_the_best_plan_whose_activations_stay(void **state) {
     (void)state;
     uint32_t n_equal = 0, n_solved = 0;
@@ -333,6 +376,7 @@ static void every_order_of_first_fit_is_a_packing_of_its_own(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_plan_beats_all_plans_and_no_bound_passes_them),
+        cmocka_unit_test(no_bound_passes_all_plans_where_latencies_tell_sizes_apart),
         cmocka_unit_test(the_integer_program_is_the_best_plan_whose_activations_stay),
         cmocka_unit_test(the_floor_is_a_packing_and_mostly_the_best_one),
         cmocka_unit_test(every_order_of_first_fit_is_a_packing_of_its_own),
