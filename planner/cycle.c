@@ -287,7 +287,7 @@ dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_work *out_wo
         {&work.ring_offset, g, sizeof *work.ring_offset},
         {&work.read_after, g, sizeof *work.read_after},
         {&work.ring_item, g, sizeof *work.ring_item},
-        {&work.ring_segment, 2 * g, sizeof *work.ring_segment},
+        {&work.ring_segment, 4 * g, sizeof *work.ring_segment},
         {&work.start, g, sizeof *work.start},
         {&work.times, n, sizeof *work.times},
         {&work.save_done, 4 * n, sizeof *work.save_done},
@@ -309,7 +309,7 @@ dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_work *out_wo
 
 dms_code dms_draft_new(const dms_cycle *cycle, dms_arena *arena, dms_draft *out_draft,
                        dms_status *st) {
-    dms_draft draft = {.period_ns = DMS_NO_PERIOD, .worst_step = -1, .ring_blocks = DMS_LEAST_RING};
+    dms_draft draft = {.period_ns = DMS_NO_PERIOD, .worst_step = -1};
     const uint64_t n = cycle->n_tensors, g = cycle->n_gaps;
     DMS_TRY(dms_alloc_st(arena, g, sizeof *draft.keep, "placement", &draft.keep, st));
     DMS_TRY(dms_alloc_st(arena, g, sizeof *draft.load, "placement", &draft.load, st));

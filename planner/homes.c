@@ -55,35 +55,34 @@ static void count(tally *t) {
     t->prologue = cycle->prologue_ring * largest_kept;
 }
 
-/* The ring for `places` of the largest block that is read. Where that is too much, or another size
- * class is far smaller, the largest blocks get their homes first:
+/* The ring, and homes for what is not to pass through it. A small ring leaves more to homes; in one
+ * of less than two places the storage waits while a large block is copied on:
  *
- *   by size    8 8 | 1 1 1 1 1 1        budget 20, two places: ring 16, homes 4
- *   forced     8 8 | ring 2             or homes 16 + 2, ring 2
+ *   units 16, most 8    8 8 | 1 1 1 1     budget 20: homes 4
+ *   units  9, most 8    8 1 | 1 1 1 1     the storage waits for each 8, and for no 1; homes 11
+ *   units  2, most 1    1 1 | 8 8 1 1     homes 16 and 2
  *
- * A smaller ring may cost up to half of the budget in forced homes, for beyond that what is left
- * would not be spread; or all of it, where the draft says so. Returns false where no ring fits. */
-static bool choose_ring(tally *t, uint32_t places, uint32_t *out_forced) {
+ * Where none is wished for, or it does not fit: two places of the largest that is read, with as few
+ * homes as must be. Returns false where no ring fits. */
+static bool choose_ring(tally *t, dms_ring_size wish, uint32_t *out_forced) {
     const dms_cycle *cycle = t->cycle;
     const int64_t budget = cycle->host_units - t->fixed;
-    int64_t forced = 0, last = 0;
-    t->ring = -1;
+    int64_t forced = 0;
     for (uint32_t k = 0; k < cycle->n_weights; k++) {
         const uint32_t id = cycle->by_size[k];
         if (t->draft->is_read[id] != UNDECIDED)
             continue;
-        const int64_t ring = places * cycle->place_units[id];
-        const bool is_first = t->ring < 0, is_smaller = 4 * ring <= 3 * t->ring;
-        const bool is_cheap = 2 * forced <= budget || t->draft->forces_homes;
-        if (forced + ring <= budget && (is_first || (is_smaller && is_cheap))) {
+        const int64_t place = cycle->place_units[id];
+        const int64_t ring = wish.units > 0 ? wish.units : DMS_LEAST_RING * place;
+        if (forced + ring <= budget && (wish.units == 0 || place <= wish.most)) {
             t->ring = ring;
-            last = forced;
+            t->left = budget - ring - forced;
             *out_forced = k;
+            return true;
         }
         forced += cycle->units[id];
     }
-    t->left = budget - t->ring - last;
-    return t->ring >= 0;
+    return wish.units > 0 && choose_ring(t, (dms_ring_size){0}, out_forced);
 }
 
 /* How dear it is to read a block: time per byte, over all its loads, in steps of a quarter. Small
@@ -133,7 +132,7 @@ static void spread(tally *t) {
 /* What is left over goes to the largest blocks that fit, the rest of it to the ring. */
 static void fill_up(tally *t) {
     const dms_cycle *cycle = t->cycle;
-    int64_t all = 0;
+    int64_t all = 0, n = 0;
     for (uint32_t k = 0; k < cycle->n_weights; k++) {
         const uint32_t id = cycle->by_size[k];
         if (t->draft->is_read[id] && cycle->units[id] <= t->left) {
@@ -141,13 +140,21 @@ static void fill_up(tally *t) {
             t->left -= cycle->units[id];
         }
         t->draft->n_read += t->draft->is_read[id];
-        if (t->draft->is_read[id])
+        if (t->draft->is_read[id]) {
             all += t->work->times[id] * cycle->place_units[id];
-        else if (t->work->times[id] > 0 && may_be_read(cycle, id))
+            n += t->work->times[id];
+            t->draft->read_ns += t->work->times[id] * cycle->read_ns[id];
+        } else if (t->work->times[id] > 0 && may_be_read(cycle, id)) {
             t->draft->home_units += cycle->units[id];
+        }
     }
     t->ring += t->left / DMS_PAGE_UNITS * DMS_PAGE_UNITS;
     t->draft->ring_units = t->ring < all ? t->ring : all;
+    for (uint32_t k = 0; k < cycle->n_weights && n > 0; k++) {
+        const uint32_t id = cycle->by_size[k];
+        if (t->draft->is_read[id] && cycle->place_units[id] + all / n > t->draft->ring_units)
+            t->draft->wait_ns += t->work->times[id] * cycle->gap[cycle->first_gap[id]].ns;
+    }
 }
 
 /* An arena that the prologue can work with. */
@@ -163,6 +170,7 @@ bool dms_homes_choose(const dms_cycle *cycle, dms_work *work, dms_draft *draft) 
     uint32_t forced = 0;
     count(&t);
     draft->n_read = 0;
+    draft->read_ns = draft->wait_ns = 0;
     draft->ring_units = 0;
     draft->home_units = t.fixed;
     if (t.prologue > cycle->host_units)
@@ -172,10 +180,7 @@ bool dms_homes_choose(const dms_cycle *cycle, dms_work *work, dms_draft *draft) 
         draft->home_units += t.streamed;
         return widen(&t);
     }
-    uint32_t places = draft->ring_blocks;
-    while (!choose_ring(&t, places, &forced) && places > DMS_LEAST_RING)
-        places--;
-    if (t.ring < 0)
+    if (!choose_ring(&t, draft->wish, &forced))
         return false;
     for (uint32_t k = 0; k < forced; k++)
         draft->is_read[cycle->by_size[k]] = 0;

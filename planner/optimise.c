@@ -17,13 +17,14 @@
 #define MAX_SOLUTIONS 24u
 #define MAX_KEEP_SETS 240u
 #define N_PASSES 24u
+#define MOST_SIZES 6u         /* classes of block sizes that rings are made for */
+#define MOST_RINGS 8u         /* of these, how many are tried */
 #define PASS_EFFORT 50000000u /* pieces met: about 2 s */
 
 /* Keeps with the period of their slots, before addresses. */
 typedef struct keep_set {
     uint8_t *keep;
-    uint32_t ring_blocks;
-    bool forces_homes;
+    dms_ring_size wish;
     int64_t period_ns;
     uint32_t id;
 } keep_set;
@@ -41,22 +42,89 @@ typedef struct optimiser {
     uint32_t n_sets;
 } optimiser;
 
+/* A size of the ring, and how busy storage is with it. */
+typedef struct ring_choice {
+    dms_ring_size wish;
+    int64_t read_ns, busy_ns;
+    uint32_t id;
+} ring_choice;
+
+static int by_busy(const void *left, const void *right) {
+    const ring_choice *a = left, *b = right;
+    if (a->busy_ns != b->busy_ns)
+        return a->busy_ns < b->busy_ns ? -1 : 1;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+/* What the storage does in a cycle with the keeps in o->trial, for each size of the ring. */
+static uint32_t list_choices(optimiser *o, ring_choice *choice) {
+    dms_placer *p = o->placer;
+    dms_draft *draft = &o->trial;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i <= p->n_rings; i++) {
+        draft->wish = i == 0 ? (dms_ring_size){0} : p->ring[i - 1];
+        if (!dms_homes_choose(o->cycle, &p->work, draft) || draft->ring_units < draft->wish.units)
+            continue;
+        choice[n++] =
+            (ring_choice){draft->wish, draft->read_ns, draft->read_ns + draft->wait_ns, i};
+        if (draft->n_read == 0)
+            break;
+    }
+    qsort(choice, n, sizeof *choice, by_busy);
+    return n;
+}
+
 /* Slots and period of the keeps in o->trial; the best one stays. Where something is read from
  * storage, with several sizes of the ring: a larger one lets readings run ahead, a smaller one
- * leaves more to homes. */
+ * leaves more to homes. The one that keeps the storage least busy goes first; those that read for
+ * longer than the best plan takes are left out. */
 static void consider(optimiser *o) {
-    const uint32_t rings[] = {DMS_LEAST_RING, 3, 4, 6, 9, 14, DMS_LEAST_RING, 4};
-    dms_placer *p = o->placer;
-    for (uint32_t i = 0; i < sizeof rings / sizeof *rings; i++) {
-        o->trial.ring_blocks = rings[i];
-        o->trial.forces_homes = i >= 6;
-        if (!dms_placer_score(p, &o->trial))
-            return;
+    ring_choice choice[DMS_MAX_RINGS + 1];
+    const uint32_t n = list_choices(o, choice);
+    for (uint32_t i = 0; i < n; i++) {
+        const bool is_large = choice[i].wish.units > DMS_LEAST_RING * o->cycle->largest;
+        if ((i >= MOST_RINGS && !is_large) || choice[i].read_ns >= o->best.period_ns)
+            continue;
+        o->trial.wish = choice[i].wish;
+        if (!dms_placer_score(o->placer, o->best.period_ns, &o->trial))
+            continue;
         if (dms_draft_better(&o->trial, &o->best))
             dms_draft_copy(o->cycle, &o->trial, &o->best);
-        if (o->trial.n_read == 0)
-            return;
     }
+}
+
+static int by_ring(const void *left, const void *right) {
+    const dms_ring_size *a = left, *b = right;
+    if (a->units != b->units)
+        return a->units < b->units ? -1 : 1;
+    return (a->most > b->most) - (a->most < b->most);
+}
+
+/* Sizes of the ring worth trying: two to four places of each class of block sizes, one of it and
+ * one of a smaller class, with and without larger blocks that fit; and many of the largest. */
+static void list_rings(optimiser *o) {
+    const uint32_t many[] = {5, 6, 7, 9, 11, 14};
+    const dms_cycle *cycle = o->cycle;
+    dms_placer *p = o->placer;
+    int64_t size[MOST_SIZES] = {0};
+    uint32_t n = 0;
+    p->n_rings = 0;
+    for (uint32_t k = 0; k < cycle->n_weights && n < MOST_SIZES; k++) {
+        const int64_t place = cycle->place_units[cycle->by_size[k]];
+        if (cycle->read_ns[cycle->by_size[k]] > 0 && (n == 0 || 4 * place <= 3 * size[n - 1]))
+            size[n++] = place;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t k = 2; k <= 4; k++)
+            p->ring[p->n_rings++] = (dms_ring_size){k * size[i], size[i]};
+        for (uint32_t k = i + 1; k < n; k++) {
+            p->ring[p->n_rings++] = (dms_ring_size){size[i] + size[k], size[i]};
+            p->ring[p->n_rings++] = (dms_ring_size){size[i] + size[k], size[i] + size[k]};
+        }
+    }
+    for (uint32_t i = 0; i < sizeof many / sizeof *many && n > 0; i++)
+        p->ring[p->n_rings++] = (dms_ring_size){many[i] * size[0], size[0]};
+    qsort(p->ring, p->n_rings, sizeof *p->ring, by_ring);
 }
 
 /* What more solves and searches could gain is not worth their time: 0.02 %, and in problems of many
@@ -262,19 +330,17 @@ static void spread_evenly(optimiser *o) {
 static dms_code add_set(optimiser *o, dms_status *st) {
     dms_placer *p = o->placer;
     const uint32_t n = o->cycle->n_gaps;
-    if (o->n_sets == MAX_KEEP_SETS || !dms_placer_score(p, &o->trial))
+    if (o->n_sets == MAX_KEEP_SETS || !dms_placer_score(p, DMS_NO_PERIOD, &o->trial))
         return DMS_OK;
     for (uint32_t i = 0; i < o->n_sets; i++)
         if (o->set[i].period_ns == o->trial.period_ns &&
-            o->set[i].ring_blocks == o->trial.ring_blocks &&
-            o->set[i].forces_homes == o->trial.forces_homes &&
+            by_ring(&o->set[i].wish, &o->trial.wish) == 0 &&
             memcmp(o->set[i].keep, o->trial.keep, n) == 0)
             return DMS_OK;
     keep_set *set = o->set + o->n_sets;
     DMS_TRY(dms_alloc_st(p->arena, n, 1, "placement", &set->keep, st));
     memcpy(set->keep, o->trial.keep, n);
-    set->ring_blocks = o->trial.ring_blocks;
-    set->forces_homes = o->trial.forces_homes;
+    set->wish = o->trial.wish;
     set->period_ns = o->trial.period_ns;
     set->id = o->n_sets++;
     return DMS_OK;
@@ -293,8 +359,7 @@ static dms_code gather_sets(optimiser *o, dms_status *st) {
     const int64_t quarters[] = {0, 1, 2, 4, 6, 8, 12, 16, 24, 32}, extra[] = {0, 2, 4, 8};
     dms_placer *p = o->placer;
     const int64_t tile = o->cycle->largest, room = p->budget - o->cycle->peak - tile;
-    o->trial.ring_blocks = o->best.ring_blocks;
-    o->trial.forces_homes = o->best.forces_homes;
+    o->trial.wish = o->best.wish;
     for (uint32_t i = 0; i < sizeof quarters / sizeof *quarters; i++) {
         const int64_t reserve = quarters[i] * tile / 4;
         if (i > 0 && reserve > room)
@@ -354,8 +419,7 @@ static void pass_sets(optimiser *o) {
                 dms_addresses_effort(p->addresses) > effort)
                 return;
             memcpy(p->trial.keep, o->set[z].keep, o->cycle->n_gaps);
-            p->trial.ring_blocks = o->set[z].ring_blocks;
-            p->trial.forces_homes = o->set[z].forces_homes;
+            p->trial.wish = o->set[z].wish;
             if (!dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &p->trial) ||
                 !dms_simulate(o->cycle, &p->work, 6, &p->trial))
                 break;
@@ -428,6 +492,7 @@ dms_code dms_placer_optimise(dms_placer *placer, dms_status *st) {
     DMS_TRY(dms_alloc_st(placer->arena, 1, sizeof *o, "placement", &o, st));
     o->placer = placer;
     o->cycle = placer->cycle;
+    list_rings(o);
     DMS_TRY(dms_draft_new(o->cycle, placer->arena, &o->best, st));
     DMS_TRY(dms_draft_new(o->cycle, placer->arena, &o->trial, st));
     DMS_TRY(dms_bound_open(o->cycle, N_GROUPS, placer->arena, &o->bound, st));

@@ -76,6 +76,12 @@ typedef struct dms_cycle {
     uint32_t prologue_ring; /* places for kept weights on their way in, in largest kept ones */
 } dms_cycle;
 
+/* What is asked of the ring on the host. All zero: two places of the largest block that is read. */
+typedef struct dms_ring_size {
+    int64_t units;
+    int64_t most; /* units of the largest block that may pass through it, <= units */
+} dms_ring_size;
+
 /* A way of placing: keeps, and what slots.c and simulate.c make of them. */
 typedef struct dms_draft {
     uint8_t *keep; /* per gap */
@@ -83,15 +89,16 @@ typedef struct dms_draft {
     uint32_t *load; /* gap ids in queue order */
     int32_t *after; /* per place in the queue */
     uint32_t n_saves;
-    uint32_t *save;    /* tensor ids in queue order */
-    int32_t *before;   /* per tensor; 0 = no save */
-    uint8_t *is_read;  /* per tensor: 1 = its home is its file, every load begins with a reading */
-    uint32_t n_read;   /* tensors with is_read */
-    bool forces_homes; /* wanted: large blocks on the host, whatever it takes, so that the ring is
-                             small */
-    uint32_t ring_blocks; /* wanted: places of the ring, in largest blocks that are read; >= 2 */
-    int64_t ring_units;   /* of the ring; 0 = nothing is read */
-    int64_t home_units;   /* saved activations that come back, and homes on the host */
+    uint32_t *save;     /* tensor ids in queue order */
+    int32_t *before;    /* per tensor; 0 = no save */
+    uint8_t *is_read;   /* per tensor: 1 = its home is its file, every load begins with a reading */
+    uint32_t n_read;    /* tensors with is_read */
+    dms_ring_size wish; /* of the ring */
+    int64_t ring_units; /* of the ring; 0 = nothing is read */
+    int64_t read_ns;    /* of all readings of a cycle: no period is shorter ... */
+    int64_t wait_ns;    /* ... and what the storage waits for copies of blocks beside which the ring
+                            has no place for another one */
+    int64_t home_units; /* saved activations that come back, and homes on the host */
     int64_t period_ns;
     int64_t stall_ns;   /* of the last simulated cycle: breaks ties between equal periods */
     int64_t copy_ns;    /* of all loads and readings of a cycle: breaks ties between these */
@@ -113,10 +120,10 @@ typedef struct dms_room {
     int64_t *least, *lazy;
 } dms_room;
 
-/* A part of the ring, up to `end` from where the one below ends, and who lay there last: a place of
- * the queue, negative in the turn before. */
+/* A part of the ring, bottom..top-1, and who lay there last: a place of the queue, negative in the
+ * turn before. */
 typedef struct dms_ring_segment {
-    int64_t end;
+    int64_t bottom, top;
     int32_t place;
 } dms_ring_segment;
 
@@ -139,7 +146,7 @@ typedef struct dms_work {
     int32_t *read_after;  /* per place: the place whose copy must have ended, negative: of the turn
                              before; DMS_NOT_READ */
     uint32_t *ring_item;  /* n_gaps: places in the queue that are read */
-    dms_ring_segment *ring_segment; /* 2 n_gaps */
+    dms_ring_segment *ring_segment; /* 4 n_gaps */
     int32_t *start;                 /* per gap: the slot at which the link got to its load */
     uint32_t *times;                /* per tensor: its loads in a cycle */
     int64_t *save_done;             /* 4 n_tensors */
@@ -160,8 +167,8 @@ DMS_CHECKED dms_code dms_cycle_build(const dms_problem *problem, dms_arena *aren
 int64_t dms_copy_ns(const dms_link *link, uint64_t bytes);
 
 /* Gives every weight of draft->keep that leaves a home: the host as far as its budget goes, spread
- * over the cycle, else its file, with a ring of draft->ring_blocks places or as few as must be.
- * Sets is_read, ring_units and home_units of the draft.
+ * over the cycle, else its file, with a ring as draft->wish asks; what may not pass through it has
+ * its home on the host. Sets is_read, n_read, read_ns, wait_ns, ring_units and home_units.
  * Returns  false when the host budget is too small for any ring.
  * Cost     O(gaps + tensors). */
 bool dms_homes_choose(const dms_cycle *cycle, dms_work *work, dms_draft *draft);

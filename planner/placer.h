@@ -14,6 +14,7 @@
 #include "planner/place.h"
 
 #define DMS_MAX_CANDIDATES 16u
+#define DMS_MAX_RINGS 64u
 
 /* A draft with its addresses. */
 typedef struct dms_layout {
@@ -48,6 +49,8 @@ typedef struct dms_placer {
     int64_t unpacked_ns; /* the best period without addresses; DMS_NO_PERIOD where none was asked */
     const dms_certificate *certificate; /* of bound_ns; NULL: the steps alone, or the closed form */
     bool is_exact;                      /* the full ILP was solved to its end */
+    uint32_t n_rings; /* sizes of the ring worth trying, rising; 0 where nothing is ever read */
+    dms_ring_size ring[DMS_MAX_RINGS];
     const double *share; /* per gap, of the relaxation that gave the bound; NULL: none was solved */
     dms_layout best;
     dms_fit best_fit;
@@ -86,8 +89,9 @@ bool dms_placer_is_done(const dms_placer *placer);
  * notes it under `name` and keeps it when it is the best. Returns whether it fits. */
 bool dms_placer_pass(dms_placer *placer, const dms_fit *fit, const char *name);
 
-/* Slots, queue and period of the keeps of a draft, without addresses. False: it does not fit. */
-bool dms_placer_score(dms_placer *placer, dms_draft *draft);
+/* Slots, queue and period of the keeps of a draft, without addresses. False: it does not fit, or
+ * its readings alone take limit_ns and more. */
+bool dms_placer_score(dms_placer *placer, int64_t limit_ns, dms_draft *draft);
 
 /* Scores the obvious rules, placed with addresses: on-demand, double-buffer, keep-first, even,
  * belady. A rule whose keeps do not fit does not exist at this budget. */

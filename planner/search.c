@@ -128,13 +128,18 @@ static bool move(search *s, const dms_draft *from, uint8_t *keep) {
     return adds || drops;
 }
 
-/* The size of the ring, where something is read from storage; one move in 16 changes it by one. */
-static uint32_t move_ring(search *s, const dms_draft *from) {
-    if (from->n_read == 0 || draw(s, 16) > 0)
-        return from->ring_blocks;
+/* The size of the ring, where something is read from storage; one move in 16 takes the next smaller
+ * or larger one. */
+static dms_ring_size move_ring(search *s, const dms_draft *from) {
+    const dms_placer *p = s->placer;
+    uint32_t i = 0;
+    if (from->n_read == 0 || p->n_rings == 0 || draw(s, 16) > 0)
+        return from->wish;
+    while (i + 1 < p->n_rings && p->ring[i].units < from->wish.units)
+        i++;
     if (draw(s, 2) == 0)
-        return from->ring_blocks + 1;
-    return from->ring_blocks > DMS_LEAST_RING ? from->ring_blocks - 1 : DMS_LEAST_RING;
+        return p->ring[i + 1 < p->n_rings ? i + 1 : i];
+    return p->ring[i > 0 ? i - 1 : 0];
 }
 
 /* Changes one setting of the pass. No single one wins: on random graphs cuts and overtaking differ
@@ -186,6 +191,11 @@ static bool accepts(const search *s, int64_t period, int64_t state, int64_t best
            (double)period <= (double)state * (1 + THRESHOLD * 0.25 * rest * rest);
 }
 
+/* A period that is accepted at no moment of the search. */
+static int64_t most_accepted(int64_t best) {
+    return (int64_t)((double)best * (1 + THRESHOLD)) + 1;
+}
+
 /* Whether the state has fallen so far behind that the search returns to the best. */
 static bool is_lost(const search *s, int64_t state, int64_t best) {
     const double rest = 1 - (double)s->at / (double)s->count;
@@ -203,11 +213,11 @@ static void swap(dms_draft *a, dms_draft *b) {
 /* By the times of the first run the queue is put in order; by those of the second, memory is taken
  * when the link gets to a block and no sooner. Without addresses, slots alone gave 1.0353 times the
  * bound on 1,000 random steps at 12.5 %, the queue in order 1.0281, with later slots 1.0140. */
-bool dms_placer_score(dms_placer *placer, dms_draft *draft) {
+bool dms_placer_score(dms_placer *placer, int64_t limit_ns, dms_draft *draft) {
     const dms_cycle *cycle = placer->cycle;
     dms_work *work = &placer->work;
     if (!dms_slots(cycle, work, placer->budget, DMS_SLOT_EARLY, draft) ||
-        !dms_simulate(cycle, work, 6, draft))
+        draft->read_ns >= limit_ns || !dms_simulate(cycle, work, 6, draft))
         return false;
     dms_queue_by_deadline(cycle, work, draft);
     if (!dms_simulate(cycle, work, 6, draft))
@@ -230,9 +240,9 @@ dms_code dms_search_drafts(dms_placer *placer, uint64_t count, dms_status *st) {
     DMS_TRY(dms_draft_new(s.cycle, placer->arena, &next, st));
     dms_draft_copy(s.cycle, best, &state);
     for (; s.at < count && (double)best->period_ns > goal; s.at++) {
-        next.ring_blocks = move_ring(&s, &state);
-        next.forces_homes = state.forces_homes;
-        if (!move(&s, &state, next.keep) || !dms_placer_score(placer, &next))
+        next.wish = move_ring(&s, &state);
+        if (!move(&s, &state, next.keep) ||
+            !dms_placer_score(placer, most_accepted(best->period_ns), &next))
             continue;
         if (accepts(&s, next.period_ns, state.period_ns, best->period_ns)) {
             swap(&state, &next);
@@ -267,8 +277,7 @@ dms_code dms_search_layouts(dms_placer *placer, uint64_t count, dms_status *st) 
            dms_addresses_effort(placer->addresses) < effort;
          s.at++) {
         tried = fit;
-        placer->trial.ring_blocks = move_ring(&s, &state);
-        placer->trial.forces_homes = state.forces_homes;
+        placer->trial.wish = move_ring(&s, &state);
         if (draw(&s, 14) < 3) {
             memcpy(placer->trial.keep, state.keep, s.cycle->n_gaps);
             move_fit(&s, &tried);

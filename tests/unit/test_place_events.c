@@ -242,7 +242,8 @@ static bool draw_reads(draft_case *d, uint64_t seed) {
     for (uint32_t g = 0; g < d->cycle.n_gaps; g++)
         d->draft.keep[g] = d->cycle.gap[g].rule == DMS_GAP_KEPT || d->cycle.gap[g].is_saved;
     d->cycle.host_units = 128 + (int64_t)problem_draw(&d->c, 200);
-    d->draft.ring_blocks = DMS_LEAST_RING + problem_draw(&d->c, 4);
+    d->draft.wish.units = DMS_PAGE_UNITS * (int64_t)problem_draw(&d->c, 20);
+    d->draft.wish.most = d->draft.wish.units;
     const int64_t budget = draft_peak(&d->cycle, d->draft.keep) + problem_draw(&d->c, 120);
     return dms_homes_choose(&d->cycle, &d->work, &d->draft) &&
            dms_slots(&d->cycle, &d->work, budget, DMS_SLOT_EARLY, &d->draft);

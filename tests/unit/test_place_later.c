@@ -108,7 +108,7 @@ static void memory_that_waits_for_the_link_is_left_to_others(void **state) {
         (void)problem_once(&p.c, DMS_PROBLEM_WEIGHT, 40, 5);
     placer_begin(&p, 10);
     memset(p.placer.trial.keep, 0, p.cycle.n_gaps);
-    assert_true(dms_placer_score(&p.placer, &p.placer.trial));
+    assert_true(dms_placer_score(&p.placer, DMS_NO_PERIOD, &p.placer.trial));
     /* 130 units do not fit beside what is used: the three of step 5 come while nothing else runs */
     assert_true(p.placer.trial.period_ns >= 130);
     const int64_t scored = p.placer.trial.period_ns;
@@ -133,7 +133,7 @@ static void scoring_gains_on_most_random_drafts_and_loses_on_few(void **state) {
             dms_slots(&p.cycle, &placer->work, placer->budget, DMS_SLOT_EARLY, &placer->trial) &&
             dms_simulate(&p.cycle, &placer->work, 6, &placer->trial);
         const int64_t plain = placer->trial.period_ns;
-        if (fits && dms_placer_score(placer, &placer->trial)) {
+        if (fits && dms_placer_score(placer, DMS_NO_PERIOD, &placer->trial)) {
             n_better += placer->trial.period_ns < plain;
             n_worse += placer->trial.period_ns > plain;
         }

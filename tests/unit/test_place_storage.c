@@ -132,19 +132,52 @@ static void a_few_large_weights_do_not_set_the_ring(void **state) {
     problem_end(&h.c);
 }
 
-static void a_larger_ring_is_cut_to_what_fits(void **state) {
+static void a_ring_that_does_not_fit_is_as_small_as_can_be(void **state) {
     (void)state;
     homes_case h;
     weights(&h.c, 6, (const uint64_t[]){16, 16, 16, 16, 16, 16});
     homes_begin(&h, 4 * PAGE);
-    h.draft.ring_blocks = 3;
+    h.draft.wish = (dms_ring_size){3 * PAGE, 3 * PAGE};
     assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
     assert_int_equal(h.draft.ring_units, 3 * PAGE);
     assert_int_equal(h.draft.n_read, 5);
-    h.draft.ring_blocks = 100;
+    h.draft.wish = (dms_ring_size){100 * PAGE, 100 * PAGE};
     assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
-    assert_int_equal(h.draft.ring_units, 4 * PAGE);
-    assert_int_equal(h.draft.n_read, 6);
+    assert_int_equal(h.draft.ring_units, 2 * PAGE);
+    assert_int_equal(h.draft.n_read, 4);
+    problem_end(&h.c);
+}
+
+static void what_is_larger_than_the_ring_has_its_home_on_the_host(void **state) {
+    (void)state;
+    homes_case h;
+    weights(&h.c, 6, (const uint64_t[]){16, 16, 160, 16, 16, 16});
+    homes_begin(&h, 160 + 4 * PAGE);
+    h.draft.wish = (dms_ring_size){3 * PAGE, 3 * PAGE};
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.is_read[2], 0);
+    assert_int_equal(h.draft.ring_units, 3 * PAGE); /* and one home beside the large one */
+    assert_int_equal(h.draft.n_read, 4);
+    problem_end(&h.c);
+}
+
+static void storage_is_busy_reading_and_waits_where_the_ring_has_no_second_place(void **state) {
+    (void)state;
+    /* A unit takes 1 ns to read and 1 ns to copy. All are read: 5 * 16 + 64 ns; on an average they
+     * have 28 units. Beside the 64 that is too much for a ring of 80: its copy is waited for. */
+    homes_case h;
+    weights(&h.c, 5, (const uint64_t[]){16, 16, 64, 16, 16});
+    h.c.problem.load = (dms_link){UNIT * 1000000000ll, 0};
+    homes_begin(&h, 80);
+    h.draft.wish = (dms_ring_size){80, 64};
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.n_read, 5);
+    assert_int_equal(h.draft.read_ns, 4 * 16 + 64);
+    assert_int_equal(h.draft.wait_ns, 64);
+    h.draft.wish.units = h.cycle.host_units = 96;
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.read_ns, 4 * 16 + 64);
+    assert_int_equal(h.draft.wait_ns, 0);
     problem_end(&h.c);
 }
 
@@ -186,6 +219,35 @@ static void a_ring_for_all_readings_waits_for_the_turn_before_alone(void **state
     for (uint32_t q = 0; q < 3; q++)
         assert_int_equal(h.work.read_after[q], (int32_t)q - 3);
     assert_int_equal(h.work.ring_offset[2], 4 * PAGE);
+    problem_end(&h.c);
+}
+
+static void in_a_small_ring_no_reading_waits_for_its_neighbour(void **state) {
+    (void)state;
+    /* Places of three and of two pages in a ring of five. In laps from the bottom 3 would wait for
+     * 2: | 0 0 0 1 1 | 2 2 . 3 3 3 | does not fit. By turns at the two ends each waits for the last
+     * but one. */
+    const int64_t offset[] = {0, 3, 0, 2, 0, 3}; /* pages */
+    homes_case h;
+    weights(&h.c, 6, (const uint64_t[]){48, 32, 32, 48, 32, 32});
+    homes_begin(&h, 1000);
+    read_all(&h, 5 * PAGE);
+    dms_ring_place(&h.cycle, &h.work, &h.draft);
+    for (int32_t q = 0; q < 6; q++) {
+        assert_int_equal(h.work.ring_offset[q], offset[q] * PAGE);
+        assert_int_equal(h.work.read_after[q], q - 2);
+    }
+    problem_end(&h.c);
+}
+
+static void the_top_of_a_ring_that_ends_within_a_page_is_a_page(void **state) {
+    (void)state;
+    homes_case h;
+    weights(&h.c, 4, (const uint64_t[]){16, 16, 16, 16});
+    homes_begin(&h, 1000);
+    read_all(&h, 2 * PAGE + 5);
+    dms_ring_place(&h.cycle, &h.work, &h.draft);
+    assert_int_equal(h.work.ring_offset[1], PAGE);
     problem_end(&h.c);
 }
 
@@ -612,9 +674,13 @@ int main(void) {
         cmocka_unit_test(what_no_file_holds_has_its_home_on_the_host),
         cmocka_unit_test(what_is_dear_to_read_comes_first_into_the_host),
         cmocka_unit_test(a_few_large_weights_do_not_set_the_ring),
-        cmocka_unit_test(a_larger_ring_is_cut_to_what_fits),
+        cmocka_unit_test(a_ring_that_does_not_fit_is_as_small_as_can_be),
+        cmocka_unit_test(what_is_larger_than_the_ring_has_its_home_on_the_host),
+        cmocka_unit_test(storage_is_busy_reading_and_waits_where_the_ring_has_no_second_place),
         cmocka_unit_test(readings_go_round_the_ring),
         cmocka_unit_test(a_ring_for_all_readings_waits_for_the_turn_before_alone),
+        cmocka_unit_test(in_a_small_ring_no_reading_waits_for_its_neighbour),
+        cmocka_unit_test(the_top_of_a_ring_that_ends_within_a_page_is_a_page),
         cmocka_unit_test(only_what_is_read_has_a_place),
         cmocka_unit_test(a_reading_waits_for_the_last_copy_out_of_its_place_and_no_other),
         cmocka_unit_test(the_host_floor_is_two_places_or_less),
