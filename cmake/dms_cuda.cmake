@@ -71,8 +71,8 @@ target_include_directories(dms_cuda_driver SYSTEM PRIVATE ${DMS_CUDA_INCLUDE})
 set_target_properties(dms_cuda_driver PROPERTIES POSITION_INDEPENDENT_CODE ON)
 target_link_libraries(dms_cuda_driver PRIVATE dms_kernels)
 if(EXISTS ${CMAKE_SOURCE_DIR}/runtime/cuda/kernels/libraries.c)   # all of cuda_kernel.h
-  add_library(dms_cuda SHARED $<TARGET_OBJECTS:dms_cuda_driver> ${dms_cuda_objects})
-  set_target_properties(dms_cuda PROPERTIES LINKER_LANGUAGE C LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
+  add_library(dms_cuda MODULE $<TARGET_OBJECTS:dms_cuda_driver> ${dms_cuda_objects})
+  set_target_properties(dms_cuda PROPERTIES LINKER_LANGUAGE C NO_SONAME TRUE LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
                         LINK_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/cuda/libdms_cuda.map)
   target_link_options(dms_cuda PRIVATE -Wl,-z,defs -Wl,--gc-sections
                       -Wl,--version-script=${CMAKE_SOURCE_DIR}/runtime/cuda/libdms_cuda.map)

@@ -10,6 +10,7 @@ endif()
 include(GNUInstallDirs)
 set(dms_include ${CMAKE_INSTALL_INCLUDEDIR}/dms)
 set(dms_cmake ${CMAKE_INSTALL_LIBDIR}/cmake/dms)
+target_compile_definitions(dms_runtime PRIVATE DMS_LIBDIR="${CMAKE_INSTALL_LIBDIR}")
 
 # Shared and static, but for a BUILD_SHARED_LIBS that asks for one kind. libdmsc stands on what the
 # shared libdms hides, so it comes with the static one.
@@ -141,6 +142,12 @@ foreach(name IN LISTS pc_files)
   install(FILES ${CMAKE_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
           COMPONENT development)
 endforeach()
+
+# Loaded by name for plans for a card (runtime/load_cuda.c): by libdms from the folder beside it, by
+# programs from there too.
+if(TARGET dms_cuda)
+  install(TARGETS dms_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/dms COMPONENT cuda)
+endif()
 
 install(TARGETS dmsc dmsrun RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
 

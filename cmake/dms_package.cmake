@@ -9,6 +9,9 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_GENERATOR DEB)
 set(CPACK_COMPONENTS_ALL programs libraries development)
+if(TARGET dms_cuda)
+  list(APPEND CPACK_COMPONENTS_ALL cuda)
+endif()
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
     OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 
@@ -44,6 +47,14 @@ set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "memory planner for neural networks 
 Headers, archives, a CMake package and pkg-config files for libdms, which\n\
 executes plans, and libdmsc, which makes them. Linking the archives needs\n\
 the suggested packages.")
+set(CPACK_DEBIAN_CUDA_PACKAGE_NAME dms-cuda)
+set(CPACK_DEBIAN_CUDA_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_CUDA_PACKAGE_DEPENDS "dms (= ${version}) | ${library} (= ${version})")
+set(CPACK_DEBIAN_CUDA_PACKAGE_ENHANCES "dms, ${library}")
+set(CPACK_COMPONENT_CUDA_DESCRIPTION "memory planner for neural networks (CUDA device)\n\
+What dmsrun and libdms load for plans for an NVIDIA card. It needs the\n\
+driver of NVIDIA to run, and no other package of CUDA; cuBLASLt is used\n\
+where it is there.")
 
 # Who links libdms.so depends on the package from the version on that has the symbols it uses.
 set(control ${CMAKE_BINARY_DIR}/debian-control)

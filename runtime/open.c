@@ -1,4 +1,5 @@
-/* open.c - dms_open: a plan file becomes a session, proven before anything else is done with it. */
+/* open.c - dms_open: a plan file becomes a session. The card it is to run on is looked for first;
+ * then the plan is proven before anything else is done with it. */
 #include <string.h>
 
 #include "runtime/check/check.h"
@@ -22,7 +23,9 @@ dms_code dms_open(const char *plan_path, const dms_options *options, dms_session
     const char *slash = strrchr(plan_path, '/');
     const char *folder =
         slash == NULL ? "." : dms_strndup(&s->arena, plan_path, (uint64_t)(slash - plan_path) + 1);
-    dms_code code = read_plan(s, plan_path, st);
+    dms_code code = dms_session_find_device(s, options, st);
+    if (code == DMS_OK)
+        code = read_plan(s, plan_path, st);
     s->open_ns = dms_now_ns() - begin;
     if (code == DMS_OK && folder == NULL)
         code = dms_fail(st, DMS_EINTERNAL, "out of memory: name of a folder");

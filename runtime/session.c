@@ -167,7 +167,7 @@ static dms_code open_device(dms_session *s, int ordinal, dms_status *st) {
                                         .floor_bytes = plan->floor_bytes};
     if (plan->device_kind == DMS_DEVICE_CPU)
         return dms_cpu_device_open(&options, &s->arena, &s->device, st);
-    return s->open_cuda(s->open_context, &options, &s->arena, &s->device, st);
+    return s->open_cuda(s->cuda_context, &options, &s->arena, &s->device, st);
 }
 
 /* Everything of a session that can fail after it exists. */
@@ -192,9 +192,17 @@ dms_code dms_session_make(dms_session **out_session, dms_status *st) {
     DMS_TRY(dms_alloc_st(&arena, 1, sizeof *s, "session", &s, st));
     s->arena = arena;
     s->plan = &s->own_plan;
+    s->find_cuda = dms_cuda_find;
     s->open_cuda = dms_cuda_load;
     *out_session = s;
     return DMS_OK;
+}
+
+dms_code dms_session_find_device(dms_session *session, const dms_options *options, dms_status *st) {
+    uint32_t kind;
+    int ordinal;
+    DMS_TRY(read_device(options->device, &kind, &ordinal, st));
+    return kind == DMS_DEVICE_CPU ? DMS_OK : session->find_cuda(session->cuda_context, ordinal, st);
 }
 
 dms_code dms_session_fill(dms_session *session, const char *folder, const dms_options *options,

@@ -23,6 +23,9 @@ typedef struct dms_device dms_device;   /* device.h */
 typedef struct dms_streams dms_streams; /* engine_internal.h */
 typedef struct dms_device_options dms_device_options;
 
+/* Looks for a device of one kind, takes nothing; `context` is the finder's own. */
+typedef dms_code (*dms_device_finder)(void *context, int ordinal, dms_status *st);
+
 /* Opens a device of one kind; `context` is the opener's own. */
 typedef dms_code (*dms_device_opener)(void *context, const dms_device_options *options,
                                       dms_arena *arena, dms_device **out_device, dms_status *st);
@@ -63,8 +66,9 @@ struct dms_session {
     const char *folder;   /* of the plan */
     dms_options options;
     dms_device *device;
-    dms_device_opener open_cuda; /* that of libdms_cuda, unless a test has put its own here */
-    void *open_context;
+    dms_device_finder find_cuda; /* those of libdms_cuda, unless a test has put its own here */
+    dms_device_opener open_cuda;
+    void *cuda_context; /* of both */
     dms_storage *storage;
     dms_session_state state;
     atomic_int is_entered; /* a thread is in a function of the API */
@@ -100,6 +104,11 @@ DMS_CHECKED dms_code dms_session_open(const dms_plan *plan, const char *folder,
 /* The first half of opening: a session that stands in its own arena with an empty `own_plan`.
  * Errors   of dms_open; else dms_close ends it. */
 DMS_CHECKED dms_code dms_session_make(dms_session **out_session, dms_status *st);
+
+/* Before a plan is read: is there a device as the options want one? Asked of cards alone.
+ * Errors   DMS_EUSAGE: no name of a device; DMS_EDEVICE: what is missing. */
+DMS_CHECKED dms_code dms_session_find_device(dms_session *session, const dms_options *options,
+                                             dms_status *st);
 
 /* The second half: all that follows from its plan.
  * Errors   of dms_open. */

@@ -95,9 +95,24 @@ dms_code dms_cuda_take_card(cuda_device *d, const dms_device_options *options, d
     return DMS_OK;
 }
 
-dms_code dms_cuda_check_card(cuda_device *d, const dms_device_options *options, dms_status *st) {
+dms_code dms_cuda_find_card(cuda_device *d, int ordinal, dms_status *st) {
     DMS_TRY(check_driver(d, st));
-    DMS_TRY(find_card(d, options->ordinal, st));
+    return find_card(d, ordinal, st);
+}
+
+dms_code dms_cuda_device_find(int ordinal, const dms_cuda_api *api, dms_status *st) {
+    dms_arena arena = {0};
+    cuda_device *d;
+    DMS_TRY(dms_alloc_st(&arena, 1, sizeof *d, "device", &d, st));
+    d->api = api;
+    d->card.ordinal = ordinal;
+    const dms_code code = dms_cuda_find_card(d, ordinal, st);
+    dms_arena_free(&arena);
+    return code;
+}
+
+dms_code dms_cuda_check_card(cuda_device *d, const dms_device_options *options, dms_status *st) {
+    DMS_TRY(dms_cuda_find_card(d, options->ordinal, st));
     CUDA_TRY(d, "using the card", d->api->use_card(d->api->state, options->ordinal));
     return check_room(d, options, st);
 }

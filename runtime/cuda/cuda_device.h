@@ -22,6 +22,10 @@ typedef struct dms_cuda_api dms_cuda_api; /* cuda_api.h */
 typedef struct dms_device dms_device;     /* device.h */
 typedef struct dms_device_options dms_device_options;
 
+/* Is there a driver, and a card of this number that runs plans? Takes nothing and loads nothing.
+ * Errors   DMS_EDEVICE: no driver or an old one, no card or an old one; DMS_EINTERNAL. */
+DMS_CHECKED dms_code dms_cuda_device_find(int ordinal, const dms_cuda_api *api, dms_status *st);
+
 /* Opens a card.
  * Owner    the device lives in `arena`; its `close` gives back all else. `api` must outlive it.
  * Errors   DMS_EDEVICE: no driver or an old one, no card or an old one, too little free memory,

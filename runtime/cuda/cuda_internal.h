@@ -67,6 +67,9 @@ struct cuda_device {
 /* Fills `st` with what CUDA said of `what`; keeps the first such error for good. */
 dms_code dms_cuda_fail(cuda_device *device, int error, const char *what, dms_status *st);
 
+/* Driver and card, which is read into device->card. */
+DMS_CHECKED dms_code dms_cuda_find_card(cuda_device *device, int ordinal, dms_status *st);
+
 /* Driver, card, free memory: what is wrong with them is said before anything is taken. */
 DMS_CHECKED dms_code dms_cuda_check_card(cuda_device *device, const dms_device_options *options,
                                          dms_status *st);

@@ -1,7 +1,7 @@
 /* cuda_open.h - the one symbol that libdms_cuda.so exports.
  *
  * Reads    nothing.
- * Returns  its version, and the function that opens a card.
+ * Returns  its version, and the functions that look for a card and open it.
  * Cost     none.
  * Source   none.
  * Not here who looks for the library (load_cuda.h).
@@ -14,6 +14,8 @@
 typedef struct dms_cuda_library {
     const char *version;   /* DMS_VERSION */
     uint64_t struct_bytes; /* of dms_device_options */
+    /* Driver and card, before a plan is looked at. */
+    dms_code (*find)(int ordinal, dms_status *st);
     dms_code (*open)(const dms_device_options *options, dms_arena *arena, dms_device **out_device,
                      dms_status *st);
 } dms_cuda_library;

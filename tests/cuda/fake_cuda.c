@@ -387,6 +387,10 @@ void fake_cuda_free(fake_cuda *fake) {
     free(fake);
 }
 
+dms_code fake_cuda_find(void *fake, int ordinal, dms_status *st) {
+    return dms_cuda_device_find(ordinal, fake_cuda_table(fake), st);
+}
+
 dms_code fake_cuda_open(void *fake, const dms_device_options *options, dms_arena *arena,
                         dms_device **out_device, dms_status *st) {
     return dms_cuda_device_open(options, fake_cuda_table(fake), arena, out_device, st);

@@ -59,7 +59,8 @@ fake_cuda_report fake_cuda_look(fake_cuda *fake);
 /* Ends it. */
 void fake_cuda_free(fake_cuda *fake);
 
-/* A dms_device_opener whose context is a fake_cuda. */
+/* A dms_device_finder and a dms_device_opener whose context is a fake_cuda. */
+dms_code fake_cuda_find(void *fake, int ordinal, dms_status *st);
 dms_code fake_cuda_open(void *fake, const dms_device_options *options, dms_arena *arena,
                         dms_device **out_device, dms_status *st);
 

@@ -38,8 +38,7 @@ static void close_and_look(dms_device *device) {
 
 static const dms_device_ops looking = {.name = "cuda", .close = close_and_look};
 
-static dms_code open_fake(const dms_device_options *options, dms_arena *arena,
-                          dms_device **out_device, dms_status *st) {
+static fake_cuda *card_of_environment(void) {
     const fake_cuda_options kind = {.seed = word("seed"),
                                     .is_calm = word("calm") != 0,
                                     .has_no_driver = word("no_driver") != 0,
@@ -53,7 +52,20 @@ static dms_code open_fake(const dms_device_options *options, dms_arena *arena,
                                     .fail_entry = word("fail_entry"),
                                     .fail_code = (int)word("code"),
                                     .is_lost = word("lost") != 0};
-    fake_cuda *fake = fake_cuda_new(&kind);
+    return fake_cuda_new(&kind);
+}
+
+/* Calls are counted anew when the card is opened. */
+static dms_code find_fake(int ordinal, dms_status *st) {
+    fake_cuda *fake = card_of_environment();
+    const dms_code code = fake_cuda_find(fake, ordinal, st);
+    fake_cuda_free(fake);
+    return code;
+}
+
+static dms_code open_fake(const dms_device_options *options, dms_arena *arena,
+                          dms_device **out_device, dms_status *st) {
+    fake_cuda *fake = card_of_environment();
     const dms_code code = fake_cuda_open(fake, options, arena, out_device, st);
     if (code != DMS_OK) {
         fake_cuda_free(fake);
@@ -65,5 +77,5 @@ static dms_code open_fake(const dms_device_options *options, dms_arena *arena,
 }
 
 extern const dms_cuda_library dms_cuda_library_entry;
-const dms_cuda_library dms_cuda_library_entry = {DMS_VERSION, sizeof(dms_device_options),
+const dms_cuda_library dms_cuda_library_entry = {DMS_VERSION, sizeof(dms_device_options), find_fake,
                                                  open_fake};

@@ -68,14 +68,22 @@ REFUSALS = {'no_driver': 'no NVIDIA driver', 'old_driver': 'driver 580 or newer'
             'fail_call=1600,code=719,lost': 'cudaErrorLaunchFailure'}
 
 
+BEFORE_THE_PLAN = ('no_driver', 'old_driver', 'no_card', 'old_card', 'fail_call=2,code=46')
+
+
 def refusals(case):
-    """Exit 8 and one sentence for each card that cannot; (passed, reasons of failures)."""
+    """Exit 8 and one sentence for each card that cannot, be the plan none where the card is not there;
+    (passed, reasons of failures)."""
     plan, reasons = case.compile('floor'), []
+    broken = case.p.scratch / 'broken.plan'
+    broken.write_bytes(plan.read_bytes()[:-1])
     for card, says in REFUSALS.items():
         os.environ['FAKE_CUDA'] = card
         try:
             done = case.p.dmsrun(plan, '--device', 'cuda', '--iterations', 9, *case.words, expect=8)
             need(says in done.stderr and done.stderr.count('\n') == 1, f'says {done.stderr!r}')
+            done = case.p.dmsrun(broken, '--device', 'cuda', expect=8 if card in BEFORE_THE_PLAN else 6)
+            need((says in done.stderr) == (card in BEFORE_THE_PLAN), f'of no plan says {done.stderr!r}')
         except Failure as e:
             reasons.append(f'FAKE_CUDA={card}: {e}')
     return len(REFUSALS) - len(reasons), reasons

@@ -24,6 +24,7 @@ ok "and makes them again" make_packages two
 version=$(sed -n 's/^CMAKE_PROJECT_VERSION:STATIC=//p' "$build/CMakeCache.txt")-1
 arch=$(dpkg --print-architecture)
 packages=(dms libdms0 libdms-dev)
+[ ! -e "$build/libdms_cuda.so" ] || packages+=(dms-cuda)
 deb() { echo "$work/one/$1_${version}_$arch.deb"; }
 for package in "${packages[@]}"; do
     ok "$package is the same bytes both times" \
@@ -44,6 +45,13 @@ ok "the library depends on neither solver nor graphviz" same "libc6 libprotobuf-
     "$(depends libdms0 | sed 's/ liburing2//')"
 ok "the headers depend on exactly this library" same "libdms0 (= $version)" \
     "$(dpkg-deb -f "$(deb libdms-dev)" Depends)"
+if [ -e "$build/libdms_cuda.so" ]; then
+    ok "the CUDA device depends on exactly this version of either, and on the C library" \
+        same "dms (= $version) | libdms0 (= $version), libc6" \
+        "$(dpkg-deb -f "$(deb dms-cuda)" Depends | sed 's/libc6 ([^)]*)/libc6/; s/\(libc6\), \(.*\)/\2, \1/')"
+else
+    skip "the package of the CUDA device" "libdms_cuda is not built here"
+fi
 symbols() {
     dpkg-deb -I "$(deb libdms0)" symbols | sed -n 's/^ \(dms_[a-z0-9_]*\)@\(DMS_[0-9.]*\) .*/\1@@\2/p' | sort
 }
@@ -61,7 +69,7 @@ dpkg_here() {
 }
 install_all() {
     mkdir -p "$root"/var/lib/dpkg/{info,updates,triggers,parts} && touch "$root/var/lib/dpkg/status" &&
-        dpkg_here -i "$(deb dms)" "$(deb libdms0)" "$(deb libdms-dev)"
+        dpkg_here -i $(for package in "${packages[@]}"; do deb "$package"; done)
 }
 if [ "$(id -u)" -eq 0 ] || command -v fakeroot >/dev/null; then
     ok "dpkg installs them" install_all
@@ -101,6 +109,18 @@ ok "dmsc plans" "$root/usr/bin/dmsc" "$model" -o "$work/installed.plan" --dim "$
 ok "the same plan as the one of the build folder" cmp "$work/built.plan" "$work/installed.plan"
 ok "dmsrun runs it to the same bits" same "$(digest "$build/dmsrun" "$work/built.plan")" \
     "$(digest "$root/usr/bin/dmsrun" "$work/installed.plan")"
+# A plan for a card runs, or the card, its driver are refused: the library itself was found.
+finds_cuda() {
+    local said
+    "$root/usr/bin/dmsc" "$model" -o "$work/cuda.plan" --dim "$dim=$value" --profile h100-pcie -q || return 1
+    said=$("$root/usr/bin/dmsrun" "$work/cuda.plan" --model-dir "$folder" --device cuda 2>&1)
+    echo "$said"
+    ! grep -q 'libdms_cuda' <<<"$said"
+}
+if [ -e "$build/libdms_cuda.so" ]; then
+    ok "dmsrun finds the CUDA device" finds_cuda
+    ok "which is stripped" refuses "" bash -c "readelf -S '$lib/dms/libdms_cuda.so' | grep -E '\.debug|\.comment'"
+fi
 embed() {
     # shellcheck disable=SC2046
     ${CC:-cc} -o "$work/embed" "$root/usr/share/doc/dms/examples/embed.c" \

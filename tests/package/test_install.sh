@@ -69,6 +69,50 @@ ok "libdms.a has no global name that does not begin with dms_" only_our_names "$
 no_dmsrun() { ! nm -g --defined-only "$1" 2>/dev/null | grep -q dmsrun; }
 ok "libdms.a holds nothing of the command line" no_dmsrun "$lib/libdms.a"
 
+# The CUDA device is loaded by name from a folder that is ours; it links nothing of CUDA's that a
+# machine without a card lacks.
+loads_no_cuda() { ! readelf -d "$lib/dms/libdms_cuda.so" | grep -iE 'NEEDED.*(cuda|cublas|nv)'; }
+plan_for_card() {
+    "$root/bin/dmsc" "$model" -o "$work/cuda.plan" --dim "$dim=$value" --profile h100-pcie -q
+}
+# finds_cuda COMMAND...: runs a plan for a card, or is refused because of the card or its driver.
+finds_cuda() {
+    local said
+    said=$("$@" 2>&1)
+    [ -n "$said" ] && ! grep 'libdms_cuda' <<<"$said"
+}
+by_library() {
+    cat >"$work/open.c" <<'EOF'
+#include <runtime/dms.h>
+int main(int argc, char **argv) {
+    dms_session *session = NULL;
+    dms_status st;
+    dms_options options = {.device = "cuda"};
+    if (argc != 2 || dms_open(argv[1], &options, &session, &st) != DMS_OK)
+        puts(st.msg);
+    else
+        puts(dms_session_device(session));
+    dms_close(session);
+    return 0;
+}
+EOF
+    ${CC:-cc} -D_GNU_SOURCE -o "$work/open" "$work/open.c" -I "$root/include/dms" -L "$lib" -ldms
+}
+if [ -e "$build/libdms_cuda.so" ]; then
+    ok "the CUDA device needs no library of CUDA to be loaded" loads_no_cuda
+    ok "it exports one name" same dms_cuda_library_entry "$(exports "$lib/dms/libdms_cuda.so" | sed 's/@.*//')"
+    ok "the installed dmsc plans for a card" plan_for_card
+    ok "the installed dmsrun finds the CUDA device" \
+        finds_cuda "$root/bin/dmsrun" "$work/cuda.plan" --model-dir "${model%/*}" --device cuda
+    ok "a program with libdms is built" by_library
+    ok "libdms finds the CUDA device" finds_cuda env LD_LIBRARY_PATH="$lib" "$work/open" "$work/cuda.plan"
+    hidden() { mv "$lib/dms" "$lib/dms.off" && "$@"; local code=$?; mv "$lib/dms.off" "$lib/dms"; return $code; }
+    ok "without the file both say that it is not there" hidden \
+        refuses "libdms_cuda.so is not there" "$root/bin/dmsrun" "$work/cuda.plan" --device cuda
+else
+    skip "the CUDA device" "libdms_cuda is not built here"
+fi
+
 # docs/third-party.md names the library behind every one that is loaded.
 named_libraries() {
     local stem

@@ -40,7 +40,7 @@ dms_code cuda_open(const dms_plan *plan, dms_options options, fake_cuda *fake, d
     assert_int_equal(dms_session_make(&s, NULL), DMS_OK);
     s->plan = plan;
     s->open_cuda = fake_cuda_open;
-    s->open_context = fake;
+    s->cuda_context = fake;
     if (options.device == NULL)
         options.device = "cuda";
     if (options.threads == 0)

@@ -48,6 +48,53 @@ static void a_card_that_cannot_run_the_plan_is_refused_in_words(void **state) {
             "68719476736, less than at the model's floor, --device-mem 2048");
 }
 
+/* Looking for a card like this ends so; it takes nothing. */
+static void is_looked_for(fake_cuda_options card, const char *device, dms_code want,
+                          const char *says) {
+    fake_cuda *fake = fake_cuda_new(&card);
+    dms_session *s;
+    dms_status st = {.msg = ""};
+    assert_int_equal(dms_session_make(&s, NULL), DMS_OK);
+    s->find_cuda = fake_cuda_find;
+    s->cuda_context = fake;
+    assert_int_equal(dms_session_find_device(s, &(dms_options){.device = device}, &st), want);
+    assert_non_null(strstr(st.msg, says));
+    assert_in_range(fake_cuda_look(fake).n_calls, 0, 3);
+    assert_int_equal(fake_cuda_look(fake).n_live, 0);
+    dms_close(s);
+    cuda_end(fake);
+}
+
+/* No plan is needed to know that there is no driver or card for it; its memory is asked about when
+ * the plan says how much. */
+static void driver_and_card_are_looked_for_without_a_plan(void **state) {
+    (void)state;
+    is_looked_for((fake_cuda_options){.has_no_driver = true}, "cuda", DMS_EDEVICE, "no NVIDIA dri");
+    is_looked_for((fake_cuda_options){.has_old_driver = true}, "cuda", DMS_EDEVICE,
+                  "the NVIDIA driver is for CUDA 12.4, this build needs CUDA 13");
+    is_looked_for((fake_cuda_options){.has_no_card = true}, "cuda", DMS_EDEVICE, "no NVIDIA card");
+    is_looked_for((fake_cuda_options){0}, "cuda:2", DMS_EDEVICE, "cuda:2: there are 2");
+    is_looked_for((fake_cuda_options){.is_old_card = true}, "cuda:1", DMS_EDEVICE,
+                  "compute capability 7.5");
+    is_looked_for((fake_cuda_options){.fail_call = 2, .fail_code = 719}, "cuda", DMS_EDEVICE,
+                  "cuda:0: counting cards: cudaErrorLaunchFailure");
+    is_looked_for((fake_cuda_options){.free_bytes = 1}, "cuda:1", DMS_OK, "");
+    is_looked_for((fake_cuda_options){.has_no_driver = true}, "cpu", DMS_OK, "");
+    is_looked_for((fake_cuda_options){0}, "cuda:x", DMS_EUSAGE, "unknown device 'cuda:x'");
+}
+
+/* Not even the file is opened. No machine has 10,000 cards, few have a driver. */
+static void dms_open_asks_for_the_card_before_the_plan(void **state) {
+    (void)state;
+    dms_session *s = NULL;
+    dms_status st = {.msg = ""};
+    assert_int_equal(dms_open("no/such.plan", &(dms_options){.device = "cuda:9999"}, &s, &st),
+                     DMS_EDEVICE);
+    assert_null(strstr(st.msg, "such.plan"));
+    assert_int_equal(dms_open("no/such.plan", &(dms_options){.device = "cpu"}, &s, &st), DMS_EIO);
+    assert_null(s);
+}
+
 /* There seemed to be room, but not in one piece: a 32nd less may be. Call 6 takes the arena. */
 static void an_arena_that_cannot_be_had_in_one_piece_names_less(void **state) {
     (void)state;
@@ -277,6 +324,8 @@ static void an_index_out_of_range_ends_the_turn_that_has_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_card_that_cannot_run_the_plan_is_refused_in_words),
+        cmocka_unit_test(driver_and_card_are_looked_for_without_a_plan),
+        cmocka_unit_test(dms_open_asks_for_the_card_before_the_plan),
         cmocka_unit_test(an_arena_that_cannot_be_had_in_one_piece_names_less),
         cmocka_unit_test(a_plan_runs_on_its_own_kind_alone),
         cmocka_unit_test(a_host_arena_that_cannot_be_locked_is_said),

@@ -3,6 +3,7 @@
 set(package_programs dms)
 set(package_libraries libdms@PROJECT_VERSION_MAJOR@)
 set(package_development libdms-dev)
+set(package_cuda dms-cuda)
 string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)   # of SOURCE_DATE_EPOCH where it is set
 
 # pack(FILE): as gzip does it without name and time.
@@ -10,7 +11,7 @@ function(pack file)
   execute_process(COMMAND gzip -9nf ${file} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
-foreach(component programs libraries development)
+foreach(component @CPACK_COMPONENTS_ALL@)
   set(root ${CPACK_TEMPORARY_DIRECTORY}/${component})
   set(doc ${root}/usr/share/doc/${package_${component}})
   configure_file(@CMAKE_SOURCE_DIR@/cmake/package/debian/copyright ${doc}/copyright COPYONLY)
@@ -26,7 +27,7 @@ foreach(component programs libraries development)
   foreach(page IN LISTS pages)
     pack(${page})
   endforeach()
-  file(GLOB binaries ${root}/usr/bin/* ${root}/usr/lib/*/*.so.*.*)
+  file(GLOB binaries ${root}/usr/bin/* ${root}/usr/lib/*/*.so.*.* ${root}/usr/lib/*/dms/*.so)
   foreach(binary IN LISTS binaries)
     execute_process(COMMAND @CMAKE_STRIP@ --remove-section=.comment ${binary}
                     COMMAND_ERROR_IS_FATAL ANY)

@@ -229,14 +229,8 @@ static const char *error_text(void *state, int error) {
     return cudaGetErrorString((cudaError_t)error);
 }
 
-/* The table lives as long as the device, in the same arena. */
-static dms_code open_card(const dms_device_options *options, dms_arena *arena,
-                          dms_device **out_device, dms_status *st) {
-    dms_cuda_api *api;
-    driver *d;
-    DMS_TRY(dms_alloc_st(arena, 1, sizeof *d, "CUDA", &d, st));
-    DMS_TRY(dms_alloc_st(arena, 1, sizeof *api, "CUDA", &api, st));
-    *api = (dms_cuda_api){.state = d,
+static dms_cuda_api table_of(driver *d) {
+    return (dms_cuda_api){.state = d,
                           .versions = versions,
                           .device_count = device_count,
                           .read_card = read_card,
@@ -268,8 +262,24 @@ static dms_code open_card(const dms_device_options *options, dms_arena *arena,
                           .libraries_open = dms_cuda_libraries_open,
                           .libraries_bytes = dms_cuda_libraries_bytes,
                           .libraries_close = dms_cuda_libraries_close};
+}
+
+static dms_code find_card(int ordinal, dms_status *st) {
+    driver d = {0};
+    const dms_cuda_api api = table_of(&d);
+    return dms_cuda_device_find(ordinal, &api, st);
+}
+
+/* The table lives as long as the device, in the same arena. */
+static dms_code open_card(const dms_device_options *options, dms_arena *arena,
+                          dms_device **out_device, dms_status *st) {
+    dms_cuda_api *api;
+    driver *d;
+    DMS_TRY(dms_alloc_st(arena, 1, sizeof *d, "CUDA", &d, st));
+    DMS_TRY(dms_alloc_st(arena, 1, sizeof *api, "CUDA", &api, st));
+    *api = table_of(d);
     return dms_cuda_device_open(options, api, arena, out_device, st);
 }
 
-const dms_cuda_library dms_cuda_library_entry = {DMS_VERSION, sizeof(dms_device_options),
+const dms_cuda_library dms_cuda_library_entry = {DMS_VERSION, sizeof(dms_device_options), find_card,
                                                  open_card};
