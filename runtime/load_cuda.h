@@ -13,8 +13,8 @@
 
 #include "runtime/device.h"
 
-/* Loads libdms_cuda.so of this version and asks it whether there is a driver and such a card: before
- * a plan is looked at. `context` is not used.
+/* Loads libdms_cuda.so of this version and asks it for driver and card, before a plan is looked at.
+ * `context` is not used.
  * Errors   DMS_EDEVICE: it is not there, of another version; those of dms_cuda_device_find. */
 dms_code dms_cuda_find(void *context, int ordinal, dms_status *st);
 
