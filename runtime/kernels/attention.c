@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "runtime/kernels/attention_internal.h"
+#include "runtime/kernels/attention_parts.h"
 #include "runtime/kernels/rows_internal.h"
 
 #define DTYPES                                                                                     \
@@ -116,6 +117,16 @@ static uint64_t attention_flops(const dms_call *call) {
     return dms_mul_saturated(attention_pairs(call), (uint64_t)(q->dim[3] + v->dim[3]) * 2);
 }
 
+/* On CUDA parts of the keys of few queries have sums of their own: m, l, o in f32 for each row. */
+static uint64_t attention_workspace(const dms_call *call, dms_device_kind kind) {
+    const dms_view *q = &call->view[0];
+    const uint64_t rows = (uint64_t)(q->dim[0] * q->dim[1] * q->dim[2]);
+    if (kind != DMS_DEVICE_CUDA)
+        return 0;
+    const uint64_t each = (uint64_t)(call->view[2].dim[3] + 2) * sizeof(float);
+    return dms_mul_saturated(dms_mul_saturated(rows, (uint64_t)dms_attention_parts(call)), each);
+}
+
 static const char *const attention_i[] = {"causal", "mask_kind", "empty_row"};
 static const char *const attention_f[] = {"scale", "softcap", "fill"};
 
@@ -133,5 +144,6 @@ const dms_kernel_row dms_row_attention = {
     .check = attention_check,
     .flops = attention_flops,
     .results = attention_results,
+    .workspace = attention_workspace,
     .cpu_dtypes = DTYPES | DMS_DTYPE_BIT(DMS_DTYPE_BOOL),
 };

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 #include <ucontext.h>
 
 #include <cmocka.h>
@@ -12,7 +13,19 @@
 #define MOST_THREADS 1024u
 #define STACK_BYTES (96u << 10)
 
+/* A card of compute capability 8.6 lets a block have 99 KiB. */
+#define MOST_SHARED (99u << 10)
+#define MOST_COPIES 256u
+#define MOST_NAMES 128u
+
 enum { READY, AT_BLOCK, AT_WARP, DONE };
+
+/* A copy under way; groups count from 0. */
+typedef struct copy {
+    void *to;
+    const void *from; /* NULL: zeros */
+    int group;
+} copy;
 
 typedef struct fiber {
     ucontext_t
@@ -21,9 +34,13 @@ typedef struct fiber {
     int has_started;
     int state;
     uint64_t passed; /* to the other lanes */
+    copy copies[MOST_COPIES];
+    uint32_t n_copies;
+    int n_groups; /* closed */
 } fiber;
 
 emulated_index threadIdx, blockIdx, blockDim, gridDim;
+_Alignas(128) unsigned char emulate_shared[MOST_SHARED];
 
 /* The block that runs; there is one at a time. */
 static struct {
@@ -34,10 +51,29 @@ static struct {
     void (*body)(const void *p);
     const void *p;
     uint32_t launches;
+    const char *name[MOST_NAMES]; /* of the kernels so far */
+    uint32_t of_name[MOST_NAMES];
 } block;
 
 uint32_t emulate_launches(void) {
     return block.launches;
+}
+
+uint32_t emulate_launches_of(const char *name) {
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < MOST_NAMES && block.name[k] != NULL; k++)
+        if (strncmp(block.name[k], name, strlen(name)) == 0)
+            n += block.of_name[k];
+    return n;
+}
+
+static void count_launch(const char *name) {
+    uint32_t k = 0;
+    while (block.name[k] != NULL && strcmp(block.name[k], name) != 0)
+        assert_in_range(++k, 0, MOST_NAMES - 1);
+    block.name[k] = name;
+    block.of_name[k]++;
+    block.launches++;
 }
 
 static void enter(void) {
@@ -82,6 +118,59 @@ uint64_t emulate_shuffle(uint64_t bits, uint32_t lane) {
     return out;
 }
 
+void emulate_show(const void *mine) {
+    block.fiber[threadIdx.x].passed = (uint64_t)(uintptr_t)mine;
+    __syncwarp();
+}
+
+const void *emulate_shown(uint32_t lane) {
+    const uint32_t other = threadIdx.x / DMS_WARP * DMS_WARP + lane % DMS_WARP;
+    assert_in_range(other, 0, blockDim.x - 1);
+    return (const void *)(uintptr_t)block.fiber[other].passed;
+}
+
+void emulate_hide(void) {
+    __syncwarp();
+}
+
+int emulate_any(int x) {
+    int any = 0;
+    block.fiber[threadIdx.x].passed = x != 0;
+    __syncthreads();
+    for (uint32_t t = 0; t < blockDim.x; t++)
+        any |= block.fiber[t].passed != 0;
+    __syncthreads();
+    return any;
+}
+
+void emulate_copy(void *to, const void *from, int is_there) {
+    fiber *self = &block.fiber[threadIdx.x];
+    assert_in_range(self->n_copies, 0, MOST_COPIES - 1);
+    assert_int_equal((uintptr_t)to % 16, 0);
+    assert_int_equal((uintptr_t)from % 16, 0);
+    memset(to, 0xFF, 16);
+    self->copies[self->n_copies++] = (copy){to, is_there ? from : NULL, self->n_groups};
+}
+
+void emulate_close_copies(void) {
+    block.fiber[threadIdx.x].n_groups++;
+}
+
+void emulate_wait_copies(int open) {
+    fiber *self = &block.fiber[threadIdx.x];
+    uint32_t kept = 0;
+    for (uint32_t k = 0; k < self->n_copies; k++) {
+        const copy c = self->copies[k];
+        if (c.group >= self->n_groups - open)
+            self->copies[kept++] = c;
+        else if (c.from != NULL)
+            memcpy(c.to, c.from, 16);
+        else
+            memset(c.to, 0, 16);
+    }
+    self->n_copies = kept;
+}
+
 /* Lets threads [first, end) go on where each of them waits at `state` or is done; returns whether
  * any of them waited. */
 static int release(uint32_t first, uint32_t end, int state) {
@@ -97,15 +186,18 @@ static int release(uint32_t first, uint32_t end, int state) {
     return waits;
 }
 
-/* One turn: every thread that may run does, until it waits. Returns whether somebody goes on. */
+/* One turn: warp by warp, each as far as it gets, so that nobody profits from a barrier that is not
+ * there. Returns whether somebody goes on. */
 static int run_turn(uint32_t n) {
-    int goes_on = 0;
-    for (uint32_t t = 0; t < n; t++)
-        if (block.fiber[t].state == READY)
-            go_on(t);
-    for (uint32_t t = 0; t < n; t += DMS_WARP)
-        goes_on |= release(t, t + DMS_WARP < n ? t + DMS_WARP : n, AT_WARP);
-    return goes_on | release(0, n, AT_BLOCK);
+    for (uint32_t first = 0; first < n; first += DMS_WARP) {
+        const uint32_t end = first + DMS_WARP < n ? first + DMS_WARP : n;
+        do
+            for (uint32_t t = first; t < end; t++)
+                if (block.fiber[t].state == READY)
+                    go_on(t);
+        while (release(first, end, AT_WARP));
+    }
+    return release(0, n, AT_BLOCK);
 }
 
 static void run_block(uint32_t n) {
@@ -117,6 +209,8 @@ static void run_block(uint32_t n) {
         f->context.uc_link = NULL;
         f->state = READY;
         f->has_started = 0;
+        f->n_copies = 0;
+        f->n_groups = 0;
         makecontext(&f->context, enter, 0);
     }
     while (run_turn(n))
@@ -127,14 +221,19 @@ static void run_block(uint32_t n) {
                      blockIdx.x);
 }
 
-int emulate_launch(dms_grid grid, void (*body)(const void *p), const void *p) {
+int emulate_launch(const char *name, dms_grid grid, uint32_t shared, void (*body)(const void *p),
+                   const void *p) {
     assert_in_range(grid.threads, 1, MOST_THREADS);
-    block.launches += grid.blocks > 0;
+    assert_in_range(shared, 0, MOST_SHARED);
+    if (grid.blocks > 0)
+        count_launch(name);
     block.body = body;
     block.p = p;
     blockDim.x = grid.threads;
     gridDim.x = grid.blocks;
-    for (blockIdx.x = 0; blockIdx.x < grid.blocks; blockIdx.x++)
+    for (blockIdx.x = 0; blockIdx.x < grid.blocks; blockIdx.x++) {
+        memset(emulate_shared, 0xFF, shared);
         run_block(grid.threads);
+    }
     return 0;
 }

@@ -35,11 +35,39 @@ void __syncwarp(void);
 /* What lane `lane` of this warp passed as `bits`. */
 uint64_t emulate_shuffle(uint64_t bits, uint32_t lane);
 
-/* Runs `body(p)` once per thread of the grid; returns 0. */
-int emulate_launch(dms_grid grid, void (*body)(const void *p), const void *p);
+/* Shows `mine` to the other lanes, until emulate_hide. */
+void emulate_show(const void *mine);
 
-/* Launches so far. */
+/* What lane `lane` of this warp shows. */
+const void *emulate_shown(uint32_t lane);
+
+/* Ends what emulate_show began: all lanes have looked. */
+void emulate_hide(void);
+
+/* Whether any thread of the block passed true. */
+int emulate_any(int x);
+
+/* A copy of 16 bytes (zeros where nothing is there) that lands as late as it may: when its thread
+ * waits for the group that holds it. Until then the target holds NaNs. */
+void emulate_copy(void *to, const void *from, int is_there);
+
+/* Closes the group of this thread's copies. */
+void emulate_close_copies(void);
+
+/* Lands all groups of this thread but the newest `open`. */
+void emulate_wait_copies(int open);
+
+/* Runs `body(p)` once per thread of the grid, with `shared` bytes of memory that a block shares,
+ * full of NaNs at its start; returns 0. */
+int emulate_launch(const char *name, dms_grid grid, uint32_t shared, void (*body)(const void *p),
+                   const void *p);
+
+/* Launches so far; of kernels whose name begins with `name`. */
 uint32_t emulate_launches(void);
+uint32_t emulate_launches_of(const char *name);
+
+/* Shared memory of a size given at the launch. */
+extern unsigned char emulate_shared[];
 
 #define DMS_DEVICE static inline __attribute__((unused))
 #define DMS_DEVICE_FAR static __attribute__((noinline, unused))
@@ -47,6 +75,7 @@ uint32_t emulate_launches(void);
 #define DMS_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define DMS_EACH(i, n) for (int i = 0; i < (n); i++)
 #define DMS_UNROLL_LOADS
+#define DMS_ROLLED
 
 /* As launch.h has them for nvcc. */
 static inline float dms_shuffle_f32(float x, uint32_t lane) {
@@ -73,13 +102,16 @@ static inline int32_t dms_dot4(int32_t a, int32_t b, int32_t sum) {
     return sum;
 }
 
-#define DMS_CUDA_KERNEL(NAME, P)                                                                   \
+#define dms_shared emulate_shared
+#define DMS_CUDA_KERNEL(NAME, P) DMS_CUDA_KERNEL_SHARED(NAME, P, 0)
+#define DMS_CUDA_KERNEL_SHARED(NAME, P, BYTES) DMS_CUDA_KERNEL_NAMED(NAME, P, BYTES)
+#define DMS_CUDA_KERNEL_NAMED(NAME, P, BYTES)                                                      \
     static void NAME##_kernel(const P p);                                                          \
     static void NAME##_enter(const void *at) {                                                     \
         NAME##_kernel(*(const P *)at);                                                             \
     }                                                                                              \
     int dms_launch_##NAME(dms_grid grid, const P *p) {                                             \
-        return emulate_launch(grid, NAME##_enter, p);                                              \
+        return emulate_launch(#NAME, grid, BYTES, NAME##_enter, p);                                \
     }                                                                                              \
     static void NAME##_kernel(const P p)
 

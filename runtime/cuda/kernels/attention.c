@@ -1,4 +1,5 @@
-/* attention.c - ATTENTION as the card runs it. */
+/* attention.c - ATTENTION as the card runs it: f16 and bf16 on tensor cores where rows lie at
+ * multiples of 16 bytes, few queries over parts of the keys; the rest by the general kernel. */
 #include "runtime/cuda/kernels/attention.h"
 
 #include <stddef.h>
@@ -6,10 +7,13 @@
 
 #include "runtime/cuda/kernels/map.h"
 #include "runtime/cuda/kernels/table.h"
+#include "runtime/kernels/attention_parts.h"
 #include "runtime/kernels/catalogue.h"
 
 /* Below this many queries, eight warps share the keys of each: a card has some thousand warps. */
 #define FEW_QUERIES 2048
+
+#define LOG2_E 1.44269504088896340736f
 
 static void pitches(const dms_view *view, int64_t *out) {
     memcpy(out, view->pitch, 4 * sizeof *out);
@@ -50,13 +54,98 @@ static dms_attention_params params_of(const dms_cuda_job *job) {
     return p;
 }
 
+/* Rows of an operand at multiples of 16 bytes, each dense. */
+static bool has_rows_of_16(const dms_view *view, const void *at) {
+    bool is_aligned = (uintptr_t)at % 16 == 0 && view->dim[3] % 8 == 0 &&
+                      view->dim[3] <= DMS_ATTENTION_WIDEST && view->pitch[3] == 1;
+    for (uint32_t k = 0; k < 3; k++)
+        is_aligned = is_aligned && (view->dim[k] <= 1 || view->pitch[k] % 8 == 0);
+    return is_aligned;
+}
+
+/* Whether tensor cores have a kernel for the call; the rest goes to `attention`. */
+static bool takes_tensor_cores(const dms_cuda_job *job, const dms_attention_params *p) {
+    const dms_call *call = job->call;
+    const int64_t rows = p->per_head * p->s;
+    return p->dtype != DMS_DTYPE_F32 && rows < INT32_MAX / 2 && p->t < INT32_MAX / 2 && p->d > 0 &&
+           p->scale > 0.0f && has_rows_of_16(&call->view[0], p->q) &&
+           has_rows_of_16(&call->view[1], p->k) && has_rows_of_16(&call->view[2], p->v) &&
+           has_rows_of_16(&call->view[call->n_in], p->y);
+}
+
+typedef struct instance {
+    bool is_brain;
+    int64_t width;
+    int (*launch)(dms_grid grid, const dms_attention_params *p);
+} instance;
+
+#define TYPE_half false
+#define TYPE_brain true
+#define INSTANCE(KIND, TYPE, WIDTH) {TYPE_##TYPE, WIDTH, dms_launch_##KIND##_##TYPE##_##WIDTH},
+static const instance few[] = {DMS_ATTENTION_FEW(INSTANCE)};
+static const instance tile[] = {DMS_ATTENTION_TILE(INSTANCE)};
+enum { N_FEW = sizeof few / sizeof *few, N_TILE = sizeof tile / sizeof *tile };
+
+/* The narrowest that holds the heads of the call. */
+static const instance *find_instance(const instance *from, uint32_t n,
+                                     const dms_attention_params *p) {
+    const int64_t width = p->d > p->e ? p->d : p->e;
+    const bool is_brain = p->dtype == DMS_DTYPE_BF16;
+    for (uint32_t k = 0; k < n; k++)
+        if (from[k].is_brain == is_brain && from[k].width >= width)
+            return &from[k];
+    return &from[n - 1];
+}
+
+static dms_code enqueue_few(const dms_cuda_job *job, const dms_attention_params *p,
+                            dms_status *st) {
+    const int64_t groups = p->batch * (p->heads / p->per_head);
+    const int64_t tiles = (p->per_head * p->s + 15) / 16, warps = groups * tiles * p->parts;
+    const dms_grid grid = dms_grid_for(warps * DMS_WARP, DMS_ATTENTION_FEW_THREADS, job->stream);
+    DMS_TRY(dms_launched(job->call, find_instance(few, N_FEW, p)->launch(grid, p), st));
+    const int64_t elements = p->batch * p->heads * p->s * p->e;
+    const dms_grid join = dms_grid_for(elements, DMS_ATTENTION_FEW_THREADS, job->stream);
+    return dms_launched(job->call, dms_launch_attention_join(join, p), st);
+}
+
+static dms_code enqueue_tile(const dms_cuda_job *job, const dms_attention_params *p,
+                             dms_status *st) {
+    const instance *found = find_instance(tile, N_TILE, p);
+    const int64_t rows = found->width > 128 ? 64 : 128;
+    const int64_t blocks =
+        p->batch * (p->heads / p->per_head) * ((p->per_head * p->s + rows - 1) / rows);
+    const dms_grid grid =
+        dms_grid_for(blocks * DMS_ATTENTION_TILE_THREADS, DMS_ATTENTION_TILE_THREADS, job->stream);
+    return dms_launched(job->call, found->launch(grid, p), st);
+}
+
 static dms_code enqueue_attention(const dms_cuda_job *job, dms_status *st) {
-    const dms_attention_params p = params_of(job);
+    dms_attention_params p = params_of(job);
     if (dms_view_count(&job->call->view[job->call->n_in]) == 0)
         return DMS_OK;
+    p.is_plain = p.mask_kind == 0 && p.softcap == 0.0f && !p.has_fill;
+    p.unit = p.is_plain ? p.scale * LOG2_E : LOG2_E;
+    p.parts = dms_attention_parts(job->call);
+    p.partial = job->workspace;
+    if (takes_tensor_cores(job, &p))
+        return p.parts > 0 ? enqueue_few(job, &p, st) : enqueue_tile(job, &p, st);
     const int64_t warps = p.batch * p.heads * p.s * p.split;
     const dms_grid grid = dms_grid_of(warps * DMS_WARP, job->stream);
     return dms_launched(job->call, dms_launch_attention(grid, &p), st);
 }
 
-DMS_CUDA_ENTRY(attention, DMS_K_ATTENTION, dms_launch_attention((dms_grid){0, 256, NULL}, NULL))
+/* Loads the general kernel, and those that a call of these widths may take. */
+static int load_attention(const dms_call *call) {
+    const dms_attention_params p = {
+        .dtype = call->view[0].dtype, .d = call->view[0].dim[3], .e = call->view[2].dim[3]};
+    const dms_grid loaded = {0, 256, NULL};
+    int error = dms_launch_attention(loaded, NULL);
+    if (p.dtype == DMS_DTYPE_F32 || p.d > DMS_ATTENTION_WIDEST || p.e > DMS_ATTENTION_WIDEST)
+        return error;
+    if (dms_attention_parts(call) == 0)
+        return error | find_instance(tile, N_TILE, &p)->launch(loaded, NULL);
+    return error | dms_launch_attention_join(loaded, NULL) |
+           find_instance(few, N_FEW, &p)->launch(loaded, NULL);
+}
+
+DMS_CUDA_ENTRY(attention, DMS_K_ATTENTION, load_attention(call))

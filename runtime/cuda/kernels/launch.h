@@ -31,6 +31,7 @@
 #define DMS_ALIGNED(bytes) __align__(bytes)
 #define DMS_EACH(i, n) _Pragma("unroll") for (int i = 0; i < (n); i++)
 #define DMS_UNROLL_LOADS _Pragma("unroll 4")
+#define DMS_ROLLED _Pragma("unroll 1") /* in front of a loop whose registers are wanted elsewhere */
 
 /* What lane `lane` mod 32 of this warp passes as x; all lanes come here. */
 DMS_DEVICE float dms_shuffle_f32(float x, uint32_t lane) {
@@ -48,15 +49,28 @@ DMS_DEVICE int32_t dms_dot4(int32_t a, int32_t b, int32_t sum) {
     return __dp4a(a, b, sum);
 }
 
+/* Shared memory of a size given at the launch. */
+extern __shared__ __align__(128) unsigned char dms_shared[];
+
 /* A kernel over parameters `p` of type P, and the C function that launches it. A grid of no blocks
  * launches nothing: with it a kernel is loaded without being run. */
-#define DMS_CUDA_KERNEL(NAME, P)                                                                   \
+#define DMS_CUDA_KERNEL(NAME, P) DMS_CUDA_KERNEL_SHARED(NAME, P, 0)
+
+/* The same for one whose blocks share BYTES bytes at `dms_shared`, up to 99 KiB. */
+#define DMS_CUDA_KERNEL_SHARED(NAME, P, BYTES) DMS_CUDA_KERNEL_NAMED(NAME, P, BYTES)
+#define DMS_CUDA_KERNEL_NAMED(NAME, P, BYTES)                                                      \
     static __global__ void NAME##_kernel(const __grid_constant__ P p);                             \
     DMS_EXTERN_C int dms_launch_##NAME(dms_grid grid, const P *p) {                                \
         cudaFuncAttributes ignored;                                                                \
+        if (grid.blocks == 0 && BYTES > 48 * 1024) {                                               \
+            const int refused = (int)cudaFuncSetAttribute(                                         \
+                NAME##_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, BYTES);                \
+            if (refused != 0)                                                                      \
+                return refused;                                                                    \
+        }                                                                                          \
         if (grid.blocks == 0)                                                                      \
             return (int)cudaFuncGetAttributes(&ignored, NAME##_kernel);                            \
-        NAME##_kernel<<<grid.blocks, grid.threads, 0, (cudaStream_t)grid.stream>>>(*p);            \
+        NAME##_kernel<<<grid.blocks, grid.threads, BYTES, (cudaStream_t)grid.stream>>>(*p);        \
         return (int)cudaGetLastError();                                                            \
     }                                                                                              \
     static __global__ void NAME##_kernel(const __grid_constant__ P p)

@@ -8,12 +8,16 @@
 
 #define THREADS 256
 
-dms_grid dms_grid_of(int64_t work, void *stream) {
-    const int64_t blocks = (work + THREADS - 1) / THREADS;
+dms_grid dms_grid_for(int64_t work, uint32_t threads, void *stream) {
+    const int64_t blocks = (work + threads - 1) / threads;
     return (dms_grid){(uint32_t)(blocks < 1                 ? 1
                                  : blocks < DMS_MOST_BLOCKS ? blocks
                                                             : DMS_MOST_BLOCKS),
-                      THREADS, stream};
+                      threads, stream};
+}
+
+dms_grid dms_grid_of(int64_t work, void *stream) {
+    return dms_grid_for(work, THREADS, stream);
 }
 
 dms_code dms_launched(const dms_call *call, int error, dms_status *st) {

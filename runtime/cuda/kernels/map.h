@@ -61,6 +61,9 @@ DMS_CHECKED dms_code dms_map_epilogue(const dms_cuda_job *job, void *result, dms
 /* Blocks for `work` threads of 256; at least one. */
 dms_grid dms_grid_of(int64_t work, void *stream);
 
+/* The same in blocks of `threads`. */
+dms_grid dms_grid_for(int64_t work, uint32_t threads, void *stream);
+
 /* DMS_OK where a launch returned 0; else DMS_EDEVICE with the kernel's name. */
 DMS_CHECKED dms_code dms_launched(const dms_call *call, int error, dms_status *st);
 
