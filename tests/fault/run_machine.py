@@ -267,22 +267,32 @@ def ten_thousand_turns_take_no_more_memory(b):
 
 # ---- signals and stalls --------------------------------------------------------------------------
 
+def preload(b, **faults):
+    """The environment of a program whose n-th call of a kind does not do what it should: fault.c."""
+    return {**os.environ, 'LD_PRELOAD': str(b.build / 'tests' / 'fault.so'),
+            'ASAN_OPTIONS': 'verify_asan_link_order=0', **faults}
+
+
 def interrupted(b, words, outputs, seed, folder):
-    """Runs words, with a signal at a random moment, 20 times: what happened, by exit code."""
+    """Runs words, with a signal at a random moment, 24 times: what happened, by exit code. Every third
+    of them stands still for as long as it all takes when its first file is about to get its name,
+    another third when it is to be written out: most of their signals come then."""
     random, codes = np.random.default_rng(seed), {}
     begin = time.monotonic()
     need(b.call(*words, cwd=folder).returncode == 0, 'does not pass without a signal')
     lasts = time.monotonic() - begin
     good = {name: (folder / name).read_bytes() for name in outputs}
     before = sorted(p.name for p in folder.iterdir())
-    for _ in range(20):
+    for k in range(24):
         for name in outputs:
             (folder / name).write_bytes(b'older')
         number = signal.SIGINT if random.integers(2) else signal.SIGTERM
+        stall = {} if k % 3 == 0 else {'FAULT_KIND': 'rename' if k % 3 == 1 else 'write',
+                                       'FAULT_AT': '1', 'FAULT_STALL': str(int(1000 * lasts))}
         run = subprocess.Popen([str(w) for w in (b.build / words[0], *words[1:])], cwd=folder,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
-        time.sleep(random.random() * 1.1 * lasts)
+                               stderr=subprocess.PIPE, text=True, env=preload(b, **stall))
+        time.sleep((random.random() * 1.1 + (k % 3 != 0) * 0.7) * lasts)
         run.send_signal(number)
         done = ended(run)
         codes[done.returncode] = codes.get(done.returncode, 0) + 1
@@ -325,11 +335,9 @@ def a_queue_that_stands_still_for_seconds_changes_no_bit(b):
 
     def digests(**faults):
         begin = time.monotonic()
-        preload = {'LD_PRELOAD': str(b.build / 'tests' / 'fault.so'),
-                   'ASAN_OPTIONS': 'verify_asan_link_order=0'} if faults else {}
         done = subprocess.run([str(w) for w in (b.build / words[0], *words[1:])], capture_output=True,
                               text=True, timeout=LIMIT_S, check=False,
-                              env={**os.environ, **preload, **faults})
+                              env=preload(b, **faults))
         need(done.returncode == 0, f'{faults}: exit code {done.returncode}: {done.stderr}')
         found = [w for w in done.stdout.split() if len(w) == 32 and set(w) <= set('0123456789abcdef')]
         need(found, f'no digest in: {done.stdout}')
