@@ -40,8 +40,9 @@ static dms_code check_common(const dms_call *call, int64_t c, int64_t m, dms_sta
     const dms_view *w = &call->view[1];
     for (uint32_t k = 0; k < 2; k++)
         DMS_TRY(check_reach(call, k, w->dim[2 + k], st));
-    if (w->dim[2] * w->dim[3] > DMS_CONV_MAX_TAPS)
-        return dms_row_refuse(call, 1, st, "more than %d taps", DMS_CONV_MAX_TAPS);
+    const int64_t taps = w->dim[2] * w->dim[3];
+    if (taps == 0 || taps > DMS_CONV_MAX_TAPS)
+        return dms_row_refuse(call, 1, st, "no taps, or more than %d", DMS_CONV_MAX_TAPS);
     DMS_TRY(dms_row_want_dim(call, 0, 1, c, st));
     DMS_TRY(dms_row_want_dim(call, y, 0, call->view[0].dim[0], st));
     DMS_TRY(dms_row_want_dim(call, y, 1, m, st));

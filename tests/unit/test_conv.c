@@ -368,8 +368,27 @@ static void wrong_calls_are_refused(void **state) {
     call_free(&c);
 }
 
+/* A kernel without width reaches back: parts of a negative gap, and of depthwise ones no sum at all,
+ * which a changed plan made divide by zero and write what memory held. No model has one. */
+static void kernels_without_taps_are_refused(void **state) {
+    (void)state;
+    static const shape none[] = {
+        {1, 2, 3, 9, 8, 3, 0, 1, 1, 1, 1, 5, 0, 0, 3, 5},
+        {1, 2, 9, 3, 8, 0, 3, 1, 1, 1, 5, 1, 0, 0, 5, 1},
+        {1, 16, 9, 9, 16, 3, 0, 16, 1, 1, 1, 5, 0, 0, 9, 5}, /* depthwise */
+    };
+    for (size_t k = 0; k < sizeof none / sizeof *none; k++)
+        for (int way = 0; way < 2; way++) {
+            call_case c;
+            begin(&c, way == 0 ? DMS_K_CONV : DMS_K_CONV_TRANSPOSE, &none[k], true, false);
+            call_is_refused(&c, "operand 1: no taps");
+            call_free(&c);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kernels_without_taps_are_refused),
         cmocka_unit_test(every_output_is_the_specified_chain),
         cmocka_unit_test(every_output_by_lanes_is_the_specified_chain),
         cmocka_unit_test(an_infinite_weight_beside_the_image_gives_nan),
