@@ -125,6 +125,19 @@ static uint64_t rows_of(const dms_view *y) {
     return count == 0 || y->rank == 0 ? 1 : count / (uint64_t)y->dim[y->rank - 1];
 }
 
+#define BRING_WORK                                                                                 \
+    4u /* additions that bringing an element to where a chain runs takes as long as */
+
+/* Operands of the chain that vary along the rows: one that does not is brought once. */
+static uint64_t brought_by_chain(const dms_call *call, const dms_call *own) {
+    uint64_t n = 0;
+    for (uint32_t k = own->n_in; k < call->n_in; k++) {
+        const dms_view *view = &call->view[k];
+        n += view->rank > 0 && view->pitch[view->rank - 1] != 0;
+    }
+    return n;
+}
+
 dms_cost dms_call_cost(const dms_call *call) {
     const dms_kernel_row *row = dms_kernel_row_find(call->kernel);
     dms_cost cost = {0};
@@ -150,7 +163,8 @@ dms_cost dms_call_cost(const dms_call *call) {
     if (own.n_i != call->n_i && dms_chain_read(call, &chain, &ignored) == DMS_OK) {
         const uint64_t count = (uint64_t)dms_view_count(&call->view[call->n_in]);
         add_saturated(&cost.flops, dms_mul_saturated(count, dms_chain_flops(&chain)));
-        cost.carried = dms_mul_saturated(count, dms_chain_work(&chain));
+        cost.carried = dms_mul_saturated(count, dms_chain_work(&chain) +
+                                                    BRING_WORK * brought_by_chain(call, &own));
     }
     return cost;
 }

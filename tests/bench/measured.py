@@ -124,8 +124,8 @@ def main():
     parser.add_argument('--seconds', type=float, default=0.4)
     parser.add_argument('--device-mem', default='25%,50%')
     parser.add_argument('--profile')
-    parser.add_argument('--only', default='light_resnet50,cnn_wide,encoder_wide,decoder_wide,'
-                                          'mlp_wide,encoder_opset18')
+    parser.add_argument('--only', default='light_resnet50,cnn_wide,encoder_wide,encoder_deep,'
+                                          'decoder_wide,mlp_wide')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.build) as scratch:
         programs, of_plans = Programs(args.build, scratch), []

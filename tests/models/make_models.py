@@ -93,6 +93,7 @@ WIDE = {
     'encoder_wide': lambda: networks.encoder(18, layers=4, width=768, heads=12, vocab=4000),
     'decoder_wide': lambda: made_decoder_of(Shape(layers=6, width=640, heads=10, groups=5,
                                                   inner=1792, vocab=4096)),
+    'encoder_deep': lambda: networks.encoder(17, layers=8, width=512, heads=8, vocab=2000),
     'mlp_wide': lambda: networks.mlp(21, width=2048, layers=8),
 }
 

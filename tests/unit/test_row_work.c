@@ -165,6 +165,30 @@ static void what_a_kernel_carries_is_counted_apart(void **state) {
     assert_int_equal(cost.flops, bare.flops + 15);
 }
 
+/* y = a b + r: r is added, and first brought to where the sum is, but for one number per row. */
+static void what_a_chain_reads_beside_is_brought_first(void **state) {
+    (void)state;
+    dms_status st;
+    row_case c;
+    const row_text text = {"matmul", "f32[5,8] f32[8,3] -> f32[5,3]", "0,3", "1,1"};
+    row_read(&c, &text);
+    dms_chain chain = {.has_result = true, .n_in = 2, .n_ops = 1};
+    chain.dtype[0] = chain.dtype[1] = DMS_DTYPE_F32;
+    chain.op[0] = (dms_chain_op){.kind = DMS_CHAIN_BINARY, .fn = DMS_FN_ADD, .src = {0, 1}};
+    assert_int_equal(dms_chain_settle(&chain, &st), DMS_OK);
+    c.i[2] = 1; /* operands of the chain */
+    dms_chain_write(&chain, c.i + 2, c.f + 2);
+    c.view[3] = c.view[2]; /* r lies as y does */
+    c.call.n_in = 3;
+    c.call.n_i = 4;
+    assert_int_equal(dms_call_check(&c.call, &st), DMS_OK);
+    assert_int_equal(dms_call_cost(&c.call).carried, 15 * (1 + 4));
+    c.view[2].pitch[0] = 1; /* one number per row */
+    c.view[2].pitch[1] = 0;
+    assert_int_equal(dms_call_check(&c.call, &st), DMS_OK);
+    assert_int_equal(dms_call_cost(&c.call).carried, 15);
+}
+
 /* 1 x 4 x 5 x 3 elements are spread over 1 x 3 x 10 x 6. */
 static void a_transposed_convolution_takes_up_and_puts_down(void **state) {
     (void)state;
@@ -332,6 +356,7 @@ int main(void) {
         cmocka_unit_test(results_of_a_map_are_as_many_additions_as_take_as_long),
         cmocka_unit_test(a_chain_is_worth_its_functions),
         cmocka_unit_test(what_a_kernel_carries_is_counted_apart),
+        cmocka_unit_test(what_a_chain_reads_beside_is_brought_first),
         cmocka_unit_test(a_transposed_convolution_takes_up_and_puts_down),
         cmocka_unit_test(a_resize_counts_the_places_it_mixes),
         cmocka_unit_test(a_gather_reads_what_is_looked_up),
