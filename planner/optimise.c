@@ -130,8 +130,10 @@ static void list_rings(optimiser *o) {
 /* What more solves and searches could gain is not worth their time: 0.02 %, and in problems of many
  * steps 0.1 %. */
 static bool is_near(const optimiser *o) {
-    const double near = o->cycle->n_steps > LARGE_STEPS ? 1.001 : 1.0002;
-    return (double)o->best.period_ns <= (double)o->placer->target_ns * near;
+    const bool is_large = o->cycle->n_steps > LARGE_STEPS;
+    const double goal =
+        is_large ? (double)o->placer->target_ns * 1.001 : dms_placer_goal(o->placer, 0.0002);
+    return (double)o->best.period_ns <= goal;
 }
 
 /* Shares as they are; then with what still fits. */
@@ -399,6 +401,12 @@ static uint64_t at_most(uint64_t limit, uint64_t wanted) {
     return wanted < limit ? wanted : limit;
 }
 
+/* What addresses may cost at most: nothing where the steps cover all copies. */
+static double fits_well(const optimiser *o) {
+    return dms_placer_is_covered(o->placer) ? (double)o->placer->target_ns
+                                            : (double)o->best.period_ns * 1.0005;
+}
+
 /* Every keep set that could still win, through the portfolio. A set whose period without addresses
  * is no better than the best plan with them cannot: sets are sorted, so there the loop ends. Effort
  * is counted in pieces met, never in seconds. */
@@ -407,7 +415,7 @@ static void pass_sets(optimiser *o) {
     const uint64_t size = (uint64_t)o->cycle->n_gaps + o->cycle->n_tensors + 1;
     const uint64_t limit = at_most(600, 2000000 / size);
     const uint64_t effort = dms_addresses_effort(p->addresses) + PASS_EFFORT;
-    const double goal = (double)o->best.period_ns * 1.0005;
+    const double goal = fits_well(o);
     const bool computes = (double)o->best.period_ns < (double)o->cycle->compute_ns * 1.001;
     uint64_t passes = 0;
     for (uint32_t z = 0; z < o->n_sets && passes < limit; z++) {
@@ -480,7 +488,7 @@ static dms_code improve(optimiser *o, dms_status *st) {
     p->unpacked_ns = o->best.period_ns;
     DMS_TRY(gather_sets(o, st));
     pass_sets(o);
-    if ((double)p->best.draft.period_ns > (double)o->best.period_ns * 1.0005 &&
+    if ((double)p->best.draft.period_ns > fits_well(o) &&
         (asked || o->cycle->n_steps <= LARGE_STEPS ||
          (double)p->best.draft.period_ns > (double)p->target_ns * 1.002))
         DMS_TRY(dms_search_layouts(p, asked ? asked : at_most(1000, 600000 / size), st));

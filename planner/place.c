@@ -23,9 +23,17 @@ void dms_placer_note(dms_placer *placer, const char *name, int64_t period_ns) {
         placer->candidate[placer->n_candidates++] = (dms_place_candidate){name, period_ns};
 }
 
+bool dms_placer_is_covered(const dms_placer *placer) {
+    return placer->target_ns <= placer->cycle->release_ns;
+}
+
+double dms_placer_goal(const dms_placer *placer, double share) {
+    return (double)placer->target_ns * (dms_placer_is_covered(placer) ? 1 : 1 + share);
+}
+
 /* 0.05 % from what no plan can beat: less than step times vary from run to run. */
 bool dms_placer_is_done(const dms_placer *placer) {
-    return (double)placer->best.draft.period_ns <= (double)placer->target_ns * 1.0005;
+    return (double)placer->best.draft.period_ns <= dms_placer_goal(placer, 0.0005);
 }
 
 /* Host memory first, for it costs O(gaps) and a pass up to a second. A plan is compared by what it

@@ -82,6 +82,14 @@ void dms_floor_layout(dms_cycle *cycle, dms_work *work, dms_addresses *addresses
 /* Scores a layout that is already simulated under a name: the best period of that name counts. */
 void dms_placer_note(dms_placer *placer, const char *name, int64_t period_ns);
 
+/* Whether the steps cover all copies, as far as is known: then a plan that waits for nothing but
+ * inputs is within reach. */
+bool dms_placer_is_covered(const dms_placer *placer);
+
+/* A period that is good enough: `share` above what no plan can beat, or just that where the steps
+ * cover all copies. */
+double dms_placer_goal(const dms_placer *placer, double share);
+
 /* Whether the best plan cannot be improved by more than 0.05 %. */
 bool dms_placer_is_done(const dms_placer *placer);
 

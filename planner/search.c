@@ -233,7 +233,7 @@ bool dms_placer_score(dms_placer *placer, int64_t limit_ns, dms_draft *draft) {
 dms_code dms_search_drafts(dms_placer *placer, uint64_t count, dms_status *st) {
     search s = {.placer = placer, .cycle = placer->cycle, .random = SEED, .count = count};
     dms_draft state, next, *best = &placer->trial;
-    const double goal = (double)placer->target_ns * 1.0005;
+    const double goal = dms_placer_goal(placer, 0.0005);
     if (s.cycle->n_gaps == 0)
         return DMS_OK;
     DMS_TRY(dms_draft_new(s.cycle, placer->arena, &state, st));

@@ -123,11 +123,37 @@ static void a_floor_layout_is_as_large_as_it_said(void **state) {
 
 static void a_plan_near_its_target_is_done(void **state) {
     (void)state;
-    dms_placer placer = {.target_ns = 100000};
+    /* the inputs are there at 90000, so something else sets the target of 100000 */
+    dms_cycle cycle = {.release_ns = 90000};
+    dms_placer placer = {.cycle = &cycle, .target_ns = 100000};
     placer.best.draft.period_ns = 100050;
     assert_true(dms_placer_is_done(&placer));
     placer.best.draft.period_ns = 100051;
     assert_false(dms_placer_is_done(&placer));
+}
+
+static void where_the_steps_cover_all_copies_only_the_target_itself_is_done(void **state) {
+    (void)state;
+    dms_cycle cycle = {.release_ns = 100000};
+    dms_placer placer = {.cycle = &cycle, .target_ns = 100000};
+    placer.best.draft.period_ns = 100001;
+    assert_true(dms_placer_is_covered(&placer));
+    assert_false(dms_placer_is_done(&placer));
+    placer.best.draft.period_ns = 100000;
+    assert_true(dms_placer_is_done(&placer));
+    assert_true(dms_placer_goal(&placer, 0.01) == 100000);
+}
+
+static void compute_that_covers_the_link_waits_for_no_copy(void **state) {
+    (void)state;
+    /* Twelve steps of 60 ns, a weight of 50 units (50 ns) in each, a budget with room for three: one
+     * in use, one that waits, one on its way. */
+    problem_case c;
+    problem_begin(&c, 12, 60);
+    for (uint32_t t = 0; t < 12; t++)
+        problem_once(&c, DMS_PROBLEM_WEIGHT, 50, t);
+    assert_int_equal(problem_place(&c, 150).period_ns, 720);
+    problem_end(&c);
 }
 
 static void of_equal_periods_the_one_with_less_stall_is_better(void **state) {
@@ -158,6 +184,8 @@ int main(void) {
         cmocka_unit_test(keeping_more_weights_needs_less_host_and_is_packed),
         cmocka_unit_test(a_floor_layout_is_as_large_as_it_said),
         cmocka_unit_test(a_plan_near_its_target_is_done),
+        cmocka_unit_test(where_the_steps_cover_all_copies_only_the_target_itself_is_done),
+        cmocka_unit_test(compute_that_covers_the_link_waits_for_no_copy),
         cmocka_unit_test(of_equal_periods_the_one_with_less_stall_is_better),
         cmocka_unit_test(of_equal_periods_and_stalls_the_one_that_copies_less_is_better),
     };
