@@ -110,7 +110,8 @@ const char *dms_session_meaning(const dms_session *session, char out[33]);
 const char *dms_session_step(const dms_session *session, uint32_t i);
 
 /* What the session runs on: "cpu", or a card and how it is used: "cuda:0 'NVIDIA H100', streams
- * wait for values, host arena locked on node 0". The text lives as long as the session. */
+ * wait for values, host arena locked on node 0, storage read through the host". The text lives as
+ * long as the session. */
 const char *dms_session_device(const dms_session *session);
 
 /* Says where the turns started from now on read and write: all inputs and outputs, in graph order.

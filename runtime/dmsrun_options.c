@@ -209,6 +209,11 @@ static dms_code check_calibrate(const dmsrun_options *o, dms_status *st) {
         return dms_fail(st, DMS_EUSAGE, "-o and --scratch belong to --calibrate");
     if (o->calibrate && o->plan != NULL)
         return dms_fail(st, DMS_EUSAGE, "--calibrate runs no plan: %s", o->plan);
+    if (o->calibrate && o->run.device != NULL && strcmp(o->run.device, "cpu") != 0)
+        return dms_fail(st, DMS_EUSAGE,
+                        "--calibrate measures the CPU device, not '%s': profiles of cards come "
+                        "from data sheets (dmsc --list-profiles)",
+                        o->run.device);
     if (o->profile != NULL && !is_file_name(o->profile))
         return dms_fail(st, DMS_EUSAGE, "-o %s: wanted is a name that ends in .json or has a /",
                         o->profile);

@@ -108,11 +108,13 @@ static void cuda_close(dms_device *base) {
 
 static const dms_device_ops cuda_ops = {.name = "cuda", .close = cuda_close};
 
-/* What a user may want to know: "cuda:0 'NVIDIA H100', waits by values, host arena locked". */
+/* What a user may want to know: which of several ways are taken on this card. */
 static void write_note(cuda_device *d) {
-    (void)snprintf(d->note, sizeof d->note, "cuda:%d '%s', streams wait for %s%s%s",
+    (void)snprintf(d->note, sizeof d->note,
+                   "cuda:%d '%s', streams wait for %s%s%s, storage read through the host%s",
                    d->card.ordinal, d->card.name, d->card.has_stream_values ? "values" : "events",
-                   d->arena_note[0] == 0 ? "" : ", ", d->arena_note);
+                   d->arena_note[0] == 0 ? "" : ", ", d->arena_note,
+                   d->card.has_cufile ? " (cuFile is there)" : "");
 }
 
 dms_code dms_cuda_device_open(const dms_device_options *options, const dms_cuda_api *api,

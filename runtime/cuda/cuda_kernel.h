@@ -35,6 +35,7 @@ typedef struct dms_cuda_card {
     int driver_version, n_sms; /* 13000 = CUDA 13.0; multiprocessors */
     uint64_t total_bytes;      /* of its memory */
     bool has_stream_values;    /* 64-bit waits and writes on streams */
+    bool has_cufile;           /* NVIDIA's direct storage, its library and its kernel module */
     int numa_node;             /* of the host, next to the card; -1: not told */
 } dms_cuda_card;
 

@@ -52,6 +52,7 @@ static int read_card(void *state, int ordinal, dms_cuda_card *out) {
                            .n_sms = 4,
                            .total_bytes = CARD_BYTES,
                            .has_stream_values = !fake->options.has_no_values,
+                           .has_cufile = fake->options.has_cufile,
                            .numa_node = 0};
     return 0;
 }

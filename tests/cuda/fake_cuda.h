@@ -29,7 +29,7 @@ typedef struct fake_cuda_options {
     bool is_calm; /* no delays */
     /* The first stream does so many entries, then none until it is full (or 10 s are over). */
     uint64_t hold_after;
-    bool has_no_driver, has_old_driver, has_no_card, is_old_card, has_no_values;
+    bool has_no_driver, has_old_driver, has_no_card, is_old_card, has_no_values, has_cufile;
     uint64_t free_bytes; /* of the card; 0: plenty */
     uint64_t pin_limit;  /* bytes that can be locked at once; 0: any */
     uint64_t fail_call;  /* this call, counted from 1 (queries are not), returns ... */

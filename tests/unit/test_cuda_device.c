@@ -168,6 +168,35 @@ static void a_host_arena_that_cannot_be_locked_is_said(void **state) {
     cuda_end(fake);
 }
 
+/* Which of the ways are taken: waits, memory of the host, storage. */
+static void the_ways_that_are_taken_are_said(void **state) {
+    (void)state;
+    static const struct {
+        fake_cuda_options card;
+        const char *says;
+    } cases[] = {
+        {{0},
+         "cuda:1 'fake card', streams wait for values, host arena locked on node 0, storage "
+         "read through the host"},
+        {{.has_no_values = true},
+         "cuda:1 'fake card', streams wait for events, host arena locked "
+         "on node 0, storage read through the host"},
+        {{.has_cufile = true},
+         "cuda:1 'fake card', streams wait for values, host arena locked on "
+         "node 0, storage read through the host (cuFile is there)"}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        dms_arena arena = {0};
+        fake_cuda *fake = fake_cuda_new(&cases[k].card);
+        dms_device *d =
+            open_device(fake, &arena,
+                        (dms_device_options){.ordinal = 1, .device_bytes = 256, .host_bytes = 256});
+        assert_string_equal(d->note, cases[k].says);
+        d->ops->close(d);
+        dms_arena_free(&arena);
+        cuda_end(fake);
+    }
+}
+
 static void any_allocation_that_fails_is_reported(void **state) {
     (void)state;
     for (uint64_t at = 1; at <= 5; at++) {
@@ -329,6 +358,7 @@ int main(void) {
         cmocka_unit_test(an_arena_that_cannot_be_had_in_one_piece_names_less),
         cmocka_unit_test(a_plan_runs_on_its_own_kind_alone),
         cmocka_unit_test(a_host_arena_that_cannot_be_locked_is_said),
+        cmocka_unit_test(the_ways_that_are_taken_are_said),
         cmocka_unit_test(any_allocation_that_fails_is_reported),
         cmocka_unit_test(a_call_without_a_kernel_is_refused_by_name),
         cmocka_unit_test(large_tensors_of_the_caller_pass_in_pieces),

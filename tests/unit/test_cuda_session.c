@@ -370,7 +370,7 @@ static void queues_and_steps_are_counted(void **state) {
         }
     assert_string_equal(dms_session_device(s),
                         "cuda:0 'fake card', streams wait for values, host arena "
-                        "locked on node 0");
+                        "locked on node 0, storage read through the host");
     dms_close(s);
     cuda_end(fake);
 }

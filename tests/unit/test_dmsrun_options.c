@@ -135,6 +135,10 @@ static void what_is_not_understood_is_refused_by_name(void **state) {
         {"p q", "p and q"},
         {"--stats", "no plan is given"},
         {"p --json", "--json wants a value"},
+        {"p --calibrate", "--calibrate runs no plan: p"},
+        {"--calibrate -o here", "-o here: wanted is a name that ends in .json"},
+        {"--calibrate --device cuda:1", "--calibrate measures the CPU device, not 'cuda:1'"},
+        {"p -o here.json", "-o and --scratch belong to --calibrate"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dms_arena arena = {0};

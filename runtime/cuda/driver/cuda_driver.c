@@ -6,9 +6,11 @@
  */
 #include <cuda.h>
 #include <cuda_runtime_api.h>
+#include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/cuda/cuda_api.h"
 #include "runtime/cuda/cuda_device.h"
@@ -67,6 +69,15 @@ static int attribute(const driver *d, CUdevice_attribute which, int ordinal) {
     return value;
 }
 
+/* Looked for, not kept: nothing is read through it (docs/decisions.md). */
+static bool find_cufile(void) {
+    void *library = dlopen("libcufile.so.0", RTLD_LAZY | RTLD_LOCAL);
+    const bool is_there = library != NULL && dlsym(library, "cuFileDriverOpen") != NULL;
+    if (library != NULL)
+        (void)dlclose(library);
+    return is_there && access("/proc/driver/nvidia-fs/version", R_OK) == 0;
+}
+
 static int read_card(void *state, int ordinal, dms_cuda_card *out) {
     driver *d = state;
     struct cudaDeviceProp prop;
@@ -91,6 +102,7 @@ static int read_card(void *state, int ordinal, dms_cuda_card *out) {
                            .n_sms = prop.multiProcessorCount,
                            .total_bytes = prop.totalGlobalMem,
                            .has_stream_values = has_values,
+                           .has_cufile = find_cufile(),
                            .numa_node = node};
     memcpy(out->name, prop.name, sizeof out->name - 1); /* the rest is 0 */
     return 0;
