@@ -2,7 +2,8 @@
  *
  * Reads    images, weights, steps: where they lie.
  * Returns  parameters and launches of the kernels of conv.cu and pool.cu.
- * Cost     conv: a tile of 64 channels by 64 pixels per block; the others: a thread per output.
+ * Cost     conv: a tile of 64 channels by 64 pixels per block, on tensor cores of up to 128 by
+ *          128; the others: a thread per output.
  * Source   ONNX.
  * Not here the order of sums (runtime/kernels/conv.c, pool_cpu.c).
  */
@@ -24,8 +25,13 @@ typedef struct dms_conv_params {
     int64_t batch, group, m, c; /* m and c: channels of a group */
     int64_t x_dim[2], y_dim[2], k[2], step[2], dilation[2], pad[2];
     int64_t x_pitch[4], w_pitch[4], y_pitch[4], bias_pitch;
-    int64_t tiles[2]; /* of 64 along m and pixels */
+    int64_t tiles[2]; /* along m and pixels */
+    /* on tensor cores */
+    uint32_t is_wide;  /* eight terms of a channel lie at a multiple of 16 bytes */
+    uint32_t is_point; /* single taps, eight pixels at a multiple of 16 bytes */
 } dms_conv_params;
+
+#define DMS_CONV_PIXELS 128 /* of a tile on tensor cores */
 
 /* A pool: x[b,c,h,w] -> y (, indices, where the pointer is not NULL). */
 typedef struct dms_pool_params {
@@ -40,6 +46,14 @@ typedef struct dms_pool_params {
 
 /* Launches the kernel `conv` (conv.cu); returns 0 or an error number of CUDA. */
 int dms_launch_conv(dms_grid grid, const dms_conv_params *p);
+/* Launches a kernel of conv_tensor.cu: f16 or bf16, tiles of 64 or 128 channels. */
+int dms_launch_conv_tensor_half_64(dms_grid grid, const dms_conv_params *p);
+/* The same for more channels. */
+int dms_launch_conv_tensor_half_128(dms_grid grid, const dms_conv_params *p);
+/* Launches one for bf16. */
+int dms_launch_conv_tensor_brain_64(dms_grid grid, const dms_conv_params *p);
+/* The same for more channels. */
+int dms_launch_conv_tensor_brain_128(dms_grid grid, const dms_conv_params *p);
 /* Launches the kernel `conv_few` (conv.cu), for groups of few channels. */
 int dms_launch_conv_few(dms_grid grid, const dms_conv_params *p);
 /* Launches the kernel `conv_transpose` (conv.cu). */
