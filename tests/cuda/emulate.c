@@ -50,10 +50,14 @@ static struct {
     jmp_buf scheduler;
     void (*body)(const void *p);
     const void *p;
-    uint32_t launches;
+    uint32_t launches, most_blocks;
     const char *name[MOST_NAMES]; /* of the kernels so far */
     uint32_t of_name[MOST_NAMES];
 } block;
+
+void emulate_limit_blocks(uint32_t most) {
+    block.most_blocks = most;
+}
 
 uint32_t emulate_launches(void) {
     return block.launches;
@@ -230,8 +234,9 @@ int emulate_launch(const char *name, dms_grid grid, uint32_t shared, void (*body
     block.body = body;
     block.p = p;
     blockDim.x = grid.threads;
-    gridDim.x = grid.blocks;
-    for (blockIdx.x = 0; blockIdx.x < grid.blocks; blockIdx.x++) {
+    gridDim.x =
+        block.most_blocks > 0 && block.most_blocks < grid.blocks ? block.most_blocks : grid.blocks;
+    for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) {
         memset(emulate_shared, 0xFF, shared);
         run_block(grid.threads);
     }

@@ -62,6 +62,9 @@ void emulate_wait_copies(int open);
 int emulate_launch(const char *name, dms_grid grid, uint32_t shared, void (*body)(const void *p),
                    const void *p);
 
+/* From now on a launch has at most so many blocks, which go over the rest; 0: as many as it asks. */
+void emulate_limit_blocks(uint32_t most);
+
 /* Launches so far; of kernels whose name begins with `name`. */
 uint32_t emulate_launches(void);
 uint32_t emulate_launches_of(const char *name);

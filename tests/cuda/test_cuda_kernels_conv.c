@@ -92,9 +92,13 @@ static void expect_product(const shape *s) {
     call_free(&c);
 }
 
+/* Once with a block for each tile, once with one for all of them. */
 #define RUN(shapes)                                                                                \
-    for (size_t k = 0; k < sizeof(shapes) / sizeof *(shapes); k++)                                 \
-        expect_product(&(shapes)[k]);
+    for (size_t k = 0; k < 2 * sizeof(shapes) / sizeof *(shapes); k++) {                           \
+        emulate_limit_blocks(k % 2);                                                               \
+        expect_product(&(shapes)[k / 2]);                                                          \
+    }                                                                                              \
+    emulate_limit_blocks(0);
 
 /* kernel dtype  batch c h w  m kh kw group  steps dilations pads  oh ow  bias channels-last */
 static void windows_are_products_with_what_the_image_holds(void **state) {
@@ -327,7 +331,8 @@ static void many_tiles_are_twice_as_high(void **state) {
          true,
          false},
     };
-    RUN(shapes)
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
+        expect_product(&shapes[k]);
 }
 
 /* f32, and groups of fewer than eight channels: no tensor cores. */

@@ -10,7 +10,7 @@
  *
  * Sums are f32, from the bias on in the order of terms, 16 at a time in the card's order. Which
  * height a call takes depends on the call alone. Grid: one block per tile, group and batch entry,
- * 256 threads. Bytes: w once per 128 pixels, x once per tile of channels and tap, from the caches. */
+ * 256 threads. Bytes: w once per 128 pixels, x once per tile of channels and tap, from caches. */
 #include "runtime/cuda/kernels/tensor.h"
 #include "runtime/cuda/kernels/window.h"
 #include "runtime/kernels/element.h"
