@@ -158,13 +158,15 @@ dms_cost dms_call_cost(const dms_call *call) {
         cost.results = row->results(&own);
     if (row->bytes != NULL)
         cost.bytes = row->bytes(&own);
+    if (row->carried != NULL)
+        cost.carried = row->carried(&own);
     dms_chain chain;
     dms_status ignored = {0};
     if (own.n_i != call->n_i && dms_chain_read(call, &chain, &ignored) == DMS_OK) {
         const uint64_t count = (uint64_t)dms_view_count(&call->view[call->n_in]);
         add_saturated(&cost.flops, dms_mul_saturated(count, dms_chain_flops(&chain)));
-        cost.carried = dms_mul_saturated(count, dms_chain_work(&chain) +
-                                                    BRING_WORK * brought_by_chain(call, &own));
+        const uint64_t work = dms_chain_work(&chain) + BRING_WORK * brought_by_chain(call, &own);
+        add_saturated(&cost.carried, dms_mul_saturated(count, work));
     }
     return cost;
 }

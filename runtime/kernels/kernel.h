@@ -117,6 +117,8 @@ typedef struct dms_kernel_row {
     uint64_t (*flops)(const dms_call *call);
     /* Places where something is done beside the flops; NULL = elements of the outputs. */
     uint64_t (*results)(const dms_call *call);
+    /* Additions that what passes through before and behind takes as long as; NULL = none. */
+    uint64_t (*carried)(const dms_call *call);
     /* Bytes read and written where not every operand is met whole; NULL = each element once. */
     uint64_t (*bytes)(const dms_call *call);
     /* May output `out` lie exactly over input `in`? NULL = never. */

@@ -29,6 +29,8 @@ enum { PLAIN = 0, PANELS = 1, WIDTH = 16 };  /* layouts of b, columns of a panel
 #define SUMMED                                                                                     \
     (DMS_DTYPE_BIT(DMS_DTYPE_F32) | DMS_DTYPE_BIT(DMS_DTYPE_F16) | DMS_DTYPE_BIT(DMS_DTYPE_BF16))
 
+#define TAKE_UP_WORK 18u /* additions that taking up a sum of an earlier part takes as long as */
+
 /* Panels of n columns; the last may be narrower. */
 static int64_t panels_of(int64_t n) {
     return n / WIDTH + (n % WIDTH != 0);
@@ -250,6 +252,12 @@ static bool part_in_place(const dms_call *call, uint32_t in, uint32_t out) {
     return call->i[PLACE] != FIRST && in == call->n_in - 1 && dms_row_lies_the_same(call, in, out);
 }
 
+/* Sums of earlier parts are copied to where the tiles add to them, and back. */
+static uint64_t part_carried(const dms_call *call) {
+    const uint64_t count = (uint64_t)dms_view_count(&call->view[call->n_in]);
+    return call->i[PLACE] == FIRST ? 0 : dms_mul_saturated(count, TAKE_UP_WORK);
+}
+
 static dms_epilogue part_epilogue(const dms_call *call) {
     return call->i[PLACE] == LAST ? DMS_EPILOGUE_OVER : DMS_EPILOGUE_NONE;
 }
@@ -269,6 +277,7 @@ const dms_kernel_row dms_row_matmul_part = {
     .f_name = matmul_f,
     .check = part_check,
     .flops = matmul_flops,
+    .carried = part_carried,
     .in_place = part_in_place,
     .workspace = matmul_workspace,
     .epilogue = part_epilogue,

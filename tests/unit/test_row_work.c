@@ -189,6 +189,21 @@ static void what_a_chain_reads_beside_is_brought_first(void **state) {
     assert_int_equal(dms_call_cost(&c.call).carried, 15);
 }
 
+/* The first part of a product makes its sums; the others take up those that are there. */
+static void a_part_that_goes_on_with_sums_carries_them(void **state) {
+    (void)state;
+    const char *alone = "f32[5,256] f32[256,3] -> f32[5,3]";
+    const char *on = "f32[5,256] f32[256,3] f32[5,3] -> f32[5,3]";
+    const dms_cost first = cost_of("matmul_part", alone, "0,3,0", "1,1"),
+                   next = cost_of("matmul_part", on, "0,3,1", "1,1"),
+                   last = cost_of("matmul_part", on, "0,3,2", "1,1");
+    assert_int_equal(first.carried, 0);
+    assert_true(next.carried > 15);
+    assert_int_equal(next.carried % 15, 0);
+    assert_int_equal(last.carried, next.carried);
+    assert_int_equal(next.flops, first.flops);
+}
+
 /* 1 x 4 x 5 x 3 elements are spread over 1 x 3 x 10 x 6. */
 static void a_transposed_convolution_takes_up_and_puts_down(void **state) {
     (void)state;
@@ -357,6 +372,7 @@ int main(void) {
         cmocka_unit_test(a_chain_is_worth_its_functions),
         cmocka_unit_test(what_a_kernel_carries_is_counted_apart),
         cmocka_unit_test(what_a_chain_reads_beside_is_brought_first),
+        cmocka_unit_test(a_part_that_goes_on_with_sums_carries_them),
         cmocka_unit_test(a_transposed_convolution_takes_up_and_puts_down),
         cmocka_unit_test(a_resize_counts_the_places_it_mixes),
         cmocka_unit_test(a_gather_reads_what_is_looked_up),
