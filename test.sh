@@ -152,6 +152,7 @@ gather
 if [ -n "$all" ]; then
     runner "period / bound of plans, as in results.csv" build/tests/bench/planner "$shared" --fast \
         --check tests/bench/results.csv
+    runner "tests/gpu.sh, every part of it on the fake card" tests/e2e/test_gpu.sh build build/models
     runner "installed, and used from outside" tests/package/test_install.sh build $changed_plan \
         build/models/external_opset9/model.onnx rows 5
     gather   # both write into the build folder

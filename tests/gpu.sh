@@ -70,7 +70,7 @@ check "every model on the card, each budget: one digest, the references' values"
 # One run of a small plan under a tool of compute-sanitizer.
 sanitized() {
     local tool=$1 model=$2 plan=$build/sanitizer.plan
-    $build/dmsc "build/models/$model/model.onnx" -o $plan --profile h100-pcie --device-mem 50% -q \
+    $build/dmsc "build/models/$model/model.onnx" -o $plan --profile h100-pcie --device-mem floor -q \
         --dims-from "build/models/$model/set0" || return 1
     compute-sanitizer --tool "$tool" --error-exitcode 1 $build/dmsrun $plan --device cuda \
         --model-dir "build/models/$model"
@@ -85,11 +85,16 @@ else
     skip "memcheck, racecheck" "compute-sanitizer is not on this machine"
 fi
 
-# The data sheet of the nearest name: --calibrate measures the CPU device.
-profile=h100-pcie
+# --calibrate measures the CPU device: the data sheet takes its place of which all parts of the name
+# are in the card's, the longest of them. What sheets call H100 SXM, NVIDIA names H100 80GB HBM3.
+key=$(tr -cd 'a-z0-9' <<<"$name")
+key=${key/hbm3/sxm} profile=
 for known in $($build/dmsc --list-profiles | awk '{ print $1 }'); do
-    [[ $name != *$known* ]] || profile=$known
+    fits=yes
+    for part in ${known//-/ }; do [[ $key == *$part* ]] || fits=; done
+    [ -z "$fits" ] || [ ${#known} -le ${#profile} ] || profile=$known
 done
+profile=${profile:-h100-pcie}
 skip "predictions by a measured profile" "the data sheet '$profile' takes its place"
 check "measurements" $python tests/bench/gpu.py $build "$base" --profile $profile --card "$card"
 [ ! -s "$base.md" ] || echo "written: $base.json, $base.md, $base-lanes.svg"

@@ -1,0 +1,70 @@
+#!/bin/bash
+# usage: tests/e2e/test_gpu.sh BUILD MODELS
+# Runs tests/gpu.sh where no card is, every part of it: what comes with a card (nvidia-smi,
+# compute-sanitizer) and what takes long (building, ctest, large models) is replaced by a few words, the
+# libdms_cuda by the fake of tests/cuda. No figure that it prints means anything, and none is kept.
+set -uo pipefail
+[ $# -eq 2 ] || { sed -n 's/^# //p' "$0"; exit 2; }
+build=$(realpath "$1") models=$(realpath "$2")
+source=$(realpath "$(dirname "$0")/../..")
+# shellcheck source=tests/package/common.sh
+. "$source/tests/package/common.sh"
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+python=$source/.venv/bin/python
+[ -x "$python" ] || python=$(command -v python3)
+
+# stand_in NAME: a program of that name, in front of all others; its text comes on stdin.
+stand_in() {
+    { echo '#!/bin/bash'; cat; } >"$work/bin/$1" && chmod +x "$work/bin/$1"
+}
+mkdir -p "$work/bin" "$work/tree/build"
+ln -s "$source/tests" "$source/.cache" "$work/tree/"
+ln -s "$models" "$work/tree/build/models"
+ln -s "$build" "$work/tree/build-cuda"
+stand_in nvidia-smi <<<'echo "NVIDIA ${SMI_NAME:-H100 PCIe}, 9.0, 580.65, 81559 MiB"'
+stand_in nvcc <<<'exit 0'
+stand_in cmake <<<'exit 0'
+stand_in ctest <<<'exit 0'
+stand_in compute-sanitizer <<<'while [[ $1 == --* ]]; do shift 2; done; exec "$@"'
+stand_in python3 <<EOF
+case \$1 in
+*/gpu.py) set -- "\$@" --small --tokens 1,32 --repeats 2 ;;
+*/run_cuda.py) set -- "\$@" --only external_opset9,random_03 ;;
+esac
+exec "$python" "\$@"
+EOF
+
+# gpu [VARIABLE=VALUE...]: the script, in the tree made above; what it said is in $work/said.
+gpu() {
+    env PATH="$work/bin:$PATH" LD_LIBRARY_PATH="$build/tests/cuda" "$@" \
+        bash "$work/tree/tests/gpu.sh" "$work/results" >"$work/said" 2>&1
+    code=$?
+    cat "$work/said"
+}
+passes() { gpu && [ $code -eq 0 ] && grep -qE '^[0-9]+ passed, 0 failed' "$work/said"; }
+ok "every part of gpu.sh runs, on a card that works" passes
+wrote() {
+    local base
+    base=$work/results/h100-pcie-$(date +%Y-%m-%d)
+    [ -s "$base.json" ] && [ -s "$base.md" ] && [ -s "$base-lanes.svg" ] && grep -q '| tiny |' "$base.md"
+}
+ok "it writes a table, a picture and their numbers, named after the card" wrote
+fails() { gpu "$1" && [ $code -eq 1 ] && grep -q 'FAILED' "$work/said" && ! grep -q ' 0 failed' "$work/said"; }
+ok "a card that dies is a failure of each part that needs it" fails FAKE_CUDA=fail_entry=30,code=719
+# takes CARD PROFILE
+takes() { gpu SMI_NAME="$1" FAKE_CUDA=no_driver && grep -F "data sheet '$2'" "$work/said"; }
+ok "the data sheet is that of the card: A100" takes "A100-SXM4-80GB" a100-80
+ok "the data sheet is that of the card: A100 PCIe" takes "A100 80GB PCIe" a100-80-pcie
+ok "the data sheet is that of the card: H100 SXM" takes "H100 80GB HBM3" h100-sxm
+ok "the data sheet is that of the card: L40S" takes "L40S" l40s
+ok "the data sheet is that of the card: RTX 4090" takes "GeForce RTX 4090" rtx4090
+ok "a card without a data sheet takes another's" takes "RTX 6000 Ada" h100-pcie
+rm "$work/bin/nvidia-smi"
+if command -v nvidia-smi >/dev/null; then
+    skip "without a card it ends with code 8" "there is one"
+else
+    none() { gpu && [ $code -eq 8 ] && grep -q 'no card is found' "$work/said"; }
+    ok "without a card it ends with code 8" none
+fi
+sum
