@@ -9,13 +9,16 @@
  *   FAULT_STALL   milliseconds that the call waits before it goes on instead
  *   FAULT_SIGNAL  number of a signal that the process gets before the call goes on instead
  *   FAULT_COUNTS  file to which the calls of each kind are written when the program ends
+ *   FAULT_PLACES  file to which the first call from every place is written, as kind and number: a
+ *                 place is the whole stack, so one function that others call has many
  *
  * Streams of fopen, fdopen and tmpfile read and write through counted calls: the C library's own
  * calls cannot be preloaded. What happens before main, and what is printed, is not counted; nor is
- * what libcdt takes of malloc for a dictionary of cgraph's: it writes through NULL, and neither
- * library asks anyone else (docs/decisions.md). */
+ * what libcdt takes of malloc for a dictionary of cgraph's, and cgraph for the line that it writes:
+ * they write through NULL, and neither library asks anyone else (docs/decisions.md). */
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
@@ -63,7 +66,7 @@ static atomic_bool is_armed;
 static int the_kind = -1, the_error, the_signal;
 static unsigned long the_call, stall_ms;
 static bool is_ever, is_short;
-static const char *counts_path;
+static const char *counts_path, *places_path;
 
 /* ---- the real functions -------------------------------------------------------------------- */
 
@@ -109,11 +112,55 @@ static void stall(void) {
     (void)nanosleep(&wait, NULL);
 }
 
+/* ---- where it comes from ------------------------------------------------------------------- */
+
+#define MOST_PLACES (1u << 16)
+#define MOST_FRAMES 48
+
+/* First calls from each place: by open addressing; 0 is an empty entry. */
+static struct {
+    uint64_t stack;
+    enum kind kind;
+    unsigned long call;
+} places[MOST_PLACES];
+static pthread_mutex_t places_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local bool is_looking; /* to walk the stack may allocate */
+
+/* FNV-1a over the return addresses, never 0. */
+static uint64_t hash_stack(enum kind kind) {
+    void *frame[MOST_FRAMES];
+    const int n = backtrace(frame, MOST_FRAMES);
+    uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)kind;
+    for (int k = 0; k < n; k++)
+        hash = (hash ^ (uintptr_t)frame[k]) * 0x100000001b3u;
+    return hash | 1;
+}
+
+/* Notes where call `n` of a kind comes from, unless another came from there. */
+static void note_place(enum kind kind, unsigned long n) {
+    if (places_path == NULL || is_looking)
+        return;
+    is_looking = true;
+    const uint64_t stack = hash_stack(kind);
+    (void)pthread_mutex_lock(&places_lock);
+    uint32_t at = (uint32_t)(stack >> 32) % MOST_PLACES;
+    for (uint32_t k = 0; k < MOST_PLACES && places[at].stack != 0 && places[at].stack != stack; k++)
+        at = (at + 1) % MOST_PLACES;
+    if (places[at].stack == 0) {
+        places[at].stack = stack;
+        places[at].kind = kind;
+        places[at].call = n;
+    }
+    (void)pthread_mutex_unlock(&places_lock);
+    is_looking = false;
+}
+
 /* Counts a call; true when it is the one, and to fail or come short. */
 static bool is_due(enum kind kind) {
-    if (!atomic_load(&is_armed))
+    if (!atomic_load(&is_armed) || is_looking)
         return false;
     const unsigned long n = atomic_fetch_add(&n_calls[kind], 1) + 1;
+    note_place(kind, n);
     if ((int)kind != the_kind || the_call == 0 || (is_ever ? n < the_call : n != the_call))
         return false;
     if (stall_ms != 0)
@@ -148,20 +195,27 @@ static unsigned long number_of(const char *name) {
     return text == NULL ? 0 : strtoul(text, NULL, 10);
 }
 
-/* Where libcdt lies; nowhere where the program does not have it. */
-static uintptr_t cdt_begin, cdt_end;
+/* Where libcdt and libcgraph lie; nowhere where the program does not have them. */
+static struct {
+    const char *name;
+    uintptr_t begin, end;
+} spared[] = {{"/libcdt.so", 0, 0}, {"/libcgraph.so", 0, 0}};
+#define N_SPARED (sizeof spared / sizeof *spared)
 
-static int find_cdt(struct dl_phdr_info *info, size_t size, void *context) {
+static int find_spared(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size, (void)context;
-    if (strstr(info->dlpi_name, "/libcdt.so") == NULL)
-        return 0;
-    for (int k = 0; k < info->dlpi_phnum; k++) {
-        const uintptr_t end = info->dlpi_phdr[k].p_vaddr + info->dlpi_phdr[k].p_memsz;
-        if (info->dlpi_phdr[k].p_type == PT_LOAD && info->dlpi_addr + end > cdt_end)
-            cdt_end = info->dlpi_addr + end;
+    for (size_t s = 0; s < N_SPARED; s++) {
+        if (strstr(info->dlpi_name, spared[s].name) == NULL)
+            continue;
+        spared[s].begin = info->dlpi_addr;
+        for (int k = 0; k < info->dlpi_phnum; k++) {
+            const uintptr_t end =
+                info->dlpi_addr + info->dlpi_phdr[k].p_vaddr + info->dlpi_phdr[k].p_memsz;
+            if (info->dlpi_phdr[k].p_type == PT_LOAD && end > spared[s].end)
+                spared[s].end = end;
+        }
     }
-    cdt_begin = info->dlpi_addr;
-    return 1;
+    return 0;
 }
 
 __attribute__((constructor)) static void begin(void) {
@@ -170,13 +224,14 @@ __attribute__((constructor)) static void begin(void) {
         if (strcmp(kind, KIND[k].name) == 0)
             the_kind = k;
     the_call = number_of("FAULT_AT");
-    (void)dl_iterate_phdr(find_cdt, NULL);
+    (void)dl_iterate_phdr(find_spared, NULL);
     the_error = (int)number_of("FAULT_ERROR");
     the_signal = (int)number_of("FAULT_SIGNAL");
     stall_ms = number_of("FAULT_STALL");
     is_ever = number_of("FAULT_EVER") != 0;
     is_short = number_of("FAULT_SHORT") != 0;
     counts_path = getenv("FAULT_COUNTS");
+    places_path = getenv("FAULT_PLACES");
     if (the_error == 0 && the_kind >= 0)
         the_error = KIND[the_kind].error;
     if (kind != NULL && the_kind < 0)
@@ -187,23 +242,34 @@ __attribute__((constructor)) static void begin(void) {
     atomic_store(&is_armed, true);
 }
 
+/* A new file for what is told at the end; -1 where nobody asked. */
+static int open_list(const char *path) {
+    return path == NULL ? -1 : REAL(open)(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+}
+
 __attribute__((destructor)) static void end(void) {
     atomic_store(&is_armed, false);
-    const int fd = counts_path == NULL
-                       ? -1
-                       : REAL(open)(counts_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return;
-    for (int k = 0; k < N_KINDS; k++)
+    int fd = open_list(counts_path);
+    for (int k = 0; fd >= 0 && k < N_KINDS; k++)
         (void)dprintf(fd, "%s %lu\n", KIND[k].name, atomic_load(&n_calls[k]));
-    (void)REAL(close)(fd);
+    if (fd >= 0)
+        (void)REAL(close)(fd);
+    fd = open_list(places_path);
+    for (uint32_t k = 0; fd >= 0 && k < MOST_PLACES; k++)
+        if (places[k].stack != 0)
+            (void)dprintf(fd, "%s %lu\n", KIND[places[k].kind].name, places[k].call);
+    if (fd >= 0)
+        (void)REAL(close)(fd);
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
 static bool lacks_memory(const void *caller) {
     const uintptr_t at = (uintptr_t)caller;
-    return !is_starting && (at < cdt_begin || at >= cdt_end) && fails(ALLOC);
+    for (size_t s = 0; s < N_SPARED; s++)
+        if (at >= spared[s].begin && at < spared[s].end)
+            return false;
+    return !is_starting && fails(ALLOC);
 }
 
 void *malloc(size_t size) {

@@ -1,4 +1,4 @@
-"""usage: run_faults.py BUILD MODELS [--all] [--jobs N] [WORD]
+"""usage: run_faults.py BUILD MODELS [--places | --all] [--jobs N] [WORD]
 
 Every call on which dmsc and dmsrun depend fails once: the n-th allocation, open, read, write, sync,
 rename, close, stat, mmap, start of a thread and io_uring call, for n = 1, 2, ... until the command
@@ -6,8 +6,9 @@ passes (BUILD/tests/fault.so, see fault.c). Each time the exit code is the docum
 message is one sentence, every output is the old file or the whole new one, and nothing else is
 left behind. BUILD may be a build with sanitizers: then leaks and reports of theirs fail as well.
 
-Without --all the first calls of a kind (--first, 10), the last 5 and a sample between are tried. WORD:
-only cases whose name has it (CASE/KIND, say 'pack/write')."""
+Without --all the first calls of a kind (--first, 10), the last 5 and a sample between are tried; with
+--places the first call from every place of the program as well, a place being a whole stack of
+callers: what fails at the hundredth turn of a loop has failed at the first. WORD: only cases whose name has it (CASE/KIND, say 'pack/write')."""
 import argparse
 import concurrent.futures
 import errno
@@ -212,20 +213,21 @@ def complaint(case, kind, done, folder, before, good):
     return None
 
 
-def chosen(n, first):
-    """Which of n calls fail: the first (None: all), the last and some between."""
+def chosen(n, first, places):
+    """Which of n calls fail: the first (None: all), the last and some between; those of `places`."""
     if first is None or n <= first + LAST:
         return list(range(1, n + 1))
     picked, at = set(range(1, first + 1)) | set(range(n - LAST + 1, n + 1)), float(first)
     while at < n:
         picked.add(int(at))
         at = min(at * GROWTH, at + n / PARTS)
-    return sorted(picked)
+    return sorted(picked | places)
 
 
 class Runner:
-    def __init__(self, build, models, first, jobs, scratch):
-        self.build, self.models, self.first, self.jobs = build, models, first, jobs
+    def __init__(self, build, models, options, scratch):
+        self.build, self.models, self.jobs = build, models, options.jobs
+        self.first, self.is_by_place = None if options.all else options.first, options.places
         self.scratch, self.passed, self.failed, self.codes = scratch, 0, 0, {}
 
     def fail(self, text):
@@ -242,13 +244,18 @@ class Runner:
                 subprocess.run([self.build / 'dmsc', 'model.onnx', '-o', 'in.plan', '-q',
                                 *case.plan.split()], cwd=folder, check=True)
             folders.append(folder)
-        counts = self.scratch / 'counts'
+        counts, listed = self.scratch / 'counts', self.scratch / 'places'
         done = call(self.build, case, folders[0], {'FAULT_COUNTS': str(counts)})
         if done.returncode != 0:
             raise RuntimeError(f'exit code {done.returncode} without faults: {done.stderr}')
         good = {name: (folders[0] / name).read_bytes() for name in case.writes}
         found = dict(line.split() for line in counts.read_text().splitlines())
-        return folders, good, {kind: int(n) for kind, n in found.items()}
+        places = {kind: set() for kind in found}
+        if self.is_by_place:
+            call(self.build, case, folders[0], {'FAULT_PLACES': str(listed)})
+            for kind, n in (line.split() for line in listed.read_text().splitlines()):
+                places[kind].add(int(n))
+        return folders, good, {kind: (int(n), places[kind]) for kind, n in found.items()}
 
     def try_one(self, case, kind, faults, free, good):
         """Runs with one fault; (what is wrong or None, exit code)."""
@@ -270,7 +277,7 @@ class Runner:
     def run_kind(self, case, kind, counts, free, good, pool):
         jobs = []
         for asked in ASKED.get(kind, [{'FAULT_KIND': kind}]):
-            calls = chosen(counts[asked['FAULT_KIND']], self.first)
+            calls = chosen(counts[asked['FAULT_KIND']][0], self.first, counts[asked['FAULT_KIND']][1])
             step = 1 if self.first is None else max(1, -(-len(calls) // MOST.get(kind, len(calls) or 1)))
             for n in calls[::step]:
                 faults = {**asked, 'FAULT_AT': str(n)}
@@ -285,7 +292,8 @@ class Runner:
                 text = ' '.join(f'{k}={v}' for k, v in faults.items())
                 self.fail(f'{case.name}/{kind}: {text}: {wrong}')
         if jobs:
-            print(f'{case.name}/{kind}: ' + ', '.join(
+            n_places = sum(len(counts[a['FAULT_KIND']][1]) for a in ASKED.get(kind, [{'FAULT_KIND': kind}]))
+            print(f'{case.name}/{kind}: ' + (f'{n_places} places, ' if n_places else '') + ', '.join(
                 f'{n} x exit {code}' for code, n in sorted(codes.items(), key=str)), flush=True)
 
     def run_case(self, case, kinds, pool):
@@ -309,13 +317,14 @@ def main():
     parser.add_argument('models', type=pathlib.Path)
     parser.add_argument('word', nargs='?', default='')
     parser.add_argument('--all', action='store_true')
+    parser.add_argument('--places', action='store_true')
     parser.add_argument('--first', type=int, default=10)
     parser.add_argument('--jobs', type=int, default=os.cpu_count())
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, \
             concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        runner = Runner(options.build.resolve(), options.models.resolve(),
-                        None if options.all else options.first, options.jobs, pathlib.Path(scratch))
+        runner = Runner(options.build.resolve(), options.models.resolve(), options,
+                        pathlib.Path(scratch))
         for case in CASES:
             kinds = [kind for kind in KINDS if options.word in f'{case.name}/{kind}']
             if kinds:
