@@ -218,19 +218,14 @@ static double held_in_ring(const dms_bound *b, const dms_bound_class *class) {
     return b->period_ns > 0 ? class->bytes * class->hold_ns / b->period_ns : 0;
 }
 
-/* homes: what is neither kept nor read has its home on the host,
+/* What is neither kept nor read has its home on the host; h is the sum of homes:
  *
- *   x + n <= 1    for each class;     sum of bytes / gaps of its tensor x (1 - x - n)
- *                                   + sum of bytes in the ring x n, on an average
- *                                   + sum of bytes of activations that leave - z <= H
- *   z <= sum of bytes of activations that leave
+ *   x + n <= 1    for each class;    h >= sum of bytes / gaps of its tensor x (1 - x - n)
  *
- * and storage: all readings of a cycle fit into the period, sum of w + d >= sum of time x n.
- * Take any schedule, and of each gap the share n' that is read, the share h of its home on the
- * host: n' >= 1 - x - h. Then n = max(0, 1 - x - h) <= n' meets all three rows. In the bound z
- * makes room for every activation, for these could share their places; emit gives each its own. */
+ * Take any schedule, and of each gap the share n' that is read, the share s of its home on the
+ * host: n' >= 1 - x - s. Then n = max(0, 1 - x - s) <= n' meets these rows and those below. */
 static dms_code add_home_rows(dms_bound *b, dms_status *st) {
-    double time = 0, homes = 0;
+    double homes = 0;
     for (uint32_t v = 0; v < b->n_classes; v++) {
         if (b->class[v].sharers == 0)
             continue;
@@ -238,28 +233,37 @@ static dms_code add_home_rows(dms_bound *b, dms_status *st) {
         dms_lp_put(&b->lp, dms_bound_n(b, v), 1);
         DMS_TRY(dms_lp_row(&b->lp, -DMS_LP_FREE, 1, st));
     }
-    for (uint32_t g = 0; g < b->n_groups; g++) {
-        time += b->group[g].time;
-        dms_lp_put(&b->lp, dms_bound_w(g), 1);
+    for (uint32_t v = 0; v < b->n_classes; v++) {
+        if (b->class[v].sharers == 0)
+            continue;
+        const double bytes = b->class[v].bytes / b->class[v].sharers;
+        homes += bytes;
+        dms_lp_put(&b->lp, dms_bound_x(b, v), bytes);
+        dms_lp_put(&b->lp, dms_bound_n(b, v), bytes);
     }
-    for (uint32_t v = 0; v < b->n_classes; v++)
-        if (b->class[v].sharers > 0)
-            dms_lp_put(&b->lp, dms_bound_n(b, v), -b->class[v].read_per_byte * b->class[v].bytes);
-    DMS_TRY(end_row(b, -time, DMS_LP_FREE, &b->storage_row, st));
+    dms_lp_put(&b->lp, dms_bound_h(b), 1);
+    b->home_bytes = homes;
+    return end_row(b, homes, DMS_LP_FREE, &b->homes_row, st);
+}
+
+/* The host, on an average over the cycle:
+ *
+ *   h + sum of bytes in the ring x n + sum of bytes of activations that leave - z <= H
+ *   z <= sum of bytes of activations that leave
+ *
+ * In the bound z makes room for every activation, for these could share their places; emit gives
+ * each its own. */
+static dms_code add_host_rows(dms_bound *b, dms_status *st) {
+    dms_lp_put(&b->lp, dms_bound_h(b), 1);
     for (uint32_t v = 0; v < b->n_classes; v++) {
         const dms_bound_class *class = b->class + v;
-        const bool is_weight = class->sharers > 0;
-        if (!is_weight && !class->opens)
-            continue;
-        const double bytes = is_weight ? class->bytes / class->sharers : class->bytes;
-        homes += bytes;
-        b->save_bytes += is_weight ? 0 : bytes;
-        dms_lp_put(&b->lp, dms_bound_x(b, v), -bytes);
-        if (is_weight)
-            dms_lp_put(&b->lp, dms_bound_n(b, v), held_in_ring(b, class) - bytes);
+        b->save_bytes += class->opens ? class->bytes : 0;
+        if (class->opens)
+            dms_lp_put(&b->lp, dms_bound_x(b, v), -class->bytes);
+        if (class->sharers > 0)
+            dms_lp_put(&b->lp, dms_bound_n(b, v), held_in_ring(b, class));
     }
     dms_lp_put(&b->lp, dms_bound_home(b), -1);
-    b->home_bytes = homes;
     DMS_TRY(end_row(b, -DMS_LP_FREE, 0, &b->host_row, st));
     for (uint32_t v = 0; v < b->n_classes; v++)
         if (b->class[v].opens)
@@ -273,12 +277,81 @@ static double scattered(uint32_t group) {
     return (double)(group * 2654435761u >> 8 & 0xffff) / 0xffff;
 }
 
+/* Device and host together, during the last step of group g: they hold its footprint, what stays
+ * over it, all homes, the activations that are between two uses, on either side, and a block that
+ * is being read. y is the share of the cycles in which no large block is.
+ *
+ *   h + K(g) + sum of bytes (1 - x) of activations that may be away + large (1 - y)
+ *       <= H + budget - footprint(g)
+ */
+static dms_code add_away_row(dms_bound *b, uint32_t g, dms_status *st) {
+    dms_lp_put(&b->lp, dms_bound_h(b), 1);
+    dms_lp_put(&b->lp, dms_bound_k(b, g), 1);
+    dms_lp_put(&b->lp, dms_bound_y(b, g), -b->large / b->byte);
+    for (uint32_t v = 0; v < b->n_classes; v++)
+        if (dms_bound_is_away(b, v, g))
+            dms_lp_put(&b->lp, dms_bound_x(b, v), -b->class[v].bytes);
+    return end_row(b, -DMS_LP_FREE, 0, &b->group[g].row.away, st);
+}
+
+static double last_step(const dms_bound *b, uint32_t g) {
+    return (double)b->cycle->problem->steps[b->group[g].last].ns / b->ns;
+}
+
+/* storage: all readings of a cycle fit into the period, sum of w + d >= sum of time x n; those of
+ * large blocks into what is left of it beside the steps in which there are none: + sum of d x y. */
+static dms_code add_storage_row(dms_bound *b, bool is_large, uint32_t *out_row, dms_status *st) {
+    double time = 0;
+    for (uint32_t g = 0; g < b->n_groups; g++) {
+        time += b->group[g].time;
+        dms_lp_put(&b->lp, dms_bound_w(g), 1);
+        if (is_large && b->group[g].has_away_row)
+            dms_lp_put(&b->lp, dms_bound_y(b, g), -last_step(b, g));
+    }
+    for (uint32_t v = 0; v < b->n_classes; v++)
+        if (b->class[v].sharers > 0 && (!is_large || b->class[v].least >= b->large))
+            dms_lp_put(&b->lp, dms_bound_n(b, v), -b->class[v].read_per_byte * b->class[v].bytes);
+    return end_row(b, -time, DMS_LP_FREE, out_row, st);
+}
+
+/* All rows of three tiers. */
+static dms_code add_tier_rows(dms_bound *b, dms_status *st) {
+    DMS_TRY(add_home_rows(b, st));
+    DMS_TRY(add_storage_row(b, false, &b->storage_row, st));
+    DMS_TRY(add_storage_row(b, true, &b->large_row, st));
+    DMS_TRY(add_host_rows(b, st));
+    for (uint32_t g = 0; g < b->n_groups; g++)
+        if (b->group[g].has_away_row)
+            DMS_TRY(add_away_row(b, g, st));
+    return DMS_OK;
+}
+
+/* Sides and boxes of what only three tiers have. A plan that leaves a reserve to the ring, and
+ * gives every activation a place of its own, is not asked what the host holds at one time. */
+static void set_tiers(dms_bound *b, double bytes, const dms_bound_aim *aim) {
+    const double host = (double)(b->cycle->host_units + 1 - aim->host_reserve) * DMS_ALIGN;
+    const double room = (host > 0 ? host : 0) / b->byte;
+    for (uint32_t v = 0; v < b->n_classes; v++) {
+        const bool may_be_read = b->class[v].sharers > 0 && b->class[v].read_per_byte > 0;
+        dms_lp_column(&b->lp, dms_bound_n(b, v), 0, may_be_read ? 1 : 0, 0);
+    }
+    dms_lp_column(&b->lp, dms_bound_home(b), 0, aim->host_reserve == 0 ? b->save_bytes : 0, 0);
+    dms_lp_column(&b->lp, dms_bound_h(b), 0, b->home_bytes, 0);
+    dms_lp_set_high(&b->lp, b->host_row, room - b->save_bytes);
+    for (uint32_t g = 0; g < b->n_groups; g++) {
+        const double away = b->group[g].away + b->group[g].footprint + b->large / b->byte;
+        dms_lp_column(&b->lp, dms_bound_y(b, g), 0, b->group[g].has_away_row ? 1 : 0, 0);
+        if (b->group[g].has_away_row)
+            dms_lp_set_high(&b->lp, b->group[g].row.away,
+                            (aim->host_reserve == 0 ? room : b->home_bytes + away) + bytes - away);
+    }
+}
+
 /* Boxes are finite everywhere: the certificate needs them. The price on the stock, shared among the
  * groups, picks among the many optima one that loads late: without it vertex solutions hoard stock
  * and rounded plans were at 1.150 instead of 1.018 of the bound (7b prefill at 50 %, PLACEMENT.md
  * section 5.1). */
 static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim, double nudge) {
-    const double host = (double)(b->cycle->host_units + 1 - aim->host_reserve) * DMS_ALIGN;
     const double price = aim->stock_price / b->n_groups;
     for (uint32_t g = 0; g < b->n_groups; g++) {
         double room = bytes / b->byte - b->group[g].footprint;
@@ -298,20 +371,14 @@ static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim, do
     }
     for (uint32_t v = 0; v < b->n_classes; v++)
         dms_lp_column(&b->lp, dms_bound_x(b, v), 0, 1, 0);
-    if (!b->has_homes)
-        return;
-    for (uint32_t v = 0; v < b->n_classes; v++) {
-        const bool may_be_read = b->class[v].sharers > 0 && b->class[v].read_per_byte > 0;
-        dms_lp_column(&b->lp, dms_bound_n(b, v), 0, may_be_read ? 1 : 0, 0);
-    }
-    dms_lp_column(&b->lp, dms_bound_home(b), 0, aim->host_reserve == 0 ? b->save_bytes : 0, 0);
-    dms_lp_set_high(&b->lp, b->host_row, (host > 0 ? host : 0) / b->byte - b->home_bytes);
+    if (b->has_homes)
+        set_tiers(b, bytes / b->byte, aim);
 }
 
 /* Once per cycle: another budget or price changes boxes, costs and sides only, and the solver goes
  * on from the basis it has. */
 static dms_code add_rows(dms_bound *b, dms_status *st) {
-    b->storage_row = b->host_row = DMS_NO_ROW;
+    b->storage_row = b->large_row = b->host_row = DMS_NO_ROW;
     for (uint32_t g = 0; g < b->n_groups; g++) {
         memset(&b->group[g].row, 0xff, sizeof b->group[g].row); /* DMS_NO_ROW everywhere */
         DMS_TRY(add_link_rows(b, g, st));
@@ -322,7 +389,7 @@ static dms_code add_rows(dms_bound *b, dms_status *st) {
     }
     DMS_TRY(add_total_row(b, st));
     if (b->has_homes)
-        DMS_TRY(add_home_rows(b, st));
+        DMS_TRY(add_tier_rows(b, st));
     b->has_rows = true;
     return DMS_OK;
 }

@@ -180,6 +180,7 @@ static void gather_classes(dms_bound *b, class_key *key) {
                                                        .to = key[i].to,
                                                        .opens = key[i].opens,
                                                        .fastest = INFINITY,
+                                                       .least = INFINITY,
                                                        .read_per_byte = INFINITY,
                                                        .hold_ns = INFINITY,
                                                        .next_start = b->group[from].first_start,
@@ -195,6 +196,7 @@ static void gather_classes(dms_bound *b, class_key *key) {
         class->pace = dms_bound_pace_of(b, bytes);
         class->slowest = fmax(class->slowest, slow);
         class->fastest = fmin(class->fastest, slow);
+        class->least = fmin(class->least, bytes);
     }
 }
 
@@ -290,6 +292,48 @@ static void sum_steps(dms_bound *b, double *footprint) {
     }
 }
 
+bool dms_bound_is_away(const dms_bound *bound, uint32_t v, uint32_t g) {
+    const dms_bound_class *class = bound->class + v;
+    return class->opens && class->from <= (int32_t)g && (int32_t)g < class->to;
+}
+
+/* The smallest blocks, of which all readings together take 1/20 of the time of all, are not large.
+ * by_size of the cycle has the largest first. */
+static double least_large(const dms_cycle *cycle) {
+    int64_t all = 0, small = 0;
+    for (uint32_t i = 0; i < cycle->n_weights; i++)
+        all += cycle->read_ns[cycle->by_size[i]];
+    for (uint32_t i = cycle->n_weights; i-- > 0;) {
+        small += cycle->read_ns[cycle->by_size[i]];
+        if (20 * small > all)
+            return (double)cycle->problem->tensors[cycle->by_size[i]].bytes;
+    }
+    return 1;
+}
+
+/* Rows for what is away: where memory is short, and one for each run of groups over which the same
+ * activations may be. */
+static void choose_away_rows(dms_bound *b) {
+    double peak = 0;
+    uint32_t best = 0;
+    b->large = least_large(b->cycle);
+    for (uint32_t g = 0; g < b->n_groups; g++)
+        peak = fmax(peak, b->group[g].footprint);
+    for (uint32_t g = 0; g < b->n_groups; g++) {
+        bool is_new = g == 0;
+        for (uint32_t v = 0; v < b->n_classes; v++) {
+            const bool is_away = dms_bound_is_away(b, v, g);
+            b->group[g].away += is_away ? b->class[v].bytes : 0;
+            is_new = is_new || is_away != dms_bound_is_away(b, v, g - 1);
+        }
+        b->group[best].has_away_row |= is_new && g > 0;
+        if (is_new || b->group[g].footprint > b->group[best].footprint)
+            best = g;
+        b->group[g].has_away_row = 4 * b->group[g].footprint >= 3 * peak;
+    }
+    b->group[best].has_away_row = true;
+}
+
 /* Without a limit, or with room for every home, the program is that of two tiers. */
 static bool host_may_be_short(const dms_cycle *cycle) {
     int64_t homes = 0;
@@ -322,8 +366,10 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     sum_inputs(b);
     sum_releases(b);
     sum_steps(b, per_step);
-    DMS_TRY(
-        dms_lp_open(arena, b->has_homes ? dms_bound_home(b) + 1 : dms_bound_n(b, 0), &b->lp, st));
+    if (b->has_homes)
+        choose_away_rows(b);
+    const uint32_t n_columns = b->has_homes ? dms_bound_y(b, b->n_groups) : dms_bound_n(b, 0);
+    DMS_TRY(dms_lp_open(arena, n_columns, &b->lp, st));
     *out_bound = b;
     return DMS_OK;
 }

@@ -24,7 +24,7 @@
 
 /* Numbers of the rows of a group; DMS_NO_ROW = it has no such row. */
 typedef struct dms_bound_rows {
-    uint32_t link, arrival, link_time, arrival_time, density, kept, memory, out, inputs;
+    uint32_t link, arrival, link_time, arrival_time, density, kept, memory, out, inputs, away;
     uint32_t due[DMS_MAX_PACES], early[DMS_MAX_PACES];
 } dms_bound_rows;
 
@@ -48,6 +48,8 @@ typedef struct dms_bound_group {
     double release;     /* bytes that wait for their save at its end if nothing is kept */
     double output;      /* of these, the outputs' */
     double footprint;   /* bytes of its last step */
+    double away;        /* bytes of activations that may be on the host during its last step */
+    bool has_away_row;
     dms_bound_rows row;
     uint32_t first_start, first_end; /* classes whose gaps begin, end here; DMS_NO_CLASS = none */
 } dms_bound_group;
@@ -58,6 +60,7 @@ typedef struct dms_bound_class {
     bool opens;
     double bytes, slowest, fastest; /* largest, least link time per byte */
     uint32_t pace;                  /* DMS_NO_PACE = in the row of all link time alone */
+    double least;                   /* bytes of its smallest gap */
     double sharers;                 /* most gaps that share one home; 0 = activations */
     double read_per_byte;           /* least time of reading, per byte */
     double hold_ns; /* least time that a reading is in the ring: until its copy has ended */
@@ -83,8 +86,9 @@ struct dms_bound {
     bool has_homes;    /* the host may be too small: there are columns n */
     double home_bytes; /* of all classes, activations included */
     double save_bytes; /* of activations */
-    uint32_t total_row, storage_row, host_row;
-    double period_ns; /* schedules that take longer are not asked about; 0 = all are */
+    double large;      /* bytes; readings of blocks as large as this are nearly all there are */
+    uint32_t total_row, storage_row, large_row, homes_row, host_row;
+    double period_ns;        /* schedules that take longer are not asked about; 0 = all are */
     uint64_t max_iterations; /* of a rung; 0 = by the number of rows */
     dms_lp lp;
     bool has_rows;
@@ -93,7 +97,7 @@ struct dms_bound {
 /* The columns in memory, N groups, C paces and V classes; s = 0 for one pace, else C:
  *
  *   0     N     2N    3N    4N       (4+C)N   (4+C+s)N   + V       + 2V
- *   | w   | P   | K   | U   | Q .... | z .... | x        | n       | home |
+ *   | w   | P   | K   | U   | Q .... | z .... | x        | n       | home | h | y   |
  */
 static inline uint32_t dms_bound_w(uint32_t g) {
     return g;
@@ -131,6 +135,14 @@ static inline uint32_t dms_bound_home(const dms_bound *b) {
     return dms_bound_n(b, b->n_classes);
 }
 
+static inline uint32_t dms_bound_h(const dms_bound *b) {
+    return dms_bound_home(b) + 1;
+}
+
+static inline uint32_t dms_bound_y(const dms_bound *b, uint32_t g) {
+    return dms_bound_home(b) + 2 + g;
+}
+
 /* Link time of one load in units of time, latency included. */
 static inline double dms_bound_link_time(const dms_bound *b, double bytes) {
     const dms_link *in = &b->cycle->problem->in;
@@ -147,6 +159,9 @@ uint32_t dms_bound_pace_of(const dms_bound *bound, double bytes);
  * cycles. */
 void dms_bound_covers(const dms_bound *bound, const dms_gap *gap, int32_t *out_from,
                       int32_t *out_to);
+
+/* Whether class v are activations that may be away on the host during the last step of group g. */
+bool dms_bound_is_away(const dms_bound *bound, uint32_t v, uint32_t g);
 
 /* Prices of the solution that `result` holds, made whole numbers and valid: a certificate for
  * budgets of `bytes` on the device. NULL where no whole numbers hold them. */

@@ -35,6 +35,7 @@ static void write_group(dms_json *json, const dms_certificate_group *g, uint32_t
     dms_json_int(json, NULL, g->memory);
     dms_json_int(json, NULL, g->out);
     dms_json_int(json, NULL, g->inputs);
+    dms_json_int(json, NULL, g->away);
     for (uint32_t p = 0; p < n_paces; p++) {
         dms_json_int(json, NULL, g->due[p]);
         dms_json_int(json, NULL, g->early[p]);
@@ -57,10 +58,12 @@ dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dm
     dms_json_end_array(&json);
     dms_json_int(&json, "link_total", certificate->link_total);
     dms_json_int(&json, "storage", certificate->storage);
+    dms_json_int(&json, "large", certificate->large);
+    dms_json_uint(&json, "large_bytes", certificate->large_bytes);
     dms_json_int(&json, "host", certificate->host);
     dms_json_text(&json, "columns",
                   "last step, link, arrival, link_time, arrival_time, density, memory, out, "
-                  "inputs; due and early of each pace");
+                  "inputs, away; due and early of each pace");
     dms_json_array(&json, "groups");
     for (uint32_t g = 0; g < certificate->n_groups; g++)
         write_group(&json, certificate->group + g, certificate->n_paces);

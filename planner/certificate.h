@@ -32,6 +32,7 @@ typedef struct dms_certificate_group {
     int64_t memory;       /* per byte on the device at the end of `last` */
     int64_t out;          /* per byte that leaves in the group */
     int64_t inputs;       /* per ns that inputs take on the link, those due by the group's last */
+    int64_t away;         /* per byte on host and device during `last` */
     /* Of each pace: per ns of loads that must have ended by then, at most arrival_time; per ns that
      * the link carries of it, which is never less than nothing. */
     int64_t due[DMS_MAX_PACES], early[DMS_MAX_PACES];
@@ -48,8 +49,10 @@ typedef struct dms_certificate {
     uint64_t cut_bytes[DMS_MAX_PACES];
     uint32_t n_paces;
     int64_t link_total; /* per ns of all loads of a cycle */
-    int64_t storage;    /* per ns of all readings of a cycle */
-    int64_t host;       /* per byte of homes on the host */
+    int64_t storage;    /* per ns of all readings of a cycle ... */
+    int64_t large;      /* ... of those of large_bytes and more, and of groups that have none */
+    uint64_t large_bytes;
+    int64_t host; /* per byte of homes on the host */
     dms_certificate_group *group;
     uint32_t n_groups;
 } dms_certificate;

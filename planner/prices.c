@@ -43,7 +43,8 @@ static double asked_for_stall(const pricing *p, const dms_bound_rows *row) {
 
 static void choose_scale(pricing *p) {
     const dms_bound *b = p->b;
-    const double all = price_of(p, b->total_row, 1) + price_of(p, b->storage_row, 1);
+    const double all = price_of(p, b->total_row, 1) + price_of(p, b->storage_row, 1) +
+                       price_of(p, b->large_row, 1);
     double most = 1, inputs = 0;
     for (uint32_t g = b->n_groups; g-- > 0;) {
         inputs += price_of(p, b->group[g].row.inputs, 1);
@@ -94,6 +95,7 @@ static void take_prices(pricing *p) {
     dms_certificate *c = p->c;
     c->link_total = whole_time(p, b->total_row, 1);
     c->storage = whole_time(p, b->storage_row, 1);
+    c->large = whole_time(p, b->large_row, 1);
     c->host = whole_byte(p, b->host_row, -1);
     for (uint32_t g = 0; g < b->n_groups; g++) {
         const dms_bound_rows *row = &b->group[g].row;
@@ -106,6 +108,7 @@ static void take_prices(pricing *p) {
             .memory = memory_price(p, g),
             .out = whole_byte(p, row->out, -1),
             .inputs = whole_time(p, row->inputs, 1),
+            .away = whole_byte(p, row->away, -1),
         };
         take_paces(p, g);
     }
@@ -149,6 +152,7 @@ static void mend_prices(pricing *p) {
 typedef struct tally {
     const pricing *p;
     long double *covered;  /* memory prices of the groups before, unrolled over two cycles */
+    long double *away;     /* the same of prices on the host at one time */
     long double sum, size; /* size: of all that was added, without signs */
 } tally;
 
@@ -188,20 +192,24 @@ static long double price_of_gap(const tally *t, uint32_t index, int32_t from, in
     const dms_gap *gap = b->cycle->gap + index;
     const dms_problem_tensor *tensor = b->cycle->problem->tensors + gap->tensor;
     const long double bytes = (long double)tensor->bytes;
-    const long double stay = (t->covered[to] - t->covered[from]) * bytes / DMS_PRICE_PER_BYTE;
+    const long double stay = (t->covered[to] - t->covered[from] + t->away[to] - t->away[from]) *
+                             bytes / DMS_PRICE_PER_BYTE;
     long double load = price_of_load(t, (uint32_t)to % b->n_groups, tensor->bytes);
     if (gap->opens)
-        load += of_bytes(c->group[(uint32_t)from % b->n_groups].out, bytes);
+        load += of_bytes(c->group[(uint32_t)from % b->n_groups].out, bytes) +
+                (t->away[to] - t->away[from]) * bytes / DMS_PRICE_PER_BYTE;
     if (tensor->kind != DMS_PROBLEM_WEIGHT || !b->has_homes)
         return fminl(stay, load);
     const uint32_t *first = b->cycle->first_gap + gap->tensor;
-    const long double home = of_bytes(c->host, bytes / (first[1] - first[0]));
+    const long double home = (of_bytes(c->host, 1) + t->away[b->n_groups] / DMS_PRICE_PER_BYTE) *
+                             bytes / (first[1] - first[0]);
     if (tensor->storage_bytes == 0)
         return fminl(stay, load + home);
     const long double ns = (long double)b->cycle->read_ns[gap->tensor];
     const long double in_ring =
         c->period_ns > 0 ? bytes * (ns + (long double)gap->ns) / (long double)c->period_ns : 0;
-    const long double read = of_time(c->storage, ns) + of_bytes(c->host, in_ring);
+    const int64_t storage = c->storage + (tensor->bytes >= c->large_bytes ? c->large : 0);
+    const long double read = of_time(storage, ns) + of_bytes(c->host, in_ring);
     return fminl(stay, load + fminl(home, read));
 }
 
@@ -235,7 +243,12 @@ static void add_offer(tally *t, uint32_t g) {
     add(t, -of_time(at->link_time, ns) - of_time(at->arrival_time, before));
     add(t, -of_bytes(at->memory, room));
     add(t, of_time(at->inputs, (long double)(b->group[g].inputs - b->group[g].computed) * b->ns));
-    add(t, -of_time(c->link_total, ns) - of_time(c->storage, ns));
+    add(t, -of_time(c->link_total, ns) - of_time(c->storage, ns) - of_time(c->large, ns));
+    if (b->has_homes) {
+        const long double step = (long double)b->cycle->problem->steps[at->last].ns;
+        add(t, -of_bytes(at->away, (long double)c->host_bytes + room));
+        add(t, fminl(of_bytes(at->away, (long double)c->large_bytes), of_time(c->large, step)));
+    }
 }
 
 /* The bound that the prices give; a last figure of every number is left out of it. */
@@ -245,8 +258,12 @@ static dms_code sum_up(const pricing *p, dms_arena *arena, dms_status *st) {
     tally t = {.p = p};
     DMS_TRY(dms_alloc_st(arena, 2 * (uint64_t)b->n_groups + 1, sizeof *t.covered, "certificate",
                          &t.covered, st));
-    for (uint32_t g = 0; g < 2 * b->n_groups; g++)
+    DMS_TRY(dms_alloc_st(arena, 2 * (uint64_t)b->n_groups + 1, sizeof *t.away, "certificate",
+                         &t.away, st));
+    for (uint32_t g = 0; g < 2 * b->n_groups; g++) {
         t.covered[g + 1] = t.covered[g] + (long double)c->group[g % b->n_groups].memory;
+        t.away[g + 1] = t.away[g] + (long double)c->group[g % b->n_groups].away;
+    }
     add_gaps(&t);
     for (uint32_t g = 0; g < b->n_groups; g++)
         add_offer(&t, g);
@@ -275,6 +292,7 @@ dms_code dms_bound_price(const dms_bound *bound, uint64_t bytes, const dms_lp_re
     p.c->n_paces = bound->n_paces;
     for (uint32_t i = 0; i < bound->n_paces; i++)
         p.c->cut_bytes[i] = (uint64_t)ceil(bound->pace[i].from);
+    p.c->large_bytes = (uint64_t)bound->large;
     choose_scale(&p);
     take_prices(&p);
     mend_prices(&p);

@@ -116,12 +116,12 @@ class Group:
 
     def __init__(self, first, row):
         self.first, self.last = first, whole(row[0], first)
-        times, sizes = (row[3], row[4], row[8]), (row[1], row[2], row[5], row[6], row[7])
+        times, sizes = (row[3], row[4], row[8]), (row[1], row[2], row[5], row[6], row[7], row[9])
         self.link_time, self.arrival_time, self.inputs = (whole(p) * TIME for p in times)
-        self.link, self.arrival, self.density, self.memory, self.out = (
+        self.link, self.arrival, self.density, self.memory, self.out, self.away = (
             whole(p) * BYTE for p in sizes)
-        self.due = [whole(p) * TIME for p in row[9::2]]
-        self.early = [whole(p) * TIME for p in row[10::2]]
+        self.due = [whole(p) * TIME for p in row[10::2]]
+        self.early = [whole(p) * TIME for p in row[11::2]]
         self.last_load = -1
 
 
@@ -132,13 +132,15 @@ class Certificate:
         self.cuts = [whole(cut, 1) for cut in root['cut_bytes']]
         need(self.cuts == sorted(set(self.cuts)), 'paces out of order')
         self.link_total = whole(root['link_total']) * TIME
-        self.storage = whole(root['storage']) * TIME
+        self.storage, self.large = whole(root['storage']) * TIME, whole(root['large']) * TIME
+        self.large_bytes = whole(root['large_bytes'])
         self.host = whole(root['host']) * BYTE
-        need(self.host_bytes < NO_HOST_LIMIT or self.host == 0, 'a price without a limit')
         self.groups = []
         for row in root['groups']:
-            need(len(row) == 9 + 2 * len(self.cuts), 'prices of other paces')
+            need(len(row) == 10 + 2 * len(self.cuts), 'prices of other paces')
             self.groups.append(Group(self.groups[-1].last + 1 if self.groups else 0, row))
+        self.home = self.host + sum(group.away for group in self.groups)
+        need(self.host_bytes < NO_HOST_LIMIT or self.home == 0, 'a price without a limit')
 
 
 class Proof:
@@ -150,8 +152,10 @@ class Proof:
         need(self.groups and self.groups[-1].last == self.n - 1, 'groups do not end with the cycle')
         self.group_of = [g for g, at in enumerate(self.groups)
                          for _ in range(at.first, at.last + 1)]
-        memory = [group.memory for group in self.groups] * 2
+        memory = [group.memory + group.away for group in self.groups] * 2
         self.covered = [Fraction(0)] + list(accumulate(memory))
+        away = [group.away for group in self.groups] * 2
+        self.away = [Fraction(0)] + list(accumulate(away))
         self.rate_in = problem.link_in.best_rate(problem.largest)
         self.rate_out = problem.link_out.best_rate(problem.largest)
 
@@ -161,7 +165,8 @@ class Proof:
         waits = sum(group.inputs for group in self.groups)  # of this group's stall and later ones
         for at, after in zip(self.groups, self.groups[1:] + self.groups[:1]):
             stall = (1 - self.rate_in * (at.link + at.arrival) - at.link_time - at.arrival_time -
-                     self.rate_out * at.out - self.c.link_total - self.c.storage - waits)
+                     self.rate_out * at.out - self.c.link_total - self.c.storage - waits -
+                     self.c.large)
             waits -= at.inputs
             stock = at.link + at.memory - after.link - after.arrival - at.density
             waiting = after.out + at.memory - at.out
@@ -193,14 +198,15 @@ class Proof:
         due.last_load = max(due.last_load, b % self.n)
         stay = (self.covered[last] - self.covered[first]) * tensor.size
         if tensor.kind == 'a' and is_first and a == tensor.write_end():
-            load += self.groups[first % len(self.groups)].out * tensor.size
+            out = self.groups[first % len(self.groups)].out
+            load += (out + self.away[last] - self.away[first]) * tensor.size
         if tensor.kind != 'w' or self.c.host_bytes == NO_HOST_LIMIT:
             return min(stay, load)
-        home = self.c.host * tensor.size / n_gaps
+        home = self.c.home * tensor.size / n_gaps
         if tensor.stored == 0:
             return min(stay, load + home)
         ns = self.problem.load.ns_rounded(tensor.stored)
-        read = self.c.storage * ns
+        read = (self.c.storage + (self.c.large if tensor.size >= self.c.large_bytes else 0)) * ns
         if self.c.period_ns > 0:
             held = ns + self.problem.link_in.ns_rounded(tensor.size)
             read += self.c.host * tensor.size * Fraction(held) / self.c.period_ns
@@ -230,9 +236,11 @@ class Proof:
         ns = sum(step[0] for step in steps[at.first:at.last + 1])
         before = sum(step[0] for step in steps[at.first:max(at.first, at.last_load)])
         room = self.c.device_bytes - self.problem.footprint[at.last]
+        reading = min(at.away * self.c.large_bytes, self.c.large * steps[at.last][0])
         return ((at.link * self.rate_in + at.link_time + at.out * self.rate_out +
-                 self.c.link_total + self.c.storage) * ns +
-                (at.arrival * self.rate_in + at.arrival_time) * before + at.memory * room)
+                 self.c.link_total + self.c.storage + self.c.large) * ns +
+                (at.arrival * self.rate_in + at.arrival_time) * before + at.memory * room +
+                at.away * (self.c.host_bytes + room) - reading)
 
     def inputs(self):
         """Inputs come from step 0 on, one after the other, each before the step it is due at."""

@@ -16,11 +16,12 @@ static dms_place_options budgets(uint64_t device, uint64_t host) {
 }
 
 static void expect_no_negative_price(const dms_certificate *c) {
-    assert_true(c->link_total >= 0 && c->storage >= 0 && c->host >= 0);
+    assert_true(c->link_total >= 0 && c->storage >= 0 && c->large >= 0 && c->host >= 0);
     for (uint32_t g = 0; g < c->n_groups; g++) {
         const dms_certificate_group *at = c->group + g;
         assert_true(at->link >= 0 && at->arrival >= 0 && at->link_time >= 0);
         assert_true(at->arrival_time >= 0 && at->density >= 0 && at->memory >= 0 && at->out >= 0);
+        assert_true(at->away >= 0);
         assert_true(g == 0 || at->last > at[-1].last);
     }
 }
@@ -41,7 +42,7 @@ static void expect_no_stock_lowers_the_sum(const dms_certificate *c) {
         }
         assert_true(at->memory + next->out >= at->out);
         const int64_t bytes = at->link + at->arrival + at->out;
-        const int64_t ns = at->link_time + at->arrival_time + c->link_total + c->storage;
+        const int64_t ns = at->link_time + at->arrival_time + c->link_total + c->storage + c->large;
         assert_true((double)bytes * 256 * 1e-15 + (double)(ns + waits) * 1e-12 <= 1);
         waits -= at->inputs;
     }
@@ -139,7 +140,7 @@ static void waits_for_inputs_are_in_the_bound_of_the_program(void **state) {
 static void the_json_form_has_every_price(void **state) {
     (void)state;
     dms_certificate_group group = {
-        6, 1, 2, 3, 4, 5, INT64_MAX, 7, 8, .due = {9, 11, 13}, .early = {10, 12, 14}};
+        6, 1, 2, 3, 4, 5, INT64_MAX, 7, 8, 50, .due = {9, 11, 13}, .early = {10, 12, 14}};
     const dms_certificate c = {.device_bytes = UINT64_MAX,
                                .host_bytes = 12,
                                .bound_ns = 13,
@@ -148,7 +149,9 @@ static void the_json_form_has_every_price(void **state) {
                                .n_paces = 2,
                                .link_total = 16,
                                .storage = 17,
-                               .host = 18,
+                               .large = 18,
+                               .large_bytes = 19,
+                               .host = 20,
                                .group = &group,
                                .n_groups = 1};
     char text[1024] = {0};
@@ -165,8 +168,11 @@ static void the_json_form_has_every_price(void **state) {
     assert_null(strstr(text, "35"));
     assert_non_null(strstr(text, "\"link_total\": 16"));
     assert_non_null(strstr(text, "\"storage\": 17"));
-    assert_non_null(strstr(text, "\"host\": 18"));
-    assert_non_null(strstr(text, "[6, 1, 2, 3, 4, 5, 9223372036854775807, 7, 8, 9, 10, 11, 12]"));
+    assert_non_null(strstr(text, "\"large\": 18"));
+    assert_non_null(strstr(text, "\"large_bytes\": 19"));
+    assert_non_null(strstr(text, "\"host\": 20"));
+    assert_non_null(
+        strstr(text, "[6, 1, 2, 3, 4, 5, 9223372036854775807, 7, 8, 50, 9, 10, 11, 12]"));
 }
 
 static void a_full_disk_is_reported(void **state) {

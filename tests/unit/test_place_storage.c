@@ -374,6 +374,34 @@ static void the_storage_sets_the_pace_where_it_is_slow(void **state) {
     problem_end(&c);
 }
 
+/* Five steps of 10 ns, weights of 64 units for steps 1 to 3, 4 ns to read a unit; both sides have
+ * 128 units. */
+static int64_t bound_with_activation(uint64_t units) {
+    problem_case c;
+    problem_begin(&c, 5, 10);
+    for (uint32_t t = 1; t < 4; t++)
+        (void)stored(&c, 64, t);
+    if (units > 0)
+        (void)problem_add(&c, DMS_PROBLEM_ACTIVATION, units, 2, (const uint32_t[]){0, 4});
+    c.problem.load.bytes_per_s = UNIT * 250000000ll;
+    const dms_place_options options = {.device_budget = 128 * UNIT, .host_budget = 128 * UNIT};
+    const dms_decision d = problem_place_with(&c, &options);
+    assert_true(d.bound_ns <= d.period_ns);
+    problem_end(&c);
+    return d.bound_ns;
+}
+
+static void an_activation_that_is_away_is_on_the_host(void **state) {
+    (void)state;
+    /* Beside what a step uses, 192 units are left for what stays and for homes. An activation of 64
+     * units is in them, wherever it waits, and so is a block that is read during the step. With 64
+     * for weights, of which each may be kept by half (the one in use counts for itself), half of
+     * them is read: 96 units, 384 ns; or 64 more are homes and nothing is read for 30 ns: 158 ns. */
+    assert_true(bound_with_activation(64) >= 158);
+    /* Without it 64 more units are homes: at most a third of the 384 ns is left to read. */
+    assert_in_range(bound_with_activation(0), 50, 128);
+}
+
 static void more_host_memory_never_raises_the_bound(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -410,6 +438,9 @@ static void make_tiny(problem_case *c, uint64_t seed) {
                               touch);
     }
     (void)problem_once(c, DMS_PROBLEM_WEIGHT, PAGE, 0);
+    if (seed % 3 == 0)
+        (void)problem_add(c, DMS_PROBLEM_ACTIVATION, PAGE * (1 + seed % 4), 2,
+                          (const uint32_t[]){0, n - 1});
     problem_store(c);
     c->problem.load.bytes_per_s /= 1 + problem_draw(c, 4);
     c->problem.load.latency_ns = problem_draw(c, 20);
@@ -686,6 +717,7 @@ int main(void) {
         cmocka_unit_test(the_host_floor_is_two_places_or_less),
         cmocka_unit_test(at_the_host_floor_there_is_a_plan_and_below_it_none),
         cmocka_unit_test(the_storage_sets_the_pace_where_it_is_slow),
+        cmocka_unit_test(an_activation_that_is_away_is_on_the_host),
         cmocka_unit_test(more_host_memory_never_raises_the_bound),
         cmocka_unit_test(the_written_form_says_when_a_place_is_free),
         cmocka_unit_test(no_plan_at_all_is_faster_than_the_bound),
