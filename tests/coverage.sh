@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 build='build-coverage'
 parts='arena|beneath|check|compile|dims|dtype|file|gather|hash|json|machine|meaning|onnx|pack|plan|spans'
-parts+='|status|trace|view'
+parts+='|fuse|ops|status|trace|view'
 suites=$(cd tests/unit && ls | sed -nE "s/^(test_($parts)[a-z0-9_]*)\.c\$/\1/p")
 command -v gcovr >/dev/null || { echo "gcovr is missing: apt-get install gcovr" >&2; exit 2; }
 cmake --preset coverage >/dev/null

@@ -28,8 +28,6 @@ static dms_code check_row(const dms_checker *c, uint32_t k, const dms_kernel_row
 
 dms_code dms_check_calls(dms_checker *c) {
     const dms_plan *plan = c->plan;
-    if (plan->device_kind >= DMS_N_DEVICES)
-        return DMS_CHECK_REFUSE(c, "P8: device kind %" PRIu32 " is not known", plan->device_kind);
     DMS_TRY(dms_alloc_st(c->scratch, plan->n_calls, sizeof(void *), "rows", &c->row, c->st));
     DMS_TRY(
         dms_alloc_st(c->scratch, plan->n_calls, sizeof(dms_hash), "calls", &c->call_hash, c->st));

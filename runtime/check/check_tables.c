@@ -177,6 +177,8 @@ static dms_code check_weights(const dms_checker *c) {
 
 dms_code dms_check_tables(const dms_checker *c) {
     const dms_plan *plan = c->plan;
+    if (plan->device_kind >= DMS_N_DEVICES) /* what lies at the top of the host arena follows it */
+        return DMS_CHECK_REFUSE(c, "P8: device kind %" PRIu32 " is not known", plan->device_kind);
     DMS_TRY(check_file_names(c));
     DMS_TRY(check_budgets(c));
     uint64_t host_end = 0;
