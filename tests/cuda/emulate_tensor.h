@@ -81,6 +81,10 @@ DMS_DEVICE uint32_t dms_pack(int is_brain, float low, float high) {
                     : dms_half_of_float(low) | (uint32_t)dms_half_of_float(high) << 16;
 }
 
+DMS_DEVICE float dms_half_as_float(int is_brain, uint32_t word, int half) {
+    return emulated_half(is_brain, &word, half);
+}
+
 DMS_DEVICE float dms_exp2f(float x) {
     return x < -126.0f ? 0.0f : exp2f(x);
 }

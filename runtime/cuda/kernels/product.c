@@ -1,5 +1,5 @@
-/* product.c - MATMUL and MATMUL_PART as the card runs them: by the library where it takes the
- * layout, else by our own kernel; a chain behind them is a pass of its own. */
+/* product.c - MATMUL and MATMUL_PART as the card runs them: one row by our own kernel, more by the
+ * library where it takes the layout, else by our own; a chain behind them is a pass of its own. */
 #include "runtime/cuda/kernels/product.h"
 
 #include <stddef.h>
@@ -87,6 +87,8 @@ static void fill(const parts *c, dms_product_params *out) {
                                 .alpha = c->product.f[0],
                                 .beta = c->product.f[1]};
     dms_places_of(at, 4, &out->batch);
+    for (uint32_t operand = 0; operand < 4 && out->batch.count == 1; operand++)
+        out->batch.pitch[operand][0] = 0; /* a walk's one run has pitch 1, which is no alignment */
     matrix_pitches(a, out->a_pitch);
     matrix_pitches(b, out->b_pitch);
     matrix_pitches(bias, out->c_pitch);
@@ -108,6 +110,30 @@ static dms_code launch(const dms_cuda_job *job, const dms_product_params *p, dms
     return dms_launched(job->call, dms_launch_product(dms_grid_of(threads, job->stream), p), st);
 }
 
+/* One row, and rows of b at multiples of 16 bytes: decoding. */
+static bool is_row(const dms_product_params *p) {
+    const int64_t each = p->dtype == DMS_DTYPE_F32 ? 4 : 8;
+    bool is_aligned = p->b_pitch[1] == 1 && p->b_pitch[0] % each == 0 && p->n % each == 0 &&
+                      (uintptr_t)p->b % 16 == 0;
+    for (uint32_t k = 0; k < p->batch.rank; k++)
+        is_aligned = is_aligned && p->batch.pitch[1][k] % each == 0;
+    return is_aligned && is_summed_in_f32(p->dtype) && p->m == 1 && !p->is_panels && p->k > 0 &&
+           p->k <= DMS_ROW_SEGMENTS * DMS_MATMUL_SEGMENT;
+}
+
+static dms_code launch_row(const dms_cuda_job *job, const dms_product_params *p, dms_status *st) {
+    const int64_t wide = p->dtype == DMS_DTYPE_F32 ? 16 : 32;
+    const int64_t warps = (p->k + 8 * DMS_MATMUL_SEGMENT - 1) / (8 * DMS_MATMUL_SEGMENT);
+    const int64_t blocks = p->batch.count * ((p->n + wide - 1) / wide);
+    const uint32_t threads = (uint32_t)warps * DMS_WARP;
+    const dms_grid grid = dms_grid_for(blocks * threads, threads, job->stream);
+    return dms_launched(job->call,
+                        p->dtype == DMS_DTYPE_F32   ? dms_launch_product_row_float(grid, p)
+                        : p->dtype == DMS_DTYPE_F16 ? dms_launch_product_row_half(grid, p)
+                                                    : dms_launch_product_row_brain(grid, p),
+                        st);
+}
+
 static dms_code enqueue_product(const dms_cuda_job *job, dms_status *st) {
     parts c;
     dms_product_params p;
@@ -116,7 +142,9 @@ static dms_code enqueue_product(const dms_cuda_job *job, dms_status *st) {
     fill(&c, &p);
     if (p.batch.count == 0 || p.m == 0 || p.n == 0)
         return DMS_OK;
-    if (job->state != NULL && dms_product_lt_takes(job, &p))
+    if (is_row(&p))
+        DMS_TRY(launch_row(job, &p, st));
+    else if (job->state != NULL && dms_product_lt_takes(job, &p))
         DMS_TRY(dms_product_lt_enqueue(
             job, &p, (char *)job->workspace + dms_call_result_bytes(job->call), st));
     else
@@ -131,10 +159,12 @@ static dms_code prepare_product(dms_cuda_libraries *libraries, const dms_call *c
     parts c;
     dms_product_params p;
     *out_state = NULL;
-    DMS_TRY(dms_launched(call,
-                         dms_launch_product(loaded, NULL) | dms_launch_product_whole(loaded, NULL) |
-                             dms_launch_map(loaded, NULL),
-                         st));
+    DMS_TRY(dms_launched(
+        call,
+        dms_launch_product(loaded, NULL) | dms_launch_product_whole(loaded, NULL) |
+            dms_launch_product_row_half(loaded, NULL) | dms_launch_product_row_brain(loaded, NULL) |
+            dms_launch_product_row_float(loaded, NULL) | dms_launch_map(loaded, NULL),
+        st));
     if (libraries == NULL || !take_apart(call, NULL, NULL, &c))
         return DMS_OK;
     if (c.has_chain && !dms_view_dense(c.y.dtype, c.y.rank, c.y.dim, &c.y))

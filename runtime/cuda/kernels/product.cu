@@ -12,32 +12,22 @@
  * for layouts and types that the library does not take, and for tests: about a third of the f32
  * peak, no tensor cores. */
 #include "runtime/cuda/kernels/launch.h"
-#include "runtime/cuda/kernels/product.h"
-#include "runtime/kernels/element.h"
+#include "runtime/cuda/kernels/product_finish.h"
 
-enum { TILE = 64, DEPTH = 16, SIDE = 16, EACH = 4, SEGMENT = 256, WIDTH = 16 };
+enum { TILE = 64, DEPTH = 16, SIDE = 16, EACH = 4, SEGMENT = DMS_SEGMENT, WIDTH = 16 };
 
-/* Where the batch entry of a tile begins in each operand, and the tile in it. */
-typedef struct tile_at {
-    int64_t a, b, c, y, before, row, column;
-} tile_at;
-
-DMS_DEVICE tile_at find_tile(const dms_product_params *p, int64_t index) {
-    tile_at at;
+DMS_DEVICE dms_product_at find_tile(const dms_product_params *p, int64_t index) {
+    dms_product_at at;
     at.column = index % p->tiles[1] * TILE;
     index /= p->tiles[1];
     at.row = index % p->tiles[0] * TILE;
     const int64_t entry = index / p->tiles[0];
-    const dms_coords c = dms_coords_of(&p->batch, entry);
-    at.a = dms_place(&p->batch, 0, &c);
-    at.b = dms_place(&p->batch, 1, &c);
-    at.c = dms_place(&p->batch, 2, &c);
-    at.y = dms_place(&p->batch, 3, &c);
-    at.before = entry * p->m * p->n;
+    dms_find_entry(p, entry, &at);
     return at;
 }
 
-DMS_DEVICE float load_a(const dms_product_params *p, const tile_at *at, int64_t i, int64_t k) {
+DMS_DEVICE float load_a(const dms_product_params *p, const dms_product_at *at, int64_t i,
+                        int64_t k) {
     if (i >= p->m || k >= p->k)
         return 0.0f;
     return dms_element_load((dms_dtype)p->dtype, p->a,
@@ -45,7 +35,8 @@ DMS_DEVICE float load_a(const dms_product_params *p, const tile_at *at, int64_t 
         .f32;
 }
 
-DMS_DEVICE float load_b(const dms_product_params *p, const tile_at *at, int64_t k, int64_t j) {
+DMS_DEVICE float load_b(const dms_product_params *p, const dms_product_at *at, int64_t k,
+                        int64_t j) {
     if (j >= p->n || k >= p->k)
         return 0.0f;
     const int64_t element = p->is_panels ? (j / WIDTH * p->k + k) * WIDTH + j % WIDTH
@@ -54,7 +45,7 @@ DMS_DEVICE float load_b(const dms_product_params *p, const tile_at *at, int64_t 
 }
 
 /* The tiles of a and b from k0 on. A thread reads along the axis that lies dense in memory. */
-DMS_DEVICE void load_tiles(const dms_product_params *p, const tile_at *at, int64_t k0,
+DMS_DEVICE void load_tiles(const dms_product_params *p, const dms_product_at *at, int64_t k0,
                            float (*a)[TILE + 1], float (*b)[TILE]) {
     const int is_turned = p->a_pitch[0] == 1;
     const int b_turned = !p->is_panels && p->b_pitch[0] == 1 && p->b_pitch[1] != 1;
@@ -82,28 +73,9 @@ DMS_DEVICE void multiply(float (*a)[TILE + 1], float (*b)[TILE], int depth,
     }
 }
 
-/* alpha sum, then + beta c, each rounded; the store rounds once more to narrow types. */
-DMS_DEVICE void finish(const dms_product_params *p, const tile_at *at, int64_t i, int64_t j,
-                       float sum) {
-    dms_scalar out;
-    if (i >= p->m || j >= p->n)
-        return;
-    out.f32 = sum;
-    if (!p->is_unfinished) {
-        const float alpha = (float)p->alpha, beta = (float)p->beta;
-        out.f32 = alpha == 1.0f ? sum : alpha * sum;
-        if (p->c != NULL)
-            out.f32 =
-                out.f32 + beta * dms_element_load((dms_dtype)p->dtype, p->c,
-                                                  at->c + i * p->c_pitch[0] + j * p->c_pitch[1])
-                                     .f32;
-    }
-    dms_element_store((dms_dtype)p->y_dtype, out, p->y,
-                      at->y + i * p->y_pitch[0] + j * p->y_pitch[1]);
-}
-
 /* The sums before, where there are some: 1 if so. */
-DMS_DEVICE int take_before(const dms_product_params *p, const tile_at *at, float sum[EACH][EACH]) {
+DMS_DEVICE int take_before(const dms_product_params *p, const dms_product_at *at,
+                           float sum[EACH][EACH]) {
     const uint32_t x = threadIdx.x % SIDE, y = threadIdx.x / SIDE;
     DMS_EACH(i, EACH)
     DMS_EACH(j, EACH) {
@@ -120,7 +92,7 @@ DMS_CUDA_KERNEL(product, dms_product_params) {
     const uint32_t x = threadIdx.x % SIDE, y = threadIdx.x / SIDE;
     const int64_t n_tiles = p.batch.count * p.tiles[0] * p.tiles[1];
     for (int64_t index = blockIdx.x; index < n_tiles; index += gridDim.x) {
-        const tile_at at = find_tile(&p, index);
+        const dms_product_at at = find_tile(&p, index);
         float sum[EACH][EACH], chain[EACH][EACH];
         int has_sum = take_before(&p, &at, sum);
         for (int64_t k0 = 0; k0 < p.k; k0 += DEPTH) {
@@ -141,7 +113,7 @@ DMS_CUDA_KERNEL(product, dms_product_params) {
         }
         DMS_EACH(i, EACH)
         DMS_EACH(j, EACH)
-        finish(&p, &at, at.row + y + SIDE * i, at.column + x + SIDE * j, sum[i][j]);
+        dms_product_finish(&p, &at, at.row + y + SIDE * i, at.column + x + SIDE * j, sum[i][j]);
     }
 }
 
@@ -149,7 +121,8 @@ DMS_CUDA_KERNEL(product, dms_product_params) {
 
 #define MULTIPLY_ADD(x, z, sum) ((x) * (z) + (sum))
 #define ELEMENT(NAME, T, W, CHAIN, FACTOR)                                                         \
-    DMS_DEVICE void NAME(const dms_product_params *p, const tile_at *at, int64_t i, int64_t j) {   \
+    DMS_DEVICE void NAME(const dms_product_params *p, const dms_product_at *at, int64_t i,         \
+                         int64_t j) {                                                              \
         const T *a = (const T *)p->a + at->a, *b = (const T *)p->b + at->b;                        \
         const W alpha = (W)(FACTOR)p->alpha, beta = (W)(FACTOR)p->beta;                            \
         W sum = 0;                                                                                 \
@@ -175,12 +148,8 @@ DMS_CUDA_KERNEL(product_whole, dms_product_params) {
     const int64_t n = p.batch.count * p.m * p.n;
     for (int64_t index = dms_thread(); index < n; index += dms_threads()) {
         const int64_t j = index % p.n, i = index / p.n % p.m;
-        const dms_coords c = dms_coords_of(&p.batch, index / p.n / p.m);
-        tile_at at;
-        at.a = dms_place(&p.batch, 0, &c);
-        at.b = dms_place(&p.batch, 1, &c);
-        at.c = dms_place(&p.batch, 2, &c);
-        at.y = dms_place(&p.batch, 3, &c);
+        dms_product_at at;
+        dms_find_entry(&p, index / p.n / p.m, &at);
         if (p.dtype == DMS_DTYPE_F64)
             element_f64(&p, &at, i, j);
         else if (dms_element_bytes((dms_dtype)p.dtype) == 4)

@@ -33,8 +33,16 @@ typedef struct dms_product_params {
     int64_t tiles[2]; /* of 64 along m and n */
 } dms_product_params;
 
+#define DMS_ROW_SEGMENTS 64 /* of 256 terms each: 8 warps, whose registers fit whatever they need */
+
 /* Launches the kernel `product` (product.cu): f32, f16, bf16; returns 0 or an error of CUDA. */
 int dms_launch_product(dms_grid grid, const dms_product_params *p);
+/* Launches a kernel of product_row.cu: one row, 4 lanes a segment, at most DMS_ROW_SEGMENTS. */
+int dms_launch_product_row_half(dms_grid grid, const dms_product_params *p);
+/* The same for bf16. */
+int dms_launch_product_row_brain(dms_grid grid, const dms_product_params *p);
+/* The same for f32. */
+int dms_launch_product_row_float(dms_grid grid, const dms_product_params *p);
 /* Launches the kernel `product_whole` (product.cu): f64 and integers, an element per thread. */
 int dms_launch_product_whole(dms_grid grid, const dms_product_params *p);
 

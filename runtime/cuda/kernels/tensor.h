@@ -88,6 +88,15 @@ DMS_DEVICE uint32_t dms_pack(int is_brain, float low, float high) {
     return word;
 }
 
+/* Half 0 or 1 of a word as the float that it is. */
+DMS_DEVICE float dms_half_as_float(int is_brain, uint32_t word, int half) {
+    float x;
+    if (is_brain)
+        return __uint_as_float(half == 0 ? word << 16 : word & 0xFFFF0000u);
+    asm("cvt.f32.f16 %0,%1;" : "=f"(x) : "h"((unsigned short)(word >> 16 * half)));
+    return x;
+}
+
 /* 2 to the x, in two units of the last place; 0 below the normal numbers. */
 DMS_DEVICE float dms_exp2f(float x) {
     float y;
