@@ -490,8 +490,11 @@ static dms_code improve(optimiser *o, dms_status *st) {
     pass_sets(o);
     if ((double)p->best.draft.period_ns > fits_well(o) &&
         (asked || o->cycle->n_steps <= LARGE_STEPS ||
-         (double)p->best.draft.period_ns > (double)p->target_ns * 1.002))
+         (double)p->best.draft.period_ns > (double)p->target_ns * 1.002)) {
+        /* filled up, it is often faster: unet-tiny behind a slow link 10 % and more */
+        DMS_TRY(dms_placer_lighten(p, st));
         DMS_TRY(dms_search_layouts(p, asked ? asked : at_most(1000, 600000 / size), st));
+    }
     return refine_bound(o, st);
 }
 
