@@ -66,7 +66,8 @@ DMS_CHECKED dms_code dms_compile_place_both(const dms_compiled *c, const dms_pla
 void dms_compile_swap(dms_compiled *c);
 
 /* Places a compile once more, at another device budget: in the order that is better there, so that
- * only the figures of *out say something about c->steps.
+ * only the figures of *out say something about c->steps. Problems of thousands of steps are placed
+ * without the searches.
  * Errors   of dms_place. */
 DMS_CHECKED dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget,
                                        dms_arena *arena, dms_decision *out, dms_status *st);

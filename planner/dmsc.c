@@ -35,6 +35,7 @@ typedef struct request {
     dms_plan_dim dim[MOST_DIMS];
     const char *json, *dot, *report, *problem, *certificate, *trace, *curve, *explain, *dims_from;
     const char *dump, *verify;
+    uint32_t n_points; /* of the curve; 0 = what is usual */
     bool list_ops, list_profiles, quiet, verbose;
 } request;
 
@@ -58,6 +59,7 @@ static const char USAGE[] =
     "  --report FILE.html   the plan on one page for a browser: lanes, memory, addresses, stalls\n"
     "  --trace FILE         when everything is to run in the first three turns, for Perfetto\n"
     "  --curve FILE.csv     period and bound at other device budgets\n"
+    "  --curve-points N     how many budgets, 2 to 1000 (default 12)\n"
     "  --explain TENSOR     instead of the summary: where a tensor lives, when it moves, why\n"
     "  --json FILE          all figures\n"
     "  --dump-problem FILE  the placement problem, and what was decided, as JSON\n"
@@ -78,6 +80,7 @@ enum option_id {
     OPT_REPORT,
     OPT_TRACE,
     OPT_CURVE,
+    OPT_CURVE_POINTS,
     OPT_EXPLAIN,
     OPT_JSON,
     OPT_PROBLEM,
@@ -103,6 +106,7 @@ static const struct option OPTIONS[] = {
     {"report", required_argument, NULL, OPT_REPORT},
     {"trace", required_argument, NULL, OPT_TRACE},
     {"curve", required_argument, NULL, OPT_CURVE},
+    {"curve-points", required_argument, NULL, OPT_CURVE_POINTS},
     {"explain", required_argument, NULL, OPT_EXPLAIN},
     {"json", required_argument, NULL, OPT_JSON},
     {"dump-problem", required_argument, NULL, OPT_PROBLEM},
@@ -142,6 +146,18 @@ static dms_code parse_size(const char *option, const char *text, bool is_host, d
         return dms_context(st, "%s", option);
     if (out->kind == (is_host ? DMS_SIZE_FLOOR : DMS_SIZE_AUTO))
         return dms_fail(st, DMS_EUSAGE, "%s %s: not for this budget", option, text);
+    return DMS_OK;
+}
+
+static dms_code parse_points(const char *text, uint32_t *out, dms_status *st) {
+    char *end = NULL;
+    errno = 0;
+    const long n = strtol(text, &end, 10);
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != 0 || n < 2 ||
+        n > (long)DMS_MOST_POINTS)
+        return dms_fail(st, DMS_EUSAGE, "--curve-points %s: give a number from 2 to %u", text,
+                        DMS_MOST_POINTS);
+    *out = (uint32_t)n;
     return DMS_OK;
 }
 
@@ -190,6 +206,8 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
     case OPT_CURVE:
         r->curve = value;
         return DMS_OK;
+    case OPT_CURVE_POINTS:
+        return parse_points(value, &r->n_points, st);
     case OPT_EXPLAIN:
         r->explain = value;
         return DMS_OK;
@@ -361,6 +379,7 @@ typedef struct view_input {
     const dms_compiled *c;
     const dms_view_facts *facts;
     dms_arena *scratch;
+    uint32_t n_points; /* of the curve */
 } view_input;
 
 typedef dms_code (*view_writer)(const view_input *in, FILE *out, dms_status *st);
@@ -431,7 +450,7 @@ static dms_code view_trace(const view_input *in, FILE *out, dms_status *st) {
 }
 
 static dms_code view_curve(const view_input *in, FILE *out, dms_status *st) {
-    return dms_view_curve(in->c, in->scratch, out, st);
+    return dms_view_curve(in->c, in->n_points, in->scratch, out, st);
 }
 
 static dms_code view_problem(const view_input *in, FILE *out, dms_status *st) {
@@ -495,7 +514,7 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
                                   .peak_rss_bytes = dms_machine_peak_rss(),
                                   .plan_path = r->compile.plan,
                                   .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
-    const view_input in = {c, &facts, arena};
+    const view_input in = {c, &facts, arena, r->n_points};
     DMS_TRY(write_views(r, &in, st));
     if (r->explain != NULL)
         return dms_view_explain(c, r->explain, facts.utf8, r->to.out, st);

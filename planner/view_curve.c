@@ -10,9 +10,10 @@
 #include "schema/arena.h"
 #include "schema/checked.h"
 
-#define N_BUDGETS 12u /* equal ratios: time falls like the share of what is streamed */
+#define N_BUDGETS 12u /* where the user names no number */
 
-/* Budget i of a ladder of n between two, both included. */
+/* Budget i of a ladder of n between two, both included, in equal ratios: time falls like the share
+ * of what is streamed. */
 static uint64_t budget_at(uint64_t low, uint64_t high, uint32_t i, uint32_t n) {
     const double ratio = (double)high / (double)low;
     const double bytes = (double)low * pow(ratio, (double)i / (n - 1));
@@ -81,10 +82,14 @@ dms_code dms_curve_points(const dms_compiled *c, uint32_t most, dms_arena *scrat
     return DMS_OK;
 }
 
-dms_code dms_view_curve(const dms_compiled *c, dms_arena *scratch, FILE *out, dms_status *st) {
-    dms_curve_point point[N_BUDGETS];
+dms_code dms_view_curve(const dms_compiled *c, uint32_t most, dms_arena *scratch, FILE *out,
+                        dms_status *st) {
+    dms_curve_point *point;
     uint32_t n;
-    DMS_TRY(dms_curve_points(c, N_BUDGETS, scratch, point, &n, st));
+    if (most == 0)
+        most = N_BUDGETS;
+    DMS_TRY(dms_alloc_st(scratch, most, sizeof *point, "curve", &point, st));
+    DMS_TRY(dms_curve_points(c, most, scratch, point, &n, st));
     (void)fprintf(out, "device_budget_bytes,device_arena_bytes,period_ns,bound_ns,compute_ns,"
                        "floor_bytes\n");
     for (uint32_t i = 0; i < n; i++)

@@ -60,12 +60,14 @@ DMS_CHECKED dms_code dms_view_report(const dms_compiled *c, dms_arena *scratch, 
 DMS_CHECKED dms_code dms_view_explain(const dms_compiled *c, const char *tensor, bool utf8,
                                       FILE *out, dms_status *st);
 
-/* Period, bound and floor at up to twelve device budgets, from the floor to where everything stays,
- * as CSV with a head line; times in ns.
+#define DMS_MOST_POINTS 1000u
+
+/* Period, bound and floor at up to `most` device budgets (2 to DMS_MOST_POINTS; 0 = 12), from the
+ * floor to where everything stays, as CSV with a head line; times in ns.
  * Cost     a placement per budget.
  * Errors   DMS_EINTERNAL: out of memory. */
-DMS_CHECKED dms_code dms_view_curve(const dms_compiled *c, dms_arena *scratch, FILE *out,
-                                    dms_status *st);
+DMS_CHECKED dms_code dms_view_curve(const dms_compiled *c, uint32_t most, dms_arena *scratch,
+                                    FILE *out, dms_status *st);
 
 /* One budget of the curve. */
 typedef struct dms_curve_point {

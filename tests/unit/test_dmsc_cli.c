@@ -207,10 +207,11 @@ static void help_and_version_win_over_everything_behind_them(void **state) {
 static void the_help_names_every_option(void **state) {
     (void)state;
     static const char *const OPTION[] = {
-        "-o PLAN",   "--device-mem",   "--host-mem", "--profile", "--dim",      "--exact",
-        "--dot",     "--json",         "--dump",     "--verify",  "--list-ops", "--list-profiles",
-        "--version", "--dump-problem", "--help",     "-q, -v",    "--trace",    "--explain",
-        "--curve",   "--dims-from",    "--pack DIR"};
+        "-o PLAN",    "--device-mem",    "--host-mem", "--profile",      "--dim",
+        "--exact",    "--dot",           "--json",     "--dump",         "--verify",
+        "--list-ops", "--list-profiles", "--version",  "--dump-problem", "--help",
+        "-q, -v",     "--trace",         "--explain",  "--curve",        "--dims-from",
+        "--pack DIR", "--curve-points N"};
     cli_case it, *c = &it;
     cli_begin(c);
     succeeds(c, "--help");
@@ -472,6 +473,31 @@ static void the_curve_is_a_table_with_a_head(void **state) {
     cli_end(c);
 }
 
+/* The floor and where everything stays are two points; equal budgets are one line. */
+static void the_curve_has_as_many_points_as_are_asked_for(void **state) {
+    (void)state;
+    static const char *const WRONG[] = {"1", "0", "1001", "-5", "3x", "", "99999999999999999999"};
+    cli_case it, *c = &it;
+    cli_begin(c);
+    for (uint32_t n = 2; n <= 40; n += 19) {
+        char command[128];
+        (void)snprintf(command, sizeof command, "-q M --dim rows=8 --curve c.csv --curve-points %u",
+                       (unsigned)n);
+        succeeds(c, command);
+        (void)slurp(c, "c.csv", c->out, sizeof c->out);
+        uint32_t lines = 0;
+        for (const char *p = c->out; *p != 0; p++)
+            lines += *p == '\n';
+        assert_in_range(lines, n == 2 ? 3 : 10, n + 1);
+    }
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        char command[128];
+        (void)snprintf(command, sizeof command, "M --dim rows=8 --curve-points=%s", WRONG[i]);
+        refuses(c, command, DMS_EUSAGE, "give a number from 2 to 1000");
+    }
+    cli_end(c);
+}
+
 /* A .npy header of [8, 128] stands for --dim rows=8. */
 static void dims_may_come_from_a_folder_of_inputs(void **state) {
     (void)state;
@@ -638,6 +664,7 @@ int main(void) {
         cmocka_unit_test(the_views_are_written_beside_each_other),
         cmocka_unit_test(explain_takes_the_place_of_the_summary),
         cmocka_unit_test(the_curve_is_a_table_with_a_head),
+        cmocka_unit_test(the_curve_has_as_many_points_as_are_asked_for),
         cmocka_unit_test(dims_may_come_from_a_folder_of_inputs),
         cmocka_unit_test(packed_weights_are_told_of_and_written_once),
         cmocka_unit_test(a_packed_file_that_cannot_be_written_whole_is_not_there),

@@ -132,7 +132,7 @@ static void completion_knows_what_a_value_is(void **state) {
         {"dmsc", "--device-mem fl", 2, "floor\n"},
         {"dmsc", "--host-mem a", 2, "auto\n"},
         {"dmsc", "--dim batch = -", 4, "\n"},
-        {"dmsc", "--exact --curv", 2, "--curve\n"},
+        {"dmsc", "--exact --curve-", 2, "--curve-points\n"},
         {"dmsc", DMS_SOURCE_DIR "/docs/plan-form", 1, "\n"}, /* no model */
         {"dmsrun", "--device cu", 2, "cuda\n"},
         {"dmsrun", "--json " DMS_SOURCE_DIR "/READ", 2, DMS_SOURCE_DIR "/README.md\n"},

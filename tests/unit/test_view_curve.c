@@ -48,7 +48,7 @@ static uint32_t read_curve(graph_case *g, const dms_compiled *c, line *out) {
     dms_status st = {.msg = ""};
     FILE *file = tmpfile();
     assert_non_null(file);
-    if (dms_view_curve(c, &g->arena, file, &st) != DMS_OK)
+    if (dms_view_curve(c, 0, &g->arena, file, &st) != DMS_OK)
         fail_msg("%s", st.msg);
     rewind(file);
     assert_non_null(fgets(text, sizeof text, file));
