@@ -161,8 +161,37 @@ static dms_code parse_points(const char *text, uint32_t *out, dms_status *st) {
     return DMS_OK;
 }
 
+/* The file or name that a view goes by; NULL where the option is another one. */
+static const char **view_of(request *r, int id) {
+    switch (id) {
+    case OPT_DOT:
+        return &r->dot;
+    case OPT_REPORT:
+        return &r->report;
+    case OPT_TRACE:
+        return &r->trace;
+    case OPT_CURVE:
+        return &r->curve;
+    case OPT_EXPLAIN:
+        return &r->explain;
+    case OPT_JSON:
+        return &r->json;
+    case OPT_PROBLEM:
+        return &r->problem;
+    case OPT_CERTIFICATE:
+        return &r->certificate;
+    default:
+        return NULL;
+    }
+}
+
 /* One option; `done` is set by those that print and end. */
 static dms_code apply(request *r, int id, char *value, bool *done, dms_status *st) {
+    const char **view = view_of(r, id);
+    if (view != NULL) {
+        *view = value;
+        return DMS_OK;
+    }
     switch (id) {
     case 'o':
         r->compile.plan = value;
@@ -194,32 +223,8 @@ static dms_code apply(request *r, int id, char *value, bool *done, dms_status *s
     case OPT_PACK:
         r->compile.pack = value;
         return DMS_OK;
-    case OPT_DOT:
-        r->dot = value;
-        return DMS_OK;
-    case OPT_REPORT:
-        r->report = value;
-        return DMS_OK;
-    case OPT_TRACE:
-        r->trace = value;
-        return DMS_OK;
-    case OPT_CURVE:
-        r->curve = value;
-        return DMS_OK;
     case OPT_CURVE_POINTS:
         return parse_points(value, &r->n_points, st);
-    case OPT_EXPLAIN:
-        r->explain = value;
-        return DMS_OK;
-    case OPT_JSON:
-        r->json = value;
-        return DMS_OK;
-    case OPT_PROBLEM:
-        r->problem = value;
-        return DMS_OK;
-    case OPT_CERTIFICATE:
-        r->certificate = value;
-        return DMS_OK;
     case OPT_DUMP:
         r->dump = value;
         return DMS_OK;
