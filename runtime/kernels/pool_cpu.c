@@ -54,17 +54,6 @@ TAKE_MAX(max_f64, double)
 TAKE_MAX(max_i64, int64_t)
 TAKE_MAX(max_u64, uint64_t)
 
-/* |x|^p by repeated squaring. */
-#define POWER(NAME, T)                                                                             \
-    DMS_FN T NAME(T x, int64_t p) {                                                                \
-        T out = 1;                                                                                 \
-        for (x = x < 0 ? -x : x; p > 0; p >>= 1, x *= x)                                           \
-            out = (p & 1) != 0 ? out * x : out;                                                    \
-        return out;                                                                                \
-    }
-POWER(power_f32, float)
-POWER(power_f64, double)
-
 /* sum += x, or |x|^p; p = 0 stands for the average. */
 #define TAKE_SUM(NAME, T, POW)                                                                     \
     static void NAME(int64_t n, const T *x, T *sum, int64_t p) {                                   \
@@ -73,29 +62,8 @@ POWER(power_f64, double)
         for (int64_t j = 0; j < n && p != 0; j++)                                                  \
             sum[j] += POW(x[j], p);                                                                \
     }
-TAKE_SUM(sum_f32, float, power_f32)
-TAKE_SUM(sum_f64, double, power_f64)
-
-/* The p-th root by halving the interval between two powers of two: exact steps, the same bits
- * everywhere. */
-static double root(double x, int64_t p) {
-    if (p == 1 || x == 0.0 || x != x || x == INFINITY)
-        return x;
-    if (p == 2)
-        return sqrt(x);
-    int exponent;
-    (void)frexp(x, &exponent);
-    double low = ldexp(1.0, (int)floor((double)(exponent - 1) / (double)p));
-    double high = ldexp(1.0, (int)ceil((double)exponent / (double)p));
-    for (int k = 0; k < 64; k++) {
-        const double middle = low + (high - low) * 0.5;
-        if (power_f64(middle, p) < x)
-            low = middle;
-        else
-            high = middle;
-    }
-    return high;
-}
+TAKE_SUM(sum_f32, float, dms_pool_power_f32)
+TAKE_SUM(sum_f64, double, dms_pool_power_f64)
 
 /* One tap of the strip: kernel position (ky, kx). */
 static void take_tap(const window *w, int64_t ky, int64_t kx, pool_scratch *s) {
@@ -176,9 +144,9 @@ static void finish_sums(const window *w, pool_scratch *s) {
     }
     for (int64_t j = 0; j < w->n; j++)
         if (is_f32)
-            s->sum.f32[j] = (float)root(s->sum.f32[j], i[DMS_POOL_P]);
+            s->sum.f32[j] = (float)dms_pool_root(s->sum.f32[j], i[DMS_POOL_P]);
         else
-            s->sum.f64[j] = root(s->sum.f64[j], i[DMS_POOL_P]);
+            s->sum.f64[j] = dms_pool_root(s->sum.f64[j], i[DMS_POOL_P]);
 }
 
 static void run_strip(const window *w, const dms_cpu_job *job, int64_t y_at, int64_t index_at,

@@ -10,7 +10,7 @@
 #define DMS_RUNTIME_KERNELS_POOL_INTERNAL_H
 
 #include "runtime/kernels/cpu_kernel.h"
-#include "runtime/kernels/dialect.h"
+#include "runtime/kernels/pool_body.h"
 
 /* Integer parameters of pooling; pairs are height, width. */
 enum {
@@ -26,16 +26,6 @@ enum {
 enum { DMS_POOL_MAX = 0, DMS_POOL_AVERAGE = 1, DMS_POOL_LP = 2 };
 
 #ifdef DMS_ISA_SUFFIX
-/* Elements j of n, first <= j < end, that lie at 0 <= at + j * step < limit. */
-DMS_FN void dms_pool_range(int64_t at, int64_t step, int64_t limit, int64_t n, int64_t *first,
-                           int64_t *end) {
-    const int64_t up = step - 1; /* most steps are 1, and a division takes longer than a tap */
-    *first = at >= 0 ? 0 : step == 1 ? -at : (-at + up) / step;
-    *end = at >= limit ? 0 : step == 1 ? limit - at : (limit - at + up) / step;
-    *first = *first > n ? n : *first;
-    *end = *end > n ? n : *end < *first ? *first : *end;
-}
-
 /* Taps of output `out` along an axis that an average counts: inside the image, or inside the padded
  * image. */
 DMS_FN int64_t dms_pool_taps(const dms_call *call, uint32_t axis, int64_t out) {
@@ -44,10 +34,8 @@ DMS_FN int64_t dms_pool_taps(const dms_call *call, uint32_t axis, int64_t out) {
     const int64_t low = is_padded ? i[DMS_POOL_PAD + axis] : 0;
     const int64_t high = is_padded ? i[DMS_POOL_PAD_END + axis] : 0;
     const int64_t at = out * i[DMS_POOL_STEP + axis] - i[DMS_POOL_PAD + axis];
-    int64_t first, end;
-    dms_pool_range(at + low, i[DMS_POOL_DILATION + axis], call->view[0].dim[axis + 2] + low + high,
-                   i[DMS_POOL_WINDOW + axis], &first, &end);
-    return end - first;
+    return dms_pool_counted(at, i[DMS_POOL_DILATION + axis], call->view[0].dim[axis + 2],
+                            i[DMS_POOL_WINDOW + axis], low, high);
 }
 
 /* Planes [plane, plane_end), one channel of one batch entry each, by rows of outputs. */

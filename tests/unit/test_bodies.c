@@ -1,4 +1,4 @@
-/* test_bodies.c - formulas that the CPU device and CUDA share: windows of RESIZE, taps of
+/* test_bodies.c - formulas that the CPU device and CUDA share: windows of POOL and RESIZE, taps of
  * GRID_SAMPLE, cells of RECURRENT, ends of CONV_BYTES, one axis or number at a time, by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +8,7 @@
 
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/conv_bytes_body.h"
+#include "runtime/kernels/pool_body.h"
 #include "runtime/kernels/recurrent_body.h"
 #include "runtime/kernels/resize_body.h"
 #include "runtime/kernels/resize_join.h"
@@ -195,6 +196,45 @@ static void channels_behind_a_picture_join_its_columns(void **state) {
     assert_int_equal(it.call.view[1].rank, 3);
 }
 
+/* ---- POOL ---------------------------------------------------------------------------------- */
+
+/* Windows of 3 taps, 2 apart, in 5 elements: from -3 on one tap (1), from 0 three, from 3 one, from
+ * 9 none, from -9 none. */
+static void a_window_has_the_taps_that_lie_inside(void **state) {
+    (void)state;
+    const int64_t at[5] = {-3, 0, 3, 9, -9}, first[5] = {2, 0, 0, 0, 3}, end[5] = {3, 3, 1, 0, 3};
+    for (int k = 0; k < 5; k++) {
+        int64_t f, e;
+        dms_pool_range(at[k], 2, 5, 3, &f, &e);
+        assert_int_equal(f, first[k]);
+        assert_int_equal(e, end[k]);
+    }
+}
+
+/* From -1 on, of 3 taps: two inside, all three where one element of padding counts, at the other end
+ * likewise. */
+static void padding_counts_where_it_is_asked_for(void **state) {
+    (void)state;
+    assert_int_equal(dms_pool_counted(-1, 1, 5, 3, 0, 0), 2);
+    assert_int_equal(dms_pool_counted(-1, 1, 5, 3, 1, 0), 3);
+    assert_int_equal(dms_pool_counted(4, 1, 5, 3, 0, 0), 1);
+    assert_int_equal(dms_pool_counted(4, 1, 5, 3, 0, 1), 2);
+    assert_int_equal(dms_pool_counted(-2, 1, 5, 3, -1, 0), 0); /* cropped */
+}
+
+/* Roots undo powers, of small numbers too. */
+static void roots_undo_powers(void **state) {
+    (void)state;
+    assert_true(dms_pool_power_f32(-3.0f, 4) == 81.0f && dms_pool_power_f64(2.0, 10) == 1024.0);
+    assert_true(dms_pool_power_f32(7.0f, 0) == 1.0f);
+    assert_true(dms_pool_root(81.0, 4) == 3.0 && dms_pool_root(1024.0, 10) == 2.0);
+    assert_true(dms_pool_root(9.0, 2) == 3.0 && dms_pool_root(9.0, 1) == 9.0);
+    assert_true(dms_pool_root(0.0, 3) == 0.0 && isinf(dms_pool_root((double)INFINITY, 3)));
+    assert_true(isnan(dms_pool_root((double)NAN, 3)));
+    for (int64_t p = 3; p < 9; p++)
+        assert_true(fabs(dms_pool_power_f64(dms_pool_root(1e-300, p), p) / 1e-300 - 1.0) < 1e-14);
+}
+
 /* ---- GRID_SAMPLE --------------------------------------------------------------------------- */
 
 /* Between -1/2 and 3 1/2: -1 is as far beyond as 0 is inside; 9 goes around once. */
@@ -296,6 +336,9 @@ int main(void) {
         cmocka_unit_test(sums_of_integers_are_rounded_and_bounded),
         cmocka_unit_test(weights_of_bytes_are_fixed_point),
         cmocka_unit_test(channels_behind_a_picture_join_its_columns),
+        cmocka_unit_test(a_window_has_the_taps_that_lie_inside),
+        cmocka_unit_test(padding_counts_where_it_is_asked_for),
+        cmocka_unit_test(roots_undo_powers),
         cmocka_unit_test(positions_are_reflected_until_they_are_inside),
         cmocka_unit_test(what_lies_beyond_is_what_the_padding_says),
         cmocka_unit_test(no_position_reads_outside),

@@ -6,6 +6,7 @@
 #include "runtime/cuda/kernels/launch.h"
 #include "runtime/cuda/kernels/window.h"
 #include "runtime/kernels/element.h"
+#include "runtime/kernels/pool_body.h"
 
 enum { MAX = 0, AVERAGE = 1, LP = 2 };
 
@@ -13,15 +14,6 @@ enum { MAX = 0, AVERAGE = 1, LP = 2 };
 typedef struct output {
     int64_t b, c, at[2], first[2], end[2], start[2]; /* start: of the window, before the padding */
 } output;
-
-/* Taps j of n with 0 <= at + j step < limit. */
-DMS_DEVICE void range_of(int64_t at, int64_t step, int64_t limit, int64_t n, int64_t *first,
-                         int64_t *end) {
-    *first = at >= 0 ? 0 : (-at + step - 1) / step;
-    *end = at >= limit ? 0 : (limit - at + step - 1) / step;
-    *first = *first > n ? n : *first;
-    *end = *end > n ? n : *end < *first ? *first : *end;
-}
 
 DMS_DEVICE output output_of(const dms_pool_params *p, int64_t index) {
     output o;
@@ -33,7 +25,7 @@ DMS_DEVICE output output_of(const dms_pool_params *p, int64_t index) {
     o.b = index / p->channels;
     for (int k = 0; k < 2; k++) {
         o.start[k] = o.at[k] * p->step[k] - p->pad[k];
-        range_of(o.start[k], p->dilation[k], p->x_dim[k], p->k[k], &o.first[k], &o.end[k]);
+        dms_pool_range(o.start[k], p->dilation[k], p->x_dim[k], p->k[k], &o.first[k], &o.end[k]);
     }
     return o;
 }
@@ -43,10 +35,7 @@ DMS_DEVICE int64_t counted(const dms_pool_params *p, const output *o) {
     int64_t n = 1;
     for (int k = 0; k < 2; k++) {
         const int64_t low = p->count_pads ? p->pad[k] : 0, high = p->count_pads ? p->pad_end[k] : 0;
-        int64_t first, end;
-        range_of(o->start[k] + low, p->dilation[k], p->x_dim[k] + low + high, p->k[k], &first,
-                 &end);
-        n *= end - first;
+        n *= dms_pool_counted(o->start[k], p->dilation[k], p->x_dim[k], p->k[k], low, high);
     }
     return n;
 }
@@ -99,37 +88,7 @@ DMS_DEVICE dms_scalar greatest(const dms_pool_params *p, const output *o, int64_
     return r;
 }
 
-/* --- sums. The p-th power is by repeated squaring, the p-th root by halving an interval: exact
- * steps, the bits of the CPU device. */
-
-#define POWER(NAME, T)                                                                             \
-    DMS_DEVICE T NAME(T x, int64_t p) {                                                            \
-        T out = 1;                                                                                 \
-        for (x = x < 0 ? -x : x; p > 0; p >>= 1, x *= x)                                           \
-            out = (p & 1) != 0 ? out * x : out;                                                    \
-        return out;                                                                                \
-    }
-POWER(power_f32, float)
-POWER(power_f64, double)
-
-DMS_DEVICE_FAR double root(double x, int64_t p) {
-    if (p == 1 || x == 0.0 || x != x || x == (double)INFINITY)
-        return x;
-    if (p == 2)
-        return sqrt(x);
-    int exponent;
-    (void)frexp(x, &exponent);
-    double low = ldexp(1.0, (int)floor((double)(exponent - 1) / (double)p));
-    double high = ldexp(1.0, (int)ceil((double)exponent / (double)p));
-    for (int k = 0; k < 64; k++) {
-        const double middle = low + (high - low) * 0.5;
-        if (power_f64(middle, p) < x)
-            low = middle;
-        else
-            high = middle;
-    }
-    return high;
-}
+/* --- sums */
 
 /* The chain of one output in the class of the type; the average or root of it. */
 DMS_DEVICE dms_scalar summed(const dms_pool_params *p, const output *o) {
@@ -146,14 +105,15 @@ DMS_DEVICE dms_scalar summed(const dms_pool_params *p, const output *o) {
             const dms_scalar v =
                 dms_element_load(dtype, p->x, base + y * p->x_pitch[2] + x * p->x_pitch[3]);
             if (is_f64)
-                wide += p->fn == LP ? power_f64(v.f64, p->p) : v.f64;
+                wide += p->fn == LP ? dms_pool_power_f64(v.f64, p->p) : v.f64;
             else
-                sum += p->fn == LP ? power_f32(v.f32, p->p) : v.f32;
+                sum += p->fn == LP ? dms_pool_power_f32(v.f32, p->p) : v.f32;
         }
     if (is_f64)
-        out.f64 = p->fn == LP ? root(wide, p->p) : wide / (double)counted(p, o);
+        out.f64 = p->fn == LP ? dms_pool_root(wide, p->p) : wide / (double)counted(p, o);
     else
-        out.f32 = p->fn == LP ? (float)root((double)sum, p->p) : sum / (float)counted(p, o);
+        out.f32 =
+            p->fn == LP ? (float)dms_pool_root((double)sum, p->p) : sum / (float)counted(p, o);
     return out;
 }
 
