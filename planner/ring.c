@@ -7,8 +7,8 @@
  *         |  1  |  4  |  6  |         last has been copied on: 5 waits for 2 or, where it begins
  *   0     | 0   | 3   |     | 0       further down, for 1 and 2; in the next turn 0 waits for 6
  *
- * In one of less than three places laps would be too short for blocks of unequal sizes: a large one
- * behind two small ones would wait for its neighbour. There readings take turns at the two ends:
+ * In one of less than three places of the mean size laps would be too short: a large block behind
+ * two small ones would wait for its neighbour. There readings take turns at the two ends:
  *
  *   top   |   1 |     |   3 |         any two neighbours that fit beside each other do, wherever
  *         |     |     |     |         the ring was cut before: 2 waits for 0 and 3 for 1
@@ -16,7 +16,7 @@
  */
 #include "planner/place_internal.h"
 
-#define SMALL_RING 3 /* below so many places of the largest block, readings alternate */
+#define SMALL_RING 3 /* below so many places of the mean size, readings alternate */
 
 /* The readings of a queue, in its order; a lap is a run of them. */
 typedef struct ring {
@@ -25,7 +25,6 @@ typedef struct ring {
     const dms_draft *draft;
     uint32_t n;
     int64_t rest;                  /* units of the items from here on */
-    int64_t largest;               /* units of the largest item */
     dms_ring_segment *seen, *next; /* what lay where last, from the bottom up; and with one more */
     uint32_t n_seen;
 } ring;
@@ -36,15 +35,13 @@ static int64_t units_of(const ring *r, uint32_t item) {
 
 static void list_items(ring *r) {
     r->n = 0;
-    r->rest = r->largest = 0;
+    r->rest = 0;
     for (uint32_t q = 0; q < r->draft->n_loads; q++) {
         r->work->read_after[q] = DMS_NOT_READ;
         if (!r->draft->is_read[r->cycle->gap[r->draft->load[q]].tensor])
             continue;
         r->work->ring_item[r->n++] = q;
-        const int64_t units = units_of(r, r->n - 1);
-        r->rest += units;
-        r->largest = r->largest > units ? r->largest : units;
+        r->rest += units_of(r, r->n - 1);
     }
 }
 
@@ -121,7 +118,7 @@ void dms_ring_place(const dms_cycle *cycle, dms_work *work, const dms_draft *dra
               .next = work->ring_segment + 2 * cycle->n_gaps};
     for (uint32_t turn = 0; turn < 2; turn++) {
         list_items(&r);
-        if (draft->ring_units < SMALL_RING * r.largest && draft->ring_units < r.rest)
+        if (draft->ring_units * r.n < SMALL_RING * r.rest && draft->ring_units < r.rest)
             for (uint32_t item = 0; item < r.n; item++)
                 cover(&r, item, item % 2 == 0 ? 0 : highest(&r, item));
         else

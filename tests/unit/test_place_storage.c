@@ -240,6 +240,22 @@ static void in_a_small_ring_no_reading_waits_for_its_neighbour(void **state) {
     problem_end(&h.c);
 }
 
+static void a_ring_of_many_places_for_most_blocks_is_filled_in_laps(void **state) {
+    (void)state;
+    /* Less than two places of the large one, but four and more of all others: 0 to 2 lie one behind
+     * the other, and none of them waits in this turn. */
+    homes_case h;
+    weights(&h.c, 7, (const uint64_t[]){16, 16, 16, 16, 16, 16, 48});
+    homes_begin(&h, 1000);
+    read_all(&h, 5 * PAGE);
+    dms_ring_place(&h.cycle, &h.work, &h.draft);
+    for (int32_t q = 0; q < 3; q++) {
+        assert_int_equal(h.work.ring_offset[q], q * PAGE);
+        assert_true(h.work.read_after[q] < 0);
+    }
+    problem_end(&h.c);
+}
+
 static void the_top_of_a_ring_that_ends_within_a_page_is_a_page(void **state) {
     (void)state;
     homes_case h;
@@ -711,6 +727,7 @@ int main(void) {
         cmocka_unit_test(readings_go_round_the_ring),
         cmocka_unit_test(a_ring_for_all_readings_waits_for_the_turn_before_alone),
         cmocka_unit_test(in_a_small_ring_no_reading_waits_for_its_neighbour),
+        cmocka_unit_test(a_ring_of_many_places_for_most_blocks_is_filled_in_laps),
         cmocka_unit_test(the_top_of_a_ring_that_ends_within_a_page_is_a_page),
         cmocka_unit_test(only_what_is_read_has_a_place),
         cmocka_unit_test(a_reading_waits_for_the_last_copy_out_of_its_place_and_no_other),
