@@ -8,6 +8,7 @@
 #include "onnx/order.h"
 
 #define MOST_ROWS 8u
+#define MOST_KINDS 50u /* told apart; of a hostile model's others the nodes are counted */
 
 /* One unsupported operator. */
 typedef struct entry {
@@ -38,7 +39,7 @@ static bool is_supported(const dms_node *node) {
            dms_op_find(node->domain, node->op, node->version) != NULL;
 }
 
-/* Linear in the operators that are not supported, of which a model has few. */
+/* Linear in the operators that are not supported, up to MOST_KINDS. */
 static void note_op(findings *f, const dms_node *node) {
     f->n_bad_nodes++;
     for (uint32_t k = 0; k < f->n_ops; k++)
@@ -46,7 +47,8 @@ static void note_op(findings *f, const dms_node *node) {
             f->op[k].n_nodes++;
             return;
         }
-    f->op[f->n_ops++] = (entry){node, 1};
+    if (f->n_ops < MOST_KINDS)
+        f->op[f->n_ops++] = (entry){node, 1};
 }
 
 /* One entry per data type, with its first tensor; a tensor of several uses counts once. */
@@ -60,6 +62,8 @@ static void note_tensor(findings *f, const dms_graph *graph, uint32_t id) {
             f->n_tensors[k]++;
             return;
         }
+    if (f->n_dtypes == MOST_KINDS)
+        return;
     f->tensor[f->n_dtypes] = tensor;
     f->n_tensors[f->n_dtypes++] = 1;
 }
@@ -111,9 +115,10 @@ static void print_ops(const dms_graph *graph, const dms_order *order, const find
                       size_t size, size_t *at) {
     if (f->n_ops == 0)
         return;
-    print(out, size, at, "%.100s uses %u operator%s that %s not supported, in %u of %u nodes\n",
-          graph->model_file, f->n_ops, f->n_ops == 1 ? "" : "s", f->n_ops == 1 ? "is" : "are",
-          f->n_bad_nodes, order->n);
+    const char *least = f->n_ops == MOST_KINDS ? "at least " : "";
+    print(out, size, at, "%.100s uses %s%u operator%s that %s not supported, in %u of %u nodes\n",
+          graph->model_file, least, f->n_ops, f->n_ops == 1 ? "" : "s",
+          f->n_ops == 1 ? "is" : "are", f->n_bad_nodes, order->n);
     print(out, size, at, "  %-25s  %-13s  opset  nodes  first node\n", "operator", "domain");
     for (uint32_t k = 0; k < f->n_ops && k < MOST_ROWS; k++) {
         const dms_node *node = f->op[k].first;
@@ -121,7 +126,7 @@ static void print_ops(const dms_graph *graph, const dms_order *order, const find
               plain_domain(node->domain), node->version, f->op[k].n_nodes, node->name);
     }
     if (f->n_ops > MOST_ROWS)
-        print(out, size, at, "  and %u more\n", f->n_ops - MOST_ROWS);
+        print(out, size, at, "  and %s%u more\n", least, f->n_ops - MOST_ROWS);
 }
 
 /* The line of data types. */

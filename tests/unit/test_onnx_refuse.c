@@ -211,8 +211,28 @@ static void operators_and_data_types_share_one_message(void **state) {
                "  data types: string (8, in 1 tensor, first 'x')\n" TAIL("1"));
 }
 
+/* 20,000 names, all different, were compared with each other for most of a second. */
+static void operators_without_number_are_counted_up_to_fifty(void **state) {
+    (void)state;
+    onnx_case c;
+    char last[16] = "x", next[16], op[16];
+    begin(&c);
+    for (uint32_t k = 0; k < 60; k++) {
+        (void)snprintf(op, sizeof op, "Odd%u", k);
+        (void)snprintf(next, sizeof next, k == 59 ? "y" : "t%u", k);
+        (void)onnx_node(&c, c.graph, op, last, next);
+        (void)strcpy(last, next);
+    }
+    const dms_code code = onnx_read(&c, NULL);
+    onnx_expect_failure(&c, code, DMS_EUNSUPPORTED, "at least 50 operators that are not");
+    onnx_expect_failure(&c, code, DMS_EUNSUPPORTED, "in 60 of 60 nodes");
+    onnx_expect_failure(&c, code, DMS_EUNSUPPORTED, "  and at least 42 more\n");
+    onnx_end(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(operators_without_number_are_counted_up_to_fifty),
         cmocka_unit_test(one_operator_is_spoken_of_in_the_singular),
         cmocka_unit_test(operators_stand_in_the_order_of_execution),
         cmocka_unit_test(a_domain_tells_operators_apart),
