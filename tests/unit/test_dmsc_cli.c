@@ -247,6 +247,43 @@ static void without_o_a_compile_writes_nothing_and_says_so(void **state) {
     cli_end(c);
 }
 
+/* Nothing, next to nothing, 2^63 and the largest number: a plan where there is room, else the floor
+ * and no file. One more than the largest is no size. */
+static void absurd_budgets_give_a_plan_or_say_why_not(void **state) {
+    (void)state;
+    static const struct {
+        const char *budgets;
+        int code;
+        const char *says;
+    } CASES[] = {
+        {"--device-mem 0", DMS_EBUDGET, "device budget of 0 bytes"},
+        {"--device-mem 1", DMS_EBUDGET, "device budget of 1 bytes"},
+        {"--device-mem 0%", DMS_EBUDGET, "device budget of 0 bytes"},
+        {"--device-mem 0 --host-mem 0", DMS_EBUDGET, "device budget of 0 bytes"},
+        {"--device-mem floor --host-mem 9223372036854775808", DMS_OK, "written"},
+        {"--device-mem 9223372036854775808", DMS_OK, "FITS"},
+        {"--device-mem 9223372036854775808 --host-mem 0", DMS_OK, "FITS"},
+        {"--device-mem 18446744073709551615 --host-mem 18446744073709551615", DMS_OK, "FITS"},
+        {"--device-mem 18446744073709551616", DMS_EUSAGE, "is no size"},
+        {"--host-mem -1", DMS_EUSAGE, "is no size"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char command[200];
+        cli_case it, *c = &it;
+        cli_begin(c);
+        (void)snprintf(command, sizeof command, "M --dim rows=8 -o p.plan %s", CASES[i].budgets);
+        if (CASES[i].code != DMS_OK) {
+            refuses(c, command, CASES[i].code, CASES[i].says);
+        } else {
+            succeeds(c, command);
+            says(c, CASES[i].says);
+            succeeds(c, "--verify p.plan M");
+        }
+        assert_int_equal(exists(c, "p.plan"), CASES[i].code == DMS_OK);
+        cli_end(c);
+    }
+}
+
 static void quiet_says_nothing(void **state) {
     (void)state;
     cli_case it, *c = &it;
@@ -650,6 +687,7 @@ int main(void) {
         cmocka_unit_test(the_help_names_every_option),
         cmocka_unit_test(a_compile_writes_a_plan_and_a_summary),
         cmocka_unit_test(without_o_a_compile_writes_nothing_and_says_so),
+        cmocka_unit_test(absurd_budgets_give_a_plan_or_say_why_not),
         cmocka_unit_test(quiet_says_nothing),
         cmocka_unit_test(options_may_stand_behind_the_model_and_after_an_equals_sign),
         cmocka_unit_test(every_way_of_saying_a_budget_is_understood),
