@@ -9,7 +9,7 @@ endif()
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")   # asserts stay on
 set(DMS_SANITIZE "" CACHE STRING "address,undefined or thread")
 if(DMS_SANITIZE)   # reports name lines and nothing else
-  set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1")
+  set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O1 -g1")
 endif()
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
                     -Wvla -Wno-gnu-zero-variadic-macro-arguments -ffp-contract=off
