@@ -70,16 +70,16 @@ static void note(bench *b, const row *r) {
     char line[512];
     const dms_decision *d = r->d;
     const double ratio = (double)d->period_ns / (double)d->bound_ns;
+    const double packing = (double)d->period_ns / (double)d->unpacked_ns;
     const int n = snprintf(line, sizeof line, "%s,%s,%s,%s,", r->name, r->title, r->share, r->host);
     (void)snprintf(line + n, sizeof line - (size_t)n,
-                   "%" PRIu64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.4f,%" PRIu64 ",%" PRIu64
+                   "%" PRIu64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.4f,%.4f,%" PRIu64 ",%" PRIu64
                    ",%" PRIu64 "\n",
-                   r->device_budget, d->compute_ns, d->bound_ns, d->period_ns, ratio,
+                   r->device_budget, d->compute_ns, d->bound_ns, d->period_ns, ratio, packing,
                    d->device_bytes, d->host_bytes, r->plan_bytes);
     printf("%-34s %-16s %6s %6s %10.3f %10.3f %8.4f %6.4f %7.4f %10" PRIu64 " %7.2f\n", r->name,
            r->title, r->share, r->host, (double)d->bound_ns * 1e-6, (double)d->period_ns * 1e-6,
-           (double)d->bound_ns / (double)d->compute_ns, ratio,
-           (double)d->period_ns / (double)d->unpacked_ns, r->plan_bytes, r->seconds);
+           (double)d->bound_ns / (double)d->compute_ns, ratio, packing, r->plan_bytes, r->seconds);
     if (b->check != NULL)
         compare(b, line, (size_t)n);
     fflush(stdout);
@@ -345,7 +345,7 @@ int main(int n_args, char **args) {
     }
     if (b.csv != NULL)
         (void)fputs("graph,case,device,host,device_budget,compute_ns,bound_ns,period_ns,ratio,"
-                    "device_arena,host_arena,plan_bytes\n",
+                    "packing,device_arena,host_arena,plan_bytes\n",
                     b.csv);
     printf("%-34s %-16s %6s %6s %10s %10s %8s %6s %7s %10s %7s\n", "graph", "case", "device",
            "host", "bound ms", "period ms", "/compute", "ratio", "packing", "plan bytes", "s");

@@ -128,26 +128,37 @@ static fake_cuda *card_of(int kind) {
                : fake_cuda_new(&(fake_cuda_options){.is_calm = true, .has_no_values = kind == 2});
 }
 
-static void end_card(fake_cuda *fake) {
-    if (fake != NULL)
-        cuda_end(fake);
+/* A session on one kind of device, and the memory of two turns. */
+typedef struct attempt {
+    two_ports p;
+    fake_cuda *fake;
+    dms_session *s;
+    dms_status st;
+} attempt;
+
+static void begin(attempt *a, int kind) {
+    memset(a, 0, sizeof *a);
+    make(&a->p, kind != 0);
+    a->fake = card_of(kind);
+    open_two(&a->p, a->fake, &a->s);
+}
+
+static void end(attempt *a) {
+    forbid_and_close(&a->p, a->s);
+    if (a->fake != NULL)
+        cuda_end(a->fake);
 }
 
 /* y fails at once; x is still on its way to the device. */
 static void a_tensor_on_its_way_in_is_let_go_before_the_failure_is_told(void **state) {
     (void)state;
     for (int kind = 0; kind < 3; kind++) {
-        two_ports p;
-        dms_session *s;
-        dms_status st = {.msg = ""};
-        make(&p, kind != 0);
-        fake_cuda *fake = card_of(kind);
-        open_two(&p, fake, &s);
-        assert_int_equal(start(&p, s, 0, true), DMS_OK);
-        assert_int_equal(dms_wait(s, &st), DMS_EINPUT);
-        assert_string_equal(st.msg, "step 0 'scale': operand 1: an index is out of range");
-        forbid_and_close(&p, s);
-        end_card(fake);
+        attempt a;
+        begin(&a, kind);
+        assert_int_equal(start(&a.p, a.s, 0, true), DMS_OK);
+        assert_int_equal(dms_wait(a.s, &a.st), DMS_EINPUT);
+        assert_string_equal(a.st.msg, "step 0 'scale': operand 1: an index is out of range");
+        end(&a);
     }
 }
 
@@ -155,22 +166,17 @@ static void a_tensor_on_its_way_in_is_let_go_before_the_failure_is_told(void **s
 static void a_tensor_on_its_way_out_is_let_go_before_the_failure_is_told(void **state) {
     (void)state;
     for (int kind = 0; kind < 3; kind++) {
-        two_ports p;
-        dms_session *s;
-        dms_status st = {.msg = ""};
-        make(&p, kind != 0);
-        fake_cuda *fake = card_of(kind);
-        open_two(&p, fake, &s);
-        assert_int_equal(start(&p, s, 0, false), DMS_OK);
-        assert_int_equal(start(&p, s, 1, true), DMS_OK);
-        dms_code code = dms_wait(s, &st);
+        attempt a;
+        begin(&a, kind);
+        assert_int_equal(start(&a.p, a.s, 0, false), DMS_OK);
+        assert_int_equal(start(&a.p, a.s, 1, true), DMS_OK);
+        dms_code code = dms_wait(a.s, &a.st);
         if (code == DMS_OK) {
-            check_turn(&p, 0);
-            code = dms_wait(s, &st);
+            check_turn(&a.p, 0);
+            code = dms_wait(a.s, &a.st);
         }
         assert_int_equal(code, DMS_EINPUT);
-        forbid_and_close(&p, s);
-        end_card(fake);
+        end(&a);
     }
 }
 
@@ -178,19 +184,14 @@ static void a_tensor_on_its_way_out_is_let_go_before_the_failure_is_told(void **
 static void whichever_call_tells_of_the_failure_tells_it_then(void **state) {
     (void)state;
     for (int kind = 0; kind < 3; kind++) {
-        two_ports p;
-        dms_session *s;
-        dms_status st = {.msg = ""};
-        make(&p, kind != 0);
-        fake_cuda *fake = card_of(kind);
-        open_two(&p, fake, &s);
-        assert_int_equal(start(&p, s, 0, true), DMS_OK);
-        const dms_code code = start(&p, s, 1, false); /* it may be told in time, or not yet */
+        attempt a;
+        begin(&a, kind);
+        assert_int_equal(start(&a.p, a.s, 0, true), DMS_OK);
+        const dms_code code = start(&a.p, a.s, 1, false); /* it may be told in time, or not yet */
         assert_true(code == DMS_OK || code == DMS_EINPUT);
         if (code == DMS_OK)
-            assert_int_equal(dms_wait(s, &st), DMS_EINPUT);
-        forbid_and_close(&p, s);
-        end_card(fake);
+            assert_int_equal(dms_wait(a.s, &a.st), DMS_EINPUT);
+        end(&a);
     }
 }
 
@@ -198,21 +199,16 @@ static void whichever_call_tells_of_the_failure_tells_it_then(void **state) {
 static void a_turn_that_is_cancelled_lets_go_as_one_that_fails(void **state) {
     (void)state;
     for (int kind = 0; kind < 3; kind++) {
-        two_ports p;
-        dms_session *s;
-        dms_status st = {.msg = ""};
-        make(&p, kind != 0);
-        fake_cuda *fake = card_of(kind);
-        open_two(&p, fake, &s);
-        assert_int_equal(start(&p, s, 0, false), DMS_OK);
-        assert_int_equal(start(&p, s, 1, false), DMS_OK);
-        dms_cancel(s);
-        dms_code code = dms_wait(s, &st);
+        attempt a;
+        begin(&a, kind);
+        assert_int_equal(start(&a.p, a.s, 0, false), DMS_OK);
+        assert_int_equal(start(&a.p, a.s, 1, false), DMS_OK);
+        dms_cancel(a.s);
+        dms_code code = dms_wait(a.s, &a.st);
         for (int turn = 1; code == DMS_OK; turn++)
-            code = turn == 1 ? dms_wait(s, &st) : dms_run(s, &st);
+            code = turn == 1 ? dms_wait(a.s, &a.st) : dms_run(a.s, &a.st);
         assert_int_equal(code, DMS_ECANCELLED);
-        forbid_and_close(&p, s);
-        end_card(fake);
+        end(&a);
     }
 }
 
