@@ -209,9 +209,10 @@ static dms_code run_call(dms_folder *folder, const dms_node *node, places *all,
  * is loaded by repeating it, instead of a step of every inference. */
 static dms_code take_fill(dms_graph *graph, const dms_node *node, const dms_lowered *calls,
                           bool *out_done, dms_status *st) {
+    if (output_bytes(graph, node) <= LARGE_FILL || calls->n_calls != 1)
+        return DMS_OK;
     const dms_call *call = &calls->call[0].call;
-    if (output_bytes(graph, node) <= LARGE_FILL || calls->n_calls != 1 ||
-        call->kernel != DMS_K_FILL || calls->call[0].operand[0].tensor != node->out[0])
+    if (call->kernel != DMS_K_FILL || calls->call[0].operand[0].tensor != node->out[0])
         return DMS_OK;
     dms_tensor *t = &graph->tensor[node->out[0]];
     uint8_t *element;
