@@ -202,10 +202,10 @@ static dms_code run_some(chain_case *c, fake_cuda *fake, dms_status *st) {
     return code;
 }
 
-/* Every so manieth call fails; every one where test.sh --all asks for it, but under the thread
- * sanitizer: a session has seven threads, which take their time there. */
+/* Every so manieth call fails; every one where test.sh --all asks for it, but under the
+ * sanitizers: a session has seven threads, which take their time there. */
 static uint64_t stride(uint64_t usual) {
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
     return usual;
 #else
     return getenv("DMS_TEST_ALL") != NULL ? 1 : usual;
