@@ -118,7 +118,7 @@ static dms_code set_budgets(const dms_compile_options *options, dms_arena *arena
 dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget, dms_arena *arena,
                            dms_decision *out, dms_status *st) {
     dms_place_options how = place_within(c, device_budget);
-    how.max_evaluations = c->steps.n_steps > MANY_STEPS ? 1 : 0;
+    how.without_search = c->steps.n_steps > MANY_STEPS;
     dms_place_floor ignored;
     bool is_other;
     return dms_compile_place_both(c, &how, arena, out, &ignored, &is_other, st);

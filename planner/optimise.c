@@ -127,11 +127,6 @@ static void list_rings(optimiser *o) {
     qsort(p->ring, p->n_rings, sizeof *p->ring, by_ring);
 }
 
-/* One evaluation is none: the first good plan is wanted, as for a point of a curve. */
-static bool is_quick(const optimiser *o) {
-    return o->placer->options->max_evaluations == 1;
-}
-
 /* What more solves and searches could gain is not worth their time: 0.02 %, and in problems of many
  * steps 0.1 %. */
 static bool is_near(const optimiser *o) {
@@ -291,7 +286,7 @@ static dms_code solve_fine(optimiser *o, dms_status *st) {
     const dms_bound_aim plan = {STOCK_PRICE, DMS_LEAST_RING * o->cycle->largest};
     dms_shares shares;
     if ((uint32_t)o->cycle->n_steps <= N_GROUPS || o->n_solutions == 0 || is_close(o) ||
-        is_quick(o))
+        o->placer->options->without_search)
         return DMS_OK;
     dms_bound_close(o->bound);
     DMS_TRY(dms_bound_open(o->cycle, fine_groups(o->cycle), p->arena, &o->bound, st));
@@ -419,7 +414,7 @@ static double fits_well(const optimiser *o) {
 static void pass_sets(optimiser *o) {
     dms_placer *p = o->placer;
     const uint64_t size = (uint64_t)o->cycle->n_gaps + o->cycle->n_tensors + 1;
-    const uint64_t limit = is_quick(o) ? 2 * N_PASSES : at_most(600, 2000000 / size);
+    const uint64_t limit = p->options->without_search ? 2 * N_PASSES : at_most(600, 2000000 / size);
     const uint64_t effort = dms_addresses_effort(p->addresses) + PASS_EFFORT;
     const double goal = fits_well(o);
     const bool computes = (double)o->best.period_ns < (double)o->cycle->compute_ns * 1.001;
@@ -487,14 +482,14 @@ static dms_code improve(optimiser *o, dms_status *st) {
     if (o->best.period_ns == DMS_NO_PERIOD)
         return DMS_OK;
     dms_draft_copy(o->cycle, &o->best, &p->trial);
-    if (!is_quick(o) && (asked || !is_near(o)))
+    if (!p->options->without_search && (asked || !is_near(o)))
         DMS_TRY(dms_search_drafts(p, asked ? asked : at_most(2000, 1500000 / size), st));
     dms_draft_copy(o->cycle, &p->trial, &o->best);
     take_nominal(o);
     p->unpacked_ns = o->best.period_ns;
     DMS_TRY(gather_sets(o, st));
     pass_sets(o);
-    if (is_quick(o))
+    if (p->options->without_search)
         return DMS_OK;
     if ((double)p->best.draft.period_ns > fits_well(o) &&
         (asked || o->cycle->n_steps <= LARGE_STEPS ||

@@ -96,8 +96,8 @@ typedef struct dms_place_options {
     uint64_t device_budget;   /* bytes of the device arena */
     uint64_t host_budget;     /* bytes of homes, saved activations and the prologue's ring;
                                  UINT64_MAX = no limit */
-    uint64_t max_evaluations; /* of the local searches; 0 = the default for this size; 1 = the first
-                                 good plan, without any */
+    uint64_t max_evaluations; /* of the local searches; 0 = the default for this size */
+    bool without_search;      /* the first good plan, as for a point of a curve */
     uint32_t ring_blocks;     /* what the prologue asks of the ring, in largest kept blocks; 0 where
                                  it writes the device arena itself (the CPU device) */
     bool exact;               /* solve the full ILP at any size */

@@ -259,28 +259,42 @@ static void bytes_below_a_unit_change_nothing(void **state) {
     problem_end(&c);
 }
 
-static void fewer_evaluations_are_still_a_plan_and_not_a_better_one(void **state) {
-    (void)state;
-    uint32_t better = 0;
+/* Plans of random problems by `how`: none is better than the one of all evaluations, some are worse.
+ * Returns how many named a search among their candidates. */
+static uint32_t compare_with_all(dms_place_options how) {
+    uint32_t better = 0, searched = 0;
     for (uint64_t seed = 1; seed <= 8; seed++) {
         problem_case c;
         problem_random(&c, seed, 24);
-        dms_place_options options = {.device_budget = (problem_floor(&c) + 60) * UNIT,
-                                     .host_budget = UINT64_MAX,
-                                     .max_evaluations = 1};
+        how.device_budget = (problem_floor(&c) + 60) * UNIT;
+        how.host_budget = UINT64_MAX;
+        const dms_place_options all = {.device_budget = how.device_budget,
+                                       .host_budget = UINT64_MAX};
         dms_decision few, many;
         dms_place_floor floor;
         dms_status st;
-        assert_int_equal(dms_place(&c.problem, &options, &c.arena, &few, &floor, &st), DMS_OK);
+        assert_int_equal(dms_place(&c.problem, &how, &c.arena, &few, &floor, &st), DMS_OK);
         assert_int_equal(dms_decision_verify(&c.problem, &few, &c.arena, &st), DMS_OK);
-        options.max_evaluations = 0;
-        assert_int_equal(dms_place(&c.problem, &options, &c.arena, &many, &floor, &st), DMS_OK);
+        assert_int_equal(dms_place(&c.problem, &all, &c.arena, &many, &floor, &st), DMS_OK);
         assert_true(few.n_evaluations <= many.n_evaluations);
         assert_true(many.period_ns <= few.period_ns);
         better += many.period_ns < few.period_ns;
+        for (uint32_t k = 0; k < few.n_candidates; k++)
+            searched += strcmp(few.candidates[k].name, "search") == 0;
         problem_end(&c);
     }
     assert_true(better > 0);
+    return searched;
+}
+
+static void fewer_evaluations_are_still_a_plan_and_not_a_better_one(void **state) {
+    (void)state;
+    assert_true(compare_with_all((dms_place_options){.max_evaluations = 1}) > 0);
+}
+
+static void a_plan_without_search_is_one_too(void **state) {
+    (void)state;
+    assert_int_equal(compare_with_all((dms_place_options){.without_search = true}), 0);
 }
 
 int main(void) {
@@ -297,6 +311,7 @@ int main(void) {
         cmocka_unit_test(with_room_for_everything_only_inputs_are_loaded),
         cmocka_unit_test(bytes_below_a_unit_change_nothing),
         cmocka_unit_test(fewer_evaluations_are_still_a_plan_and_not_a_better_one),
+        cmocka_unit_test(a_plan_without_search_is_one_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
