@@ -38,6 +38,7 @@ static dms_code settle(cuda_device *d, uint32_t queue, dms_status *st) {
 
 static dms_code open_streams(cuda_device *d, dms_status *st) {
     const dms_cuda_api *api = d->api;
+    DMS_TRY(dms_cuda_take_pieces(d, st));
     for (uint32_t q = 0; q < CUDA_STREAMS; q++) {
         cuda_stream *own = &d->stream[q];
         CUDA_TRY(d, "cudaStreamCreate", api->stream_create(api->state, &own->stream));
@@ -103,6 +104,7 @@ static void cuda_close(dms_device *base) {
     }
     if (d->base_event != NULL)
         (void)api->event_destroy(api->state, d->base_event);
+    dms_cuda_give_pieces(d);
     dms_cuda_give_memory(d);
 }
 

@@ -17,11 +17,19 @@
 
 typedef struct cuda_device cuda_device;
 
-/* Work of the host in the order of a stream. */
+/* Whose a piece of host work is. Only who takes it from WAITING moves memory of the caller. */
+typedef enum cuda_piece_state {
+    CUDA_PIECE_FREE,    /* the submitter's */
+    CUDA_PIECE_WAITING, /* on a stream */
+    CUDA_PIECE_MOVING,  /* a thread of CUDA's moves it */
+    CUDA_PIECE_REVOKED  /* on a stream, but does nothing any more */
+} cuda_piece_state;
+
+/* Work of the host in the order of a stream. When a card is lost nobody can say whether CUDA still
+ * calls it, so pieces lie in a mapping of their own and touch nothing else unless they move. */
 typedef struct cuda_piece {
-    cuda_device *device;
     dms_device_piece piece;
-    atomic_int is_busy; /* from submission to its end */
+    atomic_int state;
 } cuda_piece;
 
 typedef struct cuda_stream {
@@ -31,7 +39,7 @@ typedef struct cuda_stream {
     _Atomic uint64_t n_signals;
     uint64_t n_seen, seen; /* of the thread that follows: ended marks, value of the last */
     uint32_t n_looks;      /* without news */
-    cuda_piece piece[CUDA_PIECES];
+    cuda_piece *piece; /* CUDA_PIECES of them */
     uint32_t next_piece;
 } cuda_stream;
 
@@ -58,9 +66,9 @@ struct cuda_device {
     dms_cuda_libraries *libraries;
     uint64_t own_bytes; /* overhead without the libraries */
     bool poison;
-    atomic_int is_let_go; /* abandoned: no memory of the caller is touched any more */
-    atomic_int n_moving;  /* pieces that may be touching it now */
+    atomic_int is_let_go; /* abandoned: no piece begins to move any more */
     atomic_int error;     /* the first one that CUDA reported while running */
+    cuda_piece *pieces;   /* of all streams */
     char arena_note[256], note[512];
 };
 
@@ -85,6 +93,16 @@ DMS_CHECKED dms_code dms_cuda_take_memory(cuda_device *device, const dms_device_
 
 /* Gives back what was taken, also where that is half of it. */
 void dms_cuda_give_memory(cuda_device *device);
+
+/* A mapping for the pieces of all streams.
+ * Errors   DMS_EDEVICE: no memory. */
+DMS_CHECKED dms_code dms_cuda_take_pieces(cuda_device *device, dms_status *st);
+
+/* Revokes what waits. True when nothing moves: the caller's memory is the caller's. */
+bool dms_cuda_revoke_pieces(cuda_device *device);
+
+/* Gives the pieces back, unless CUDA may still call one: then they stay mapped for good. */
+void dms_cuda_give_pieces(cuda_device *device);
 
 /* The counter of a queue, as the host sees it. */
 _Atomic uint64_t *dms_cuda_counter(const cuda_device *device, uint32_t queue);

@@ -116,6 +116,36 @@ void dms_cuda_give_memory(cuda_device *d) {
         (void)d->api->device_free(d->api->state, d->device_address);
 }
 
+#define ALL_PIECES (CUDA_STREAMS * CUDA_PIECES)
+
+dms_code dms_cuda_take_pieces(cuda_device *d, dms_status *st) {
+    d->pieces = map(ALL_PIECES * sizeof *d->pieces); /* zero: FREE */
+    if (d->pieces == NULL)
+        return dms_fail(st, DMS_EDEVICE, "memory of %zu bytes cannot be had",
+                        ALL_PIECES * sizeof *d->pieces);
+    for (uint32_t q = 0; q < CUDA_STREAMS; q++)
+        d->stream[q].piece = d->pieces + q * CUDA_PIECES;
+    d->own_bytes += ALL_PIECES * sizeof *d->pieces;
+    return DMS_OK;
+}
+
+bool dms_cuda_revoke_pieces(cuda_device *d) {
+    bool is_still = true;
+    for (uint32_t k = 0; d->pieces != NULL && k < ALL_PIECES; k++) {
+        int waiting = CUDA_PIECE_WAITING;
+        (void)atomic_compare_exchange_strong(&d->pieces[k].state, &waiting, CUDA_PIECE_REVOKED);
+        is_still &= atomic_load(&d->pieces[k].state) != CUDA_PIECE_MOVING;
+    }
+    return is_still;
+}
+
+void dms_cuda_give_pieces(cuda_device *d) {
+    for (uint32_t k = 0; d->pieces != NULL && k < ALL_PIECES; k++)
+        if (atomic_load(&d->pieces[k].state) != CUDA_PIECE_FREE)
+            return;
+    give_back(d, d->pieces, ALL_PIECES * sizeof *d->pieces, false);
+}
+
 _Atomic uint64_t *dms_cuda_counter(const cuda_device *d, uint32_t queue) {
     return (_Atomic uint64_t *)(void *)(d->page + (uint64_t)queue * CUDA_COUNTER_BYTES);
 }

@@ -97,15 +97,14 @@ static dms_code cuda_call(dms_device *base, const dms_device_call *call, dms_sta
     return d->kernel[call->id]->enqueue(&job, st);
 }
 
-/* On a thread of CUDA's, in the order of the stream. */
+/* On a thread of CUDA's, in the order of the stream; or, where the card is lost, when there is no
+ * device any more. */
 static void run_piece(void *argument) {
     cuda_piece *own = argument;
-    cuda_device *d = own->device;
-    atomic_fetch_add(&d->n_moving, 1); /* before the look: who lets go counts after its store */
-    if (atomic_load(&d->is_let_go) == 0)
+    int waiting = CUDA_PIECE_WAITING;
+    if (atomic_compare_exchange_strong(&own->state, &waiting, CUDA_PIECE_MOVING))
         own->piece.move(&own->piece);
-    atomic_store_explicit(&own->is_busy, 0, memory_order_release);
-    atomic_fetch_sub(&d->n_moving, 1);
+    atomic_store(&own->state, CUDA_PIECE_FREE);
 }
 
 /* Waits for a place in the ring of pieces: what is before it on the stream will run. */
@@ -115,17 +114,20 @@ static dms_code cuda_move(dms_device *base, uint32_t queue, const dms_device_pie
     cuda_stream *on = &d->stream[queue];
     cuda_piece *own = &on->piece[on->next_piece++ % CUDA_PIECES];
     const struct timespec pause = {0, 20000};
-    while (atomic_load_explicit(&own->is_busy, memory_order_acquire) != 0) {
+    while (atomic_load(&own->state) != CUDA_PIECE_FREE) {
         if (atomic_load(&d->is_let_go) != 0)
             return DMS_OK; /* the session has ended */
         (void)nanosleep(&pause, NULL);
     }
-    own->device = d;
     own->piece = *piece;
-    atomic_store_explicit(&own->is_busy, 1, memory_order_release);
+    atomic_store(&own->state, CUDA_PIECE_WAITING); /* before the look: who lets go revokes after */
+    if (atomic_load(&d->is_let_go) != 0) {
+        atomic_store(&own->state, CUDA_PIECE_FREE);
+        return DMS_OK;
+    }
     const int error = d->api->host_function(d->api->state, on->stream, run_piece, own);
     if (error != 0)
-        atomic_store(&own->is_busy, 0);
+        atomic_store(&own->state, CUDA_PIECE_FREE);
     CUDA_TRY(d, "cudaLaunchHostFunc", error);
     return DMS_OK;
 }
@@ -247,7 +249,7 @@ static bool cuda_abandon(dms_device *base) {
         if (d->stream[q].stream != NULL)
             is_idle &=
                 d->api->stream_query(d->api->state, d->stream[q].stream) != DMS_CUDA_NOT_READY;
-    return is_idle && atomic_load(&d->n_moving) == 0; /* a lost card is idle, its host is not */
+    return dms_cuda_revoke_pieces(d) && is_idle; /* a lost card is idle, its host is not */
 }
 
 static dms_code cuda_prepare(dms_device *base, uint32_t id, const dms_call *call, dms_status *st) {

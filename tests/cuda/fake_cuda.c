@@ -382,6 +382,13 @@ fake_cuda_report fake_cuda_look(fake_cuda *fake) {
                               .pinned_bytes = bytes[0]};
 }
 
+bool fake_cuda_call_late(fake_cuda *fake) {
+    if (fake->late == NULL)
+        return false;
+    fake->late(fake->late_argument);
+    return true;
+}
+
 void fake_cuda_free(fake_cuda *fake) {
     pthread_cond_destroy(&fake->changed);
     pthread_mutex_destroy(&fake->lock);

@@ -37,6 +37,7 @@ typedef struct fake_cuda_options {
     uint64_t fail_host;  /* or the card is lost as this host function begins, with ... */
     int fail_code;       /* ... this error of CUDA */
     bool is_lost;        /* and so does every call from then on */
+    bool is_late;        /* fail_host: it is called by fake_cuda_call_late, and not before */
 } fake_cuda_options;
 
 /* What it saw. */
@@ -55,6 +56,9 @@ const dms_cuda_api *fake_cuda_table(const fake_cuda *fake);
 
 /* What it saw so far. */
 fake_cuda_report fake_cuda_look(fake_cuda *fake);
+
+/* Calls the host function that a thread of a lost card had taken up before; false: there is none. */
+bool fake_cuda_call_late(fake_cuda *fake);
 
 /* Ends it. */
 void fake_cuda_free(fake_cuda *fake);

@@ -75,6 +75,8 @@ struct fake_cuda {
     uint32_t n_ranges;
     uint64_t pinned_bytes;
     atomic_int dead; /* the error that the card died of */
+    void (*late)(void *); /* taken up, not called yet */
+    void *late_argument;
     _Atomic uint64_t n_calls, n_entries, n_host, n_pageable, n_live, most_pending;
 };
 

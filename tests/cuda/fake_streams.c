@@ -92,6 +92,19 @@ static void kill_card(fake_cuda *fake) {
     (void)atomic_compare_exchange_strong(&fake->dead, &alive, fake->options.fail_code);
 }
 
+/* The card may be lost between taking a function up and calling it. */
+static void execute_host(fake_cuda *fake, const fake_entry *entry) {
+    const bool is_last = atomic_fetch_add(&fake->n_host, 1) + 1 == fake->options.fail_host;
+    if (is_last && fake->options.is_late) {
+        fake->late = entry->function;
+        fake->late_argument = entry->argument;
+    }
+    if (is_last)
+        kill_card(fake);
+    if (!is_last || !fake->options.is_late)
+        entry->function(entry->argument);
+}
+
 void fake_execute(fake_stream *stream, fake_entry *entry) {
     switch (entry->kind) {
     case FAKE_COPY:
@@ -104,9 +117,7 @@ void fake_execute(fake_stream *stream, fake_entry *entry) {
         fake_run_call(stream, entry);
         break;
     case FAKE_HOST:
-        if (atomic_fetch_add(&stream->fake->n_host, 1) + 1 == stream->fake->options.fail_host)
-            kill_card(stream->fake);
-        entry->function(entry->argument);
+        execute_host(stream->fake, entry);
         break;
     case FAKE_RECORD:
         atomic_store(&entry->event->ns, now_ns());

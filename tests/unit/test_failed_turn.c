@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -238,6 +239,42 @@ static void a_card_that_is_lost_while_the_host_moves_is_waited_for(void **state)
     }
 }
 
+/* Takes what a session has given back, and leaves nothing of it as it was. */
+static void use_again(void) {
+    void *block[64];
+    for (uint32_t k = 0; k < 64; k++) {
+        block[k] = calloc(1, (size_t)1 << (12 + k % 9));
+        assert_non_null(block[k]);
+    }
+    for (uint32_t k = 0; k < 64; k++)
+        free(block[k]);
+}
+
+/* A thread of CUDA's has taken the function up when the card is lost, and comes to it when session
+ * and tensors are gone: it may touch neither. */
+static void a_host_function_that_a_lost_card_still_calls_touches_nothing(void **state) {
+    (void)state;
+    for (uint64_t n = 1; n <= 8; n++) {
+        two_ports p;
+        dms_session *s;
+        dms_status st = {.msg = ""};
+        make(&p, true);
+        fake_cuda *fake = fake_cuda_new(&(fake_cuda_options){
+            .is_calm = true, .fail_host = n, .fail_code = 719, .is_late = true});
+        open_two(&p, fake, &s);
+        assert_int_equal(start(&p, s, 0, false), DMS_OK);
+        (void)start(&p, s, 1, false);
+        dms_code code = dms_wait(s, &st);
+        if (code == DMS_OK)
+            code = dms_wait(s, &st);
+        assert_int_equal(code, DMS_EDEVICE);
+        forbid_and_close(&p, s);
+        use_again();
+        assert_true(fake_cuda_call_late(fake));
+        cuda_end(fake);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tensor_on_its_way_in_is_let_go_before_the_failure_is_told),
@@ -245,6 +282,7 @@ int main(void) {
         cmocka_unit_test(whichever_call_tells_of_the_failure_tells_it_then),
         cmocka_unit_test(a_turn_that_is_cancelled_lets_go_as_one_that_fails),
         cmocka_unit_test(a_card_that_is_lost_while_the_host_moves_is_waited_for),
+        cmocka_unit_test(a_host_function_that_a_lost_card_still_calls_touches_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
