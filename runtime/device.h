@@ -48,6 +48,14 @@ typedef struct dms_device_piece {
     void *memory;
 } dms_device_piece;
 
+/* Free memory of a card as its driver counts it, whoever took the rest. */
+typedef struct dms_device_memory {
+    uint64_t total;
+    uint64_t first;        /* CUDA is up, nothing is taken */
+    uint64_t with_arena;   /* the device arena is taken */
+    uint64_t with_kernels; /* every kernel is loaded: only running is left */
+} dms_device_memory;
+
 /* Marks of a queue that can be under way at a time. */
 #define DMS_DEVICE_MARKS 256u
 
@@ -61,6 +69,10 @@ typedef struct dms_device_piece {
 typedef struct dms_device_streams {
     /* Readies the kernel of a call, or says why there is none; `call` outlives the device. */
     dms_code (*prepare)(dms_device *device, uint32_t id, const dms_call *call, dms_status *st);
+    /* All calls are readied: notes what is free now. */
+    dms_code (*ready)(dms_device *device, dms_status *st);
+    /* Free memory of the device. */
+    dms_code (*free_bytes)(dms_device *device, uint64_t *out_bytes, dms_status *st);
     /* The calling thread speaks to the device from now on. */
     dms_code (*enter)(dms_device *device, dms_status *st);
     /* What comes behind on `queue` starts when `other` has come to `value`. */
@@ -118,8 +130,9 @@ struct dms_device {
     uint8_t *device_arena;             /* NULL where the host cannot write it */
     uint8_t *host_arena;
     uint64_t device_bytes, host_bytes;
-    uint64_t overhead_bytes; /* beside the arenas */
-    bool awaits_host;        /* streams: `await` can wait for a queue that the host raises */
+    uint64_t overhead_bytes;  /* beside the arenas */
+    dms_device_memory memory; /* of a card; total 0: there is none */
+    bool awaits_host;         /* streams: `await` can wait for a queue that the host raises */
 };
 
 /* Copies in host memory: past the caches when it is large.

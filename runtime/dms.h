@@ -85,6 +85,18 @@ typedef struct dms_stats {
     uint64_t direct_bytes, buffered_bytes;
 } dms_stats;
 
+/* Memory of a card as its driver counts it, whoever took the rest; all 0 on the CPU. */
+typedef struct dms_card_memory {
+    uint64_t total_bytes;
+    uint64_t free_first;        /* CUDA is up, this session has taken nothing */
+    uint64_t free_with_arena;   /* ... has its device arena */
+    uint64_t free_with_kernels; /* ... and every kernel loaded: only running is left */
+    uint64_t free_now;
+    /* Taken in all beside the arena and the kernels: allocations are rounded up, and what runs may
+     * make CUDA take more. Below 0 where somebody else gave memory back meanwhile. */
+    int64_t beyond_arena_bytes;
+} dms_card_memory;
+
 /* Reads a plan, proves it safe, takes its memory. No file of the model is opened yet.
  * Owner    *out_session is the caller's, until dms_close; nothing of the arguments is kept.
  * Errors   DMS_EIO, DMS_EPLAN: the plan; DMS_EDEVICE: cannot run here, too little memory;
@@ -113,6 +125,11 @@ const char *dms_session_step(const dms_session *session, uint32_t i);
  * wait for values, host arena locked on node 0, storage read through the host". The text lives as
  * long as the session. */
 const char *dms_session_device(const dms_session *session);
+
+/* Asks the driver of the session's card.
+ * Errors   DMS_EDEVICE: the card is lost. */
+DMS_CHECKED dms_code dms_session_card(const dms_session *session, dms_card_memory *out,
+                                      dms_status *st);
 
 /* Says where the turns started from now on read and write: all inputs and outputs, in graph order.
  * Owner    the memory stays the caller's; it must live until the dms_wait of the last such turn.

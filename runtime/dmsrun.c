@@ -227,6 +227,7 @@ static dms_code execute(run *r, dms_status *st) {
     DMS_TRY(prepared);
     r->result.info = dms_session_info(r->session); /* what preparing took included */
     DMS_TRY(run_turns(r, st));
+    DMS_TRY(dms_session_card(r->session, &r->result.card, st));
     DMS_TRY(check_interrupt(&r->watch, st));
     dmsrun_sort(&r->result);
     dmsrun_digest(t);

@@ -162,6 +162,18 @@ static void print_memory(const char *name, uint64_t arena, uint64_t budget, uint
     fprintf(out, "\n");
 }
 
+/* What the driver of the card counts, which takes whole pages. */
+static void print_card(const dms_card_memory *card, FILE *out) {
+    char a[32], b[32];
+    if (card->total_bytes == 0)
+        return;
+    const int64_t beyond = card->beyond_arena_bytes,
+                  kernels = (int64_t)(card->free_with_arena - card->free_with_kernels);
+    fprintf(out, "  card    %s%s beside the arena, %s for kernels, by the driver's count\n",
+            beyond < 0 ? "-" : "", bytes_text((uint64_t)(beyond < 0 ? -beyond : beyond), a),
+            bytes_text((uint64_t)(kernels < 0 ? 0 : kernels), b));
+}
+
 /* Which way the weights came, loading before the first turn included. */
 static void print_storage(const dms_stats *stats, FILE *out) {
     char text[32];
@@ -190,6 +202,7 @@ static void print_stats(const dmsrun_result *r, FILE *out) {
     print_memory("device", r->info.device_arena_bytes, r->info.device_budget_bytes, 0, out);
     print_memory("host", r->info.host_arena_bytes, r->info.host_budget_bytes,
                  r->info.overhead_bytes, out);
+    print_card(&r->card, out);
     print_storage(&r->after, out);
     fprintf(out, "  %-8s%10s resident at most\n", "process", bytes_text(r->peak_rss_bytes, a));
 }
@@ -284,6 +297,22 @@ static void json_storage(const dms_stats *stats, dms_json *json) {
     dms_json_end_object(json);
 }
 
+/* The driver's count; null on the CPU. */
+static void json_card(const dms_card_memory *card, dms_json *json) {
+    if (card->total_bytes == 0) {
+        dms_json_null(json, "card");
+        return;
+    }
+    dms_json_object(json, "card");
+    dms_json_uint(json, "total_bytes", card->total_bytes);
+    dms_json_uint(json, "free_first_bytes", card->free_first);
+    dms_json_uint(json, "free_with_arena_bytes", card->free_with_arena);
+    dms_json_uint(json, "free_with_kernels_bytes", card->free_with_kernels);
+    dms_json_uint(json, "free_after_bytes", card->free_now);
+    dms_json_int(json, "beyond_arena_bytes", card->beyond_arena_bytes);
+    dms_json_end_object(json);
+}
+
 dms_code dmsrun_print_json(const dmsrun_result *r, dms_arena *arena, FILE *out, dms_status *st) {
     dms_json json = {.out = out};
     char digest[33], meaning[33];
@@ -309,6 +338,7 @@ dms_code dmsrun_print_json(const dmsrun_result *r, dms_arena *arena, FILE *out, 
     dms_json_uint(&json, "device_arena_bytes", r->info.device_arena_bytes);
     dms_json_uint(&json, "host_arena_bytes", r->info.host_arena_bytes);
     dms_json_uint(&json, "overhead_bytes", r->info.overhead_bytes);
+    json_card(&r->card, &json);
     dms_json_uint(&json, "peak_rss_bytes", r->peak_rss_bytes);
     dms_json_uint(&json, "threads", r->info.threads);
     dms_json_end_object(&json);

@@ -37,7 +37,8 @@ typedef struct dmsrun_result {
     int64_t first_turn_ns;
     int64_t *turns[DMSRUN_N_MEASURES]; /* options->iterations each; dmsrun_sort orders them */
     uint64_t peak_rss_bytes;
-    bool is_utf8; /* of the terminal */
+    dms_card_memory card; /* after the last turn; total_bytes 0: no card */
+    bool is_utf8;         /* of the terminal */
 } dmsrun_result;
 
 /* Orders the measured turns, as the functions below want them. */

@@ -438,7 +438,7 @@ static dms_code prepare_calls(dms_session *s, dms_streams *streams, dms_status *
         streams->has_index[i] = row != NULL && row->has_index_data;
         DMS_TRY(s->device->streams->prepare(s->device, i, &streams->call[i], st));
     }
-    return DMS_OK;
+    return s->device->streams->ready(s->device, st);
 }
 
 dms_code dms_streams_open(dms_session *s, dms_status *st) {

@@ -438,6 +438,21 @@ const char *dms_session_device(const dms_session *session) {
     return session->device->note != NULL ? session->device->note : session->device->ops->name;
 }
 
+dms_code dms_session_card(const dms_session *session, dms_card_memory *out, dms_status *st) {
+    dms_device *d = session->device;
+    const dms_device_memory *m = &d->memory;
+    uint64_t now;
+    *out = (dms_card_memory){0};
+    if (m->total == 0)
+        return DMS_OK;
+    DMS_TRY(d->streams->enter(d, st));
+    DMS_TRY(d->streams->free_bytes(d, &now, st));
+    *out = (dms_card_memory){m->total, m->first, m->with_arena, m->with_kernels, now, 0};
+    out->beyond_arena_bytes =
+        (int64_t)(m->first - m->with_arena - d->device_bytes) + (int64_t)(m->with_kernels - now);
+    return DMS_OK;
+}
+
 /* Sums may grow while they are read: ahead commands run on between turns. */
 static dms_queue_stats read_stats(const dms_session *s, dms_queue queue) {
     const dms_queue_run *q = &s->queue[queue];

@@ -75,6 +75,8 @@ static dms_code refuse_room(const cuda_device *d, const dms_device_options *opti
 static dms_code check_room(cuda_device *d, const dms_device_options *options, dms_status *st) {
     uint64_t free_bytes = 0;
     CUDA_TRY(d, "asking for free memory", d->api->free_bytes(d->api->state, &free_bytes));
+    d->base.memory.total = d->card.total_bytes;
+    d->base.memory.first = d->base.memory.with_arena = free_bytes;
     if (options->device_bytes <= free_bytes)
         return DMS_OK;
     return refuse_room(d, options, free_bytes, free_bytes / DMS_ALIGN * DMS_ALIGN, st);
@@ -92,6 +94,8 @@ dms_code dms_cuda_take_card(cuda_device *d, const dms_device_options *options, d
     if (free_bytes != 0 && fits < options->device_bytes)
         return refuse_room(d, options, free_bytes, fits, st);
     CUDA_TRY(d, "taking the device arena", error);
+    CUDA_TRY(d, "asking for free memory",
+             d->api->free_bytes(d->api->state, &d->base.memory.with_arena));
     return DMS_OK;
 }
 

@@ -39,7 +39,7 @@ typedef struct cuda_stream {
     _Atomic uint64_t n_signals;
     uint64_t n_seen, seen; /* of the thread that follows: ended marks, value of the last */
     uint32_t n_looks;      /* without news */
-    cuda_piece *piece; /* CUDA_PIECES of them */
+    cuda_piece *piece;     /* CUDA_PIECES of them */
     uint32_t next_piece;
 } cuda_stream;
 

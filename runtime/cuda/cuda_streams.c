@@ -270,7 +270,19 @@ static dms_code cuda_prepare(dms_device *base, uint32_t id, const dms_call *call
     return DMS_OK;
 }
 
+static dms_code cuda_free_bytes(dms_device *base, uint64_t *out_bytes, dms_status *st) {
+    cuda_device *d = of(base);
+    CUDA_TRY(d, "asking for free memory", d->api->free_bytes(d->api->state, out_bytes));
+    return DMS_OK;
+}
+
+static dms_code cuda_ready(dms_device *base, dms_status *st) {
+    return cuda_free_bytes(base, &base->memory.with_kernels, st);
+}
+
 const dms_device_streams dms_cuda_streams = {.prepare = cuda_prepare,
+                                             .ready = cuda_ready,
+                                             .free_bytes = cuda_free_bytes,
                                              .enter = cuda_enter,
                                              .await = cuda_await,
                                              .begin = cuda_begin,

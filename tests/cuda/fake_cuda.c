@@ -63,9 +63,12 @@ static int use_card(void *state, int ordinal) {
 }
 
 static int free_bytes(void *state, uint64_t *out_bytes) {
-    const fake_cuda *fake = state;
-    *out_bytes = fake->options.free_bytes == 0 ? CARD_BYTES : fake->options.free_bytes;
-    return fake_enter(state);
+    fake_cuda *fake = state;
+    const int error = fake_enter(state);
+    const uint64_t all = fake->options.free_bytes == 0 ? CARD_BYTES : fake->options.free_bytes;
+    const uint64_t taken = atomic_load(&fake->driver_bytes);
+    *out_bytes = taken < all ? all - taken : 0;
+    return error;
 }
 
 static void add_range(fake_cuda *fake, void *at, uint64_t bytes, bool is_device) {
@@ -107,6 +110,11 @@ static bool is_within(fake_cuda *fake, const void *at, uint64_t bytes, bool is_d
     return found;
 }
 
+/* What the driver takes for an allocation. */
+static uint64_t in_pages(uint64_t bytes) {
+    return (bytes + FAKE_PAGE - 1) / FAKE_PAGE * FAKE_PAGE;
+}
+
 static int device_alloc(void *state, uint64_t bytes, uint64_t *out_address) {
     const int error = fake_enter(state);
     if (error != 0)
@@ -116,6 +124,7 @@ static int device_alloc(void *state, uint64_t bytes, uint64_t *out_address) {
         return DMS_CUDA_OUT_OF_MEMORY;
     memset(memory, 0xab, bytes);
     add_range(state, memory, bytes, true);
+    atomic_fetch_add(&((fake_cuda *)state)->driver_bytes, in_pages(bytes));
     *out_address = (uint64_t)(uintptr_t)memory;
     return 0;
 }
@@ -123,8 +132,10 @@ static int device_alloc(void *state, uint64_t bytes, uint64_t *out_address) {
 static int device_free(void *state, uint64_t address) {
     const int error = fake_enter(state);
     void *memory = (void *)(uintptr_t)address;
-    if (drop_range(state, memory) != 0)
+    const uint64_t bytes = drop_range(state, memory);
+    if (bytes != 0)
         free(memory);
+    atomic_fetch_sub(&((fake_cuda *)state)->driver_bytes, in_pages(bytes));
     return error;
 }
 
@@ -165,6 +176,7 @@ static int stream_create(void *state, void **out_stream) {
     if (error != 0)
         return error;
     atomic_fetch_add(&fake->n_live, 1);
+    atomic_fetch_add(&fake->driver_bytes, FAKE_STREAM);
     *out_stream = stream;
     return 0;
 }
@@ -173,6 +185,7 @@ static int stream_destroy(void *state, void *stream) {
     fake_cuda *fake = state;
     const int error = fake_enter(state);
     fake_stream_end(stream);
+    atomic_fetch_sub(&fake->driver_bytes, FAKE_STREAM);
     atomic_fetch_sub(&fake->n_live, 1);
     return error;
 }

@@ -31,6 +31,7 @@ typedef struct fake_cuda_options {
     uint64_t hold_after;
     bool has_no_driver, has_old_driver, has_no_card, is_old_card, has_no_values, has_cufile;
     uint64_t free_bytes; /* of the card; 0: plenty */
+    uint64_t load_bytes; /* of the card, that the first call takes that runs: loaded too late */
     uint64_t pin_limit;  /* bytes that can be locked at once; 0: any */
     uint64_t fail_call;  /* this call, counted from 1 (queries are not), returns ... */
     uint64_t fail_entry; /* or this entry of a stream, counted over all, ends with ... */

@@ -12,6 +12,8 @@
 
 #define FAKE_PENDING 64u /* entries after which a caller waits */
 #define FAKE_RANGES 32u
+#define FAKE_STREAM ((uint64_t)64 << 10) /* ... and so much for a stream */
+#define FAKE_PAGE ((uint64_t)2 << 20)    /* the driver takes memory of the card in such */
 
 typedef struct fake_stream fake_stream;
 
@@ -74,10 +76,12 @@ struct fake_cuda {
     fake_range range[FAKE_RANGES];
     uint32_t n_ranges;
     uint64_t pinned_bytes;
-    atomic_int dead; /* the error that the card died of */
+    atomic_int has_run;   /* a call */
+    atomic_int dead;      /* the error that the card died of */
     void (*late)(void *); /* taken up, not called yet */
     void *late_argument;
     _Atomic uint64_t n_calls, n_entries, n_host, n_pageable, n_live, most_pending;
+    _Atomic uint64_t driver_bytes; /* of the card, by the driver's count */
 };
 
 /* Counts a call; the error with which it fails, or 0. */

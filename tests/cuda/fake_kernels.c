@@ -41,6 +41,8 @@ static dms_code enqueue(const dms_cuda_job *job, dms_status *st) {
         return dms_fail(st, DMS_EDEVICE, "kernel '%s': %s",
                         dms_kernel_row_find(job->call->kernel)->name,
                         stream->fake->api.error_name(stream->fake, error));
+    if (atomic_exchange(&stream->fake->has_run, 1) == 0)
+        atomic_fetch_add(&stream->fake->driver_bytes, stream->fake->options.load_bytes);
     memcpy(entry.operand, job->operand, (job->call->n_in + job->call->n_out) * sizeof(void *));
     (void)fake_put(stream, &entry);
     return DMS_OK;

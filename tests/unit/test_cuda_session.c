@@ -375,6 +375,43 @@ static void queues_and_steps_are_counted(void **state) {
     cuda_end(fake);
 }
 
+/* The fake's driver takes 2 MiB for the arena of 2816 bytes, and 64 KiB for each of three streams,
+ * which count as what kernels take; while the plan runs it takes what a kernel loaded late does. */
+static void the_card_counts_what_it_takes_beside_the_arena(void **state) {
+    (void)state;
+    const uint64_t all = (uint64_t)64 << 30, page = 2u << 20, streams = 3u << 16;
+    for (uint64_t late = 0; late < 10u << 20; late += 5u << 20) {
+        chain_case c;
+        dms_card_memory m;
+        cuda_chain(&c);
+        fake_cuda *fake = fake_cuda_new(&(fake_cuda_options){.is_calm = true, .load_bytes = late});
+        dms_session *s = cuda_chain_open(&c, (dms_options){0}, fake);
+        for (int turn = 0; turn < 3; turn++) {
+            assert_int_equal(dms_session_card(s, &m, NULL), DMS_OK);
+            assert_int_equal(m.total_bytes, all);
+            assert_int_equal(m.free_first, all);
+            assert_int_equal(m.free_with_arena, all - page);
+            assert_int_equal(m.free_with_kernels, all - page - streams);
+            assert_int_equal(m.free_now, all - page - streams - (turn == 0 ? 0 : late));
+            assert_int_equal(m.beyond_arena_bytes, page - 2816 + (turn == 0 ? 0 : late));
+            chain_run(&c, s, turn);
+        }
+        dms_close(s);
+        cuda_end(fake);
+    }
+}
+
+static void the_cpu_has_no_card_to_count(void **state) {
+    (void)state;
+    chain_case c;
+    dms_card_memory m = {.total_bytes = 1};
+    chain_make(&c);
+    dms_session *s = run_open(&c.run, (dms_options){.threads = 1});
+    assert_int_equal(dms_session_card(s, &m, NULL), DMS_OK);
+    assert_int_equal(m.total_bytes, 0);
+    dms_close(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_order_of_the_streams_gives_the_bits_of_the_plan),
@@ -387,6 +424,8 @@ int main(void) {
         cmocka_unit_test(the_step_that_fails_is_named),
         cmocka_unit_test(cancelling_and_closing_leave_nothing_behind),
         cmocka_unit_test(queues_and_steps_are_counted),
+        cmocka_unit_test(the_card_counts_what_it_takes_beside_the_arena),
+        cmocka_unit_test(the_cpu_has_no_card_to_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

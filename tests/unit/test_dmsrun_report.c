@@ -193,6 +193,24 @@ static void a_comparison_says_how_far_each_output_is(void **state) {
     free(c.text);
 }
 
+/* 8 GiB, of which 1 are free less with the arena and another half with kernels. */
+static void stats_of_a_card_have_what_its_driver_counts(void **state) {
+    (void)state;
+    report_case c;
+    make_case(&c);
+    c.options.stats = true;
+    print_report(&c);
+    assert_null(strstr(c.text, "  card "));
+    c.result.card =
+        (dms_card_memory){8ull << 30, 7ull << 30, 6ull << 30, 11ull << 29, 11ull << 29, 3 << 19};
+    print_report(&c);
+    says(&c, "  card    1.50 MiB beside the arena, 512.0 MiB for kernels, by the driver's count\n");
+    c.result.card.beyond_arena_bytes = -(3 << 19); /* somebody else gave back */
+    print_report(&c);
+    says(&c, "  card    -1.50 MiB beside the arena");
+    free(c.text);
+}
+
 static void the_digest_sees_bytes_dims_and_type(void **state) {
     (void)state;
     report_case c;
@@ -225,6 +243,7 @@ int main(void) {
         cmocka_unit_test(stats_compare_with_what_the_plan_predicts),
         cmocka_unit_test(stats_say_which_way_the_weights_came),
         cmocka_unit_test(a_comparison_says_how_far_each_output_is),
+        cmocka_unit_test(stats_of_a_card_have_what_its_driver_counts),
         cmocka_unit_test(the_digest_sees_bytes_dims_and_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

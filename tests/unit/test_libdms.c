@@ -272,6 +272,9 @@ static void the_layout_of_its_structs_is_the_one_of_its_name(void **state) {
         {"dms_stats.direct_reader", offsetof(dms_stats, direct_reader), 2 * 8 + 4 * 24},
         {"dms_stats.buffered_bytes", offsetof(dms_stats, buffered_bytes), 128},
         {"dms_stats", sizeof(dms_stats), 136},
+        {"dms_card_memory.free_first", offsetof(dms_card_memory, free_first), 8},
+        {"dms_card_memory.beyond_arena_bytes", offsetof(dms_card_memory, beyond_arena_bytes), 40},
+        {"dms_card_memory", sizeof(dms_card_memory), 48},
     };
     (void)state;
     for (size_t i = 0; i < sizeof layout / sizeof *layout; i++)
