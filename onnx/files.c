@@ -50,7 +50,8 @@ static dms_code warn(dms_graph *graph, const char *location, dms_status *st) {
                            ? NULL
                            : dms_format(graph->arena,
                                         "external data file '%.200s' is not there: planned "
-                                        "without it, the plan runs only where it is",
+                                        "without it; dmsrun takes the plan with "
+                                        "--random-weights alone",
                                         name);
     if (text == NULL)
         return dms_fail(st, DMS_EINTERNAL, "out of memory: a warning");

@@ -23,10 +23,12 @@ dms_code dms_tensor_bytes(const dms_tensor *tensor, uint64_t *out_bytes, dms_sta
     for (uint32_t k = 0; k < tensor->rank && k < DMS_MAX_RANK; k++)
         dim[k] = tensor->dim[k].hi;
     if (!dms_view_dense(tensor->dtype, tensor->rank, dim, &view))
-        return dms_fail(st, DMS_EUNSUPPORTED,
-                        "tensor '%.120s': its size in bytes exceeds 63 bits, or its data type (%s) "
-                        "is not supported",
-                        tensor->name, dms_dtype_name(tensor->dtype));
+        return dms_dtype_bytes(tensor->dtype) == 0
+                   ? dms_fail(st, DMS_EUNSUPPORTED,
+                              "tensor '%.120s': data type %s is not supported", tensor->name,
+                              dms_dtype_name(tensor->dtype))
+                   : dms_fail(st, DMS_EUNSUPPORTED, "tensor '%.120s': its size exceeds 63 bits",
+                              tensor->name);
     *out_bytes = dms_view_bytes(&view);
     return DMS_OK;
 }

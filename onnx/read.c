@@ -54,15 +54,26 @@ static dms_code process_if(reader *r, uint32_t id, dms_status *st) {
     return process_range(r, first, graph->n_nodes, out, n_out, st);
 }
 
+/* Not as many inputs or outputs as the operator takes; `kind` names them. */
+static dms_code fail_count(const dms_node *node, const char *kind, uint32_t n, uint32_t least,
+                           uint32_t most, dms_status *st) {
+    const char *s = n == 1 ? "" : "s";
+    if (least == most)
+        return dms_node_fail(node, st, "%" PRIu32 " %s%s, wanted %" PRIu32, n, kind, s, least);
+    if (most == DMS_ANY)
+        return dms_node_fail(node, st, "%" PRIu32 " %s%s, wanted at least %" PRIu32, n, kind, s,
+                             least);
+    return dms_node_fail(node, st, "%" PRIu32 " %s%s, wanted %" PRIu32 " to %" PRIu32, n, kind, s,
+                         least, most);
+}
+
 /* As many operands as the row allows, the required ones present and with shapes. */
 static dms_code check_operands(const dms_graph *graph, const dms_node *node, dms_status *st) {
     const dms_op *row = node->row;
     if (node->n_in < row->min_in || (row->max_in != DMS_ANY && node->n_in > row->max_in))
-        return dms_node_fail(node, st, "%" PRIu32 " inputs, wanted %u to %u", node->n_in,
-                             row->min_in, row->max_in);
+        return fail_count(node, "input", node->n_in, row->min_in, row->max_in, st);
     if (node->n_out < row->min_out || (row->max_out != DMS_ANY && node->n_out > row->max_out))
-        return dms_node_fail(node, st, "%" PRIu32 " outputs, wanted %u to %u", node->n_out,
-                             row->min_out, row->max_out);
+        return fail_count(node, "output", node->n_out, row->min_out, row->max_out, st);
     for (uint32_t k = 0; k < node->n_in; k++) {
         const dms_tensor *in = dms_in(graph, node, k);
         if (in == NULL && k < row->min_in)

@@ -167,9 +167,10 @@ dms_code dms_refuse_unknown(const dms_graph *graph, const dms_order *order, dms_
     print_ops(graph, order, &f, text, sizeof text, &at);
     print_dtypes(graph, &f, text, sizeof text, &at);
     const uint32_t others = count_supported(graph, order, seen);
-    print(text, sizeof text, &at,
-          "  all other %u operators are supported; dmsc --list-ops prints "
-          "the list",
-          others);
+    if (others > 1)
+        print(text, sizeof text, &at, "  all other %u operators are supported; ", others);
+    else
+        print(text, sizeof text, &at, others == 1 ? "  the other operator is supported; " : "  ");
+    print(text, sizeof text, &at, "dmsc --list-ops prints those that are supported");
     return dms_fail(st, DMS_EUNSUPPORTED, "%s", text);
 }

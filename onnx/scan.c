@@ -114,10 +114,17 @@ static dms_code broken(const scanner *s, const char *what) {
                     s->name, what, s->pos);
 }
 
+/* A field that ends behind what holds it; where that is the file, the file may have been longer. */
+static dms_code too_long(const scanner *s) {
+    return broken(s, s->end == s->file_bytes
+                         ? "a field runs past the end of the file (is it cut off?)"
+                         : "a field runs past its message");
+}
+
 /* Makes the next `n` bytes (at most a window) visible at *out. */
 static dms_code look(scanner *s, uint64_t n, const uint8_t **out) {
     if (n > s->end - s->pos)
-        return broken(s, "a field runs past its message");
+        return too_long(s);
     if (s->pos < s->window_at || s->pos - s->window_at > s->window_bytes ||
         n > s->window_bytes - (s->pos - s->window_at)) {
         const uint64_t left = s->file_bytes - s->pos;
@@ -176,7 +183,7 @@ static dms_code append_varint(scanner *s, uint64_t value) {
 /* Skips or copies the `n` bytes that come next. */
 static dms_code pass(scanner *s, uint64_t n, bool is_kept) {
     if (n > s->end - s->pos)
-        return broken(s, "a field runs past its message");
+        return too_long(s);
     if (is_kept && n > LARGEST_COPY)
         return broken(s, "a text or list of more than 256 MiB");
     if (!is_kept) {
@@ -204,7 +211,7 @@ static dms_code read_key(scanner *s, key *out) {
     if (out->wire == 2)
         DMS_TRY(read_varint(s, &out->length));
     if (out->length > s->end - s->pos)
-        return broken(s, "a field runs past its message");
+        return too_long(s);
     return DMS_OK;
 }
 

@@ -20,13 +20,6 @@ typedef struct maker {
     uint32_t *last_touch; /* per problem tensor */
 } maker;
 
-/* The root of an in-place chain. */
-static uint32_t root_of(const dms_steps *steps, uint32_t tensor) {
-    while (steps->tensor[tensor].over != DMS_NONE)
-        tensor = steps->tensor[tensor].over;
-    return tensor;
-}
-
 static dms_problem_kind kind_of(dms_tensor_kind kind) {
     switch (kind) {
     case DMS_TENSOR_WEIGHT:
@@ -57,7 +50,7 @@ static dms_code make_tensors(maker *m, dms_status *st) {
     uint32_t at = 0;
     for (uint32_t i = 0; i < steps->n_tensors; i++) {
         const dms_step_tensor *t = &steps->tensor[i];
-        const uint32_t root = root_of(steps, i);
+        const uint32_t root = dms_steps_root(steps, i);
         out->first_block[i] = root == i ? at : out->first_block[root];
         if (root != i) { /* a newer version of a chain: tensors are made in step order */
             out->block[out->first_block[root]].last = i;

@@ -109,7 +109,8 @@ const char *dms_bytes_text(uint64_t bytes, char out[32]) {
     return out;
 }
 
-/* The largest tensors of the step that sets the floor, as lines of a message. */
+/* The largest tensors of the step that sets the floor, as lines of a message. Of tensors that share
+ * their bytes, one written over the other, the first is named. */
 static void list_tensors(const dms_compiled *c, char *out, size_t size) {
     static const char *const KIND[] = {"weight", "activation", "input", "output"};
     const uint32_t step = c->floor.step;
@@ -123,19 +124,20 @@ static void list_tensors(const dms_compiled *c, char *out, size_t size) {
         uint32_t best = DMS_NONE;
         for (uint32_t k = 0; k < call->n_in + call->n_out; k++) {
             const dms_step_operand *o = &s->operand[k];
+            const uint32_t root = dms_steps_root(&c->steps, o->tensor);
             bool is_listed = false;
             for (uint32_t l = 0; l < n_listed; l++)
-                is_listed = is_listed || s->operand[listed[l]].tensor == o->tensor;
+                is_listed = is_listed || listed[l] == root;
             const dms_plan_tensor *t = &c->steps.tensor[o->tensor].plan;
             const uint64_t bytes = dms_plan_buffer_bytes(t, t->is_split ? o->first : 0);
-            if (!is_listed && c->steps.tensor[o->tensor].over == DMS_NONE && bytes > largest) {
+            if (!is_listed && bytes > largest) {
                 largest = bytes;
                 best = k;
             }
         }
         if (best == DMS_NONE)
             return;
-        listed[n_listed++] = best;
+        listed[n_listed++] = dms_steps_root(&c->steps, s->operand[best].tensor);
         const dms_plan_tensor *t = &c->steps.tensor[s->operand[best].tensor].plan;
         char text[32];
         const int n = snprintf(out + at, size - at, "\n    %12s  %s %.80s",

@@ -48,7 +48,7 @@ static const char USAGE[] =
     "  -o PLAN              write the plan (and PLAN.consts for constants dmsc made)\n"
     "  --device-mem SIZE    device budget: bytes, KiB MiB GiB, KB MB GB, PCT% of the weights, "
     "floor\n"
-    "  --host-mem SIZE      host budget; auto asks this machine\n"
+    "  --host-mem SIZE      host budget, said likewise; auto asks this machine\n"
     "  --profile NAME|FILE  hardware profile (default cpu)\n"
     "  --measured FILE      step times of a run, from dmsrun --json, instead of the profile's\n"
     "  --dim NAME=N         value of a symbolic dim; INPUT[AXIS] for a nameless one\n"
@@ -65,7 +65,11 @@ static const char USAGE[] =
     "  --dump-problem FILE  the placement problem, and what was decided, as JSON\n"
     "  --certificate FILE   prices that prove the bound, for check_certificate.py\n"
     "  -q, -v               no summary; what fills the device over time as well\n"
-    "  --version, --help\n";
+    "  --version, --help\n"
+    "\n"
+    "Exit codes: 0 fine, 1 internal error, 2 usage, 3 model not supported, 4 file error, 5 budget\n"
+    "below the floor, 6 plan invalid or model changed, 7 damaged array in --dims-from, 130\n"
+    "interrupted.\n";
 
 enum option_id {
     OPT_DEVICE_MEM = 256,

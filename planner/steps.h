@@ -56,6 +56,13 @@ typedef struct dms_steps {
     uint64_t n_consts;        /* bytes; they become the file PLAN.consts, index graph->n_files */
 } dms_steps;
 
+/* The tensor at the bottom of a chain of tensors written in place: they share their bytes. */
+static inline uint32_t dms_steps_root(const dms_steps *steps, uint32_t tensor) {
+    while (steps->tensor[tensor].over != DMS_NONE)
+        tensor = steps->tensor[tensor].over;
+    return tensor;
+}
+
 /* Cuts a lowered graph into steps.
  * Owner    `arena`; views of the graph and of `lowered` are borrowed for as long as it lives.
  * Errors   DMS_EUNSUPPORTED naming the tensor; DMS_EINTERNAL (memory). */

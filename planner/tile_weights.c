@@ -430,13 +430,6 @@ static bool may_replace(const dms_steps *s, uint32_t step, const dms_call *call,
            is_whole(&call->view[o], dms_view_count(&to->plan.stored));
 }
 
-/* The root of a chain of in-place tensors. */
-static uint32_t root_of(const dms_steps *s, uint32_t tensor) {
-    while (s->tensor[tensor].over != DMS_NONE)
-        tensor = s->tensor[tensor].over;
-    return tensor;
-}
-
 /* Lets one output of the step take the place of one input, where that is possible. */
 static void try_step(dms_steps *s, uint32_t step, const chain *chains) {
     const dms_call *call = &s->call[s->step[step].call];
@@ -446,7 +439,7 @@ static void try_step(dms_steps *s, uint32_t step, const chain *chains) {
             const uint32_t to = s->step[step].operand[call->n_in + o].tensor;
             if (s->tensor[to].over == DMS_NONE && dms_call_in_place(call, k, o) &&
                 may_replace(s, step, call, k, call->n_in + o) &&
-                chains[root_of(s, from)].is_one_run)
+                chains[dms_steps_root(s, from)].is_one_run)
                 s->tensor[to].over = from;
         }
 }
@@ -460,7 +453,7 @@ void dms_tile_in_place(const dms_graph *graph, dms_steps *steps) {
         const dms_step *it = &steps->step[step];
         const dms_call *call = &steps->call[it->call];
         for (uint32_t k = 0; k < call->n_in + call->n_out; k++) {
-            chain *c = &chains[root_of(steps, it->operand[k].tensor)];
+            chain *c = &chains[dms_steps_root(steps, it->operand[k].tensor)];
             const bool is_new = steps->tensor[it->operand[k].tensor].first_step == step &&
                                 steps->tensor[it->operand[k].tensor].over == DMS_NONE;
             c->is_one_run = is_new || (c->is_one_run && step - c->last_touch <= 1);

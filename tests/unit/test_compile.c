@@ -29,10 +29,14 @@ typedef struct compile_case {
     char plan[128], consts[160];
 } compile_case;
 
-static void begin(compile_case *t) {
+static void begin_empty(compile_case *t) {
     memset(t, 0, sizeof *t);
     onnx_begin(&t->onnx, 17);
     dms_arena_init(&t->arena, 0);
+}
+
+static void begin(compile_case *t) {
+    begin_empty(t);
     Onnx__GraphProto *g = t->onnx.graph;
     onnx_input(&t->onnx, "x", F32, "rows,128");
     onnx_initializer(&t->onnx, g, "w0", F32, "128,256", NULL);
@@ -115,6 +119,27 @@ static void the_floor_is_refused_from_below_and_named(void **state) {
     assert_non_null(strstr(t.st.msg, "weight w0"));
     assert_false(exists(t.plan));
     must_compile(&t, (dms_size){DMS_SIZE_BYTES, floor});
+    end(&t);
+}
+
+/* b = x w1 + a is written over a, and stands beside both itself and w2 in c = b w2 + b. */
+static void the_floor_names_what_was_written_over_another_tensor(void **state) {
+    (void)state;
+    compile_case t;
+    begin_empty(&t);
+    Onnx__GraphProto *g = t.onnx.graph;
+    onnx_input(&t.onnx, "x", F32, "rows,16");
+    onnx_initializer(&t.onnx, g, "w0", F32, "16,512", NULL);
+    onnx_initializer(&t.onnx, g, "w1", F32, "16,512", NULL);
+    onnx_initializer(&t.onnx, g, "w2", F32, "512,512", NULL);
+    onnx_text(&t.onnx, "MatMul x,w0 a; MatMul x,w1 p; Add p,a b; MatMul b,w2 q; Add q,b y");
+    onnx_output(&t.onnx, g, "y", F32, "rows,512");
+    assert_int_equal(onnx_read(&t.onnx, "rows=8"), DMS_OK);
+    assert_int_equal(compile(&t, NULL, (dms_size){DMS_SIZE_BYTES, 1}, (dms_size)AMPLE),
+                     DMS_EBUDGET);
+    assert_non_null(strstr(t.st.msg, "weight w2"));
+    assert_non_null(strstr(t.st.msg, "16.0 KiB  activation b"));
+    assert_null(strstr(t.st.msg, "activation a"));
     end(&t);
 }
 
@@ -222,6 +247,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_plan_that_is_written_is_the_one_that_was_made),
         cmocka_unit_test(the_floor_is_refused_from_below_and_named),
+        cmocka_unit_test(the_floor_names_what_was_written_over_another_tensor),
         cmocka_unit_test(the_host_budget_has_a_floor_of_its_own),
         cmocka_unit_test(every_budget_has_the_same_meaning),
         cmocka_unit_test(a_plan_is_verified_against_its_model_and_no_other),

@@ -153,6 +153,21 @@ static void stats_compare_with_what_the_plan_predicts(void **state) {
     free(c.text);
 }
 
+/* 20 ms beside 10.1 and 8 ms: percents up to twice as long, beyond it how many times. */
+static void what_takes_far_longer_than_predicted_is_a_ratio(void **state) {
+    (void)state;
+    report_case c;
+    make_case(&c);
+    c.options.stats = true;
+    c.result.info.period_ns = 10100000;
+    print_report(&c);
+    says(&c, "  time       20.0 ms    40.0 ms    40.0 ms         10.1 ms   +98.0 %\n");
+    c.result.info.period_ns = 8000000;
+    print_report(&c);
+    says(&c, "  time       20.0 ms    40.0 ms    40.0 ms         8.00 ms   x 2.5\n");
+    free(c.text);
+}
+
 static void stats_say_which_way_the_weights_came(void **state) {
     (void)state;
     report_case c;
@@ -241,6 +256,7 @@ int main(void) {
         cmocka_unit_test(a_plain_run_prints_what_ran_and_how_long_it_took),
         cmocka_unit_test(a_card_is_named_with_the_way_it_is_used),
         cmocka_unit_test(stats_compare_with_what_the_plan_predicts),
+        cmocka_unit_test(what_takes_far_longer_than_predicted_is_a_ratio),
         cmocka_unit_test(stats_say_which_way_the_weights_came),
         cmocka_unit_test(a_comparison_says_how_far_each_output_is),
         cmocka_unit_test(stats_of_a_card_have_what_its_driver_counts),

@@ -129,6 +129,7 @@ static void a_missing_file_is_a_warning_and_planning_goes_on(void **state) {
     assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
     assert_int_equal(c.read.n_warnings, 1);
     assert_non_null(strstr(c.read.warning[0], "absent.bin"));
+    assert_non_null(strstr(c.read.warning[0], "--random-weights")); /* what runs such a plan */
     const dms_tensor *w = onnx_find(&c, "w");
     assert_true(c.read.file_is_missing[w->file]);
     assert_int_equal(w->bytes, 24);

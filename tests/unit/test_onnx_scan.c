@@ -136,7 +136,12 @@ static void a_length_beyond_the_file_is_refused(void **state) {
     onnx_begin(&c, 17);
     /* graph = field 7, length 2^62 */
     const uint8_t data[] = {0x3a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40, 'x'};
-    onnx_expect_failure(&c, onnx_read_bytes(&c, data, sizeof data), DMS_EUNSUPPORTED, "model.onnx");
+    onnx_expect_failure(&c, onnx_read_bytes(&c, data, sizeof data), DMS_EUNSUPPORTED,
+                        "past the end of the file (is it cut off?) at byte 10");
+    /* a graph of two bytes with a node of five in it: more of the file would not help */
+    const uint8_t inner[] = {0x3a, 0x02, 0x0a, 0x05, 0x08, 0x07};
+    onnx_expect_failure(&c, onnx_read_bytes(&c, inner, sizeof inner), DMS_EUNSUPPORTED,
+                        "past its message at byte 4");
     const uint8_t endless[] = {0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
                                0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
     onnx_expect_failure(&c, onnx_read_bytes(&c, endless, sizeof endless), DMS_EUNSUPPORTED,
