@@ -23,7 +23,9 @@ typedef struct dms_block {
 
 typedef struct dms_blocks {
     dms_problem problem;
-    dms_block *block; /* per problem tensor */
+    const dms_problem *predicted; /* the same with the profile's times, where `problem` has those of
+                                     a run; else NULL */
+    dms_block *block;             /* per problem tensor */
     uint32_t
         *first_block; /* per step tensor: its block (of cell 0), that of the root for a version */
 } dms_blocks;

@@ -16,19 +16,31 @@ static void report(const dms_compile_options *options, const char *stage) {
         options->progress(options->progress_data, stage);
 }
 
+/* The times of a run in the place of the profile's, by which *blocks was made. */
+static dms_code take_times(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
+                           dms_steps *steps, dms_blocks *blocks, dms_status *st) {
+    dms_problem *predicted;
+    DMS_TRY(dms_alloc_st(arena, 1, sizeof *predicted, "problem", &predicted, st));
+    *predicted = blocks->problem;
+    DMS_TRY(
+        dms_measured_apply(options->measured, &c->graph, steps, arena, c->measured_meaning, st));
+    DMS_TRY(dms_blocks_make(&c->graph, steps, &c->profile, arena, blocks, st));
+    blocks->predicted = predicted;
+    return DMS_OK;
+}
+
 dms_code dms_compile_cut(const dms_compile_options *options, const dms_lowered *lowered,
                          dms_arena *arena, dms_compiled *c, dms_steps *out_steps,
                          dms_blocks *out_blocks, dms_status *st) {
     DMS_TRY(dms_tile(&c->graph, lowered, &c->profile, arena, out_steps, st));
     if (out_steps->n_steps == 0)
         return dms_fail(st, DMS_EUNSUPPORTED, "model '%s' computes nothing", options->model);
-    if (options->measured != NULL)
-        DMS_TRY(dms_measured_apply(options->measured, &c->graph, out_steps, arena,
-                                   c->measured_meaning, st));
     for (uint32_t k = 0; options->pack != NULL && k < out_steps->n_sources; k++)
         out_steps->source[k].is_packed =
             out_steps->source[k].file != DMS_NONE; /* will be: pack.c */
-    return dms_blocks_make(&c->graph, out_steps, &c->profile, arena, out_blocks, st);
+    DMS_TRY(dms_blocks_make(&c->graph, out_steps, &c->profile, arena, out_blocks, st));
+    return options->measured == NULL ? DMS_OK
+                                     : take_times(options, arena, c, out_steps, out_blocks, st);
 }
 
 /* Model and profile become steps and the problem they pose. */

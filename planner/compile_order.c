@@ -6,6 +6,15 @@
 
 #include <string.h>
 
+/* By a run's times, or by those that the profile predicts: its plan is a candidate. */
+static dms_code is_worth_placing(const dms_blocks *own, const dms_blocks *other, dms_arena *scratch,
+                                 bool *out, dms_status *st) {
+    DMS_TRY(dms_order_is_worth(&own->problem, &other->problem, scratch, out, st));
+    if (!*out && own->predicted != NULL)
+        return dms_order_is_worth(own->predicted, other->predicted, scratch, out, st);
+    return DMS_OK;
+}
+
 dms_code dms_compile_reorder(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
                              dms_status *st) {
     const dms_arena_mark mark = dms_arena_here(arena);
@@ -17,8 +26,7 @@ dms_code dms_compile_reorder(const dms_compile_options *options, dms_arena *aren
     if (is_other) {
         DMS_TRY(
             dms_compile_cut(options, &other->lowered, arena, c, &other->steps, &other->blocks, st));
-        DMS_TRY(
-            dms_order_is_worth(&c->blocks.problem, &other->blocks.problem, arena, &is_worth, st));
+        DMS_TRY(is_worth_placing(&c->blocks, &other->blocks, arena, &is_worth, st));
     }
     if (is_worth)
         c->other = other;
@@ -64,6 +72,14 @@ static uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
+/* One order; by the times that the profile predicts as well, where a run's times hold. */
+static dms_code place_one(const dms_blocks *blocks, const dms_place_options *how, dms_arena *arena,
+                          dms_decision *out, dms_place_floor *out_floor, dms_status *st) {
+    dms_place_options own = *how;
+    own.predicted = blocks->predicted;
+    return dms_place(&blocks->problem, &own, arena, out, out_floor, st);
+}
+
 dms_code dms_compile_place_both(const dms_compiled *c, const dms_place_options *how,
                                 dms_arena *arena, dms_decision *out, dms_place_floor *out_floor,
                                 bool *out_is_other, dms_status *st) {
@@ -71,11 +87,10 @@ dms_code dms_compile_place_both(const dms_compiled *c, const dms_place_options *
     dms_decision other;
     dms_status ignored;
     *out_is_other = false;
-    const dms_code code = dms_place(&c->blocks.problem, how, arena, out, out_floor, st);
+    const dms_code code = place_one(&c->blocks, how, arena, out, out_floor, st);
     if (c->other == NULL || (code != DMS_OK && code != DMS_EBUDGET))
         return code;
-    const dms_code also =
-        dms_place(&c->other->blocks.problem, how, arena, &other, &floor, &ignored);
+    const dms_code also = place_one(&c->other->blocks, how, arena, &other, &floor, &ignored);
     if (also != DMS_OK && also != DMS_EBUDGET) {
         *st = ignored;
         return also;

@@ -6,8 +6,6 @@
 #include "schema/arena.h"
 #include "schema/checked.h"
 
-#define FINAL_CYCLES 16u
-
 static dms_code take_memory(const dms_placer *placer, dms_decision *d, dms_status *st) {
     const dms_cycle *cycle = placer->cycle;
     const dms_layout *best = &placer->best;
@@ -207,7 +205,7 @@ dms_code dms_decision_make(dms_placer *placer, dms_decision *out_decision, dms_s
                       .compute_ns = cycle->compute_ns,
                       .is_exact = placer->is_exact};
     DMS_TRY(take_memory(placer, &d, st));
-    if (!dms_simulate(cycle, &placer->work, FINAL_CYCLES, &placer->best.draft))
+    if (!dms_simulate(cycle, &placer->work, DMS_FINAL_CYCLES, &placer->best.draft))
         return dms_fail(st, DMS_EINTERNAL, "placement: the best queue waits for itself");
     const int64_t origin = placer->work.open[cycle->n_steps];
     d.period_ns = placer->best.draft.period_ns;

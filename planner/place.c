@@ -130,10 +130,10 @@ static dms_code place_all(prepared *p, dms_status *st) {
     return dms_placer_lighten(placer, st);
 }
 
-dms_code dms_place(const dms_problem *problem, const dms_place_options *options, dms_arena *arena,
-                   dms_decision *out_decision, dms_place_floor *out_floor, dms_status *st) {
-    prepared *p;
-    DMS_TRY(dms_alloc_st(arena, 1, sizeof *p, "placement", &p, st));
+/* Everything that is found by one problem's times. */
+static dms_code place_by(const dms_problem *problem, const dms_place_options *options,
+                         dms_arena *arena, prepared *p, dms_place_floor *out_floor,
+                         dms_status *st) {
     DMS_TRY(prepare(problem, options, arena, p, out_floor, st));
     if (out_floor->device_is_short || out_floor->host_is_short)
         return dms_fail(st, DMS_EBUDGET, "%s budget is below the floor of %" PRIu64 " bytes",
@@ -150,6 +150,33 @@ dms_code dms_place(const dms_problem *problem, const dms_place_options *options,
     placer->unpacked_ns = DMS_NO_PERIOD;
     DMS_TRY(dms_layout_new(placer->cycle, arena, &placer->best, st));
     DMS_TRY(dms_draft_new(placer->cycle, arena, &placer->trial, st));
-    DMS_TRY(place_all(p, st));
-    return dms_decision_make(placer, out_decision, st);
+    return place_all(p, st);
+}
+
+/* The best plan by predicted times, as it runs by those of this problem. Both have the same gaps,
+ * so its layout is one of this cycle. */
+static dms_code place_predicted(prepared *p, dms_status *st) {
+    dms_placer *placer = &p->placer;
+    prepared *other;
+    dms_place_floor same;
+    DMS_TRY(dms_alloc_st(placer->arena, 1, sizeof *other, "placement", &other, st));
+    DMS_TRY(place_by(placer->options->predicted, placer->options, placer->arena, other, &same, st));
+    dms_layout *found = &other->placer.best;
+    if (!dms_simulate(&p->cycle, &placer->work, DMS_FINAL_CYCLES, &placer->best.draft) ||
+        !dms_simulate(&p->cycle, &placer->work, DMS_FINAL_CYCLES, &found->draft))
+        return dms_fail(st, DMS_EINTERNAL, "placement: the best queue waits for itself");
+    dms_placer_note(placer, "predicted", found->draft.period_ns);
+    if (dms_draft_better(&found->draft, &placer->best.draft))
+        placer->best = *found;
+    return DMS_OK;
+}
+
+dms_code dms_place(const dms_problem *problem, const dms_place_options *options, dms_arena *arena,
+                   dms_decision *out_decision, dms_place_floor *out_floor, dms_status *st) {
+    prepared *p;
+    DMS_TRY(dms_alloc_st(arena, 1, sizeof *p, "placement", &p, st));
+    DMS_TRY(place_by(problem, options, arena, p, out_floor, st));
+    if (options->predicted != NULL)
+        DMS_TRY(place_predicted(p, st));
+    return dms_decision_make(&p->placer, out_decision, st);
 }

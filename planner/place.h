@@ -77,7 +77,7 @@ typedef struct dms_place_residency {
 typedef struct dms_place_candidate {
     const char *name; /* static text: "on-demand", "double-buffer", "keep-first", "even",
                            "belady", "relaxation", "search", "exact", "floor", "lighter",
-                           "model-order" (compile_order.c) */
+                           "predicted", "model-order" (compile_order.c) */
     int64_t period_ns;
 } dms_place_candidate;
 
@@ -93,15 +93,17 @@ typedef struct dms_place_floor {
 
 /* Zero-initialise but for the budgets. */
 typedef struct dms_place_options {
-    uint64_t device_budget;   /* bytes of the device arena */
-    uint64_t host_budget;     /* bytes of homes, saved activations and the prologue's ring;
+    uint64_t device_budget;       /* bytes of the device arena */
+    uint64_t host_budget;         /* bytes of homes, saved activations and the prologue's ring;
                                  UINT64_MAX = no limit */
-    uint64_t max_evaluations; /* of the local searches; 0 = the default for this size */
-    bool without_search;      /* the first good plan, as for a point of a curve */
-    uint32_t ring_blocks;     /* what the prologue asks of the ring, in largest kept blocks; 0 where
+    uint64_t max_evaluations;     /* of the local searches; 0 = the default for this size */
+    bool without_search;          /* the first good plan, as for a point of a curve */
+    const dms_problem *predicted; /* the same problem with other step times, whose plan is a
+                                     candidate, scored by the times of this one; NULL = none */
+    uint32_t ring_blocks; /* what the prologue asks of the ring, in largest kept blocks; 0 where
                                  it writes the device arena itself (the CPU device) */
-    bool exact;               /* solve the full ILP at any size */
-    uint64_t max_nodes;       /* of the ILP's branch and bound; 0 = the default */
+    bool exact;           /* solve the full ILP at any size */
+    uint64_t max_nodes;   /* of the ILP's branch and bound; 0 = the default */
 } dms_place_options;
 
 /* The decision. All arrays belong to the arena. */

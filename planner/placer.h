@@ -15,6 +15,7 @@
 
 #define DMS_MAX_CANDIDATES 16u
 #define DMS_MAX_RINGS 64u
+#define DMS_FINAL_CYCLES 16u /* simulated turns of what is decided */
 
 /* A draft with its addresses. */
 typedef struct dms_layout {

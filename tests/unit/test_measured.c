@@ -130,6 +130,25 @@ static void times_decide_what_a_copy_hides_behind(void **state) {
     end(&t);
 }
 
+/* Nor is the plan ever slower, by these times, than the one that the profile alone makes. */
+static void the_plan_of_the_profile_alone_is_a_candidate(void **state) {
+    (void)state;
+    measured_case t;
+    begin(&t);
+    must_compile(&t, NULL, 1u << 30);
+    const uint64_t tight = t.c.floor.device_bytes;
+    for (int is_measured = 0; is_measured < 2; is_measured++) {
+        write_run(&t, t.meaning, NAMES, "[1000, 200000, 1000, 1000, 1000, 90000]");
+        must_compile(&t, is_measured ? t.report : NULL, tight);
+        uint32_t found = 0;
+        for (uint32_t k = 0; k < t.c.decision.n_candidates; k++)
+            found += strcmp(t.c.decision.candidates[k].name, "predicted") == 0 &&
+                     t.c.decision.candidates[k].period_ns >= t.c.decision.period_ns;
+        assert_int_equal(found, is_measured);
+    }
+    end(&t);
+}
+
 /* What a real run writes is what is read: dmsrun and dmsc meet in a file. */
 static void a_report_of_dmsrun_fits_at_another_budget(void **state) {
     (void)state;
@@ -222,6 +241,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_take_what_the_run_took_whatever_their_order),
         cmocka_unit_test(times_decide_what_a_copy_hides_behind),
+        cmocka_unit_test(the_plan_of_the_profile_alone_is_a_candidate),
         cmocka_unit_test(a_report_of_dmsrun_fits_at_another_budget),
         cmocka_unit_test(a_run_of_something_else_is_refused),
         cmocka_unit_test(a_run_with_other_dims_is_refused),
