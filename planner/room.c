@@ -1,12 +1,9 @@
 /* room.c - free units per slot, with range add and range minimum in O(log T): a segment tree whose
  * node holds the minimum below it and what was added to all of it. */
 #include "planner/place_internal.h"
+#include "schema/integers.h"
 
 #define FAR INT64_MAX
-
-static int64_t min64(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
 
 /* Leaves from n_leaves on, a power of two. Those behind the last slot are far from any minimum, and
  * far enough from the largest number that adding to them cannot overflow. */
@@ -16,7 +13,7 @@ static void build(dms_room *room, const int64_t *free_units) {
         room->lazy[i] = room->lazy[room->n_leaves + i] = 0;
     }
     for (int32_t i = room->n_leaves - 1; i >= 1; i--)
-        room->least[i] = min64(room->least[2 * i], room->least[2 * i + 1]);
+        room->least[i] = dms_least(room->least[2 * i], room->least[2 * i + 1]);
 }
 
 /* free(t) = budget - footprint(t) - kept gaps over t. Pending saves are not in it: rounding comes
@@ -51,7 +48,7 @@ static int64_t least_in(const dms_room *room, span s, int32_t first, int32_t end
     const int32_t middle = (s.first + s.end) / 2;
     const int64_t low = least_in(room, (span){2 * s.node, s.first, middle}, first, end);
     const int64_t high = least_in(room, (span){2 * s.node + 1, middle, s.end}, first, end);
-    return min64(low, high) + (min64(low, high) == FAR ? 0 : room->lazy[s.node]);
+    return dms_least(low, high) + (dms_least(low, high) == FAR ? 0 : room->lazy[s.node]);
 }
 
 static void add_to(dms_room *room, span s, int32_t first, int32_t end, int64_t units) {
@@ -66,7 +63,7 @@ static void add_to(dms_room *room, span s, int32_t first, int32_t end, int64_t u
     add_to(room, (span){2 * s.node, s.first, middle}, first, end, units);
     add_to(room, (span){2 * s.node + 1, middle, s.end}, first, end, units);
     room->least[s.node] =
-        min64(room->least[2 * s.node], room->least[2 * s.node + 1]) + room->lazy[s.node];
+        dms_least(room->least[2 * s.node], room->least[2 * s.node + 1]) + room->lazy[s.node];
 }
 
 int64_t dms_room_least(const dms_room *room, int32_t a, int32_t b) {
@@ -78,8 +75,8 @@ int64_t dms_room_least(const dms_room *room, int32_t a, int32_t b) {
         return room->least[1];
     if (first + count <= room->n_slots)
         return least_in(room, all, first, first + count);
-    return min64(least_in(room, all, first, room->n_slots),
-                 least_in(room, all, 0, first + count - room->n_slots));
+    return dms_least(least_in(room, all, first, room->n_slots),
+                     least_in(room, all, 0, first + count - room->n_slots));
 }
 
 void dms_room_add(dms_room *room, int32_t a, int32_t b, int64_t units) {

@@ -58,6 +58,17 @@ void dms_engine_fail(dms_session *s, const dms_status *error) {
     end_timelines(s);
 }
 
+bool dms_engine_goes_on(dms_session *s) {
+    dms_status error;
+    if (atomic_load_explicit(&s->is_stopped, memory_order_acquire) != 0)
+        return false;
+    if (atomic_load_explicit(&s->cancel, memory_order_relaxed) == 0)
+        return true;
+    (void)dms_fail(&error, DMS_ECANCELLED, "interrupted");
+    dms_engine_fail(s, &error);
+    return false;
+}
+
 dms_code dms_engine_blame_step(const dms_plan *plan, uint32_t step, dms_status *st) {
     if (step >= plan->n_steps)
         return dms_context(st, "prologue");
@@ -214,13 +225,8 @@ static bool do_command(const pass *p, const dms_cmd *cmd) {
     dms_session *s = p->session;
     dms_status error;
     uint64_t bytes = 0;
-    if (atomic_load_explicit(&s->is_stopped, memory_order_acquire) != 0)
+    if (!dms_engine_goes_on(s))
         return false;
-    if (atomic_load_explicit(&s->cancel, memory_order_relaxed) != 0) {
-        (void)dms_fail(&error, DMS_ECANCELLED, "interrupted");
-        dms_engine_fail(s, &error);
-        return false;
-    }
     if (p->is_last && cmd->is_ahead)
         return true;
     const int64_t begin = dms_now_ns();

@@ -23,6 +23,9 @@ void dms_engine_account(dms_session *session, const dms_engine_work *work);
 /* Ends the session with an error; the first one wins. Any thread. */
 void dms_engine_fail(dms_session *session, const dms_status *error);
 
+/* Whether the next command may begin: false once the session has ended; a user's cancel ends it. */
+bool dms_engine_goes_on(dms_session *session);
+
 /* Puts "step 12 'conv1'" in front of a message. */
 dms_code dms_engine_blame_step(const dms_plan *plan, uint32_t step, dms_status *st);
 

@@ -253,13 +253,8 @@ static bool submit_all(submission *p) {
         p->st = &error;
         if (q >= N_STREAMS)
             continue; /* its own thread runs it */
-        if (atomic_load_explicit(&s->is_stopped, memory_order_acquire) != 0)
+        if (!dms_engine_goes_on(s))
             return false;
-        if (atomic_load_explicit(&s->cancel, memory_order_relaxed) != 0) {
-            (void)dms_fail(&error, DMS_ECANCELLED, "interrupted");
-            dms_engine_fail(s, &error);
-            return false;
-        }
         const dms_code code = submit_one(p, q, k);
         if (code == DMS_OK)
             continue;

@@ -24,6 +24,7 @@
 #include "runtime/kernels/short_row.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
+#include "schema/integers.h"
 
 enum {
     KEYS = 256, /* of a block */
@@ -64,15 +65,11 @@ typedef struct part {
     int64_t s, t, d, e, e16; /* queries, keys, widths; e rounded up to 16 */
 } part;
 
-static int64_t min64(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
 /* Rows of a part: a multiple of the tile that fits the scratch. */
 static int64_t rows_of_part(const dms_call *call) {
     const int64_t d = call->view[0].dim[3], e = (call->view[2].dim[3] + 15) / 16 * 16;
     const int64_t wide = d > e ? d : e;
-    return wide == 0 ? ROWS : min64(ROWS, ROOM / wide / TILE * TILE);
+    return wide == 0 ? ROWS : dms_least(ROWS, ROOM / wide / TILE * TILE);
 }
 
 static int64_t rows_of_group(const dms_call *call) {
@@ -95,7 +92,7 @@ static part part_of(const dms_cpu_job *job, int64_t index) {
     const int64_t blocks = (all + high - 1) / high, heads = p.k->dim[1];
     const int64_t head = index / blocks % heads, batch = index / blocks / heads;
     p.row0 = index % blocks * high;
-    p.rows = min64(high, all - p.row0);
+    p.rows = dms_least(high, all - p.row0);
     p.s = p.q->dim[2];
     p.t = p.k->dim[2];
     p.d = p.q->dim[3];
@@ -126,7 +123,7 @@ static int64_t keys_of_row(const part *p, int64_t r) {
     if (p->call->i[DMS_ATTENTION_CAUSAL] == 0)
         return p->t;
     const int64_t keys = (p->row0 + r) % p->s + p->t - p->s + 1;
-    return keys < 0 ? 0 : min64(keys, p->t);
+    return keys < 0 ? 0 : dms_least(keys, p->t);
 }
 
 /* Fills the numbers of keys of rows and tiles; returns the largest. */
@@ -174,7 +171,7 @@ static void load_keys(const part *p, int64_t key, int64_t n, attention_scratch *
 
 /* Up to 16 columns of v for n keys as [key][16]; columns that do not exist are zero. */
 static void load_values(const part *p, int64_t key, int64_t n, int64_t column, float *out) {
-    const int64_t wide = min64(p->e - column, PANEL);
+    const int64_t wide = dms_least(p->e - column, PANEL);
     const float *from =
         (const float *)(const void *)p->v_at + key * p->v->pitch[2] + column * p->v->pitch[3];
     const bool is_direct = wide == PANEL && p->v->pitch[3] == 1 && p->dtype == DMS_DTYPE_F32;
@@ -190,16 +187,16 @@ static void load_values(const part *p, int64_t key, int64_t n, int64_t column, f
 /* score = q k for keys [key, key + n), rounded up to whole panels. */
 static void score_block(const part *p, int64_t key, int64_t n, attention_scratch *s) {
     for (int64_t j = 0; j < n; j += PANEL) {
-        load_keys(p, key + j, min64(n - j, PANEL), s);
+        load_keys(p, key + j, dms_least(n - j, PANEL), s);
         for (int64_t r = 0; r < p->rows; r += TILE) {
             if (s->tile_keys[r / TILE] <= key + j)
                 continue;
-            const int rows = (int)min64(TILE, p->rows - r);
+            const int rows = (int)dms_least(TILE, p->rows - r);
             const float *q = s->q + r * p->d;
             float *score = s->score + r * KEYS + j;
             for (int64_t k0 = 0; k0 == 0 || k0 < p->d; k0 += SEGMENT)
-                product(rows, min64(SEGMENT, p->d - k0), q + k0, p->d, s->panel + k0 * PANEL, score,
-                        KEYS, k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD);
+                product(rows, dms_least(SEGMENT, p->d - k0), q + k0, p->d, s->panel + k0 * PANEL,
+                        score, KEYS, k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD);
         }
     }
 }
@@ -226,7 +223,7 @@ static void mask_row(const part *p, int64_t r, int64_t key, int64_t n, attention
         for (int64_t j = 0; j < n && p->mask->dtype != DMS_DTYPE_BOOL; j++)
             score[j] += s->row[j];
     }
-    for (int64_t j = seen < 0 ? 0 : min64(seen, n); j < (n + 15) / 16 * 16; j++)
+    for (int64_t j = seen < 0 ? 0 : dms_least(seen, n); j < (n + 15) / 16 * 16; j++)
         score[j] = -INFINITY;
 }
 
@@ -276,9 +273,9 @@ static void add_values(const part *p, int64_t key, int64_t n, attention_scratch 
     for (int64_t column = 0; column < p->e; column += PANEL) {
         load_values(p, key, n, column, s->panel);
         for (int64_t r = 0; r < p->rows; r += TILE) {
-            const int rows = (int)min64(TILE, p->rows - r);
+            const int rows = (int)dms_least(TILE, p->rows - r);
             float *o = s->o + r * p->e16 + column;
-            const int64_t seen = min64(n, s->tile_keys[r / TILE] - key);
+            const int64_t seen = dms_least(n, s->tile_keys[r / TILE] - key);
             if (seen > 0)
                 product(rows, seen, s->score + r * KEYS, KEYS, s->panel, o, p->e16,
                         DMS_TILE_CONTINUE);
@@ -287,10 +284,10 @@ static void add_values(const part *p, int64_t key, int64_t n, attention_scratch 
 }
 
 static void run_block(const part *p, int64_t key, attention_scratch *s) {
-    const int64_t n = min64(KEYS, p->t - key);
+    const int64_t n = dms_least(KEYS, p->t - key);
     score_block(p, key, n, s);
     for (int64_t r = 0; r < p->rows; r++) {
-        const int64_t seen = min64(n, s->tile_keys[r / TILE] - key);
+        const int64_t seen = dms_least(n, s->tile_keys[r / TILE] - key);
         if (seen <= 0)
             continue;
         mask_row(p, r, key, seen, s);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/kernels/element.h"
 #include "runtime/kernels/families.h"
 #include "runtime/kernels/rows_internal.h"
 
@@ -280,6 +281,18 @@ bool dms_chain_of_call(const dms_call *call, dms_chain *out) {
         out->dtype[k] = call->view[k].dtype;
     }
     return dms_chain_settle(out, &ignored) == DMS_OK;
+}
+
+bool dms_chain_keeps_precision(const dms_chain_op *op) {
+    if (op->kind == DMS_CHAIN_SELECT)
+        return true;
+    if (op->kind == DMS_CHAIN_UNARY)
+        return op->fn == DMS_FN_RELU || op->fn == DMS_FN_NEG || op->fn == DMS_FN_ABS;
+    return op->kind == DMS_CHAIN_BINARY && (op->fn == DMS_FN_MIN || op->fn == DMS_FN_MAX);
+}
+
+bool dms_chain_is_full(dms_dtype dtype) {
+    return dms_class_is_storage(dtype) || dtype == DMS_DTYPE_BOOL;
 }
 
 uint64_t dms_chain_flops(const dms_chain *chain) {

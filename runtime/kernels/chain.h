@@ -107,6 +107,14 @@ uint64_t dms_chain_flops(const dms_chain *chain);
 /* How many additions would take as long, per element. */
 uint64_t dms_chain_work(const dms_chain *chain);
 
+/* Whether a function's result has the precision of its type when its operands have: then nothing is
+ * to be rounded. */
+bool dms_chain_keeps_precision(const dms_chain_op *op);
+
+/* Whether memory of the type holds whatever a value of its class can be, so that no store changes
+ * it. Truths are 0 or 1 wherever they were computed. */
+bool dms_chain_is_full(dms_dtype dtype);
+
 /* Prints the program of a call that has one, "v2 = mul(v0, v1); v3 = relu(v2)"; nothing for others
  * and for invalid ones. */
 void dms_chain_print(const dms_call *call, char *out, uint64_t size);

@@ -45,21 +45,6 @@ static dms_map_fn select_fn(dms_dtype dtype) {
     return select_8;
 }
 
-/* Functions whose result has the type's precision when the operands have: nothing to round. */
-static bool keeps_precision(const dms_chain_op *op) {
-    if (op->kind == DMS_CHAIN_SELECT)
-        return true;
-    if (op->kind == DMS_CHAIN_UNARY)
-        return op->fn == DMS_FN_RELU || op->fn == DMS_FN_NEG || op->fn == DMS_FN_ABS;
-    return op->kind == DMS_CHAIN_BINARY && (op->fn == DMS_FN_MIN || op->fn == DMS_FN_MAX);
-}
-
-/* Whether a value of this type fills its strip's type: no store can change it. Truths are 0 or 1
- * wherever they were computed. */
-static bool is_full(dms_dtype dtype) {
-    return dms_class_is_storage(dtype) || dtype == DMS_DTYPE_BOOL;
-}
-
 /* A power may have two types: it is computed in the base's, but in f64 where an integer base has a
  * float exponent or the exponent is f64. */
 static dms_map_task power_task(dms_dtype base, dms_dtype exponent) {
@@ -95,7 +80,8 @@ static void open_op(dms_chain_runner *r, uint32_t j) {
         task.convert_out = DMS_ISA(dms_map_cast)(dtype[op->src[0]], op->dtype);
     }
     r->task[j] = task;
-    r->is_rounded[j] = !is_full(op->dtype) && !keeps_precision(op) && j + 1 < r->chain.n_ops;
+    r->is_rounded[j] =
+        !dms_chain_is_full(op->dtype) && !dms_chain_keeps_precision(op) && j + 1 < r->chain.n_ops;
 }
 
 /* n elements of a strip as memory of the type would give them back; `to` may be `from`. */
@@ -116,7 +102,7 @@ static void open_constant(dms_chain_runner *r, uint32_t j) {
     else
         for (uint32_t k = 0; k < DMS_STRIP; k++)
             reg->f32[k] = (float)x;
-    if (!is_full(op->dtype))
+    if (!dms_chain_is_full(op->dtype))
         round_strip(r, op->dtype, DMS_STRIP, reg, reg);
     r->value[r->chain.n_in + j] = reg;
 }
@@ -335,7 +321,8 @@ static void run_strip(dms_chain_runner *r, const dms_walk_at *at, int64_t index,
         r->value[0] = bring_result(r, result, n);
     for (uint32_t k = 0; k < y; k++)
         r->value[lead + k] = bring(r, at, k, index, n);
-    void *direct = is_full(chain->op[last].dtype) ? strip_in_memory(r, at, y, index, n) : NULL;
+    void *direct =
+        dms_chain_is_full(chain->op[last].dtype) ? strip_in_memory(r, at, y, index, n) : NULL;
     for (uint32_t j = 0; j < chain->n_ops; j++) {
         const dms_chain_op *op = &chain->op[j];
         if (op->kind == DMS_CHAIN_REAL)

@@ -8,18 +8,11 @@
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/conv_bytes_body.h"
 #include "runtime/kernels/conv_bytes_internal.h"
+#include "schema/integers.h"
 
 #ifdef __AVX512BW__
 #include <immintrin.h>
 #endif
-
-static int64_t divide_up(int64_t a, int64_t b) {
-    return a / b + (a % b != 0);
-}
-
-static int64_t least(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
 
 /* ---- numbers ------------------------------------------------------------------------------- */
 
@@ -241,11 +234,11 @@ static void sum_all(dms_bytes_part *p, int64_t m, int rows, int real, const int3
     const dms_bytes_geometry *g = p->g;
     stretch s = {.channel = 0};
     do {
-        s.n = least(g->c - s.channel, g->block);
+        s.n = dms_least(g->c - s.channel, g->block);
         const int64_t quads = DMS_ISA(dms_bytes_quads)(g, s.n);
         s.quad = 0;
         do {
-            s.end = least(s.quad + g->chunk, quads);
+            s.end = dms_least(s.quad + g->chunk, quads);
             if (!is_whole(g))
                 open_stretch(p, &s);
             sum_stretch(p, &s, m, rows, real, zero, sum_w);
@@ -291,7 +284,7 @@ static void run_tile(dms_bytes_part *p, int64_t m, int64_t end) {
         open_stretch(p, &all);
     }
     while (m < end) {
-        const int64_t left = least(end - m, DMS_BYTES_ROWS);
+        const int64_t left = dms_least(end - m, DMS_BYTES_ROWS);
         const int rows = left < 3 ? 1 : DMS_BYTES_ROWS, real = left < 3 ? 1 : (int)left;
         run_panel(p, m, rows, real);
         m += real;
@@ -303,7 +296,7 @@ static void run_part(const dms_cpu_job *job, const dms_bytes_geometry *g, int64_
     int64_t rest = index / (g->down * g->across);
     const int64_t m = rest % g->deep * g->channels;
     rest /= g->deep;
-    const int64_t blocks = divide_up(g->groups, g->together);
+    const int64_t blocks = dms_divide_up(g->groups, g->together);
     const int64_t first = rest % blocks * g->together;
     dms_bytes_part p = {.job = job,
                         .g = g,
@@ -311,19 +304,19 @@ static void run_part(const dms_cpu_job *job, const dms_bytes_geometry *g, int64_
                         .batch = rest / blocks,
                         .row = tile % g->down * g->rows,
                         .column = tile / g->down * g->columns};
-    p.rows = least(g->y.high - p.row, g->rows);
-    p.columns = least(g->y.wide - p.column, g->columns);
+    p.rows = dms_least(g->y.high - p.row, g->rows);
+    p.columns = dms_least(g->y.wide - p.column, g->columns);
     p.lanes = (p.rows - 1) * g->pitch + p.columns;
-    p.whole = divide_up(p.lanes, width) * width;
-    for (p.group = first; p.group < least(first + g->together, g->groups); p.group++)
-        run_tile(&p, m, least(m + g->channels, g->m));
+    p.whole = dms_divide_up(p.lanes, width) * width;
+    for (p.group = first; p.group < dms_least(first + g->together, g->groups); p.group++)
+        run_tile(&p, m, dms_least(m + g->channels, g->m));
 }
 
 static uint64_t conv_bytes_parts(const dms_call *call) {
     const dms_bytes_geometry g = DMS_ISA(dms_bytes_plan)(call);
     if (g.rows == 0)
         return 0;
-    return (uint64_t)(g.batch * divide_up(g.groups, g.together) * g.deep * g.down * g.across);
+    return (uint64_t)(g.batch * dms_divide_up(g.groups, g.together) * g.deep * g.down * g.across);
 }
 
 static void conv_bytes_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {

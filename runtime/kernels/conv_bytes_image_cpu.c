@@ -13,22 +13,11 @@
 #include <string.h>
 
 #include "runtime/kernels/conv_bytes_internal.h"
+#include "schema/integers.h"
 
 #ifdef __AVX512BW__
 #include <immintrin.h>
 #endif
-
-static int64_t divide_up(int64_t a, int64_t b) {
-    return a / b + (a % b != 0);
-}
-
-static int64_t least(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
-static int64_t most(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
@@ -37,8 +26,9 @@ static int64_t most(int64_t a, int64_t b) {
 static void copy_row_plain(const dms_bytes_part *p, const uint8_t *row, int64_t first, int64_t step,
                            int64_t n, uint8_t *to) {
     const int64_t wide = p->g->x.wide, pitch = p->g->x.w * step;
-    const int64_t low = first >= 0 ? 0 : least(n, divide_up(-first, step));
-    const int64_t end = first >= wide ? low : most(low, least(n, divide_up(wide - first, step)));
+    const int64_t low = first >= 0 ? 0 : dms_least(n, dms_divide_up(-first, step));
+    const int64_t end =
+        first >= wide ? low : dms_most(low, dms_least(n, dms_divide_up(wide - first, step)));
     memset(to, p->x.zero, (size_t)low);
     for (int64_t k = low; k < end; k++)
         to[k] = row[first * p->g->x.w + k * pitch];
@@ -71,7 +61,7 @@ static void copy_row(const dms_bytes_part *p, const uint8_t *row, int64_t first,
     for (int64_t k = 0; k < n; k += each) {
         const int64_t at = first + k * step;
         const __m512i x =
-            _mm512_mask_loadu_epi8(zero, bits_of(-at, least(wide - at, 64)), row + at);
+            _mm512_mask_loadu_epi8(zero, bits_of(-at, dms_least(wide - at, 64)), row + at);
         if (step == 1)
             _mm512_storeu_si512(to + k, x);
         else
@@ -130,7 +120,8 @@ static void pack_channels(const dms_bytes_part *p, int64_t first, int64_t n, int
 /* One channel: a plane per four rows of the window and phase of the columns. */
 static void pack_rows(const dms_bytes_part *p, int64_t channel, int64_t plane) {
     const dms_bytes_geometry *g = p->g;
-    const int64_t size = g->phase_high * g->pitch, quads = divide_up(g->kernel[0], DMS_BYTES_QUAD);
+    const int64_t size = g->phase_high * g->pitch,
+                  quads = dms_divide_up(g->kernel[0], DMS_BYTES_QUAD);
     const uint8_t *row[DMS_BYTES_QUAD];
     for (int64_t across = 0; across < g->step[1]; across++) {
         if (!is_used(g, 1, across))
@@ -140,7 +131,7 @@ static void pack_rows(const dms_bytes_part *p, int64_t channel, int64_t plane) {
                 fill_phase(p, p->at + channel * g->x.c, down, across, p->room->raw + down * size);
         for (int64_t q = 0; q < quads; q++) {
             for (int64_t j = 0; j < DMS_BYTES_QUAD; j++) {
-                const int64_t tap = least(q * DMS_BYTES_QUAD + j, g->kernel[0] - 1);
+                const int64_t tap = dms_least(q * DMS_BYTES_QUAD + j, g->kernel[0] - 1);
                 const int64_t y = tap * g->dilation[0];
                 row[j] = p->room->raw + y % g->step[0] * size + y / g->step[0] * g->pitch;
             }
@@ -154,8 +145,8 @@ static void pack_rows(const dms_bytes_part *p, int64_t channel, int64_t plane) {
 /* ---- blocks -------------------------------------------------------------------------------- */
 
 int64_t DMS_ISA(dms_bytes_quads)(const dms_bytes_geometry *g, int64_t n) {
-    return g->by_rows ? n * g->kernel[1] * divide_up(g->kernel[0], DMS_BYTES_QUAD)
-                      : g->taps * divide_up(n, DMS_BYTES_QUAD);
+    return g->by_rows ? n * g->kernel[1] * dms_divide_up(g->kernel[0], DMS_BYTES_QUAD)
+                      : g->taps * dms_divide_up(n, DMS_BYTES_QUAD);
 }
 
 void DMS_ISA(dms_bytes_open)(const dms_bytes_part *p, int64_t first, int64_t n) {
@@ -167,9 +158,9 @@ void DMS_ISA(dms_bytes_open)(const dms_bytes_part *p, int64_t first, int64_t n) 
     if (g->way == DMS_BYTES_TURNED || g->way == DMS_BYTES_ONE_BY_ONE)
         return;
     for (int64_t c = 0; c < n && g->by_rows; c++)
-        pack_rows(p, first + c, c * divide_up(g->kernel[0], DMS_BYTES_QUAD) * g->step[1]);
+        pack_rows(p, first + c, c * dms_divide_up(g->kernel[0], DMS_BYTES_QUAD) * g->step[1]);
     for (int64_t c = 0; c < n && !g->by_rows; c += DMS_BYTES_QUAD) {
-        const int64_t real = least(n - c, DMS_BYTES_QUAD);
+        const int64_t real = dms_least(n - c, DMS_BYTES_QUAD);
         if (g->way == DMS_BYTES_PLANES) {
             pack_channels(p, first + c, real, c / DMS_BYTES_QUAD * g->step[0] * g->step[1]);
             continue;
@@ -183,16 +174,16 @@ void DMS_ISA(dms_bytes_open)(const dms_bytes_part *p, int64_t first, int64_t n) 
 /* Quad number `k` of channels [first, first + n). */
 static dms_bytes_quad quad_at(const dms_bytes_geometry *g, int64_t first, int64_t n, int64_t k) {
     if (g->by_rows) {
-        const int64_t high = divide_up(g->kernel[0], DMS_BYTES_QUAD);
+        const int64_t high = dms_divide_up(g->kernel[0], DMS_BYTES_QUAD);
         const int64_t row = k % high * DMS_BYTES_QUAD;
         return (dms_bytes_quad){first + k / high / g->kernel[1], (int32_t)row,
                                 (int32_t)(k / high % g->kernel[1]),
-                                (int32_t)least(g->kernel[0] - row, DMS_BYTES_QUAD)};
+                                (int32_t)dms_least(g->kernel[0] - row, DMS_BYTES_QUAD)};
     }
-    const int64_t quads = divide_up(n, DMS_BYTES_QUAD), c = k % quads * DMS_BYTES_QUAD;
+    const int64_t quads = dms_divide_up(n, DMS_BYTES_QUAD), c = k % quads * DMS_BYTES_QUAD;
     return (dms_bytes_quad){first + c, (int32_t)(k / quads / g->kernel[1]),
                             (int32_t)(k / quads % g->kernel[1]),
-                            (int32_t)least(n - c, DMS_BYTES_QUAD)};
+                            (int32_t)dms_least(n - c, DMS_BYTES_QUAD)};
 }
 
 /* The lane of the packed planes where lane 0 of a quad is; `c` is its channel in the block. */
@@ -201,7 +192,7 @@ static int64_t lane_of(const dms_bytes_geometry *g, const dms_bytes_quad *q, int
     if (g->way != DMS_BYTES_PLANES)
         return c / DMS_BYTES_QUAD * DMS_BYTES_STEPS * g->plane;
     if (g->by_rows) {
-        const int64_t quads = divide_up(g->kernel[0], DMS_BYTES_QUAD);
+        const int64_t quads = dms_divide_up(g->kernel[0], DMS_BYTES_QUAD);
         const int64_t plane = (c * quads + q->row / DMS_BYTES_QUAD) * g->step[1] + across;
         return plane * DMS_BYTES_STEPS * g->plane + x / g->step[1];
     }

@@ -3,6 +3,7 @@
  * Parts: batch entry x group x block of output channels x tile of pixels. A tile packs its image
  * once for all its output channels, so it is as large as the nearest caches hold. */
 #include "runtime/kernels/conv_bytes_internal.h"
+#include "schema/integers.h"
 
 enum {
     NEAR = 1 << 18,      /* bytes of packed planes that a tile aims at (twice as many as i16) */
@@ -13,18 +14,6 @@ enum {
     MOST_STEP = 16,      /* of planes */
     LANE = 8,            /* bytes of a lane of a plane: two halves of a quad as i16 */
 };
-
-static int64_t divide_up(int64_t a, int64_t b) {
-    return a / b + (a % b != 0);
-}
-
-static int64_t least(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
-static int64_t most(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
 
 static dms_bytes_image image_of(const dms_view *v) {
     return (dms_bytes_image){v->pitch[0], v->pitch[1], v->pitch[2], v->pitch[3],
@@ -57,33 +46,33 @@ static bool choose_joined(dms_bytes_geometry *g) {
     g->x = x;
     g->y = y;
     g->rows = 1;
-    const int64_t fit = NEAR / 2 / most(least(g->c, 1 << 16), 1) / 16 * 16;
-    g->columns = g->pitch = least(g->y.wide, most(FEWEST, least(fit, DMS_BYTES_LANES)));
-    g->plane = divide_up(g->columns, 16) * 16;
+    const int64_t fit = NEAR / 2 / dms_most(dms_least(g->c, 1 << 16), 1) / 16 * 16;
+    g->columns = g->pitch = dms_least(g->y.wide, dms_most(FEWEST, dms_least(fit, DMS_BYTES_LANES)));
+    g->plane = dms_divide_up(g->columns, 16) * 16;
     g->block = DMS_BYTES_PACKED / (g->plane * LANE) * DMS_BYTES_QUAD;
     return true;
 }
 
 /* Rows (columns) of a phase beyond those of the outputs. */
 static int64_t gap_of(const dms_bytes_geometry *g, int axis) {
-    return divide_up((g->kernel[axis] - 1) * g->dilation[axis] + 1, g->step[axis]) - 1;
+    return dms_divide_up((g->kernel[axis] - 1) * g->dilation[axis] + 1, g->step[axis]) - 1;
 }
 
 /* Planes of four channels (one where a quad is rows), all phases. */
 static int64_t planes_of(const dms_bytes_geometry *g) {
-    return g->by_rows ? divide_up(g->kernel[0], DMS_BYTES_QUAD) * g->step[1]
+    return g->by_rows ? dms_divide_up(g->kernel[0], DMS_BYTES_QUAD) * g->step[1]
                       : g->step[0] * g->step[1];
 }
 
 static void set_planes(dms_bytes_geometry *g) {
     g->phase_high = g->rows + gap_of(g, 0);
-    g->plane = divide_up((g->by_rows ? g->rows : g->phase_high) * g->pitch, 16) * 16;
+    g->plane = dms_divide_up((g->by_rows ? g->rows : g->phase_high) * g->pitch, 16) * 16;
 }
 
 /* Bytes of `n` channels packed. */
 static int64_t bytes_of(const dms_bytes_geometry *g, int64_t n) {
     const int64_t each = planes_of(g) * g->plane * LANE;
-    return each * (g->by_rows ? n : divide_up(n, DMS_BYTES_QUAD));
+    return each * (g->by_rows ? n : dms_divide_up(n, DMS_BYTES_QUAD));
 }
 
 /* Channels that are packed at once: all, or as many as there is room for; 0 for none. */
@@ -92,7 +81,7 @@ static int64_t block_of(const dms_bytes_geometry *g) {
     const int64_t fit = DMS_BYTES_PACKED / bytes_of(g, 1);
     if (raw > DMS_BYTES_RAW)
         return 0;
-    return least(g->by_rows ? fit : fit * DMS_BYTES_QUAD, g->c);
+    return dms_least(g->by_rows ? fit : fit * DMS_BYTES_QUAD, g->c);
 }
 
 static bool choose_planes(dms_bytes_geometry *g) {
@@ -101,14 +90,14 @@ static bool choose_planes(dms_bytes_geometry *g) {
         gap + 16 > DMS_BYTES_LANES)
         return false;
     g->way = DMS_BYTES_PLANES;
-    g->by_rows = g->c * divide_up(g->kernel[0], DMS_BYTES_QUAD) <
-                 g->kernel[0] * divide_up(g->c, DMS_BYTES_QUAD);
-    g->columns = least(g->y.wide, DMS_BYTES_LANES - gap);
+    g->by_rows = g->c * dms_divide_up(g->kernel[0], DMS_BYTES_QUAD) <
+                 g->kernel[0] * dms_divide_up(g->c, DMS_BYTES_QUAD);
+    g->columns = dms_least(g->y.wide, DMS_BYTES_LANES - gap);
     g->pitch = g->columns + gap;
     g->rows = g->columns < g->y.wide
                   ? 1
-                  : least(g->y.high, (DMS_BYTES_LANES - g->columns) / g->pitch + 1);
-    for (;; g->rows = divide_up(g->rows, 2)) {
+                  : dms_least(g->y.high, (DMS_BYTES_LANES - g->columns) / g->pitch + 1);
+    for (;; g->rows = dms_divide_up(g->rows, 2)) {
         set_planes(g);
         if (g->rows == 1 || (g->rows * g->pitch < 2 * FEWEST && block_of(g) == g->c) ||
             (block_of(g) == g->c && bytes_of(g, g->c) <= 2 * NEAR))
@@ -127,20 +116,20 @@ static void choose_tile(dms_bytes_geometry *g) {
     if (choose_joined(g) || choose_planes(g))
         return;
     g->way = DMS_BYTES_ONE_BY_ONE;
-    g->columns = g->pitch = least(g->y.wide, FEWEST);
-    g->rows = least(g->y.high, FEWEST / g->columns);
+    g->columns = g->pitch = dms_least(g->y.wide, FEWEST);
+    g->rows = dms_least(g->y.high, FEWEST / g->columns);
     g->plane = FEWEST;
     g->block = g->c;
-    g->chunk = least(g->chunk, DMS_BYTES_PACKED / (FEWEST * LANE));
+    g->chunk = dms_least(g->chunk, DMS_BYTES_PACKED / (FEWEST * LANE));
 }
 
 /* ---- parts --------------------------------------------------------------------------------- */
 
 static void count_tiles(dms_bytes_geometry *g) {
-    g->down = divide_up(g->y.high, g->rows);
-    g->across = divide_up(g->y.wide, g->columns);
+    g->down = dms_divide_up(g->y.high, g->rows);
+    g->across = dms_divide_up(g->y.wide, g->columns);
     if (g->way == DMS_BYTES_PLANES)
-        g->rows = divide_up(g->y.high, g->down);
+        g->rows = dms_divide_up(g->y.high, g->down);
 }
 
 /* Products of the call, and how many parts it is worth. */
@@ -156,26 +145,28 @@ static int64_t parts_worth(const dms_bytes_geometry *g) {
 /* Smaller tiles, then blocks of channels, where threads would have nothing to share. */
 static void share(dms_bytes_geometry *g) {
     const int64_t worth = parts_worth(g);
-    const int64_t wanted = divide_up(least(worth, ENOUGH), g->batch * g->groups);
+    const int64_t wanted = dms_divide_up(dms_least(worth, ENOUGH), g->batch * g->groups);
     count_tiles(g);
     if (g->down * g->across < wanted && g->y.high > 1) {
-        g->rows = divide_up(g->y.high, least(divide_up(wanted, g->across), g->y.high));
+        g->rows = dms_divide_up(g->y.high, dms_least(dms_divide_up(wanted, g->across), g->y.high));
         if (g->way == DMS_BYTES_PLANES)
             set_planes(g);
     } else if (g->down * g->across < wanted && g->way != DMS_BYTES_PLANES &&
                g->y.wide >= wanted * FEWEST) {
-        g->columns = g->pitch = divide_up(divide_up(g->y.wide, wanted), 16) * 16;
+        g->columns = g->pitch = dms_divide_up(dms_divide_up(g->y.wide, wanted), 16) * 16;
     }
     count_tiles(g);
     if (g->way == DMS_BYTES_PLANES)
         set_planes(g);
-    const int64_t blocks = least(divide_up(wanted, g->down * g->across), g->m / LEAST_CHANNELS);
-    g->channels = divide_up(divide_up(g->m, most(blocks, 1)), DMS_BYTES_ROWS) * DMS_BYTES_ROWS;
-    g->deep = divide_up(g->m, g->channels);
+    const int64_t blocks =
+        dms_least(dms_divide_up(wanted, g->down * g->across), g->m / LEAST_CHANNELS);
+    g->channels =
+        dms_divide_up(dms_divide_up(g->m, dms_most(blocks, 1)), DMS_BYTES_ROWS) * DMS_BYTES_ROWS;
+    g->deep = dms_divide_up(g->m, g->channels);
     g->together = 1;
     if (g->down * g->across * g->deep == 1) {
-        const int64_t parts = most(1, least(worth, g->groups));
-        g->together = divide_up(g->groups, parts);
+        const int64_t parts = dms_most(1, dms_least(worth, g->groups));
+        g->together = dms_divide_up(g->groups, parts);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/taps_internal.h"
 #include "runtime/kernels/vector_internal.h"
+#include "schema/integers.h"
 
 _Static_assert(DMS_TAPS_SCRATCH_BYTES + sizeof(dms_tap_table) + sizeof(dms_chain_runner) <=
                    DMS_CPU_SCRATCH_BYTES,
@@ -40,10 +41,6 @@ typedef struct geometry {
     bool is_panels, is_points, is_turned, is_lanes;
 } geometry;
 
-static int64_t divide_up(int64_t a, int64_t b) {
-    return a / b + (a % b != 0);
-}
-
 static dms_image image_of(const dms_view *v, void *at) {
     return (dms_image){at, v->dim[1], v->dim[2], v->dim[3], v->pitch[1], v->pitch[2], v->pitch[3]};
 }
@@ -70,7 +67,7 @@ static void turn(dms_image *image) {
 /* Positions that runs (or points) of a tile of this size really sum. */
 static int64_t positions_of(const geometry *g, int64_t rows, int64_t columns, int64_t gap) {
     const int64_t n = g->is_points ? rows * columns : dms_taps_positions(rows, columns, gap);
-    return g->is_points ? n : divide_up(n, VECTORS) * VECTORS;
+    return g->is_points ? n : dms_divide_up(n, VECTORS) * VECTORS;
 }
 
 /* Cuts tiles into fewer rows, or one long row into fewer columns, until the call has SHARES parts
@@ -83,7 +80,7 @@ static void share_tiles(geometry *g, int64_t gap) {
         __builtin_mul_overflow(work, g->batch * g->group, &work))
         work = INT64_MAX;
     const int64_t shares = work / WORTH < SHARES ? work / WORTH : SHARES;
-    int64_t least = divide_up(shares, others);
+    int64_t least = dms_divide_up(shares, others);
     least = least < pixels / LEAST_PIXELS ? least : pixels / LEAST_PIXELS;
     if (tiles >= least)
         return;
@@ -92,10 +89,10 @@ static void share_tiles(geometry *g, int64_t gap) {
     for (int64_t n = least; n < 2 * least; n++) {
         int64_t rows = full_rows, columns = full_columns;
         if (g->y.h > 1)
-            rows = divide_up(g->y.h, divide_up(n, g->across));
+            rows = dms_divide_up(g->y.h, dms_divide_up(n, g->across));
         else
-            columns = divide_up(divide_up(g->y.w, n), VECTORS) * VECTORS;
-        const int64_t down = divide_up(g->y.h, rows), across = divide_up(g->y.w, columns);
+            columns = dms_divide_up(dms_divide_up(g->y.w, n), VECTORS) * VECTORS;
+        const int64_t down = dms_divide_up(g->y.h, rows), across = dms_divide_up(g->y.w, columns);
         const int64_t sum = down * across * positions_of(g, rows, columns, gap);
         if (sum < best && rows <= full_rows && columns <= full_columns) {
             best = sum;
@@ -103,8 +100,8 @@ static void share_tiles(geometry *g, int64_t gap) {
             g->columns = columns;
         }
     }
-    g->down = divide_up(g->y.h, g->rows);
-    g->across = divide_up(g->y.w, g->columns);
+    g->down = dms_divide_up(g->y.h, g->rows);
+    g->across = dms_divide_up(g->y.w, g->columns);
 }
 
 /* Rows, columns and channels of a part. Points where runs would waste a tenth of their work, and
@@ -115,17 +112,17 @@ static void choose_part(geometry *g, int64_t gap) {
     const int64_t run = dms_taps_positions(g->rows, g->columns, shared);
     const bool is_plain =
         g->taps == 1 && (g->step_h * g->step_w > 1 || g->y.h * g->y.w <= DMS_TAPS_POINTS);
-    g->is_points =
-        g->is_panels && (is_plain || g->rows * g->columns * 10 < divide_up(run, PANEL) * PANEL * 9);
+    g->is_points = g->is_panels &&
+                   (is_plain || g->rows * g->columns * 10 < dms_divide_up(run, PANEL) * PANEL * 9);
     if (g->is_points)
         dms_taps_part(g->y.h, g->y.w, 0, dms_taps_room(g->m, true), &g->rows, &g->columns);
-    g->down = divide_up(g->y.h, g->rows);
-    g->across = divide_up(g->y.w, g->columns);
+    g->down = dms_divide_up(g->y.h, g->rows);
+    g->across = dms_divide_up(g->y.w, g->columns);
     const bool is_cheap = g->taps >= MANY_TAPS * g->step_h * g->step_w;
     const int64_t fewest = is_cheap ? LEAST_CHANNELS : 2 * LEAST_CHANNELS;
     for (int64_t most = DMS_TAPS_CHANNELS;; most /= 2) {
         g->channels = g->m < most ? g->m : most;
-        g->deep = divide_up(g->m, g->channels);
+        g->deep = dms_divide_up(g->m, g->channels);
         const int64_t parts = g->batch * g->group * g->deep * g->down * g->across;
         if (parts >= ENOUGH || most / 2 < fewest)
             break;
@@ -151,32 +148,32 @@ static int64_t window_of(const dms_call *call, int axis, int64_t n) {
 static bool choose_lanes(geometry *g) {
     const dms_call *call = g->call;
     const int down = g->is_turned ? 1 : 0, across = 1 - down;
-    const int64_t phases = divide_up(window_of(call, across, 1), g->step_w) * g->step_w;
+    const int64_t phases = dms_divide_up(window_of(call, across, 1), g->step_w) * g->step_w;
     if (!DMS_LANES_EXIST || !is_depthwise(call) || g->x.pitch_w != 1 || g->taps == 0 ||
         g->taps > DMS_TAPS_TERMS || g->group < DMS_V || phases > DMS_LANES_COLUMNS ||
         (g->step_h == 1 && g->step_w == 1 && g->y.w > WIDE))
         return false;
     dms_taps_part(1, g->y.w, 0, (DMS_LANES_COLUMNS - phases) / g->step_w + 1, &g->rows,
                   &g->columns);
-    const int64_t wide = divide_up(window_of(call, across, g->columns), g->step_w) * g->step_w;
+    const int64_t wide = dms_divide_up(window_of(call, across, g->columns), g->step_w) * g->step_w;
     const int64_t least = window_of(call, down, 1), room = DMS_LANES_IMAGE / PANEL / wide;
     if (least > DMS_TAPS_IMAGE / PANEL / wide)
         return false;
     int64_t high = room > least ? (room - least) / g->step_h + 1 : 1;
     if (high > DMS_LANES_PIXELS / g->columns)
         high = DMS_LANES_PIXELS / g->columns;
-    const int64_t blocks = divide_up(g->group, DMS_LANES_BLOCK);
-    g->down = divide_up(g->y.h, high);
+    const int64_t blocks = dms_divide_up(g->group, DMS_LANES_BLOCK);
+    g->down = dms_divide_up(g->y.h, high);
     if (g->down > 1 && g->down * blocks < ENOUGH)
         g->down = ENOUGH;
-    g->rows = divide_up(g->y.h, g->down);
-    g->down = divide_up(g->y.h, g->rows);
-    g->across = divide_up(g->y.w, g->columns);
+    g->rows = dms_divide_up(g->y.h, g->down);
+    g->down = dms_divide_up(g->y.h, g->rows);
+    g->across = dms_divide_up(g->y.w, g->columns);
     g->channels = g->deep = 1;
     const int64_t work = g->rows * g->columns * g->taps * DMS_LANES_BLOCK;
     int64_t together = WORTH_LANES / work + 1;
-    if (together < blocks && g->down * g->across * divide_up(blocks, together) < ENOUGH)
-        together = divide_up(blocks, divide_up(ENOUGH, g->down * g->across));
+    if (together < blocks && g->down * g->across * dms_divide_up(blocks, together) < ENOUGH)
+        together = dms_divide_up(blocks, dms_divide_up(ENOUGH, g->down * g->across));
     g->groups = together * DMS_LANES_BLOCK < g->group ? together * DMS_LANES_BLOCK : g->group;
     return true;
 }
@@ -185,7 +182,7 @@ static bool choose_lanes(geometry *g) {
 static int64_t gap_of(const dms_call *call, bool is_turned) {
     const int axis = is_turned ? 0 : 1;
     const int64_t reach = (call->view[1].dim[2 + axis] - 1) * call->i[DMS_CONV_DILATION + axis];
-    return divide_up(reach, call->i[DMS_CONV_STEP + axis]);
+    return dms_divide_up(reach, call->i[DMS_CONV_STEP + axis]);
 }
 
 /* `call` is without chain; `x` and `y` are where its operands lie. */
@@ -273,7 +270,7 @@ static void run_part(const dms_cpu_job *job, const geometry *g, dms_taps t, int6
     int64_t rest = part / (g->down * g->across);
     const int64_t m = rest % g->deep * g->channels;
     rest /= g->deep;
-    const int64_t blocks = divide_up(g->group, g->groups);
+    const int64_t blocks = dms_divide_up(g->group, g->groups);
     const int64_t group = rest % blocks * g->groups, batch = rest / blocks;
     t.row0 = tile % g->down * g->rows;
     t.column0 = tile / g->down * g->columns;

@@ -9,6 +9,7 @@
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/taps_internal.h"
+#include "schema/integers.h"
 
 /* Sizes of parts; a phase may have fewer rows and columns than the largest, even none. */
 typedef struct geometry {
@@ -16,10 +17,6 @@ typedef struct geometry {
     int64_t step[2], phase_rows, phase_columns;
     int64_t rows, columns, down, across;
 } geometry;
-
-static int64_t divide_up(int64_t a, int64_t b) {
-    return a / b + (a % b != 0);
-}
 
 static geometry geometry_of(const dms_call *call) {
     const dms_view *w = &call->view[1], *y = &call->view[call->n_in];
@@ -31,16 +28,16 @@ static geometry geometry_of(const dms_call *call) {
         const int64_t step = call->i[DMS_CONV_STEP + k];
         g.step[k] = step < y->dim[2 + k] ? step : y->dim[2 + k];
     }
-    g.phase_rows = divide_up(y->dim[2], call->i[DMS_CONV_STEP]);
-    g.phase_columns = divide_up(y->dim[3], call->i[DMS_CONV_STEP + 1]);
+    g.phase_rows = dms_divide_up(y->dim[2], call->i[DMS_CONV_STEP]);
+    g.phase_columns = dms_divide_up(y->dim[3], call->i[DMS_CONV_STEP + 1]);
     g.channels = g.m < DMS_TAPS_CHANNELS ? g.m : DMS_TAPS_CHANNELS;
-    g.deep = divide_up(g.m, g.channels);
+    g.deep = dms_divide_up(g.m, g.channels);
     const int64_t gap =
-        divide_up((w->dim[3] - 1) * call->i[DMS_CONV_DILATION + 1], call->i[DMS_CONV_STEP + 1]);
+        dms_divide_up((w->dim[3] - 1) * call->i[DMS_CONV_DILATION + 1], call->i[DMS_CONV_STEP + 1]);
     dms_taps_part(g.phase_rows, g.phase_columns, gap, dms_taps_room(g.m, false), &g.rows,
                   &g.columns);
-    g.down = divide_up(g.phase_rows, g.rows);
-    g.across = divide_up(g.phase_columns, g.columns);
+    g.down = dms_divide_up(g.phase_rows, g.rows);
+    g.across = dms_divide_up(g.phase_columns, g.columns);
     return g;
 }
 
@@ -84,8 +81,8 @@ static void run_part(const dms_cpu_job *job, const geometry *g, int64_t part) {
     const int64_t phase[2] = {take(&part, g->step[0]), take(&part, g->step[1])};
     const int64_t m = take(&part, g->deep) * g->channels, group = take(&part, g->group);
     const int64_t step_h = call->i[DMS_CONV_STEP], step_w = call->i[DMS_CONV_STEP + 1];
-    const int64_t rows = divide_up(y->dim[2] - phase[0], step_h) - row0;
-    const int64_t columns = divide_up(y->dim[3] - phase[1], step_w) - column0;
+    const int64_t rows = dms_divide_up(y->dim[2] - phase[0], step_h) - row0;
+    const int64_t columns = dms_divide_up(y->dim[3] - phase[1], step_w) - column0;
     if (rows <= 0 || columns <= 0)
         return;
     const int64_t size = dms_dtype_bytes(x->dtype);

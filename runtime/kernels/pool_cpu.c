@@ -14,6 +14,7 @@
 #include "runtime/kernels/cpu_kernel.h"
 #include "runtime/kernels/pool_internal.h"
 #include "runtime/kernels/strip.h"
+#include "schema/integers.h"
 
 enum {
     WORTH = 16384, /* pixels of a part, about */
@@ -32,10 +33,6 @@ typedef struct window {
     int64_t plane;          /* its number, for indices */
     int64_t row, column, n; /* outputs [column, column + n) of a row */
 } window;
-
-static int64_t divide_up(int64_t a, int64_t b) {
-    return a / b + (a % b != 0);
-}
 
 /* r = the greater of r and x, with its index. */
 #define TAKE_MAX(NAME, T)                                                                          \
@@ -181,7 +178,7 @@ static void size_of_part(const dms_view *x, const dms_view *y, int64_t *planes, 
     *planes = plane < WORTH ? WORTH / plane : 1;
     if (*planes > LANES)
         *planes = *planes / LANES * LANES;
-    *rows = plane < WORTH ? y->dim[2] : divide_up(y->dim[2], plane / WORTH);
+    *rows = plane < WORTH ? y->dim[2] : dms_divide_up(y->dim[2], plane / WORTH);
 }
 
 static uint64_t pool_parts(const dms_call *call) {
@@ -190,7 +187,8 @@ static uint64_t pool_parts(const dms_call *call) {
     if (dms_view_count(y) == 0)
         return 0;
     size_of_part(&call->view[0], y, &planes, &rows);
-    return (uint64_t)(divide_up(y->dim[0] * y->dim[1], planes) * divide_up(y->dim[2], rows));
+    return (uint64_t)(dms_divide_up(y->dim[0] * y->dim[1], planes) *
+                      dms_divide_up(y->dim[2], rows));
 }
 
 /* A row of one output, f32, without indices (global pools): the same chains without strips. */
@@ -345,7 +343,7 @@ static void pool_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     if (first == end)
         return;
     size_of_part(&job->call->view[0], y, &planes, &rows);
-    const int64_t down = divide_up(y->dim[2], rows), all = y->dim[0] * y->dim[1];
+    const int64_t down = dms_divide_up(y->dim[2], rows), all = y->dim[0] * y->dim[1];
     for (int64_t k = (int64_t)first; k < (int64_t)end; k++) {
         dms_pool_part part = {.plane = k / down * planes, .row = k % down * rows};
         part.plane_end = part.plane + planes < all ? part.plane + planes : all;

@@ -21,6 +21,7 @@
 #include "runtime/kernels/recurrent_body.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
+#include "schema/integers.h"
 
 enum {
     PANEL = DMS_RECURRENT_PANEL,
@@ -57,10 +58,6 @@ typedef struct part {
     float *bias, *after, *peephole, *state; /* in the workspace */
     int64_t length[ROWS], longest;
 } part;
-
-static int64_t min64(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
 
 /* ---- functions of a cell ------------------------------------------------------------------- */
 
@@ -176,7 +173,7 @@ static void read_lengths(const dms_cpu_job *job, part *p) {
                    p->data[DMS_RECURRENT_LENGTHS] +
                        (p->row0 + row) * view->pitch[0] * (int64_t)sizeof given,
                    sizeof given);
-            length = given < 0 ? 0 : min64(given, p->steps);
+            length = given < 0 ? 0 : dms_least(given, p->steps);
             if (length != given)
                 atomic_store_explicit(job->index_error,
                                       1 + dms_recurrent_operand(p->call, DMS_RECURRENT_LENGTHS),
@@ -198,7 +195,7 @@ static void make_panel(const part *p, int64_t panel, int64_t k0, int64_t k, floa
         return;
     }
     const int64_t per_gate = p->wide / PANEL, unit = panel % per_gate * PANEL;
-    const int64_t n = min64(PANEL, p->units - unit);
+    const int64_t n = dms_least(PANEL, p->units - unit);
     const int64_t at = (panel / per_gate * p->units + unit) * r->pitch[1] + k0 * r->pitch[2];
     if (n < PANEL)
         memset(out, 0, (size_t)(k * PANEL) * sizeof *out);
@@ -235,9 +232,9 @@ static void multiply(const part *p, int64_t first, int64_t n, bool from_cell) {
     const int64_t between = (p->gates + 2) * p->wide, end = (first + n) * p->wide / PANEL;
     const float *h = from_cell ? cell_of(p, 0) : hidden_of(p, 0);
     for (int64_t j = first * p->wide / PANEL; j < end; j += GROUP) {
-        const int64_t panels = min64(GROUP, end - j);
+        const int64_t panels = dms_least(GROUP, end - j);
         for (int64_t k0 = 0; k0 < p->units; k0 += SEGMENT) {
-            const int64_t k = min64(SEGMENT, p->units - k0);
+            const int64_t k = dms_least(SEGMENT, p->units - k0);
             const dms_tile_mode mode = k0 == 0 ? DMS_TILE_SET : DMS_TILE_ADD;
             int64_t pitch;
             const float *r = panels_of(p, j, panels, k0, k, &pitch);
@@ -249,7 +246,7 @@ static void multiply(const part *p, int64_t first, int64_t n, bool from_cell) {
             for (int64_t q = 0; q < panels; q++)
                 for (int64_t row = 0; row < p->rows; row += DMS_TILE_ROWS)
                     DMS_ISA(dms_tile_product)
-            ((int)min64(DMS_TILE_ROWS, p->rows - row), k, h + row * between + k0, between,
+            ((int)dms_least(DMS_TILE_ROWS, p->rows - row), k, h + row * between + k0, between,
              r + q * pitch, z + row * between + q * PANEL, between, mode);
         }
     }
@@ -374,7 +371,7 @@ static void step_rows(const part *p, int64_t step, step_fn *fn) {
             continue;
         block b = {.row = row, .t = p->is_reverse ? p->length[row] - 1 - step : step};
         for (; b.j < p->units; b.j += UNITS) {
-            b.n = min64(UNITS, p->units - b.j);
+            b.n = dms_least(UNITS, p->units - b.j);
             fn(p, &b);
         }
     }
@@ -431,7 +428,7 @@ static part part_of(const dms_cpu_job *job, int64_t index) {
     p.size = dms_dtype_bytes(in->dtype);
     p.d = index / blocks;
     p.row0 = index % blocks * ROWS;
-    p.rows = min64(ROWS, in->dim[2] - p.row0);
+    p.rows = dms_least(ROWS, in->dim[2] - p.row0);
     p.steps = in->dim[1];
     p.cell = call->i[DMS_RECURRENT_CELL];
     p.gates = dms_recurrent_gates(p.cell);
@@ -469,7 +466,7 @@ static void prepare(const dms_cpu_job *job, part *p) {
                  panels * p->units * PANEL <= ROOM;
     for (int64_t j = 0; j < panels && p->is_kept; j++)
         for (int64_t k0 = 0; k0 < p->units; k0 += SEGMENT)
-            make_panel(p, j, k0, min64(SEGMENT, p->units - k0),
+            make_panel(p, j, k0, dms_least(SEGMENT, p->units - k0),
                        p->scratch->panel + (j * p->units + k0) * PANEL);
 }
 

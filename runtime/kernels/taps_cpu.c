@@ -13,20 +13,13 @@
 #include "runtime/kernels/run_internal.h"
 #include "runtime/kernels/taps_internal.h"
 #include "runtime/kernels/tile_internal.h"
+#include "schema/integers.h"
 
 enum { TERMS = DMS_TAPS_TERMS, POINTS = DMS_TAPS_POINTS, PANEL = DMS_TAPS_PANEL };
 _Static_assert((int)PANEL == (int)DMS_TILE_WIDTH, "a panel is as wide as a tile");
 _Static_assert((int)DMS_TAPS_SUMS >= (int)POINTS * (int)DMS_TAPS_CHANNELS, "sums by points fit");
 
 typedef dms_taps_scratch scratch;
-
-static int64_t min64(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
-static int64_t divide_up(int64_t a, int64_t b) {
-    return a / b + (a % b != 0);
-}
 
 static void load(const dms_taps *t, const char *from, int64_t pitch, int64_t n, float *out) {
     DMS_ISA(dms_taps_load)(t, from, pitch, n, out);
@@ -58,7 +51,7 @@ static const float *panel_of(const dms_taps *t, const dms_window *b, int64_t m, 
         load(t, t->w + at * t->size, 1, b->nc * b->nt * PANEL, s->weight);
         return s->weight;
     }
-    const int64_t wide = min64(t->y.c - m, PANEL);
+    const int64_t wide = dms_least(t->y.c - m, PANEL);
     for (int64_t k = 0; k < b->nc * b->nt * PANEL && wide < PANEL && t->is_points; k++)
         s->weight[k] = 0.0f;
     for (int64_t j = 0; j < wide; j++)
@@ -70,7 +63,7 @@ static const float *panel_of(const dms_taps *t, const dms_window *b, int64_t m, 
 static void load_bias(const dms_taps *t, int64_t m, float *out) {
     memset(out, 0, PANEL * sizeof *out);
     if (t->bias != NULL)
-        load(t, t->bias + m * t->bias_pitch * t->size, t->bias_pitch, min64(t->y.c - m, PANEL),
+        load(t, t->bias + m * t->bias_pitch * t->size, t->bias_pitch, dms_least(t->y.c - m, PANEL),
              out);
 }
 
@@ -86,12 +79,12 @@ static void prefetch_slice(const dms_tile *t, int64_t slice, int64_t n) {
 /* All pixels of one or two panels, in tiles of equal height as far as possible: a tile of one pixel
  * takes as long as one of four. */
 static void tile_points(int64_t pixels, bool is_last, dms_tile t, const scratch *s) {
-    const int64_t all = divide_up(pixels, DMS_TILE_ROWS);
+    const int64_t all = dms_divide_up(pixels, DMS_TILE_ROWS);
     int64_t tiles = all;
     for (int64_t p = 0; p < pixels; tiles--) {
         if (!is_last)
             prefetch_slice(&t, all - tiles, all);
-        t.rows = (int)divide_up(pixels - p, tiles);
+        t.rows = (int)dms_divide_up(pixels - p, tiles);
         DMS_ISA(dms_tile_taps)(&t, s->base + p, s->offset);
         t.c += t.rows * PANEL;
         p += t.rows;
@@ -102,10 +95,10 @@ static void tile_points(int64_t pixels, bool is_last, dms_tile t, const scratch 
 static void store_points(const dms_taps *t, int64_t pixels, scratch *s) {
     const int64_t together = DMS_TAPS_IMAGE / (pixels * PANEL) * PANEL;
     for (int64_t m = 0; m < t->y.c; m += together) {
-        const int64_t n = min64(t->y.c - m, together);
+        const int64_t n = dms_least(t->y.c - m, together);
         for (int64_t r = 0; r < n; r += PANEL)
             DMS_ISA(dms_tile_transpose)
-        (pixels, min64(n - r, PANEL), s->sum + (m + r) * pixels, PANEL, s->image + r * pixels,
+        (pixels, dms_least(n - r, PANEL), s->sum + (m + r) * pixels, PANEL, s->image + r * pixels,
          pixels);
         DMS_ISA(dms_taps_store)(t, m, n, (dms_taps_sums){s->image, pixels, t->y.w}, s);
     }
@@ -197,11 +190,11 @@ static void run_block(const dms_taps *t, const run_part *p, scratch *s) {
         float bias[PANEL];
         if (p->is_first)
             load_bias(t, m, bias);
-        const int64_t wide = min64(t->y.c - m, PANEL);
+        const int64_t wide = dms_least(t->y.c - m, PANEL);
         run.w = panel_of(t, b, m, s);
-        int64_t tiles = divide_up(wide, DMS_TILE_ROWS);
+        int64_t tiles = dms_divide_up(wide, DMS_TILE_ROWS);
         for (int64_t r = 0; r < wide; r += run.rows, tiles--) {
-            run.rows = (int)divide_up(wide - r, tiles);
+            run.rows = (int)dms_divide_up(wide - r, tiles);
             run.bias = p->is_first ? bias + r : NULL;
             run_channels(t, p, run, m + r, s);
             run.w += run.rows;
@@ -219,7 +212,7 @@ static void run_runs(const dms_taps *t, scratch *s) {
                   .positions = dms_taps_positions(t->y.h, t->y.w, b->pitch_h - t->y.w),
                   .is_first = true,
                   .is_last = !more};
-    p.pitch = divide_up(p.positions, PANEL) * PANEL;
+    p.pitch = dms_divide_up(p.positions, PANEL) * PANEL;
     if (!more)
         run_block(t, &p, s);
     while (more) {

@@ -5,22 +5,11 @@
 #include "runtime/kernels/taps_internal.h"
 #include "runtime/kernels/tile_internal.h"
 #include "runtime/kernels/vector_internal.h"
+#include "schema/integers.h"
 
 /* Above this many output channels each copied element is used often enough to pay for the copy,
  * whose rows lie side by side in the cache. */
 enum { IN_PLACE_CHANNELS = 128 };
-
-static int64_t min64(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
-static int64_t divide_up(int64_t a, int64_t b) {
-    return a / b + (a % b != 0);
-}
 
 /* Toward minus infinity. */
 static int64_t divide_down(int64_t a, int64_t b) {
@@ -42,9 +31,9 @@ void DMS_ISA(dms_taps_load)(const dms_taps *t, const char *from, int64_t pitch, 
 /* Positions j of n whose place at + j * step lies in [0, limit). */
 static void range_inside(int64_t at, int64_t step, int64_t limit, int64_t n, int64_t *first,
                          int64_t *end) {
-    *first = at >= 0 ? 0 : min64(n, divide_up(-at, step));
-    *end = at >= limit ? 0 : min64(n, divide_up(limit - at, step));
-    *end = max64(*first, *end);
+    *first = at >= 0 ? 0 : dms_least(n, dms_divide_up(-at, step));
+    *end = at >= limit ? 0 : dms_least(n, dms_divide_up(limit - at, step));
+    *end = dms_most(*first, *end);
 }
 
 /* The plane whose element (0, 0) is image row `row`, column `column`. */
@@ -77,10 +66,10 @@ static bool plan_window(const dms_taps *t, dms_window *b) {
     b->dy = b->dx = INT64_MAX;
     for (int64_t k = 0; k < t->n; k++) {
         const int64_t y = divide_down(t->dy[k], t->step_h), x = divide_down(t->dx[k], t->step_w);
-        b->dy = min64(b->dy, y);
-        b->dx = min64(b->dx, x);
-        high_y = max64(high_y, y);
-        high_x = max64(high_x, x);
+        b->dy = dms_least(b->dy, y);
+        b->dx = dms_least(b->dx, x);
+        high_y = dms_most(high_y, y);
+        high_x = dms_most(high_x, x);
         if (plane_of(b, t->dy[k] - y * t->step_h, t->dx[k] - x * t->step_w) < 0)
             return false;
     }
@@ -90,7 +79,7 @@ static bool plan_window(const dms_taps *t, dms_window *b) {
     for (int64_t k = 0; k < b->n_planes; k++) {
         b->planes[k] = plane_at(t, b, (t->row0 + b->dy) * t->step_h + b->phase_y[k],
                                 (t->column0 + b->dx) * t->step_w + b->phase_x[k]);
-        shared = min64(shared, min64(b->planes[k].low, b->columns - b->planes[k].high));
+        shared = dms_least(shared, dms_least(b->planes[k].low, b->columns - b->planes[k].high));
     }
     b->pitch_h = b->columns - shared;
     if (__builtin_mul_overflow(b->rows, b->pitch_h, &b->plane))
@@ -165,7 +154,8 @@ static void set_offsets(const dms_taps *t, dms_window *b, int32_t *offset) {
 bool DMS_ISA(dms_window_next)(const dms_taps *t, dms_window *b, int32_t *offset) {
     if (t->n == 0 || t->x.c == 0)
         return false;
-    const int64_t most = min64(DMS_TAPS_TERMS, b->is_columns ? DMS_TAPS_IMAGE / b->plane : t->n);
+    const int64_t most =
+        dms_least(DMS_TAPS_TERMS, b->is_columns ? DMS_TAPS_IMAGE / b->plane : t->n);
     const int64_t nt = b->nt, nc = b->nc;
     b->t0 = b->is_begun ? b->t0 + nt : 0;
     b->c0 = b->is_begun ? b->c0 : 0;
@@ -176,14 +166,14 @@ bool DMS_ISA(dms_window_next)(const dms_taps *t, dms_window *b, int32_t *offset)
     b->is_begun = b->c0 < t->x.c;
     if (!b->is_begun)
         return false;
-    b->nt = min64(t->n - b->t0, most);
+    b->nt = dms_least(t->n - b->t0, most);
     if (b->is_columns) {
         b->n_planes = b->nt;
         b->pitch_c = b->nt * b->plane;
     }
     const int64_t fit = b->in_place != NULL ? DMS_TAPS_TERMS : DMS_TAPS_IMAGE / b->pitch_c;
-    b->nc = b->nt < t->n ? 1 : min64(DMS_TAPS_TERMS / b->nt, fit);
-    b->nc = min64(b->nc, t->x.c - b->c0);
+    b->nc = b->nt < t->n ? 1 : dms_least(DMS_TAPS_TERMS / b->nt, fit);
+    b->nc = dms_least(b->nc, t->x.c - b->c0);
     if (nt != b->nt || nc != b->nc || b->nt < t->n)
         set_offsets(t, b, offset);
     return true;

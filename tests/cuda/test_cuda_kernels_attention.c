@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "runtime/kernels/attention_parts.h"
-#include "runtime/kernels/element.h"
 #include "tests/cuda/emulate.h"
 #include "tests/unit/support_call.h"
 #include "tests/unit/support_device.h"
@@ -50,15 +49,6 @@ static void begin(call_case *c, const shape *z) {
     call_is_valid(c);
 }
 
-static double at(const call_case *c, uint32_t operand, int64_t i0, int64_t i1, int64_t i2,
-                 int64_t i3) {
-    const dms_view *v = &c->view[operand];
-    return dms_element_load(v->dtype, c->data[operand],
-                            i0 * v->pitch[0] + i1 * v->pitch[1] + i2 * v->pitch[2] +
-                                i3 * v->pitch[3])
-        .f32;
-}
-
 static bool is_taken(const call_case *c, int64_t b, int64_t s, int64_t t) {
     const dms_view *m = &c->view[3];
     return ((const uint8_t *)c->data[3])[b * m->pitch[0] + s * m->pitch[2] + t * m->pitch[3]] != 0;
@@ -72,14 +62,15 @@ static double score(const call_case *c, const shape *z, int64_t b, int64_t h, in
     if (is_beyond && z->causal == 1)
         return z->has_fill ? z->fill : -INFINITY;
     for (int64_t k = 0; k < z->d; k++)
-        sum += at(c, 0, b, h, s, k) * at(c, 1, b, h / (z->heads / z->shared), t, k);
+        sum +=
+            (double)call_at(c, 0, b, h, s, k) * call_at(c, 1, b, h / (z->heads / z->shared), t, k);
     sum *= c->f[0];
     if (z->softcap != 0)
         sum = z->softcap * tanh(sum / z->softcap);
     if (is_beyond)
         sum = z->fill;
     if (z->mask == 1)
-        sum = (float)(sum + at(c, 3, b, h, s, t)); /* the lowest float swallows a score */
+        sum = (float)(sum + call_at(c, 3, b, h, s, t)); /* the lowest float swallows a score */
     return z->mask == 2 && !is_taken(c, b, s, t) ? -INFINITY : sum;
 }
 
@@ -94,9 +85,9 @@ static void expect_row(const call_case *c, const shape *z, int64_t b, int64_t h,
     for (int64_t j = 0; j < z->e; j++) {
         double want = 0;
         for (int64_t t = 0; t < z->t; t++)
-            want += p[t] * at(c, 2, b, h / (z->heads / z->shared), t, j);
+            want += p[t] * call_at(c, 2, b, h / (z->heads / z->shared), t, j);
         want = total == 0 && z->empty == 0 ? 0 : want / total;
-        const double got = at(c, c->call.n_in, b, h, s, j);
+        const double got = call_at(c, c->call.n_in, b, h, s, j);
         if (!(fabs(want - got) <= tolerance) && !(isnan(want) && isnan(got)))
             fail_msg("%s: y[%d,%d,%d,%d] is %g, wanted %g", z->kernel, (int)b, (int)h, (int)s,
                      (int)j, got, want);
@@ -266,8 +257,8 @@ static void nan_in_a_score_reaches_its_row(void **state) {
         begin(&c, &z);
         ((uint16_t *)c.data[0])[64] = 0x7E00;
         run(&c);
-        assert_true(isnan(at(&c, 3, 0, 0, 1, 5)));
-        assert_false(isnan(at(&c, 3, 0, 0, 0, 5)));
+        assert_true(isnan(call_at(&c, 3, 0, 0, 1, 5)));
+        assert_false(isnan(call_at(&c, 3, 0, 0, 0, 5)));
         call_free(&c);
     }
 }

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/kernels/element.h"
 #include "tests/cuda/emulate.h"
 #include "tests/unit/support_call.h"
 
@@ -40,26 +39,18 @@ static void begin(call_case *c, const shape *s) {
     call_params(c, 7, i, 0, NULL);
 }
 
-static double at(const call_case *c, uint32_t operand, int64_t i0, int64_t i1, int64_t i2,
-                 int64_t i3) {
-    const dms_view *v = &c->view[operand];
-    return dms_element_load(v->dtype, c->data[operand],
-                            i0 * v->pitch[0] + i1 * v->pitch[1] + i2 * v->pitch[2] +
-                                i3 * v->pitch[3])
-        .f32;
-}
-
 static double specified(const call_case *c, const shape *s, int64_t b, int64_t m, int64_t oy,
                         int64_t ox) {
     const int64_t cg = s->c / s->group, first = m / (s->m / s->group) * cg;
-    double sum = s->has_bias ? at(c, 2, m, 0, 0, 0) : 0;
+    double sum = s->has_bias ? call_at(c, 2, m, 0, 0, 0) : 0;
     for (int64_t k = 0; k < cg; k++)
         for (int64_t ky = 0; ky < s->kh; ky++)
             for (int64_t kx = 0; kx < s->kw; kx++) {
                 const int64_t iy = oy * s->step_h + ky * s->dil_h - s->top;
                 const int64_t ix = ox * s->step_w + kx * s->dil_w - s->left;
                 if (iy >= 0 && iy < s->h && ix >= 0 && ix < s->w)
-                    sum += at(c, 1, m, k, ky, kx) * at(c, 0, b, first + k, iy, ix);
+                    sum +=
+                        (double)call_at(c, 1, m, k, ky, kx) * call_at(c, 0, b, first + k, iy, ix);
             }
     return sum;
 }
@@ -73,7 +64,7 @@ static void expect_specified(const call_case *c, const shape *s) {
             for (int64_t oy = 0; oy < s->oh; oy += step)
                 for (int64_t ox = 0; ox < s->ow; ox++) {
                     const double want = specified(c, s, b, m, oy, ox);
-                    const double got = at(c, c->call.n_in, b, m, oy, ox);
+                    const double got = call_at(c, c->call.n_in, b, m, oy, ox);
                     if (!(fabs(want - got) <= part * fabs(want) + 4e-6))
                         fail_msg("%s: y[%d,%d,%d,%d] is %g, wanted %g", s->kernel, (int)b, (int)m,
                                  (int)oy, (int)ox, got, want);

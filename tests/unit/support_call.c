@@ -10,6 +10,8 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "runtime/kernels/element.h"
+
 enum { GUARD = 256 };
 
 void call_begin(call_case *c, uint32_t kernel, uint32_t seed) {
@@ -413,5 +415,5 @@ float call_at(const call_case *c, uint32_t operand, int64_t i0, int64_t i1, int6
     int64_t at = 0;
     for (uint32_t k = 0; k < v->rank && k < 4; k++)
         at += index[k] * v->pitch[k];
-    return ((const float *)c->data[operand])[at];
+    return dms_element_load(v->dtype, c->data[operand], at).f32;
 }

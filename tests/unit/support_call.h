@@ -78,7 +78,7 @@ void call_packs_alike(call_case *c, uint32_t k);
 /* Runs a call of f16 or bf16 in every way: the dense output is that of the call in f32, rounded. */
 void call_rounds_once(call_case *c);
 
-/* Element of a strided f32 operand by up to four indices. */
+/* Element of a strided f32, f16 or bf16 operand by up to four indices. */
 float call_at(const call_case *c, uint32_t operand, int64_t i0, int64_t i1, int64_t i2, int64_t i3);
 
 #endif

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "schema/checked.h"
+#include "schema/integers.h"
 
 #define TOP UINT64_MAX
 
@@ -139,6 +140,28 @@ static void a_size_is_what_memory_can_have(void **state) {
     assert_int_equal(dms_to_size(TOP, &out), sizeof(size_t) == 8);
 }
 
+/* 12 things in boxes of 4 take 3 boxes, a 13th a fourth; nothing takes none. */
+static void pieces_are_counted_up_and_never_overflow(void **state) {
+    (void)state;
+    assert_int_equal(dms_divide_up(12, 4), 3);
+    assert_int_equal(dms_divide_up(13, 4), 4);
+    assert_int_equal(dms_divide_up(0, 4), 0);
+    assert_int_equal(dms_divide_up(1, INT64_MAX), 1);
+    assert_int_equal(dms_divide_up(INT64_MAX, 2), INT64_MAX / 2 + 1);
+    assert_int_equal(dms_divide_up(INT64_MAX, 1), INT64_MAX);
+}
+
+static void the_smaller_and_the_larger_of_two_at_both_ends(void **state) {
+    (void)state;
+    static const int64_t pairs[][2] = {
+        {0, 0}, {-1, 1}, {INT64_MIN, INT64_MAX}, {INT64_MAX - 1, INT64_MAX}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        for (size_t k = 0; k < 2; k++) { /* in both orders */
+            assert_true(dms_least(pairs[i][k], pairs[i][1 - k]) == pairs[i][0]);
+            assert_true(dms_most(pairs[i][k], pairs[i][1 - k]) == pairs[i][1]);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unsigned_sums_and_products_up_to_the_last),
@@ -147,6 +170,8 @@ int main(void) {
         cmocka_unit_test(a_range_fits_when_each_of_its_bytes_does),
         cmocka_unit_test(a_range_that_wraps_does_not_fit),
         cmocka_unit_test(a_size_is_what_memory_can_have),
+        cmocka_unit_test(pieces_are_counted_up_and_never_overflow),
+        cmocka_unit_test(the_smaller_and_the_larger_of_two_at_both_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,20 +30,6 @@ dms_code dms_launched(const dms_call *call, int error, dms_status *st) {
 
 /* --- programs */
 
-/* Functions whose result has the type's precision when the operands have: nothing to round. */
-static bool keeps_precision(const dms_chain_op *op) {
-    if (op->kind == DMS_CHAIN_SELECT)
-        return true;
-    if (op->kind == DMS_CHAIN_UNARY)
-        return op->fn == DMS_FN_RELU || op->fn == DMS_FN_NEG || op->fn == DMS_FN_ABS;
-    return op->kind == DMS_CHAIN_BINARY && (op->fn == DMS_FN_MIN || op->fn == DMS_FN_MAX);
-}
-
-/* Whether memory of the type holds whatever its class does. */
-static bool is_full(dms_dtype dtype) {
-    return dms_class_is_storage(dtype) || dtype == DMS_DTYPE_BOOL;
-}
-
 /* Whether an instruction behind the next one reads the result of instruction j. */
 static bool is_read_later(const dms_chain *chain, uint32_t j) {
     for (uint32_t later = j + 2; later < chain->n_ops; later++) {
@@ -80,7 +66,7 @@ static dms_map_op op_of(const dms_chain *chain, uint32_t j) {
     }
     op.n_reals =
         (uint8_t)(from->real + n_reals <= chain->n_reals ? n_reals : chain->n_reals - from->real);
-    op.is_rounded = !is_full(from->dtype) && !keeps_precision(from) &&
+    op.is_rounded = !dms_chain_is_full(from->dtype) && !dms_chain_keeps_precision(from) &&
                     (j + 1 < chain->n_ops || from->kind == DMS_CHAIN_REAL);
     return op;
 }

@@ -7,6 +7,7 @@
 #include "runtime/cuda/kernels/map.h"
 #include "runtime/cuda/kernels/table.h"
 #include "runtime/kernels/recurrent.h"
+#include "schema/integers.h"
 
 static dms_recurrent_operand_at operand_of(const dms_cuda_job *job, dms_recurrent_role role) {
     dms_recurrent_operand_at out = {0};
@@ -48,17 +49,13 @@ static void fill_cell(const dms_call *call, dms_recurrent_params *out) {
     }
 }
 
-static int64_t divide_up(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 /* Gates [first, first + n) of one step. */
 static int launch_step(const dms_cuda_job *job, dms_recurrent_params *p, uint32_t first,
                        uint32_t n) {
     p->first_gate = first;
     p->n_gates = n;
-    const int64_t tiles = p->directions * divide_up(p->units, DMS_RECURRENT_COLUMNS / n) *
-                          divide_up(p->rows, DMS_RECURRENT_ROWS);
+    const int64_t tiles = p->directions * dms_divide_up(p->units, DMS_RECURRENT_COLUMNS / n) *
+                          dms_divide_up(p->rows, DMS_RECURRENT_ROWS);
     return dms_launch_recurrent_step(dms_grid_of(tiles * 256, job->stream), p);
 }
 
