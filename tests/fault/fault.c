@@ -12,6 +12,9 @@
  *   FAULT_PLACES  file to which the first call from every place is written, as kind and number: a
  *                 place is the whole stack, so one function that others call has many
  *
+ * A program that ends with memory or streams of its own still in use ends with 98 instead, and a line
+ * says who asked for them: what the C library and cgraph keep for themselves does not count.
+ *
  * Streams of fopen, fdopen and tmpfile read and write through counted calls: the C library's own
  * calls cannot be preloaded. What happens before main, and what is printed, is not counted; nor is
  * what libcdt takes of malloc for a dictionary of cgraph's, and cgraph for the line that it writes:
@@ -195,27 +198,39 @@ static unsigned long number_of(const char *name) {
     return text == NULL ? 0 : strtoul(text, NULL, 10);
 }
 
-/* Where libcdt and libcgraph lie; nowhere where the program does not have them. */
+/* Where libraries lie of which something is known: whose allocations never fail (the first N_SPARED),
+ * and all that may keep some. Nowhere where the program does not have them. */
+#define N_SPARED 2
 static struct {
     const char *name;
     uintptr_t begin, end;
-} spared[] = {{"/libcdt.so", 0, 0}, {"/libcgraph.so", 0, 0}};
-#define N_SPARED (sizeof spared / sizeof *spared)
+} libraries[] = {
+    {"/libcdt.so", 0, 0}, {"/libcgraph.so", 0, 0}, {"/libc.so", 0, 0}, {"/ld-linux", 0, 0}};
+#define N_LIBRARIES (sizeof libraries / sizeof *libraries)
 
-static int find_spared(struct dl_phdr_info *info, size_t size, void *context) {
+static int find_libraries(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size, (void)context;
-    for (size_t s = 0; s < N_SPARED; s++) {
-        if (strstr(info->dlpi_name, spared[s].name) == NULL)
+    for (size_t s = 0; s < N_LIBRARIES; s++) {
+        if (strstr(info->dlpi_name, libraries[s].name) == NULL)
             continue;
-        spared[s].begin = info->dlpi_addr;
+        libraries[s].begin = info->dlpi_addr;
         for (int k = 0; k < info->dlpi_phnum; k++) {
             const uintptr_t end =
                 info->dlpi_addr + info->dlpi_phdr[k].p_vaddr + info->dlpi_phdr[k].p_memsz;
-            if (info->dlpi_phdr[k].p_type == PT_LOAD && end > spared[s].end)
-                spared[s].end = end;
+            if (info->dlpi_phdr[k].p_type == PT_LOAD && end > libraries[s].end)
+                libraries[s].end = end;
         }
     }
     return 0;
+}
+
+/* Whether an address lies in one of the first `n` libraries. */
+static bool is_in_library(const void *caller, size_t n) {
+    const uintptr_t at = (uintptr_t)caller;
+    for (size_t s = 0; s < n; s++)
+        if (at >= libraries[s].begin && at < libraries[s].end)
+            return true;
+    return false;
 }
 
 __attribute__((constructor)) static void begin(void) {
@@ -224,7 +239,7 @@ __attribute__((constructor)) static void begin(void) {
         if (strcmp(kind, KIND[k].name) == 0)
             the_kind = k;
     the_call = number_of("FAULT_AT");
-    (void)dl_iterate_phdr(find_spared, NULL);
+    (void)dl_iterate_phdr(find_libraries, NULL);
     the_error = (int)number_of("FAULT_ERROR");
     the_signal = (int)number_of("FAULT_SIGNAL");
     stall_ms = number_of("FAULT_STALL");
@@ -247,6 +262,8 @@ static int open_list(const char *path) {
     return path == NULL ? -1 : REAL(open)(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 }
 
+static void refuse_leftovers(void);
+
 __attribute__((destructor)) static void end(void) {
     atomic_store(&is_armed, false);
     int fd = open_list(counts_path);
@@ -260,53 +277,105 @@ __attribute__((destructor)) static void end(void) {
             (void)dprintf(fd, "%s %lu\n", KIND[places[k].kind].name, places[k].call);
     if (fd >= 0)
         (void)REAL(close)(fd);
+    refuse_leftovers();
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
-static bool lacks_memory(const void *caller) {
-    const uintptr_t at = (uintptr_t)caller;
-    for (size_t s = 0; s < N_SPARED; s++)
-        if (at >= spared[s].begin && at < spared[s].end)
-            return false;
-    return !is_starting && fails(ALLOC);
+/* Blocks that are in use and who asked for them, by open addressing. A place that was used stays so:
+ * the next block takes it, and a search goes on behind it. */
+#define MOST_BLOCKS (1u << 17)
+#define GIVEN_BACK 1u
+static struct {
+    uintptr_t block;
+    const void *caller;
+} blocks[MOST_BLOCKS];
+static pthread_mutex_t blocks_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Where a block is, or where it may be put; with the lock held. */
+static uint32_t find_block(uintptr_t block, bool is_new) {
+    uint32_t at = (uint32_t)((block >> 4) * 0x9e3779b97f4a7c15u >> 32) % MOST_BLOCKS;
+    for (uint32_t k = 0; k < MOST_BLOCKS; k++, at = (at + 1) % MOST_BLOCKS)
+        if (blocks[at].block == block || blocks[at].block == 0 ||
+            (is_new && blocks[at].block == GIVEN_BACK))
+            return at;
+    _exit(125);
 }
+
+/* Notes a block that `caller` got, NULL where there was none, and returns it. */
+static void *take(void *block, const void *caller) {
+    if (block == NULL || is_starting || !atomic_load(&is_armed) ||
+        is_in_library(caller, N_LIBRARIES))
+        return block;
+    (void)pthread_mutex_lock(&blocks_lock);
+    const uint32_t at = find_block((uintptr_t)block, true);
+    blocks[at].block = (uintptr_t)block;
+    blocks[at].caller = caller;
+    (void)pthread_mutex_unlock(&blocks_lock);
+    return block;
+}
+
+/* Before the block goes, for another thread may get it at once. */
+static void give_back(const void *block) {
+    if (block == NULL)
+        return;
+    (void)pthread_mutex_lock(&blocks_lock);
+    const uint32_t at = find_block((uintptr_t)block, false);
+    if (blocks[at].block != 0)
+        blocks[at].block = GIVEN_BACK;
+    (void)pthread_mutex_unlock(&blocks_lock);
+}
+
+static bool lacks_memory(const void *caller) {
+    return !is_starting && !is_in_library(caller, N_SPARED) && fails(ALLOC);
+}
+
+#define CALLER __builtin_return_address(0)
 
 void *malloc(size_t size) {
     if (!has_begun)
         return take_early(16, size);
-    return lacks_memory(__builtin_return_address(0)) ? NULL : REAL(malloc)(size);
+    return lacks_memory(CALLER) ? NULL : take(REAL(malloc)(size), CALLER);
 }
 
 void *calloc(size_t n, size_t size) {
     if (!has_begun) /* the buffer begins as zeros and is used once */
         return take_early(16, n * size);
-    return lacks_memory(__builtin_return_address(0)) ? NULL : REAL(calloc)(n, size);
+    return lacks_memory(CALLER) ? NULL : take(REAL(calloc)(n, size), CALLER);
 }
 
+/* A block that could not grow is noted again: nobody else got it, for it never went. */
 void *realloc(void *p, size_t size) {
     if (is_early(p) || !has_begun) {
         void *grown = malloc(size);
         const size_t left = (size_t)(early + sizeof early - (unsigned char *)p);
         return p == NULL || grown == NULL ? grown : memcpy(grown, p, size < left ? size : left);
     }
-    return lacks_memory(__builtin_return_address(0)) ? NULL : REAL(realloc)(p, size);
+    if (lacks_memory(CALLER))
+        return NULL;
+    give_back(p);
+    void *grown = REAL(realloc)(p, size);
+    (void)take(grown == NULL && size != 0 ? p : grown, CALLER);
+    return grown;
 }
 
 void *memalign(size_t align, size_t size) {
-    return lacks_memory(__builtin_return_address(0)) ? NULL : REAL(memalign)(align, size);
+    return lacks_memory(CALLER) ? NULL : take(REAL(memalign)(align, size), CALLER);
 }
 
 void *aligned_alloc(size_t align, size_t size) {
-    return lacks_memory(__builtin_return_address(0)) ? NULL : REAL(aligned_alloc)(align, size);
+    return lacks_memory(CALLER) ? NULL : take(REAL(aligned_alloc)(align, size), CALLER);
 }
 
 int posix_memalign(void **out, size_t align, size_t size) {
-    return lacks_memory(__builtin_return_address(0)) ? ENOMEM
-                                                     : REAL(posix_memalign)(out, align, size);
+    const int error = lacks_memory(CALLER) ? ENOMEM : REAL(posix_memalign)(out, align, size);
+    if (error == 0)
+        (void)take(*out, CALLER);
+    return error;
 }
 
 void free(void *p) {
+    give_back(p);
     if (!is_early(p))
         REAL(free)(p);
 }
@@ -523,4 +592,25 @@ int io_uring_submit(struct io_uring *ring) {
 int clock_gettime(clockid_t clock, struct timespec *out) {
     (void)is_due(CLOCK);
     return REAL(clock_gettime)(clock, out);
+}
+
+/* ---- what is still in use at the end ------------------------------------------------------- */
+
+static void refuse_leftovers(void) {
+    uint32_t n_blocks = 0, n_streams = 0;
+    for (uint32_t k = 0; k < MOST_BLOCKS; k++) {
+        Dl_info at = {.dli_fname = "?", .dli_fbase = NULL};
+        if (blocks[k].block <= GIVEN_BACK || n_blocks++ != 0)
+            continue;
+        (void)dladdr(blocks[k].caller, &at);
+        (void)dprintf(STDERR_FILENO, "fault: a block is still in use, of %s+0x%zx\n", at.dli_fname,
+                      (size_t)((const char *)blocks[k].caller - (const char *)at.dli_fbase));
+    }
+    for (int i = 0; i < MOST_STREAMS; i++)
+        n_streams += atomic_load(&streams[i].stream) != NULL;
+    if (n_blocks + n_streams == 0)
+        return;
+    (void)dprintf(STDERR_FILENO, "fault: %u blocks and %u streams are still in use\n", n_blocks,
+                  n_streams);
+    _exit(98); /* as LeakSanitizer is told to */
 }

@@ -1,14 +1,17 @@
-"""usage: run_faults.py BUILD MODELS [--places | --all] [--jobs N] [WORD]
+"""run_faults.py BUILD MODELS [--places | --all] [--jobs N] [WORD]
 
 Every call on which dmsc and dmsrun depend fails once: the n-th allocation, open, read, write, sync,
 rename, close, stat, mmap, start of a thread and io_uring call, for n = 1, 2, ... until the command
 passes (BUILD/tests/fault.so, see fault.c). Each time the exit code is the documented one, the
 message is one sentence, every output is the old file or the whole new one, and nothing else is
-left behind. BUILD may be a build with sanitizers: then leaks and reports of theirs fail as well.
+left behind, memory in use at the end included. BUILD may be a build with sanitizers: then reports of
+theirs fail as well.
 
 Without --all the first calls of a kind (--first, 10), the last 5 and a sample between are tried; with
 --places the first call from every place of the program as well, a place being a whole stack of
-callers: what fails at the hundredth turn of a loop has failed at the first. WORD: only cases whose name has it (CASE/KIND, say 'pack/write')."""
+callers. --all tries every number, and goes on behind the last one counted until a command passes
+that never came so far; a sample only of signals, of calls that wait and of calls that fail from
+then on. WORD: only cases whose name has it (CASE/KIND, say 'pack/write')."""
 import argparse
 import concurrent.futures
 import errno
@@ -28,6 +31,7 @@ LEAKS = pathlib.Path(__file__).resolve().parent / 'leaks.txt'
 LIMIT_S = 30
 OLD = b'what was here before'
 LAST, GROWTH, PARTS = 5, 1.4, 20
+MOST_MORE = 1000  # calls behind the counted ones that --all tries before it gives up
 
 # kind: exit codes that its failures may have beside 0, words of which the message holds one
 OUT_OF_MEMORY = ('out of memory', 'Cannot allocate memory', 'starting')  # a thread: EAGAIN
@@ -65,7 +69,8 @@ ASKED = {
     # a thread that the machine does not run, a disk that does not answer
     'stall': [{'FAULT_KIND': kind, 'FAULT_STALL': '300'} for kind in ('clock', 'read')],
 }
-MOST = {'stall': 2, 'signal': 8, 'ever': 12}  # calls that are tried of each way, spread evenly, without --all
+# calls that are tried of each way, spread evenly; with --all four times as many
+MOST = {'stall': 2, 'signal': 8, 'ever': 12}
 
 
 class Case:
@@ -90,7 +95,7 @@ CASES = [
          ['a.plan', 'model.dmspack']),
     Case('views', 'external_opset21', 'dmsc',
          '--dim rows=5 --device-mem 50% --json a.json --dot a.dot --trace t.json --curve c.csv '
-         '--dump-problem p.json -q', ['a.json', 'a.dot', 't.json', 'c.csv', 'p.json']),
+         '--curve-points 2 --dump-problem p.json -q', ['a.json', 'a.dot', 't.json', 'c.csv', 'p.json']),
     Case('exact', 'branches_opset18', 'dmsc', f'{BRANCHES} --device-mem floor --exact -q'),
     Case('dump', 'external_opset21', 'dmsc', '--dump in.plan', plan='--dim rows=5'),
     Case('verify', 'external_opset21', 'dmsc', '--verify in.plan model.onnx', plan='--dim rows=5'),
@@ -103,8 +108,8 @@ CASES = [
     Case('run-packed', 'external_opset21', 'dmsrun',
          'in.plan --threads 1 --iterations 2 --input x=x.npz --output .', ['output_0.npy'],
          '--dim rows=5 --device-mem 25% --host-mem 25% --pack .'),
-    Case('run-outputs', 'decoder_cache_opset18', 'dmsrun', 'in.plan --threads 1 --output .',
-         [f'output_{i}.npy' for i in range(7)], '--dims-from set0 --device-mem 60%'),
+    Case('run-outputs', 'streaming_opset22', 'dmsrun', 'in.plan --threads 1 --output .',
+         [f'output_{i}.npy' for i in range(4)], '--dims-from set0 --device-mem floor'),
     Case('run-pb', 'external_opset21', 'dmsrun', 'in.plan --input x=x.pb --digest --stats', [],
          '--dim rows=5'),
     Case('run-large', 'wide', 'dmsrun', 'in.plan --threads 1 --iterations 2 --output .',
@@ -142,6 +147,7 @@ def copy_model(models, case, folder):
 
 def environment(build, more):
     return {**os.environ, 'LD_PRELOAD': str(build / 'tests' / 'fault.so'),
+            'MALLOC_PERTURB_': '165',  # what is read before it is written, or after it went, is no 0
             'ASAN_OPTIONS': 'verify_asan_link_order=0:exitcode=99:allocator_may_return_null=1',
             'LSAN_OPTIONS': f'exitcode=98:print_suppressions=0:suppressions={LEAKS}',
             'UBSAN_OPTIONS': 'exitcode=97', **more}
@@ -224,6 +230,11 @@ def chosen(n, first, places):
     return sorted(picked | places)
 
 
+def counted(path):
+    """The calls of each kind that a run made."""
+    return {kind: int(n) for kind, n in map(str.split, path.read_text().splitlines())}
+
+
 class Runner:
     def __init__(self, build, models, options, scratch):
         self.build, self.models, self.jobs = build, models, options.jobs
@@ -249,13 +260,13 @@ class Runner:
         if done.returncode != 0:
             raise RuntimeError(f'exit code {done.returncode} without faults: {done.stderr}')
         good = {name: (folders[0] / name).read_bytes() for name in case.writes}
-        found = dict(line.split() for line in counts.read_text().splitlines())
+        found = counted(counts)
         places = {kind: set() for kind in found}
         if self.is_by_place:
             call(self.build, case, folders[0], {'FAULT_PLACES': str(listed)})
             for kind, n in (line.split() for line in listed.read_text().splitlines()):
                 places[kind].add(int(n))
-        return folders, good, {kind: (int(n), places[kind]) for kind, n in found.items()}
+        return folders, good, {kind: (n, places[kind]) for kind, n in found.items()}
 
     def try_one(self, case, kind, faults, free, good):
         """Runs with one fault; (what is wrong or None, exit code)."""
@@ -274,24 +285,40 @@ class Runner:
         finally:
             free.put(folder)
 
-    def run_kind(self, case, kind, counts, free, good, pool):
+    def jobs_of(self, case, kind, counts, free, good, pool):
+        """(faults, (what is wrong, exit code)) of every run of a kind."""
         jobs = []
         for asked in ASKED.get(kind, [{'FAULT_KIND': kind}]):
-            calls = chosen(counts[asked['FAULT_KIND']][0], self.first, counts[asked['FAULT_KIND']][1])
-            step = 1 if self.first is None else max(1, -(-len(calls) // MOST.get(kind, len(calls) or 1)))
-            for n in calls[::step]:
+            n_calls, places = counts[asked['FAULT_KIND']]
+            calls = chosen(n_calls, self.first, places)
+            most = MOST.get(kind, len(calls) or 1) * (4 if self.first is None else 1)
+            for n in calls[::max(1, -(-len(calls) // most))]:
                 faults = {**asked, 'FAULT_AT': str(n)}
                 jobs.append((faults, pool.submit(self.try_one, case, kind, faults, free, good)))
+        yield from ((faults, job.result()) for faults, job in jobs)
+        if self.first is not None or kind in MOST:
+            return
+        # threads do not make the same number of calls each time
+        for asked in ASKED.get(kind, [{'FAULT_KIND': kind}]):
+            n_calls, listed = counts[asked['FAULT_KIND']][0], self.scratch / 'reached'
+            for n in range(n_calls + 1, n_calls + MOST_MORE):
+                faults = {**asked, 'FAULT_AT': str(n), 'FAULT_COUNTS': str(listed)}
+                yield faults, self.try_one(case, kind, faults, free, good)
+                if counted(listed)[asked['FAULT_KIND']] < n:
+                    break
+            else:
+                self.fail(f'{case.name}/{kind}: never comes to an end: {n}')
+
+    def run_kind(self, case, kind, counts, free, good, pool):
         codes = {}
-        for faults, job in jobs:
-            wrong, code = job.result()
+        for faults, (wrong, code) in self.jobs_of(case, kind, counts, free, good, pool):
             codes[code] = codes.get(code, 0) + 1
             if wrong is None:
                 self.passed += 1
             else:
                 text = ' '.join(f'{k}={v}' for k, v in faults.items())
                 self.fail(f'{case.name}/{kind}: {text}: {wrong}')
-        if jobs:
+        if codes:
             n_places = sum(len(counts[a['FAULT_KIND']][1]) for a in ASKED.get(kind, [{'FAULT_KIND': kind}]))
             print(f'{case.name}/{kind}: ' + (f'{n_places} places, ' if n_places else '') + ', '.join(
                 f'{n} x exit {code}' for code, n in sorted(codes.items(), key=str)), flush=True)
@@ -320,7 +347,7 @@ def main():
     parser.add_argument('--places', action='store_true')
     parser.add_argument('--first', type=int, default=10)
     parser.add_argument('--jobs', type=int, default=os.cpu_count())
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory() as scratch, \
             concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         runner = Runner(options.build.resolve(), options.models.resolve(), options,
