@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <ucontext.h>
@@ -28,10 +29,9 @@ typedef struct copy {
 } copy;
 
 typedef struct fiber {
-    ucontext_t
-        context; /* by which it starts; from then on `at` is enough, and needs no system call */
+    ucontext_t context; /* by which it starts; from then on `at` is enough: no system call */
     jmp_buf at;
-    int has_started;
+    bool is_made, has_started;
     int state;
     uint64_t passed; /* to the other lanes */
     copy copies[MOST_COPIES];
@@ -48,6 +48,7 @@ static struct {
     _Alignas(64) char stack[MOST_THREADS][STACK_BYTES];
     ucontext_t start;
     jmp_buf scheduler;
+    bool is_running;
     void (*body)(const void *p);
     const void *p;
     uint32_t launches, most_blocks;
@@ -80,17 +81,19 @@ static void count_launch(const char *name) {
     block.launches++;
 }
 
-static void enter(void) {
-    block.body(block.p);
-    block.fiber[threadIdx.x].state = DONE;
-    _longjmp(block.scheduler, 1);
-}
-
 static void wait_at(int state) {
     fiber *self = &block.fiber[threadIdx.x];
     self->state = state;
     if (_setjmp(self->at) == 0)
         _longjmp(block.scheduler, 1);
+}
+
+/* A thread of one block goes on as that of the next. */
+static void enter(void) {
+    for (;;) {
+        block.body(block.p);
+        wait_at(DONE);
+    }
 }
 
 /* Lets a thread run until it waits or is done. */
@@ -101,7 +104,7 @@ static void go_on(uint32_t t) {
         return;
     if (f->has_started)
         _longjmp(f->at, 1);
-    f->has_started = 1;
+    f->has_started = true;
     (void)swapcontext(&block.start, &f->context);
 }
 
@@ -204,18 +207,28 @@ static int run_turn(uint32_t n) {
     return release(0, n, AT_BLOCK);
 }
 
+/* With a stack of its own, on which it is to begin. */
+static void make_thread(uint32_t t) {
+    fiber *f = &block.fiber[t];
+    assert_int_equal(getcontext(&f->context), 0);
+    f->context.uc_stack.ss_sp = block.stack[t];
+    f->context.uc_stack.ss_size = STACK_BYTES;
+    f->context.uc_link = NULL;
+    makecontext(&f->context, enter, 0);
+    f->is_made = true;
+}
+
 static void run_block(uint32_t n) {
+    for (uint32_t t = 0; block.is_running && t < MOST_THREADS; t++)
+        block.fiber[t].is_made = block.fiber[t].has_started = false; /* a test failed within one */
+    block.is_running = true;
     for (uint32_t t = 0; t < n; t++) {
         fiber *f = &block.fiber[t];
-        assert_int_equal(getcontext(&f->context), 0);
-        f->context.uc_stack.ss_sp = block.stack[t];
-        f->context.uc_stack.ss_size = STACK_BYTES;
-        f->context.uc_link = NULL;
+        if (!f->is_made)
+            make_thread(t);
         f->state = READY;
-        f->has_started = 0;
         f->n_copies = 0;
         f->n_groups = 0;
-        makecontext(&f->context, enter, 0);
     }
     while (run_turn(n))
         ;
@@ -223,6 +236,7 @@ static void run_block(uint32_t n) {
         if (block.fiber[t].state != DONE)
             fail_msg("thread %u of block %u waits at a barrier that others have left", t,
                      blockIdx.x);
+    block.is_running = false;
 }
 
 int emulate_launch(const char *name, dms_grid grid, uint32_t shared, void (*body)(const void *p),

@@ -1,6 +1,7 @@
 /* support_call.c - see support_call.h. */
 #include "support_call.h"
 #include "support_device.h"
+#include "support_scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -142,13 +143,11 @@ static void run(call_case *c, const dms_call *call, void *const *operand, dms_is
     assert_non_null(kernel);
     const dms_arena_mark mark = dms_arena_here(&c->arena);
     const uint64_t bytes = dms_call_workspace(call, DMS_DEVICE_CPU);
-    void *scratch = dms_alloc(&c->arena, DMS_CPU_SCRATCH_BYTES, 1);
     void *workspace = dms_alloc(&c->arena, bytes + 1, 1);
-    assert_true(scratch != NULL && workspace != NULL);
-    memset(scratch, 0xff, DMS_CPU_SCRATCH_BYTES); /* NaN as float: what is read unset shows */
-    memset(workspace, 0xff, bytes);
+    assert_non_null(workspace);
+    memset(workspace, 0xff, bytes); /* NaN as float: what is read unset shows */
     atomic_uint index_error = 0;
-    const dms_cpu_job job = {call, operand, workspace, scratch, &index_error};
+    const dms_cpu_job job = {call, operand, workspace, scratch_fresh(), &index_error};
     const uint64_t parts = kernel->parts(call);
     if (!one_by_one)
         kernel->run(&job, 0, parts);

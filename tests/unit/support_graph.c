@@ -1,5 +1,6 @@
 /* support_graph.c - lowered graphs made by hand. */
 #include "support_graph.h"
+#include "support_scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -231,7 +232,6 @@ void graph_compute(graph_case *g, uint32_t seed) {
         if (g->graph.tensor[t].origin == DMS_ORIGIN_MADE)
             memcpy(g->value[t], g->graph.tensor[t].data, g->graph.tensor[t].bytes);
     }
-    void *scratch = dms_alloc(&g->arena, DMS_CPU_SCRATCH_BYTES, 1);
     for (uint32_t c = 0; c < g->lowered.n_calls; c++) {
         const dms_lowered_call *low = &g->lowered.call[c];
         void *operand[8];
@@ -240,7 +240,7 @@ void graph_compute(graph_case *g, uint32_t seed) {
         void *workspace =
             dms_alloc(&g->arena, dms_call_workspace(&low->call, DMS_DEVICE_CPU) + 1, 1);
         dms_status st;
-        if (dms_cpu_run(&low->call, operand, workspace, scratch, &st) != DMS_OK)
+        if (dms_cpu_run(&low->call, operand, workspace, scratch_fresh(), &st) != DMS_OK)
             fail_msg("%s", st.msg);
     }
 }

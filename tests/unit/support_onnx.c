@@ -1,5 +1,6 @@
 /* support_onnx.c - messages from texts. */
 #include "support_onnx.h"
+#include "support_scratch.h"
 
 #include <ftw.h>
 #include <math.h>
@@ -464,7 +465,6 @@ static uint8_t **make_storages(onnx_case *c, const void *const *input) {
 
 bool onnx_execute(onnx_case *c, const void *const *input) {
     c->storage = make_storages(c, input);
-    void *scratch = dms_alloc(&c->arena, 1, DMS_CPU_SCRATCH_BYTES);
     for (uint32_t s = 0; s < c->lowered.n_calls; s++) {
         const dms_lowered_call *call = &c->lowered.call[s];
         void *operand[DMS_MAX_OPERANDS];
@@ -473,7 +473,7 @@ bool onnx_execute(onnx_case *c, const void *const *input) {
                          call->operand[j].view.offset *
                              (int64_t)dms_dtype_bytes(call->operand[j].view.dtype);
         void *workspace = dms_alloc(&c->arena, dms_call_workspace(&call->call, DMS_DEVICE_CPU), 1);
-        if (dms_cpu_run(&call->call, operand, workspace, scratch, &c->st) != DMS_OK)
+        if (dms_cpu_run(&call->call, operand, workspace, scratch_fresh(), &c->st) != DMS_OK)
             return false;
     }
     return true;

@@ -1,5 +1,6 @@
 /* support_ops.c - a node from text; its shapes, views and calls as text. */
 #include "support_ops.h"
+#include "support_scratch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -334,7 +335,6 @@ static void *open_storage(uint32_t id) {
 /* Runs all calls; `storage` has room for every tensor of the graph. */
 static dms_code run(void **storage) {
     op_case *c = &the_case;
-    void *scratch = dms_alloc(&c->arena, DMS_CPU_SCRATCH_BYTES, 1);
     for (uint32_t t = 0; t < c->graph.n_tensors; t++)
         storage[t] = open_storage(t);
     for (uint32_t k = 0; k < c->lowered.n_calls; k++) {
@@ -346,7 +346,7 @@ static dms_code run(void **storage) {
                 call->call.view[j].offset * (int64_t)dms_dtype_bytes(call->call.view[j].dtype);
         const uint64_t bytes = dms_call_workspace(&call->call, DMS_DEVICE_CPU);
         void *workspace = dms_alloc(&c->arena, bytes, 1);
-        DMS_TRY(dms_cpu_run(&call->call, operand, workspace, scratch, &c->st));
+        DMS_TRY(dms_cpu_run(&call->call, operand, workspace, scratch_fresh(), &c->st));
     }
     return DMS_OK;
 }

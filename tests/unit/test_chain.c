@@ -13,6 +13,7 @@
 #include "runtime/kernels/chain.h"
 #include "runtime/kernels/rows_internal.h"
 #include "support_call.h"
+#include "support_scratch.h"
 
 #define F32 DMS_DTYPE_F32
 #define I32 DMS_DTYPE_I32
@@ -257,7 +258,7 @@ typedef struct apart {
 } apart;
 
 /* Runs instruction j by the kernel it is made of. */
-static void run_apart(apart *a, uint32_t j, void *scratch) {
+static void run_apart(apart *a, uint32_t j) {
     const dms_chain_op *op = &a->chain.op[j];
     static const uint32_t kernel[] = {DMS_K_UNARY, DMS_K_BINARY, DMS_K_SELECT, DMS_K_CAST,
                                       DMS_K_CAST};
@@ -292,7 +293,7 @@ static void run_apart(apart *a, uint32_t j, void *scratch) {
                            .f = p};
     dms_status st = {0};
     if (dms_call_check(&call, &st) != DMS_OK ||
-        dms_cpu_run(&call, operand, NULL, scratch, &st) != DMS_OK)
+        dms_cpu_run(&call, operand, NULL, scratch_fresh(), &st) != DMS_OK)
         fail_msg("%s", st.msg);
 }
 
@@ -319,7 +320,6 @@ static void agrees_with_calls_apart(call_case *c, const dms_chain *chain) {
     call_is_valid(c);
     assert_int_equal(dms_chain_read(&c->call, &a.chain, &st), DMS_OK);
     assert_true(a.count <= MOST);
-    void *scratch = dms_alloc(&c->arena, 1, DMS_CPU_SCRATCH_BYTES);
     void *flat = dms_alloc(&c->arena, MOST, 8);
     for (uint32_t v = 0; v < a.chain.n_in + a.chain.n_ops; v++) {
         a.value[v] = dms_alloc(&c->arena, MOST, 8);
@@ -327,7 +327,7 @@ static void agrees_with_calls_apart(call_case *c, const dms_chain *chain) {
             flatten(c, v, a.value[v]);
     }
     for (uint32_t j = 0; j < a.chain.n_ops; j++)
-        run_apart(&a, j, scratch);
+        run_apart(&a, j);
     call_runs_alike(c);
     flatten(c, c->call.n_in, flat);
     const dms_dtype made = c->view[c->call.n_in].dtype;

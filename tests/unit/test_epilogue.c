@@ -14,6 +14,7 @@
 
 #include "runtime/kernels/chain.h"
 #include "support_call.h"
+#include "support_scratch.h"
 
 /* Which of the terms a program has, and what follows them. */
 typedef struct form {
@@ -65,14 +66,12 @@ static void carry(call_case *c, const form *its, dms_dtype dtype, uint32_t rank,
 }
 
 /* Runs a call on the base set. */
-static void run(call_case *c, const dms_call *call, void *const *operand) {
-    void *scratch = dms_alloc(&c->arena, 1, DMS_CPU_SCRATCH_BYTES + 64);
-    scratch = (void *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+static void run(const dms_call *call, void *const *operand) {
     dms_status st;
     if (dms_call_check(call, &st) != DMS_OK)
         fail_msg("%s", st.msg);
     atomic_uint index_error = 0;
-    const dms_cpu_job job = {call, operand, NULL, scratch, &index_error};
+    const dms_cpu_job job = {call, operand, NULL, scratch_fresh(), &index_error};
     const dms_cpu_kernel *kernel = dms_cpu_kernel_find(call->kernel, DMS_ISA_BASE);
     kernel->run(&job, 0, kernel->parts(call));
 }
@@ -87,7 +86,7 @@ static const void *apart(call_case *c, const form *its) {
     void *operand[CALL_OPERANDS], *result = dms_alloc(&c->arena, 1, bytes);
     memcpy(operand, c->data, own.n_in * sizeof *operand);
     operand[own.n_in] = result;
-    run(c, &own, operand);
+    run(&own, operand);
     void *want = dms_alloc(&c->arena, 1, bytes);
     void *chained[5] = {result, c->data[own.n_in], c->data[own.n_in + 1], c->data[own.n_in + 2],
                         want};
@@ -99,7 +98,7 @@ static const void *apart(call_case *c, const form *its) {
     double f[DMS_MAX_PARAMS];
     dms_chain_write(&chain, i, f);
     const dms_call alone = {DMS_K_CHAIN, 4, 1, chain.n_ops + 1, 0, view, i, f};
-    run(c, &alone, chained);
+    run(&alone, chained);
     return want;
 }
 

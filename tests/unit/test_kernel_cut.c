@@ -9,18 +9,17 @@
 #include <string.h>
 
 #include "support_call.h"
+#include "support_scratch.h"
 
 /* Runs a call at these addresses on an instruction set. */
 static void run_on(call_case *c, const dms_call *call, void *const *operand, dms_isa isa) {
     const dms_cpu_kernel *kernel = dms_cpu_kernel_find(call->kernel, isa);
     assert_non_null(kernel);
     const dms_arena_mark mark = dms_arena_here(&c->arena);
-    void *scratch = dms_alloc(&c->arena, DMS_CPU_SCRATCH_BYTES, 1);
     void *workspace = dms_alloc(&c->arena, dms_call_workspace(call, DMS_DEVICE_CPU) + 1, 1);
-    assert_true(scratch != NULL && workspace != NULL);
-    memset(scratch, 0xff, DMS_CPU_SCRATCH_BYTES);
+    assert_non_null(workspace);
     atomic_uint index_error = 0;
-    const dms_cpu_job job = {call, operand, workspace, scratch, &index_error};
+    const dms_cpu_job job = {call, operand, workspace, scratch_fresh(), &index_error};
     kernel->run(&job, 0, kernel->parts(call));
     dms_arena_release(&c->arena, mark);
 }
