@@ -278,36 +278,45 @@ static double scattered(uint32_t group) {
 }
 
 /* Device and host together, during the last step of group g: they hold its footprint, what stays
- * over it, all homes, the activations that are between two uses, on either side, and a block that
- * is being read. y is the share of the cycles in which no large block is.
+ * over it, all homes, and what waits between two touches, on either side.
  *
- *   h + K(g) + sum of bytes (1 - x) of activations that may be away + large (1 - y)
- *       <= H + budget - footprint(g)
+ *   h + K(g) + sum of bytes (1 - x) of what may be away <= H + budget - footprint(g)
  */
 static dms_code add_away_row(dms_bound *b, uint32_t g, dms_status *st) {
     dms_lp_put(&b->lp, dms_bound_h(b), 1);
     dms_lp_put(&b->lp, dms_bound_k(b, g), 1);
-    dms_lp_put(&b->lp, dms_bound_y(b, g), -b->large / b->byte);
     for (uint32_t v = 0; v < b->n_classes; v++)
         if (dms_bound_is_away(b, v, g))
             dms_lp_put(&b->lp, dms_bound_x(b, v), -b->class[v].bytes);
     return end_row(b, -DMS_LP_FREE, 0, &b->group[g].row.away, st);
 }
 
-static double last_step(const dms_bound *b, uint32_t g) {
-    return (double)b->cycle->problem->steps[b->group[g].last].ns / b->ns;
+/* A step at which one of its own blocks is not there beforehand, whichever it is (bound_short.c):
+ * it stands beside all homes and all own blocks that stay. y is the share of these steps during
+ * which no large block is being read.
+ *
+ *   h + sum of bytes x of own blocks + large (1 - y) <= H + budget - bytes of such a step */
+static dms_code add_short_row(dms_bound *b, dms_status *st) {
+    if (!b->shorts.is_there)
+        return DMS_OK;
+    for (uint32_t v = 0; v < b->n_classes; v++)
+        if (b->class[v].is_own)
+            dms_lp_put(&b->lp, dms_bound_x(b, v), b->class[v].bytes);
+    dms_lp_put(&b->lp, dms_bound_h(b), 1);
+    dms_lp_put(&b->lp, dms_bound_y(b), -b->large / b->byte);
+    return end_row(b, -DMS_LP_FREE, 0, &b->short_row, st);
 }
 
 /* storage: all readings of a cycle fit into the period, sum of w + d >= sum of time x n; those of
- * large blocks into what is left of it beside the steps in which there are none: + sum of d x y. */
+ * large blocks into what is left of it beside the steps in which there are none: + idle x y. */
 static dms_code add_storage_row(dms_bound *b, bool is_large, uint32_t *out_row, dms_status *st) {
     double time = 0;
     for (uint32_t g = 0; g < b->n_groups; g++) {
         time += b->group[g].time;
         dms_lp_put(&b->lp, dms_bound_w(g), 1);
-        if (is_large && b->group[g].has_away_row)
-            dms_lp_put(&b->lp, dms_bound_y(b, g), -last_step(b, g));
     }
+    if (is_large)
+        dms_lp_put(&b->lp, dms_bound_y(b), -(double)b->shorts.idle_ns / b->ns);
     for (uint32_t v = 0; v < b->n_classes; v++)
         if (b->class[v].sharers > 0 && (!is_large || b->class[v].least >= b->large))
             dms_lp_put(&b->lp, dms_bound_n(b, v), -b->class[v].read_per_byte * b->class[v].bytes);
@@ -323,7 +332,7 @@ static dms_code add_tier_rows(dms_bound *b, dms_status *st) {
     for (uint32_t g = 0; g < b->n_groups; g++)
         if (b->group[g].has_away_row)
             DMS_TRY(add_away_row(b, g, st));
-    return DMS_OK;
+    return add_short_row(b, st);
 }
 
 /* Sides and boxes of what only three tiers have. A plan that leaves a reserve to the ring, and
@@ -339,11 +348,16 @@ static void set_tiers(dms_bound *b, double bytes, const dms_bound_aim *aim) {
     dms_lp_column(&b->lp, dms_bound_h(b), 0, b->home_bytes, 0);
     dms_lp_set_high(&b->lp, b->host_row, room - b->save_bytes);
     for (uint32_t g = 0; g < b->n_groups; g++) {
-        const double away = b->group[g].away + b->group[g].footprint + b->large / b->byte;
-        dms_lp_column(&b->lp, dms_bound_y(b, g), 0, b->group[g].has_away_row ? 1 : 0, 0);
+        const double away = b->group[g].away + b->group[g].footprint;
         if (b->group[g].has_away_row)
             dms_lp_set_high(&b->lp, b->group[g].row.away,
                             (aim->host_reserve == 0 ? room : b->home_bytes + away) + bytes - away);
+    }
+    dms_lp_column(&b->lp, dms_bound_y(b), 0, 1, 0);
+    if (b->shorts.is_there) { /* a larger budget than it was made for may hold all own blocks */
+        const double asks = ((double)b->shorts.bytes + b->large) / b->byte;
+        const bool holds = aim->host_reserve == 0 && bytes * b->byte <= (double)b->short_budget;
+        dms_lp_set_high(&b->lp, b->short_row, holds ? room + bytes - asks : 2 * b->home_bytes);
     }
 }
 
@@ -377,8 +391,10 @@ static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim, do
 
 /* Once per cycle: another budget or price changes boxes, costs and sides only, and the solver goes
  * on from the basis it has. */
-static dms_code add_rows(dms_bound *b, dms_status *st) {
-    b->storage_row = b->large_row = b->host_row = DMS_NO_ROW;
+static dms_code add_rows(dms_bound *b, uint64_t bytes, dms_status *st) {
+    b->storage_row = b->large_row = b->host_row = b->short_row = DMS_NO_ROW;
+    if (b->has_homes)
+        DMS_TRY(dms_bound_choose_short(b, bytes, st));
     for (uint32_t g = 0; g < b->n_groups; g++) {
         memset(&b->group[g].row, 0xff, sizeof b->group[g].row); /* DMS_NO_ROW everywhere */
         DMS_TRY(add_link_rows(b, g, st));
@@ -439,7 +455,7 @@ dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, const dms_bound_aim *
     DMS_TRY(dms_alloc_st(bound->arena, (uint64_t)cycle->n_steps, sizeof *shares.nominal_end,
                          "bound", &shares.nominal_end, st));
     if (!bound->has_rows)
-        DMS_TRY(add_rows(bound, st));
+        DMS_TRY(add_rows(bound, bytes, st));
     /* 1 to 2 iterations per row are usual; beyond that the solver has begun to cycle */
     const uint64_t limit =
         bound->max_iterations ? bound->max_iterations : 3000 + 2 * (uint64_t)bound->lp.n_rows;

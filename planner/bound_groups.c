@@ -7,7 +7,7 @@
 
 /* The key that decides which gaps share a class. */
 typedef struct class_key {
-    int32_t from, to, opens, size, reads;
+    int32_t from, to, opens, size, reads, is_own;
     uint32_t gap;
 } class_key;
 
@@ -85,12 +85,14 @@ static int by_key(const void *left, const void *right) {
         return a->size < b->size ? -1 : 1;
     if (a->reads != b->reads)
         return a->reads < b->reads ? -1 : 1;
+    if (a->is_own != b->is_own)
+        return a->is_own < b->is_own ? -1 : 1;
     return (a->gap > b->gap) - (a->gap < b->gap);
 }
 
 static bool same_class(const class_key *a, const class_key *b) {
     return a->from == b->from && a->to == b->to && a->opens == b->opens && a->size == b->size &&
-           a->reads == b->reads;
+           a->reads == b->reads && a->is_own == b->is_own;
 }
 
 /* The group of a slot that may lie in the next cycle, unrolled. */
@@ -105,13 +107,20 @@ void dms_bound_covers(const dms_bound *bound, const dms_gap *gap, int32_t *out_f
     *out_to = unrolled_group(bound, gap->b);
 }
 
-/* Gaps over which a weight may be read from storage, in classes of about equal time per byte; 1 =
- * weights whose home must be the host; 0 = activations, or nobody asks. */
+bool dms_bound_waits(const dms_cycle *cycle, uint32_t tensor) {
+    const dms_problem_kind kind = cycle->problem->tensors[tensor].kind;
+    return kind == DMS_PROBLEM_ACTIVATION || kind == DMS_PROBLEM_OUTPUT;
+}
+
+/* Gaps over which a weight may be read from storage, in classes of about equal time per byte; 2 =
+ * weights whose home must be the host; 1 = what is made in the cycle; 0 = inputs, or nobody asks. */
 static int32_t class_of_reading(const dms_bound *b, uint32_t tensor) {
-    if (!b->has_homes || b->cycle->problem->tensors[tensor].kind != DMS_PROBLEM_WEIGHT)
+    if (!b->has_homes)
         return 0;
+    if (b->cycle->problem->tensors[tensor].kind != DMS_PROBLEM_WEIGHT)
+        return dms_bound_waits(b->cycle, tensor);
     if (b->cycle->read_ns[tensor] == 0)
-        return 1;
+        return 2;
     return 1000 + (int32_t)floor(b->cycle->read_cost[tensor] / log(1.1));
 }
 
@@ -142,6 +151,7 @@ static uint32_t list_keys(const dms_bound *b, class_key *key) {
                                gap->opens,
                                size_of(b, (double)bytes_of(b, i)),
                                class_of_reading(b, gap->tensor),
+                               dms_bound_is_own(b->cycle, gap->tensor),
                                i};
     }
     qsort(key, n, sizeof *key, by_key);
@@ -179,6 +189,7 @@ static void gather_classes(dms_bound *b, class_key *key) {
             b->class[b->n_classes] = (dms_bound_class){.from = key[i].from,
                                                        .to = key[i].to,
                                                        .opens = key[i].opens,
+                                                       .is_own = key[i].is_own,
                                                        .fastest = INFINITY,
                                                        .least = INFINITY,
                                                        .read_per_byte = INFINITY,
@@ -192,6 +203,7 @@ static void gather_classes(dms_bound *b, class_key *key) {
         const double slow = dms_bound_link_time(b, bytes) / (bytes / b->byte);
         b->class_of[key[i].gap] = b->n_classes - 1;
         class->bytes += bytes / b->byte;
+        class->waits = dms_bound_waits(b->cycle, b->cycle->gap[key[i].gap].tensor);
         add_home(b, class, key[i].gap);
         class->pace = dms_bound_pace_of(b, bytes);
         class->slowest = fmax(class->slowest, slow);
@@ -294,7 +306,8 @@ static void sum_steps(dms_bound *b, double *footprint) {
 
 bool dms_bound_is_away(const dms_bound *bound, uint32_t v, uint32_t g) {
     const dms_bound_class *class = bound->class + v;
-    return class->opens && class->from <= (int32_t)g && (int32_t)g < class->to;
+    const int32_t at = (int32_t)g;
+    return class->waits && class->from <= at && at < class->to;
 }
 
 /* The smallest blocks, of which all readings together take 1/20 of the time of all, are not large.
@@ -312,7 +325,7 @@ static double least_large(const dms_cycle *cycle) {
 }
 
 /* Rows for what is away: where memory is short, and one for each run of groups over which the same
- * activations may be. */
+ * activations wait. */
 static void choose_away_rows(dms_bound *b) {
     double peak = 0;
     uint32_t best = 0;
@@ -368,7 +381,7 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     sum_steps(b, per_step);
     if (b->has_homes)
         choose_away_rows(b);
-    const uint32_t n_columns = b->has_homes ? dms_bound_y(b, b->n_groups) : dms_bound_n(b, 0);
+    const uint32_t n_columns = b->has_homes ? dms_bound_y(b) + 1 : dms_bound_n(b, 0);
     DMS_TRY(dms_lp_open(arena, n_columns, &b->lp, st));
     *out_bound = b;
     return DMS_OK;

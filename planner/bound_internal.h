@@ -48,7 +48,7 @@ typedef struct dms_bound_group {
     double release;     /* bytes that wait for their save at its end if nothing is kept */
     double output;      /* of these, the outputs' */
     double footprint;   /* bytes of its last step */
-    double away;        /* bytes of activations that may be on the host during its last step */
+    double away;        /* bytes of what may be on the host during its last step */
     bool has_away_row;
     dms_bound_rows row;
     uint32_t first_start, first_end; /* classes whose gaps begin, end here; DMS_NO_CLASS = none */
@@ -58,6 +58,8 @@ typedef struct dms_bound_group {
 typedef struct dms_bound_class {
     int32_t from, to; /* groups; covers the checkpoints from..to-1, unrolled over two cycles */
     bool opens;
+    bool waits;                     /* activations and outputs between two touches */
+    bool is_own;                    /* weights that one step alone touches */
     double bytes, slowest, fastest; /* largest, least link time per byte */
     uint32_t pace;                  /* DMS_NO_PACE = in the row of all link time alone */
     double least;                   /* bytes of its smallest gap */
@@ -66,6 +68,13 @@ typedef struct dms_bound_class {
     double hold_ns; /* least time that a reading is in the ring: until its copy has ended */
     uint32_t next_start, next_end;
 } dms_bound_class;
+
+/* Steps of which some do not find all their own blocks there, whatever is kept (bound_short.c). */
+typedef struct dms_bound_short {
+    bool is_there;   /* false: there is no such set of steps */
+    int64_t bytes;   /* that each of them asks for beside what stays */
+    int64_t idle_ns; /* least time of those that lack a block */
+} dms_bound_short;
 
 struct dms_bound {
     const dms_cycle *cycle;
@@ -87,7 +96,9 @@ struct dms_bound {
     double home_bytes; /* of all classes, activations included */
     double save_bytes; /* of activations */
     double large;      /* bytes; readings of blocks as large as this are nearly all there are */
-    uint32_t total_row, storage_row, large_row, homes_row, host_row;
+    dms_bound_short shorts;
+    uint64_t short_budget; /* what they hold for, and for smaller ones */
+    uint32_t total_row, storage_row, large_row, homes_row, host_row, short_row;
     double period_ns;        /* schedules that take longer are not asked about; 0 = all are */
     uint64_t max_iterations; /* of a rung; 0 = by the number of rows */
     dms_lp lp;
@@ -97,7 +108,7 @@ struct dms_bound {
 /* The columns in memory, N groups, C paces and V classes; s = 0 for one pace, else C:
  *
  *   0     N     2N    3N    4N       (4+C)N   (4+C+s)N   + V       + 2V
- *   | w   | P   | K   | U   | Q .... | z .... | x        | n       | home | h | y   |
+ *   | w   | P   | K   | U   | Q .... | z .... | x        | n       | home | h | y |
  */
 static inline uint32_t dms_bound_w(uint32_t g) {
     return g;
@@ -139,8 +150,8 @@ static inline uint32_t dms_bound_h(const dms_bound *b) {
     return dms_bound_home(b) + 1;
 }
 
-static inline uint32_t dms_bound_y(const dms_bound *b, uint32_t g) {
-    return dms_bound_home(b) + 2 + g;
+static inline uint32_t dms_bound_y(const dms_bound *b) {
+    return dms_bound_home(b) + 2;
 }
 
 /* Link time of one load in units of time, latency included. */
@@ -160,7 +171,16 @@ uint32_t dms_bound_pace_of(const dms_bound *bound, double bytes);
 void dms_bound_covers(const dms_bound *bound, const dms_gap *gap, int32_t *out_from,
                       int32_t *out_to);
 
-/* Whether class v are activations that may be away on the host during the last step of group g. */
+/* Whether a tensor is made in the cycle, so that its bytes are somewhere between two touches. */
+bool dms_bound_waits(const dms_cycle *cycle, uint32_t tensor);
+
+/* Whether a tensor is a weight that one step alone touches. */
+bool dms_bound_is_own(const dms_cycle *cycle, uint32_t tensor);
+
+/* Chooses bound->shorts for a device budget of `bytes`. */
+DMS_CHECKED dms_code dms_bound_choose_short(dms_bound *bound, uint64_t bytes, dms_status *st);
+
+/* Whether class v waits over the last step of group g, on the device or away on the host. */
 bool dms_bound_is_away(const dms_bound *bound, uint32_t v, uint32_t g);
 
 /* Prices of the solution that `result` holds, made whole numbers and valid: a certificate for

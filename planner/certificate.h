@@ -1,7 +1,7 @@
 /* certificate.h - prices that prove a bound: no schedule of these steps has a shorter period.
  *
  * Reads    nothing.
- * Returns  the record, and its JSON form, "dms-certificate" version 2.
+ * Returns  the record, and its JSON form, "dms-certificate" version 3.
  * Cost     O(groups).
  * Source   weak duality, as docs/certificate.md writes it out; tools/check_certificate.py checks a
  *          file in exact arithmetic and shares no code with this.
@@ -50,9 +50,13 @@ typedef struct dms_certificate {
     uint32_t n_paces;
     int64_t link_total; /* per ns of all loads of a cycle */
     int64_t storage;    /* per ns of all readings of a cycle ... */
-    int64_t large;      /* ... of those of large_bytes and more, and of groups that have none */
+    int64_t large;      /* ... of those of large_bytes and more, and of short steps without any */
     uint64_t large_bytes;
     int64_t host; /* per byte of homes on the host */
+    /* Per byte on host and device in a step that asks for short_bytes and does not find all its own
+     * weights there. */
+    int64_t shorts;
+    uint64_t short_bytes;
     dms_certificate_group *group;
     uint32_t n_groups;
 } dms_certificate;

@@ -97,6 +97,8 @@ static void take_prices(pricing *p) {
     c->storage = whole_time(p, b->storage_row, 1);
     c->large = whole_time(p, b->large_row, 1);
     c->host = whole_byte(p, b->host_row, -1);
+    c->shorts = whole_byte(p, b->short_row, -1);
+    c->short_bytes = (uint64_t)b->shorts.bytes;
     for (uint32_t g = 0; g < b->n_groups; g++) {
         const dms_bound_rows *row = &b->group[g].row;
         c->group[g] = (dms_certificate_group){
@@ -192,17 +194,21 @@ static long double price_of_gap(const tally *t, uint32_t index, int32_t from, in
     const dms_gap *gap = b->cycle->gap + index;
     const dms_problem_tensor *tensor = b->cycle->problem->tensors + gap->tensor;
     const long double bytes = (long double)tensor->bytes;
-    const long double stay = (t->covered[to] - t->covered[from] + t->away[to] - t->away[from]) *
-                             bytes / DMS_PRICE_PER_BYTE;
+    const long double kept = t->covered[to] - t->covered[from] + t->away[to] - t->away[from];
+    const long double stay =
+        kept * bytes / DMS_PRICE_PER_BYTE +
+        (dms_bound_is_own(b->cycle, gap->tensor) ? of_bytes(c->shorts, bytes) : 0);
     long double load = price_of_load(t, (uint32_t)to % b->n_groups, tensor->bytes);
     if (gap->opens)
-        load += of_bytes(c->group[(uint32_t)from % b->n_groups].out, bytes) +
-                (t->away[to] - t->away[from]) * bytes / DMS_PRICE_PER_BYTE;
+        load += of_bytes(c->group[(uint32_t)from % b->n_groups].out, bytes);
+    if (dms_bound_waits(b->cycle, gap->tensor))
+        load += (t->away[to] - t->away[from]) * bytes / DMS_PRICE_PER_BYTE;
     if (tensor->kind != DMS_PROBLEM_WEIGHT || !b->has_homes)
         return fminl(stay, load);
     const uint32_t *first = b->cycle->first_gap + gap->tensor;
-    const long double home = (of_bytes(c->host, 1) + t->away[b->n_groups] / DMS_PRICE_PER_BYTE) *
-                             bytes / (first[1] - first[0]);
+    const long double home =
+        (of_bytes(c->host + c->shorts, 1) + t->away[b->n_groups] / DMS_PRICE_PER_BYTE) * bytes /
+        (first[1] - first[0]);
     if (tensor->storage_bytes == 0)
         return fminl(stay, load + home);
     const long double ns = (long double)b->cycle->read_ns[gap->tensor];
@@ -244,11 +250,20 @@ static void add_offer(tally *t, uint32_t g) {
     add(t, -of_bytes(at->memory, room));
     add(t, of_time(at->inputs, (long double)(b->group[g].inputs - b->group[g].computed) * b->ns));
     add(t, -of_time(c->link_total, ns) - of_time(c->storage, ns) - of_time(c->large, ns));
-    if (b->has_homes) {
-        const long double step = (long double)b->cycle->problem->steps[at->last].ns;
+    if (b->has_homes)
         add(t, -of_bytes(at->away, (long double)c->host_bytes + room));
-        add(t, fminl(of_bytes(at->away, (long double)c->large_bytes), of_time(c->large, step)));
-    }
+}
+
+/* What the host offers, and both beside a step that does not find all its own weights there. During
+ * it either a large block is being read, or the storage loses time. */
+static void add_host(tally *t) {
+    const dms_bound *b = t->p->b;
+    const dms_certificate *c = t->p->c;
+    const long double host = (long double)c->host_bytes, asked = (long double)c->short_bytes;
+    add(t, -of_bytes(c->host, host));
+    add(t, -of_bytes(c->shorts, host + (long double)c->device_bytes - asked));
+    add(t, fminl(of_bytes(c->shorts, (long double)c->large_bytes),
+                 of_time(c->large, (long double)b->shorts.idle_ns)));
 }
 
 /* The bound that the prices give; a last figure of every number is left out of it. */
@@ -268,7 +283,7 @@ static dms_code sum_up(const pricing *p, dms_arena *arena, dms_status *st) {
     for (uint32_t g = 0; g < b->n_groups; g++)
         add_offer(&t, g);
     if (b->has_homes)
-        add(&t, -of_bytes(c->host, (long double)c->host_bytes));
+        add_host(&t);
     const long double sure = t.sum - t.size * 1e-13L - 1;
     c->bound_ns = b->cycle->compute_ns;
     if (sure > 0 && sure < 9e17L)

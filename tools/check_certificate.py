@@ -70,29 +70,26 @@ class Tensor:
         self.kind, self.size, producer, uses = row[0], whole(row[1], 1), row[2], row[3]
         need(self.kind in ('w', 'i', 'a', 'o'), f'tensor of kind {self.kind!r}')
         self.stored = whole(row[4]) if len(row) > 4 else self.size
-        touches = [] if producer == -1 else [whole(producer)]
+        self.touches = [] if producer == -1 else [whole(producer)]
         for use in uses:
             first, last = use if isinstance(use, list) else (use, use)
-            touches += range(whole(first), whole(last) + 1)
-        need(touches and all(a < b for a, b in zip(touches, touches[1:])), 'touches')
-        self.touches = touches
+            self.touches += range(whole(first), whole(last) + 1)
+        need(self.touches and self.touches == sorted(set(self.touches)), 'touches out of order')
+
+    def is_own(self):
+        return self.kind == 'w' and len(self.touches) == 1
 
     def write_end(self):
         """The last touch of the first run of neighbouring ones: written until there."""
-        at = 0
-        while at + 1 < len(self.touches) and self.touches[at + 1] == self.touches[at] + 1:
-            at += 1
-        return self.touches[at]
+        return next((a for a, b in zip(self.touches, self.touches[1:]) if b > a + 1),
+                    self.touches[-1])
 
     def gaps(self, n_steps):
         """(a, b, is anew): between two touches with a step between them, or round the end of the
         cycle, where b passes n_steps. Anew: the next cycle brings other bytes."""
-        after = self.touches[1:]
-        if self.kind in 'wi':
-            after = after + [self.touches[0] + n_steps]
-        pairs = list(zip(self.touches, after))
-        for number, (a, b) in enumerate(pairs):
-            is_anew = self.kind == 'i' and number == len(pairs) - 1
+        wrap = [self.touches[0] + n_steps] if self.kind in 'wi' else []
+        for a, b in zip(self.touches, self.touches[1:] + wrap):
+            is_anew = self.kind == 'i' and b >= n_steps
             if b - a > 1 or is_anew:
                 yield a, b, is_anew
 
@@ -105,10 +102,17 @@ class Problem:
                                                   for key in ('h2d', 'd2h', 'load'))
         self.largest = max([tensor.size for tensor in self.tensors], default=1)
         self.footprint = [scratch for _, scratch in self.steps]
+        self.waiting = [0] * len(self.steps)  # bytes between two touches, made in the cycle
+        self.own = [[] for _ in self.steps]  # weights that this step alone touches
         for tensor in self.tensors:
             need(tensor.touches[-1] < len(self.steps), 'a touch past the last step')
             for step in tensor.touches:
                 self.footprint[step] += tensor.size
+            if tensor.is_own():
+                self.own[tensor.touches[0]].append(tensor.size)
+            for a, b in zip(tensor.touches, tensor.touches[1:]):
+                for step in range(a + 1, b) if tensor.kind in 'ao' else ():
+                    self.waiting[step] += tensor.size
 
 
 class Group:
@@ -127,19 +131,19 @@ class Group:
 
 class Certificate:
     def __init__(self, root):
-        self.device_bytes, self.host_bytes = whole(root['device_bytes']), whole(root['host_bytes'])
+        self.device_bytes, self.host_bytes, self.large_bytes, self.short_bytes = (
+            whole(root[key + '_bytes']) for key in ('device', 'host', 'large', 'short'))
         self.bound_ns, self.period_ns = whole(root['bound_ns']), whole(root['period_ns'])
         self.cuts = [whole(cut, 1) for cut in root['cut_bytes']]
         need(self.cuts == sorted(set(self.cuts)), 'paces out of order')
         self.link_total = whole(root['link_total']) * TIME
         self.storage, self.large = whole(root['storage']) * TIME, whole(root['large']) * TIME
-        self.large_bytes = whole(root['large_bytes'])
-        self.host = whole(root['host']) * BYTE
+        self.host, self.short = whole(root['host']) * BYTE, whole(root['short']) * BYTE
         self.groups = []
         for row in root['groups']:
             need(len(row) == 10 + 2 * len(self.cuts), 'prices of other paces')
             self.groups.append(Group(self.groups[-1].last + 1 if self.groups else 0, row))
-        self.home = self.host + sum(group.away for group in self.groups)
+        self.home = self.host + self.short + sum(group.away for group in self.groups)
         need(self.host_bytes < NO_HOST_LIMIT or self.home == 0, 'a price without a limit')
 
 
@@ -152,10 +156,8 @@ class Proof:
         need(self.groups and self.groups[-1].last == self.n - 1, 'groups do not end with the cycle')
         self.group_of = [g for g, at in enumerate(self.groups)
                          for _ in range(at.first, at.last + 1)]
-        memory = [group.memory + group.away for group in self.groups] * 2
-        self.covered = [Fraction(0)] + list(accumulate(memory))
-        away = [group.away for group in self.groups] * 2
-        self.away = [Fraction(0)] + list(accumulate(away))
+        self.memory = list(accumulate([group.memory for group in self.groups] * 2, initial=0))
+        self.away = list(accumulate([group.away for group in self.groups] * 2, initial=0))
         self.rate_in = problem.link_in.best_rate(problem.largest)
         self.rate_out = problem.link_out.best_rate(problem.largest)
 
@@ -181,8 +183,9 @@ class Proof:
         """The group of a step of this cycle or the next."""
         return self.group_of[step % self.n] + len(self.groups) * (step // self.n)
 
-    def price_of_load(self, group, size):
-        ns = self.problem.link_in.ns(size)
+    def price_of_load(self, step, size):
+        group, ns = self.groups[self.group_of[step]], self.problem.link_in.ns(size)
+        group.last_load = max(group.last_load, step)
         pace, busy = bisect(self.c.cuts, size) - 1, 0
         if pace >= 0:
             busy = (group.link_time + group.due[pace] - group.early[pace]) * ns
@@ -193,14 +196,15 @@ class Proof:
         first, last = self.slot(a + 1), self.slot(b)
         if first >= last:
             return 0  # covers no checkpoint: it may stay for nothing
-        due = self.groups[last % len(self.groups)]
-        load = self.price_of_load(due, tensor.size)
-        due.last_load = max(due.last_load, b % self.n)
-        stay = (self.covered[last] - self.covered[first]) * tensor.size
+        load = self.price_of_load(b % self.n, tensor.size)
+        stay = (self.memory[last] - self.memory[first]) * tensor.size
+        if tensor.kind in 'wi':  # what is made in the cycle waits on the host or on the device
+            stay += (self.away[last] - self.away[first]) * tensor.size
+        if tensor.is_own():
+            stay += self.c.short * tensor.size
         if tensor.kind == 'a' and is_first and a == tensor.write_end():
-            out = self.groups[first % len(self.groups)].out
-            load += (out + self.away[last] - self.away[first]) * tensor.size
-        if tensor.kind != 'w' or self.c.host_bytes == NO_HOST_LIMIT:
+            load += self.groups[first % len(self.groups)].out * tensor.size
+        if tensor.kind != 'w':
             return min(stay, load)
         home = self.c.home * tensor.size / n_gaps
         if tensor.stored == 0:
@@ -214,20 +218,12 @@ class Proof:
 
     def price_of_tensor(self, tensor):
         gaps = list(tensor.gaps(self.n))
-        total = Fraction(0)
-        for number, (a, b, is_anew) in enumerate(gaps):
-            if is_anew:
-                due = self.groups[self.group_of[b % self.n]]
-                due.last_load = max(due.last_load, b % self.n)
-                total += self.price_of_load(due, tensor.size)
-            else:
-                total += self.price_of_gap(tensor, len(gaps), number == 0, a, b)
+        total = sum(self.price_of_load(b % self.n, tensor.size) if is_anew else
+                    self.price_of_gap(tensor, len(gaps), number == 0, a, b)
+                    for number, (a, b, is_anew) in enumerate(gaps))
         if tensor.kind == 'o' and tensor.touches[-1] == tensor.write_end():
             end = tensor.touches[-1]
-            group = self.group_of[end]
-            if self.groups[group].last == end:
-                group = (group + 1) % len(self.groups)
-            total += self.groups[group].out * tensor.size
+            total += self.groups[self.slot(end + 1) % len(self.groups)].out * tensor.size
         return total
 
     def offer(self, at):
@@ -236,17 +232,30 @@ class Proof:
         ns = sum(step[0] for step in steps[at.first:at.last + 1])
         before = sum(step[0] for step in steps[at.first:max(at.first, at.last_load)])
         room = self.c.device_bytes - self.problem.footprint[at.last]
-        reading = min(at.away * self.c.large_bytes, self.c.large * steps[at.last][0])
         return ((at.link * self.rate_in + at.link_time + at.out * self.rate_out +
                  self.c.link_total + self.c.storage + self.c.large) * ns +
                 (at.arrival * self.rate_in + at.arrival_time) * before + at.memory * room +
-                at.away * (self.c.host_bytes + room) - reading)
+                at.away * (self.c.host_bytes + room - self.problem.waiting[at.last]))
+
+    def offer_beside_short_steps(self):
+        """What is left beside a step that asks for short_bytes and lacks a block of its own, at
+        best the smallest. The device holds the own blocks of so many of them together; during the
+        others a large block is being read, and on the host, or the storage loses the time."""
+        p, c = self.problem, self.c
+        asking = [t for t in range(self.n) if
+                  p.footprint[t] + p.waiting[t] - sum(sorted(p.own[t])[1:]) >= c.short_bytes]
+        kept = list(accumulate(sorted(sum(p.own[t]) for t in asking if p.own[t])))
+        n_short = len(asking) - bisect(kept, c.device_bytes)
+        need(n_short > 0, 'no step that lacks a block asks for so much')
+        idle = c.large * n_short * min(p.steps[t][0] for t in asking)
+        return (c.short * (c.device_bytes + c.host_bytes - c.short_bytes) -
+                min(c.short * c.large_bytes, idle))
 
     def inputs(self):
         """Inputs come from step 0 on, one after the other, each before the step it is due at."""
         due = sorted((tensor.touches[0], tensor.size) for tensor in self.problem.tensors
                      if tensor.kind == 'i')
-        busy, gained = Fraction(0), Fraction(0)
+        busy = gained = Fraction(0)
         for (step, size), (later, _) in zip(due, due[1:] + [(self.n, 0)]):
             busy += self.problem.link_in.ns(size)
             group = self.group_of[step]
@@ -257,9 +266,8 @@ class Proof:
 
     def bound(self):
         asked = self.inputs() + sum(self.price_of_tensor(tensor) for tensor in self.problem.tensors)
-        offered = sum(self.offer(at) for at in self.groups)
-        if self.c.host_bytes < NO_HOST_LIMIT:
-            offered += self.c.host * self.c.host_bytes
+        offered = sum(map(self.offer, self.groups)) + self.c.host * self.c.host_bytes
+        offered += self.offer_beside_short_steps() if self.c.short > 0 else 0
         proven = sum(ns for ns, _ in self.problem.steps) + asked - offered
         return min(proven, self.c.period_ns) if self.c.period_ns > 0 else proven
 
@@ -270,18 +278,17 @@ def main():
         return 2
     try:
         problem = Problem(read(sys.argv[1], 'dms-problem', 1))
-        certificate = Certificate(read(sys.argv[2], 'dms-certificate', 2))
+        certificate = Certificate(read(sys.argv[2], 'dms-certificate', 3))
         proof = Proof(problem, certificate)
+        bound = proof.bound()
     except (Unusable, KeyError, TypeError, ValueError, IndexError) as error:
         print(f'check_certificate: {type(error).__name__}: {error}', file=sys.stderr)
         return 2
     if not proof.no_column_lowers_it():
         print('not proven: the prices contradict each other')
         return 1
-    bound = proof.bound()
     if bound < certificate.bound_ns:
-        print(f'not proven: the prices give {float(bound):.0f} ns, '
-              f'{certificate.bound_ns} ns are claimed')
+        print(f'not proven: the prices give {float(bound):.0f}, {certificate.bound_ns} are claimed')
         return 1
     print(f'proven: no schedule within {certificate.device_bytes} bytes has a period '
           f'below {certificate.bound_ns} ns (the prices give {float(bound):.3f})')

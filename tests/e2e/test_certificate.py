@@ -90,6 +90,19 @@ def prices_that_contradict_each_other_are_refused(programs, model, words):
     check(problem, changed(programs, certificate, dear_due), 1, 'contradict')
 
 
+def steps_that_are_not_short_are_refused(programs, model, words):
+    problem, certificate, _ = certify(programs, model, words, ('25%', '--host-mem', '50%'))
+
+    def asks_too_much(root):
+        root['short'] += 1
+        root['short_bytes'] = 2**62
+    check(problem, changed(programs, certificate, asks_too_much), 2, 'lacks a block')
+
+    def dear(root):
+        root['short'] += 10**15
+    check(problem, changed(programs, certificate, dear), 1, 'not proven')
+
+
 def broken_files_are_refused(programs, model, words):
     problem, certificate, _ = certify(programs, model, words, ('25%',))
 
@@ -120,6 +133,7 @@ def main():
     tests = [(every_bound_is_proven, (cases,)),
              (a_larger_claim_is_refused, (encoder, encoder_words)),
              (prices_that_contradict_each_other_are_refused, (encoder, encoder_words)),
+             (steps_that_are_not_short_are_refused, (encoder, encoder_words)),
              (broken_files_are_refused, (encoder, encoder_words))]
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:

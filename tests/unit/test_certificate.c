@@ -17,6 +17,7 @@ static dms_place_options budgets(uint64_t device, uint64_t host) {
 
 static void expect_no_negative_price(const dms_certificate *c) {
     assert_true(c->link_total >= 0 && c->storage >= 0 && c->large >= 0 && c->host >= 0);
+    assert_true(c->shorts >= 0);
     for (uint32_t g = 0; g < c->n_groups; g++) {
         const dms_certificate_group *at = c->group + g;
         assert_true(at->link >= 0 && at->arrival >= 0 && at->link_time >= 0);
@@ -152,6 +153,8 @@ static void the_json_form_has_every_price(void **state) {
                                .large = 18,
                                .large_bytes = 19,
                                .host = 20,
+                               .shorts = 21,
+                               .short_bytes = 22,
                                .group = &group,
                                .n_groups = 1};
     char text[1024] = {0};
@@ -171,6 +174,8 @@ static void the_json_form_has_every_price(void **state) {
     assert_non_null(strstr(text, "\"large\": 18"));
     assert_non_null(strstr(text, "\"large_bytes\": 19"));
     assert_non_null(strstr(text, "\"host\": 20"));
+    assert_non_null(strstr(text, "\"short\": 21"));
+    assert_non_null(strstr(text, "\"short_bytes\": 22"));
     assert_non_null(
         strstr(text, "[6, 1, 2, 3, 4, 5, 9223372036854775807, 7, 8, 50, 9, 10, 11, 12]"));
 }

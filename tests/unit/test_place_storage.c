@@ -385,7 +385,8 @@ static void the_storage_sets_the_pace_where_it_is_slow(void **state) {
         const dms_decision d = problem_place_with(&c, &options);
         assert_in_range(d.n_read, 3, 4);
         assert_in_range(d.period_ns, 3 * 64 * slower, 4 * 64 * slower + 128);
-        assert_in_range(d.bound_ns, 64 * slower, d.period_ns); /* three there, two homes */
+        /* two blocks stay beside a third that comes and goes, and there are two homes */
+        assert_in_range(d.bound_ns, 127 * slower, d.period_ns);
     }
     problem_end(&c);
 }

@@ -1,0 +1,207 @@
+/* test_place_short.c - steps at which a block of their own is not there beforehand, by hand. A unit
+ * is 256 bytes; links carry one unit a ns. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "planner/bound_internal.h"
+#include "support_problem.h"
+
+#define HOST 64 /* units; below all homes of every case */
+
+/* A problem of three tiers and the program over it. */
+typedef struct short_case {
+    problem_case c;
+    dms_cycle cycle;
+    dms_bound *bound;
+} short_case;
+
+static uint32_t stored(problem_case *c, uint64_t units, uint32_t n_touches, const uint32_t *touch) {
+    const uint32_t id = problem_add(c, DMS_PROBLEM_WEIGHT, units, n_touches, touch);
+    c->problem.tensors[id].storage_bytes = units * UNIT;
+    return id;
+}
+
+static void own(problem_case *c, uint64_t units, uint32_t step) {
+    (void)stored(c, units, 1, &step);
+}
+
+/* Which steps are short at a device budget of `units`. */
+static dms_bound_short shorts(short_case *s, uint64_t units) {
+    dms_status st;
+    if (dms_cycle_build(&s->c.problem, &s->c.arena, &s->cycle, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    s->cycle.host_units = HOST;
+    if (dms_bound_open(&s->cycle, 200, &s->c.arena, &s->bound, &st) != DMS_OK ||
+        dms_bound_choose_short(s->bound, units * UNIT, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    return s->bound->shorts;
+}
+
+static void end(short_case *s) {
+    dms_bound_close(s->bound);
+    problem_end(&s->c);
+}
+
+/* Steps of `ns`, each with a weight of 40 units and 4 units of scratch. */
+static void equal_steps(short_case *s, uint32_t n, int64_t ns) {
+    problem_begin(&s->c, n, ns);
+    for (uint32_t t = 0; t < n; t++) {
+        own(&s->c, 40, t);
+        s->c.problem.steps[t].scratch_bytes = 4 * UNIT;
+    }
+}
+
+static void one_of_three_blocks_is_missing_where_two_fit(void **state) {
+    (void)state;
+    short_case s;
+    equal_steps(&s, 3, 10);
+    const dms_bound_short set = shorts(&s, 119);
+    assert_true(set.is_there);
+    assert_int_equal(set.bytes, 44 * UNIT);
+    assert_int_equal(set.idle_ns, 10); /* one step at least lacks its block */
+    end(&s);
+}
+
+static void where_all_blocks_fit_no_step_need_be_short(void **state) {
+    (void)state;
+    short_case s;
+    equal_steps(&s, 3, 10);
+    assert_false(shorts(&s, 120).is_there);
+    end(&s);
+}
+
+static void a_step_without_a_block_of_its_own_is_always_short(void **state) {
+    (void)state;
+    short_case s;
+    equal_steps(&s, 3, 10);
+    s.c.problem.steps[1].scratch_bytes = 50 * UNIT;
+    s.c.problem.tensors[1].first_touch = 0; /* what step 1 had is another block of step 0 */
+    const dms_bound_short set = shorts(&s, 400);
+    assert_true(set.is_there);
+    assert_int_equal(set.bytes, 50 * UNIT);
+    assert_int_equal(set.idle_ns, 10);
+    end(&s);
+}
+
+static void the_smallest_of_several_own_blocks_may_be_the_missing_one(void **state) {
+    (void)state;
+    /* step 0 needs 4 + 40 + 30 + 20; with the 20 missing, the others are among what stays */
+    short_case s;
+    equal_steps(&s, 1, 10);
+    own(&s.c, 30, 0);
+    own(&s.c, 20, 0);
+    s.c.problem.n_steps = 1;
+    const dms_bound_short set = shorts(&s, 89);
+    assert_true(set.is_there);
+    assert_int_equal(set.bytes, 24 * UNIT);
+    end(&s);
+}
+
+static void a_weight_of_two_steps_is_nobodys_own(void **state) {
+    (void)state;
+    /* its 100 units stand in both footprints, and it need not be missing in any of them */
+    short_case s;
+    equal_steps(&s, 4, 10);
+    (void)stored(&s.c, 100, 2, (const uint32_t[]){0, 2});
+    const dms_bound_short set = shorts(&s, 79);
+    assert_true(set.is_there);
+    assert_int_equal(set.bytes, 144 * UNIT); /* steps 0 and 2: 40 + 40 units are too much */
+    end(&s);
+}
+
+static void what_waits_between_two_touches_is_asked_for_in_every_gap(void **state) {
+    (void)state;
+    /* the activation waits over step 1, again over step 3, and is used in 0, 2 and 4; an input that
+     * waits may come again from the caller. Storage is so slow that its time counts for nothing. */
+    short_case s;
+    equal_steps(&s, 5, 10);
+    s.c.problem.load.bytes_per_s = UNIT * 10000000ll;
+    (void)problem_add(&s.c, DMS_PROBLEM_ACTIVATION, 7, 3, (const uint32_t[]){0, 2, 4});
+    (void)problem_add(&s.c, DMS_PROBLEM_INPUT, 9, 2, (const uint32_t[]){0, 3});
+    /* 0: 40 + 4 + 7 + 9   1: 40 + 4 + 7   2: the same   3: 40 + 4 + 7 + 9   4: 40 + 4 + 7 */
+    assert_int_equal(shorts(&s, 79).bytes, 60 * UNIT);
+    dms_bound_close(s.bound);
+    assert_int_equal(shorts(&s, 80).bytes, 51 * UNIT);
+    end(&s);
+}
+
+static void more_steps_that_ask_for_less_lose_more_time_without_a_reading(void **state) {
+    (void)state;
+    /* Storage reads a unit in a ns. The first three steps ask for 45, all twenty for 44; of these
+     * 17 lack their block and would leave the storage idle for 34 ns: worth 34 of the 40 units of a
+     * block that is being read instead. One step is worth 2. */
+    short_case s;
+    equal_steps(&s, 20, 2);
+    for (uint32_t t = 0; t < 3; t++)
+        s.c.problem.steps[t].scratch_bytes = 5 * UNIT;
+    s.c.problem.load.bytes_per_s = UNIT * 1000000000ll;
+    const dms_bound_short set = shorts(&s, 159);
+    assert_int_equal(set.bytes, 44 * UNIT);
+    assert_int_equal(set.idle_ns, 34);
+    end(&s);
+}
+
+/* The bound of a program, both sides in units. */
+static int64_t bound_of(short_case *s, uint64_t device, int64_t host) {
+    const dms_bound_aim aim = {0};
+    dms_shares shares;
+    dms_status st;
+    if (dms_cycle_build(&s->c.problem, &s->c.arena, &s->cycle, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    s->cycle.host_units = host - 1; /* a unit is added for what the budget in bytes may have more */
+    if (dms_bound_open(&s->cycle, 200, &s->c.arena, &s->bound, &st) != DMS_OK ||
+        dms_bound_solve(s->bound, device * UNIT, &aim, &shares, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    assert_true(shares.has_shares);
+    dms_bound_close(s->bound);
+    return shares.bound_ns;
+}
+
+static void whole_blocks_leave_less_to_homes_than_parts_of_them(void **state) {
+    (void)state;
+    /* Six weights of 40 units, 4 ns to read a unit. A device of 124 holds, beside 4 of scratch, two
+     * blocks and the one in use, or half of each of five and the one in use: with halves 160 units
+     * and more stay on both sides, 120 with whole ones. What is left is read: 240 - 40 - 80 units. */
+    short_case s;
+    equal_steps(&s, 6, 1000);
+    s.c.problem.load.bytes_per_s = UNIT * 25000000ll;
+    const int64_t bound = bound_of(&s, 124, 40);
+    assert_true(bound >= 40 * 120);
+    end(&s);
+}
+
+static void a_larger_budget_than_the_row_was_made_for_is_left_alone(void **state) {
+    (void)state;
+    short_case s;
+    const dms_bound_aim aim = {0};
+    dms_shares first, second;
+    dms_status st;
+    equal_steps(&s, 6, 10);
+    s.c.problem.load.bytes_per_s = UNIT * 25000000ll;
+    assert_true(shorts(&s, 124).is_there);
+    assert_int_equal(dms_bound_solve(s.bound, 124 * UNIT, &aim, &first, &st), DMS_OK);
+    assert_int_equal(dms_bound_solve(s.bound, 244 * UNIT, &aim, &second, &st), DMS_OK);
+    assert_true(first.certificate->shorts > 0);
+    assert_int_equal(second.certificate->shorts, 0);
+    assert_true(second.bound_ns <= 61); /* everything fits */
+    end(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_of_three_blocks_is_missing_where_two_fit),
+        cmocka_unit_test(where_all_blocks_fit_no_step_need_be_short),
+        cmocka_unit_test(a_step_without_a_block_of_its_own_is_always_short),
+        cmocka_unit_test(the_smallest_of_several_own_blocks_may_be_the_missing_one),
+        cmocka_unit_test(a_weight_of_two_steps_is_nobodys_own),
+        cmocka_unit_test(what_waits_between_two_touches_is_asked_for_in_every_gap),
+        cmocka_unit_test(more_steps_that_ask_for_less_lose_more_time_without_a_reading),
+        cmocka_unit_test(whole_blocks_leave_less_to_homes_than_parts_of_them),
+        cmocka_unit_test(a_larger_budget_than_the_row_was_made_for_is_left_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
