@@ -113,7 +113,8 @@ bool dms_bound_waits(const dms_cycle *cycle, uint32_t tensor) {
 }
 
 /* Gaps over which a weight may be read from storage, in classes of about equal time per byte; 2 =
- * weights whose home must be the host; 1 = what is made in the cycle; 0 = inputs, or nobody asks. */
+ * weights whose home must be the host; 1 = what is made in the cycle; 0 = inputs, or nobody asks.
+ */
 static int32_t class_of_reading(const dms_bound *b, uint32_t tensor) {
     if (!b->has_homes)
         return 0;

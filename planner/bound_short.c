@@ -97,7 +97,7 @@ static int64_t count_short(const short_step *step, uint32_t n, int64_t budget, i
     return (int64_t)n - fit;
 }
 
-/* The first place at which the own blocks of all before it do not fit, with all that ask as much. */
+/* The first place at which the own blocks of all before it do not fit. */
 static uint32_t least_set(const short_step *step, uint32_t n, int64_t budget) {
     int64_t sum = 0;
     for (uint32_t i = 0; i < n; i++) {

@@ -152,7 +152,7 @@ static int64_t bound_of(short_case *s, uint64_t device, int64_t host) {
     dms_status st;
     if (dms_cycle_build(&s->c.problem, &s->c.arena, &s->cycle, &st) != DMS_OK)
         fail_msg("%s", st.msg);
-    s->cycle.host_units = host - 1; /* a unit is added for what the budget in bytes may have more */
+    s->cycle.host_units = host - 1; /* a unit is added for what is cut off from a budget */
     if (dms_bound_open(&s->cycle, 200, &s->c.arena, &s->bound, &st) != DMS_OK ||
         dms_bound_solve(s->bound, device * UNIT, &aim, &shares, &st) != DMS_OK)
         fail_msg("%s", st.msg);
