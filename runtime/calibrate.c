@@ -7,6 +7,7 @@
 
 #include "runtime/calibrate_internal.h"
 #include "runtime/cpu/cpu_device.h"
+#include "runtime/load_cuda.h"
 #include "runtime/session.h"
 #include "runtime/storage.h"
 #include "schema/json.h"
@@ -15,17 +16,28 @@
 #define UNSTEADY 0.15 /* of the median: the middle half of the samples is wider */
 
 /* Three quarters of what is free: the device arena gets a third of that, as the built-in profile
- * of the CPU has it. */
-static void take_sizes(dms_profile *p) {
+ * of the CPU has it. On a card it gets what the driver has left beside CUDA and the kernels, less a
+ * 32nd, for it must be in one piece. */
+static void take_sizes(const dms_device *device, dms_profile *p) {
     const uint64_t free_bytes = dms_machine_free_bytes();
-    p->device_bytes = free_bytes / 4 < 1 ? 1 : free_bytes / 4;
-    p->host_bytes = free_bytes / 2 < 1 ? 1 : free_bytes / 2;
+    const uint64_t card = device->memory.with_kernels + device->device_bytes;
+    const bool is_card = device->streams != NULL;
+    p->device_kind = is_card ? DMS_DEVICE_CUDA : DMS_DEVICE_CPU;
+    p->device_bytes = is_card ? card - card / 32 : free_bytes / 4;
+    p->host_bytes = is_card ? free_bytes / 4 * 3 : free_bytes / 2;
+    p->device_bytes = p->device_bytes < 1 ? 1 : p->device_bytes;
+    p->host_bytes = p->host_bytes < 1 ? 1 : p->host_bytes;
 }
 
 /* Rounds go through everything that is short, so that what disturbs for a second or two disturbs a
  * minority of each figure's times. */
 static dms_code measure(dms_bench *b, dms_status *st) {
     DMS_TRY(dms_calibrate_open_file(b, st)); /* first: what fails, fails before anybody waits */
+    if (b->device->streams != NULL) {
+        DMS_TRY(dms_calibrate_card(b, st));
+        DMS_TRY(dms_calibrate_storage(b, st));
+        return dms_calibrate_card_load(b, st);
+    }
     DMS_TRY(dms_calibrate_compute_begin(b, st));
     DMS_TRY(dms_calibrate_links_begin(b, st));
     for (uint32_t round = 0; round < DMS_CALIBRATE_ROUNDS; round++) {
@@ -45,24 +57,47 @@ static dms_code check_folder(const char *folder, dms_status *st) {
     return DMS_OK;
 }
 
+/* The card's own way of opening is libdms_cuda's, unless a test has put its own there. */
+static dms_code open_device(dms_bench *b, uint32_t threads, dms_status *st) {
+    const dms_calibrate_options *options = b->options;
+    uint32_t kind;
+    int ordinal;
+    DMS_TRY(dms_device_of_name(options->device, &kind, &ordinal, st));
+    const bool is_card = kind != DMS_DEVICE_CPU;
+    const dms_device_options how = {.device_bytes = is_card ? DMS_CALIBRATE_CARD_BYTES
+                                                            : DMS_CALIBRATE_DEVICE_BYTES,
+                                    .host_bytes = DMS_CALIBRATE_HOST_BYTES,
+                                    .threads = threads,
+                                    .ordinal = ordinal,
+                                    .n_calls = DMS_CALIBRATE_CARD_CALLS,
+                                    .n_commands = 1,
+                                    .is_calibration = true};
+    if (!is_card)
+        return dms_cpu_device_open(&how, b->arena, &b->device, st);
+    const dms_device_opener open = options->open_card == NULL ? dms_cuda_load : options->open_card;
+    DMS_TRY(open(options->card_context, &how, b->arena, &b->device, st));
+    const char *comma = strchr(b->device->note, ',');
+    const int length =
+        (int)(comma == NULL ? strlen(b->device->note) : (size_t)(comma - b->device->note));
+    (void)snprintf(b->out->card, sizeof b->out->card, "%.*s", length, b->device->note);
+    return DMS_OK;
+}
+
 dms_code dms_calibrate(const dms_calibrate_options *options, dms_arena *arena, dms_calibration *out,
                        dms_status *st) {
     const int64_t begin = dms_now_ns();
     const uint32_t threads = options->threads == 0 ? dms_cores_of_process() : options->threads;
-    const dms_device_options how = {.device_bytes = DMS_CALIBRATE_DEVICE_BYTES,
-                                    .host_bytes = DMS_CALIBRATE_HOST_BYTES,
-                                    .threads = threads};
     dms_bench b = {.options = options, .out = out, .arena = arena};
     *out = (dms_calibration){.threads = threads};
     if (strlen(options->name) >= sizeof out->profile.name)
         return dms_fail(st, DMS_EUSAGE, "name '%s' is longer than %zu bytes", options->name,
                         sizeof out->profile.name - 1);
     DMS_TRY(check_folder(options->folder, st));
-    DMS_TRY(dms_cpu_device_open(&how, arena, &b.device, st));
+    DMS_TRY(open_device(&b, threads, st));
     strcpy(out->profile.name, options->name);
-    take_sizes(&out->profile);
     b.block = b.device->host_arena + DMS_CALIBRATE_COPY_BYTES;
     const dms_code code = measure(&b, st);
+    take_sizes(b.device, &out->profile);
     dms_storage_close(b.storage);
     b.device->ops->close(b.device);
     out->took_ns = dms_now_ns() - begin;
@@ -94,8 +129,11 @@ void dms_calibration_print(const dms_calibration *c, FILE *out) {
         (void)fprintf(out, "\n");
     }
     print_families(c, out);
-    (void)fprintf(out, "\n%" PRIu32 " thread%s, %.1f s; storage is read %s%s\n", c->threads,
-                  c->threads == 1 ? "" : "s", (double)c->took_ns / 1e9,
+    if (c->card[0] != 0)
+        (void)fprintf(out, "\n%s", c->card);
+    else
+        (void)fprintf(out, "\n%" PRIu32 " thread%s", c->threads, c->threads == 1 ? "" : "s");
+    (void)fprintf(out, ", %.1f s; storage is read %s%s\n", (double)c->took_ns / 1e9,
                   c->reader == NULL ? "through the page cache" : "past the page cache by ",
                   c->reader == NULL ? "" : c->reader);
     if (n_unsteady != 0)
@@ -150,15 +188,19 @@ static void write_contention(dms_json *j, const dms_profile *p) {
 
 void dms_calibration_write(const dms_calibration *c, FILE *out) {
     const dms_profile *p = &c->profile;
-    char source[100];
+    char source[200];
+    const bool is_card = c->card[0] != 0;
     dms_json j = {.out = out};
-    (void)snprintf(source, sizeof source, "dmsrun %s --calibrate, %" PRIu32 " threads", DMS_VERSION,
-                   c->threads);
+    if (is_card)
+        (void)snprintf(source, sizeof source, "dmsrun %s --calibrate, %s", DMS_VERSION, c->card);
+    else
+        (void)snprintf(source, sizeof source, "dmsrun %s --calibrate, %" PRIu32 " threads",
+                       DMS_VERSION, c->threads);
     dms_json_object(&j, NULL);
     dms_json_text(&j, "format", "dms-profile");
     dms_json_int(&j, "version", 1);
     dms_json_text(&j, "name", p->name);
-    dms_json_text(&j, "kind", "cpu");
+    dms_json_text(&j, "kind", is_card ? "cuda" : "cpu");
     dms_json_text(&j, "source", source);
     dms_json_uint(&j, "device_bytes", p->device_bytes);
     dms_json_uint(&j, "host_bytes", p->host_bytes);

@@ -97,8 +97,7 @@ static dms_code time_shape(dms_bench *b, const dms_shape *s, dms_samples *out, d
     return dms_time_round(b, (dms_action){run_call, &c}, out, st);
 }
 
-/* What the model of a step counts. */
-static dms_cost cost_of(const dms_shape *s) {
+dms_cost dms_shape_cost(const dms_shape *s) {
     dms_view view[DMS_SHAPE_OPERANDS];
     const dms_call call = {s->kernel, s->n_in, 1, s->n_i, s->n_f, view, s->i, s->f};
     for (uint32_t k = 0; k <= s->n_in; k++)
@@ -160,16 +159,20 @@ static dms_shape large_product(dms_dtype dtype) {
     return s;
 }
 
+int64_t dms_take_rate(dms_bench *b, const char *name, const dms_shape *s, dms_samples *samples) {
+    const int64_t ns = dms_samples_percentile(samples, 50) - b->beside_ns;
+    const double flops = (double)dms_shape_cost(s).flops / (double)(ns < 1 ? 1 : ns) * 1e9;
+    dms_add_figure(b, name, "GFLOP/s", flops / 1e9, dms_samples_spread(samples));
+    return flops < 1 ? 1 : (int64_t)flops;
+}
+
 static void take_rates(dms_bench *b) {
     for (size_t k = 0; k < N_RATES; k++) {
         const dms_shape s = large_product(rates[k].dtype);
-        const int64_t ns = dms_samples_percentile(&b->rate[k], 50);
-        const int64_t flops = (int64_t)((double)cost_of(&s).flops / (double)ns * 1e9);
+        const int64_t flops = dms_take_rate(b, rates[k].name, &s, &b->rate[k]);
         int64_t *place = (int64_t *)(void *)((char *)&b->out->profile + rates[k].place);
         if (*place == 0 || flops < *place)
             *place = flops;
-        dms_add_figure(b, rates[k].name, "GFLOP/s", (double)flops / 1e9,
-                       dms_samples_spread(&b->rate[k]));
     }
 }
 
@@ -178,62 +181,72 @@ static void take_rates(dms_bench *b) {
 static const uint64_t SUMS[] = {3u << 19, 3u << 20, 6u << 20, 12u << 20, 24u << 20, 96u << 20};
 #define N_SUMS (sizeof SUMS / sizeof SUMS[0])
 
-/* c = a + b of three tensors with `bytes` in all. */
-static dms_shape large_sum(uint64_t bytes) {
+dms_shape dms_large_sum(uint64_t bytes) {
     const int64_t n = (int64_t)(bytes / 12);
     return (dms_shape){
         DMS_FAMILY_MAP, DMS_K_BINARY, DMS_DTYPE_F32, 2, {1, 1, 1}, {{n}, {n}, {n}}, 1, 0,
         {DMS_FN_ADD},   {0}};
 }
 
-/* The cache is as large as the largest sum whose rate lies nearer to that of the smallest than to
- * that of memory, on a scale of ratios. */
-static void take_memory(dms_bench *b) {
+void dms_take_memory(dms_bench *b, uint32_t n, const uint64_t *bytes, dms_samples *samples) {
     dms_profile *p = &b->out->profile;
-    double rate_of[N_SUMS];
-    for (size_t k = 0; k < N_SUMS; k++) {
+    double rate_of[DMS_MOST_SUMS];
+    for (uint32_t k = 0; k < n; k++) {
         char name[32];
-        rate_of[k] = (double)SUMS[k] / (double)dms_samples_percentile(&b->memory[k], 50) * 1e9;
-        (void)snprintf(name, sizeof name, "sums over %.1f MB", (double)SUMS[k] / 1e6);
-        dms_add_figure(b, name, "GB/s", rate_of[k] / 1e9, dms_samples_spread(&b->memory[k]));
+        const int64_t ns = dms_samples_percentile(&samples[k], 50) - b->beside_ns;
+        rate_of[k] = (double)bytes[k] / (double)(ns < 1 ? 1 : ns) * 1e9;
+        (void)snprintf(name, sizeof name, "sums over %.1f MB", (double)bytes[k] / 1e6);
+        dms_add_figure(b, name, "GB/s", rate_of[k] / 1e9, dms_samples_spread(&samples[k]));
     }
-    size_t last = 0;
-    while (last + 2 < N_SUMS &&
-           rate_of[last + 1] * rate_of[last + 1] > rate_of[0] * rate_of[N_SUMS - 1])
+    uint32_t last = 0;
+    while (last + 2 < n && rate_of[last + 1] * rate_of[last + 1] > rate_of[0] * rate_of[n - 1])
         last++;
-    p->memory_bytes_per_s = (int64_t)rate_of[N_SUMS - 1];
-    p->cache_bytes = SUMS[last];
+    p->memory_bytes_per_s = (int64_t)rate_of[n - 1];
+    p->cache_bytes = bytes[last];
     p->cache_bytes_per_s = (int64_t)rate_of[last / 2];
 }
 
-/* What is left of a step where nothing is to be done: 16 numbers. */
-static const dms_shape empty = {
+const dms_shape dms_empty_shape = {
     DMS_FAMILY_MAP, DMS_K_UNARY, DMS_DTYPE_F32, 1, {1, 1}, {{16}, {16}}, 1, 2,
     {DMS_FN_RELU},  {0, 0}};
 
-static void take_launch(dms_bench *b) {
-    b->out->profile.launch_ns = dms_samples_percentile(b->launch, 50);
+void dms_take_launch(dms_bench *b, dms_samples *samples) {
+    b->out->profile.launch_ns = dms_samples_percentile(samples, 50);
     dms_add_figure(b, "launch", "ns", (double)b->out->profile.launch_ns,
-                   dms_samples_spread(b->launch));
+                   dms_samples_spread(samples));
 }
 
 /* ---- families ------------------------------------------------------------------------------ */
 
-static void take_family(dms_bench *b, dms_family family) {
+/* Operations as many as of f32 take that time: families that multiply go by the type's rate. */
+static double flops_in_f32(const dms_profile *p, const dms_shape *s, double flops) {
+    const bool is_half = s->dtype == DMS_DTYPE_F16 || s->dtype == DMS_DTYPE_BF16;
+    if (s->family > DMS_FAMILY_RECURRENT || !is_half)
+        return flops;
+    return flops * (double)p->f32_flops / (double)p->f16_flops;
+}
+
+static void take_family(dms_bench *b, dms_family family, uint32_t n_shapes, const dms_shape *shapes,
+                        dms_samples *samples) {
     const dms_profile *p = &b->out->profile;
     dms_observation o[MOST_OBSERVATIONS];
     uint32_t n = 0;
-    for (uint32_t k = 0; k < dms_n_calibrate_shapes && n < MOST_OBSERVATIONS; k++) {
-        const dms_shape *s = &dms_calibrate_shapes[k];
+    for (uint32_t k = 0; k < n_shapes && n < MOST_OBSERVATIONS; k++) {
+        const dms_shape *s = &shapes[k];
         if (s->family != family)
             continue;
-        const dms_cost cost = cost_of(s);
-        const int64_t ns = dms_samples_percentile(&b->shape[k], 50) - p->launch_ns;
-        o[n++] = (dms_observation){ns < 1 ? 1 : (double)ns, (double)cost.flops,
+        const dms_cost cost = dms_shape_cost(s);
+        const int64_t ns = dms_samples_percentile(&samples[k], 50) - p->launch_ns;
+        o[n++] = (dms_observation){ns < 1 ? 1 : (double)ns, flops_in_f32(p, s, (double)cost.flops),
                                    (double)cost.results, (double)cost.rows};
     }
     b->out->profile.family[family] =
         dms_fit_family(n, o, (double)p->f32_flops, &b->out->fit_error[family]);
+}
+
+void dms_take_families(dms_bench *b, uint32_t n, const dms_shape *shapes, dms_samples *samples) {
+    for (uint32_t f = 0; f < DMS_N_FAMILIES; f++)
+        take_family(b, (dms_family)f, n, shapes, samples);
 }
 
 /* ---- all of it ----------------------------------------------------------------------------- */
@@ -249,7 +262,7 @@ dms_code dms_calibrate_compute_begin(dms_bench *b, dms_status *st) {
 
 dms_code dms_calibrate_compute_round(dms_bench *b, dms_status *st) {
     for (size_t k = 0; k < N_SUMS; k++) { /* sums leave sums: small numbers first */
-        const dms_shape s = large_sum(SUMS[k]);
+        const dms_shape s = dms_large_sum(SUMS[k]);
         DMS_TRY(time_shape(b, &s, &b->memory[k], st));
     }
     memset(b->device->device_arena, DMS_CALIBRATE_PATTERN, 16u << 20);
@@ -257,7 +270,7 @@ dms_code dms_calibrate_compute_round(dms_bench *b, dms_status *st) {
         const dms_shape s = large_product(rates[k].dtype);
         DMS_TRY(time_shape(b, &s, &b->rate[k], st));
     }
-    DMS_TRY(time_shape(b, &empty, b->launch, st));
+    DMS_TRY(time_shape(b, &dms_empty_shape, b->launch, st));
     for (uint32_t k = 0; k < dms_n_calibrate_shapes; k++) {
         memset(b->device->device_arena, DMS_CALIBRATE_PATTERN, NEAR_BYTES);
         DMS_TRY(time_shape(b, &dms_calibrate_shapes[k], &b->shape[k], st));
@@ -267,10 +280,9 @@ dms_code dms_calibrate_compute_round(dms_bench *b, dms_status *st) {
 
 void dms_calibrate_compute_end(dms_bench *b) {
     take_rates(b);
-    take_memory(b);
-    take_launch(b);
-    for (uint32_t f = 0; f < DMS_N_FAMILIES; f++)
-        take_family(b, (dms_family)f);
+    dms_take_memory(b, N_SUMS, SUMS, b->memory);
+    dms_take_launch(b, b->launch);
+    dms_take_families(b, dms_n_calibrate_shapes, dms_calibrate_shapes, b->shape);
 }
 
 dms_code dms_calibrate_busy(dms_bench *b, dms_action *out, dms_status *st) {

@@ -12,10 +12,15 @@
 #define DMS_CALIBRATE_COPY_BYTES (48u << 20) /* of the host arena: copies; behind it readings */
 #define DMS_CALIBRATE_FILE_BYTES (256u << 20)
 
+/* On a card: sums go beyond its caches, products keep all of it busy. */
+#define DMS_CALIBRATE_CARD_BYTES (1u << 30)
+#define DMS_CALIBRATE_CARD_CALLS 96u
+
 #define DMS_CALIBRATE_PATTERN 0x3c /* a byte: a small number in every type, no denormal one */
 
 #define DMS_SHAPE_OPERANDS 5
 #define DMS_SHAPE_DIMS 7
+#define DMS_MOST_SUMS 6u
 
 /* A call: dims of inputs, then of its output, all dense. Operand 1 of an index kernel is i32. */
 typedef struct dms_shape {
@@ -32,8 +37,18 @@ typedef struct dms_shape {
 /* The dense view of operand `k`. */
 dms_view dms_shape_view(const dms_shape *s, uint32_t k);
 
-extern const dms_shape dms_calibrate_shapes[];
-extern const uint32_t dms_n_calibrate_shapes;
+/* What the model of a step counts. */
+dms_cost dms_shape_cost(const dms_shape *s);
+
+/* What the families are measured by: on the CPU with weights in panels; on a card as they are. */
+extern const dms_shape dms_calibrate_shapes[], dms_card_shapes[];
+extern const uint32_t dms_n_calibrate_shapes, dms_n_card_shapes;
+
+/* What is left of a step where nothing is to be done: 16 numbers. */
+extern const dms_shape dms_empty_shape;
+
+/* c = a + b of three tensors with `bytes` in all. */
+dms_shape dms_large_sum(uint64_t bytes);
 
 /* Times of one thing, done again and again. */
 typedef struct dms_samples {
@@ -52,7 +67,8 @@ typedef struct dms_observation {
     double ns, flops, results, rows;
 } dms_observation;
 
-typedef struct dms_storage dms_storage; /* storage.h */
+typedef struct dms_storage dms_storage;       /* storage.h */
+typedef struct dms_card_bench dms_card_bench; /* calibrate_card.h */
 
 /* Everything a measurement needs. */
 typedef struct dms_bench {
@@ -65,6 +81,8 @@ typedef struct dms_bench {
     uint64_t first_block;        /* the next reading starts here, so that none meets a cache */
     uint8_t *block;              /* in the host arena: where readings go */
     uint64_t device_at, host_at; /* the next copy of a round */
+    dms_card_bench *card;        /* NULL: the CPU */
+    int64_t beside_ns;           /* of the time of a call that is no work of it */
     /* One time per round each, of hand-overs several. */
     dms_samples *rate, *memory, *launch, *shape, *in, *out_link, *hand_over;
 } dms_bench;
@@ -106,8 +124,27 @@ DMS_CHECKED dms_code dms_time(const dms_bench *b, dms_action action, int64_t bud
 DMS_CHECKED dms_code dms_time_both(const dms_bench *b, dms_action one, dms_action two,
                                    int32_t *out_one, int32_t *out_two, dms_status *st);
 
+/* DMS_ECANCELLED where somebody interrupts. */
+DMS_CHECKED dms_code dms_calibrate_check(const dms_bench *b, dms_status *st);
+
 /* Adds a line to the table. */
 void dms_add_figure(dms_bench *b, const char *name, const char *unit, double value, double spread);
+
+/* ---- figures from times, for either device ------------------------------------------------- */
+
+/* A line of the table; the rate per second. */
+int64_t dms_take_rate(dms_bench *b, const char *name, const dms_shape *s, dms_samples *samples);
+
+/* Sums of DMS_MOST_SUMS sizes at most, ascending: the rates of memory and of the cache, which is as
+ * large as the largest sum whose rate lies nearer to that of the smallest than to that of memory,
+ * on a scale of ratios. */
+void dms_take_memory(dms_bench *b, uint32_t n, const uint64_t *bytes, dms_samples *samples);
+
+/* What an empty call takes. */
+void dms_take_launch(dms_bench *b, dms_samples *samples);
+
+/* Fits every family to its shapes, when rates and launch are known. */
+void dms_take_families(dms_bench *b, uint32_t n, const dms_shape *shapes, dms_samples *samples);
 
 /* ---- the measurements: each fills its part of out->profile ---------------------------------- */
 
@@ -134,6 +171,15 @@ DMS_CHECKED dms_code dms_calibrate_storage(dms_bench *b, dms_status *st);
 
 /* What slows what down. */
 DMS_CHECKED dms_code dms_calibrate_contention(dms_bench *b, dms_status *st);
+
+/* Kernels, copies, hand-overs and what slows what down on a card: all that the functions above
+ * measure of the CPU device, but for storage.
+ * Errors   DMS_ECANCELLED; DMS_EDEVICE with what the card said. */
+DMS_CHECKED dms_code dms_calibrate_card(dms_bench *b, dms_status *st);
+
+/* After storage: what slows what down where the host reads.
+ * Errors   as dms_calibrate_card. */
+DMS_CHECKED dms_code dms_calibrate_card_load(dms_bench *b, dms_status *st);
 
 /* A product that keeps the compute threads busy for some ms, as an action; lives in b->arena. */
 DMS_CHECKED dms_code dms_calibrate_busy(dms_bench *b, dms_action *out, dms_status *st);

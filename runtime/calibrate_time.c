@@ -12,7 +12,7 @@
 #define ALONE_NS 5000000  /* of one of the three parts of a round: less than a time slice */
 #define ROUNDS 40u
 
-static dms_code check_cancel(const dms_bench *b, dms_status *st) {
+dms_code dms_calibrate_check(const dms_bench *b, dms_status *st) {
     const atomic_bool *cancel = b->options->cancel;
     return cancel != NULL && atomic_load(cancel) ? dms_fail(st, DMS_ECANCELLED, "interrupted")
                                                  : DMS_OK;
@@ -27,7 +27,7 @@ static int64_t run_many(dms_action action, uint32_t n) {
 }
 
 dms_code dms_time_round(const dms_bench *b, dms_action action, dms_samples *out, dms_status *st) {
-    DMS_TRY(check_cancel(b, st));
+    DMS_TRY(dms_calibrate_check(b, st));
     (void)run_many(action, 1); /* pages, caches, threads that sleep */
     const int64_t once = run_many(action, 1);
     const uint32_t many = once >= SHORTEST_NS ? 1 : (uint32_t)(SHORTEST_NS / (once + 1)) + 1;
@@ -44,14 +44,14 @@ dms_code dms_time_round(const dms_bench *b, dms_action action, dms_samples *out,
 dms_code dms_time(const dms_bench *b, dms_action action, int64_t budget_ns, dms_samples *out,
                   dms_status *st) {
     out->n = 0;
-    DMS_TRY(check_cancel(b, st));
+    DMS_TRY(dms_calibrate_check(b, st));
     (void)run_many(action, 1); /* pages, caches, threads that sleep */
     const int64_t once = run_many(action, 1);
     const uint32_t many = once >= SHORTEST_NS ? 1 : (uint32_t)(SHORTEST_NS / (once + 1)) + 1;
     const int64_t end = dms_now_ns() + budget_ns;
     while (out->n < DMS_MOST_SAMPLES && (out->n < LEAST_SAMPLES || dms_now_ns() < end)) {
         out->ns[out->n++] = run_many(action, many) / many;
-        DMS_TRY(check_cancel(b, st));
+        DMS_TRY(dms_calibrate_check(b, st));
     }
     return DMS_OK;
 }
@@ -115,7 +115,7 @@ dms_code dms_time_both(const dms_bench *b, dms_action one, dms_action two, int32
     double alone[2] = {HUGE_VAL, HUGE_VAL}, both[2] = {HUGE_VAL, HUGE_VAL};
     for (uint32_t i = 0; i < ROUNDS; i++) {
         double now[2] = {HUGE_VAL, HUGE_VAL};
-        DMS_TRY(check_cancel(b, st));
+        DMS_TRY(dms_calibrate_check(b, st));
         alone[0] = fmin(alone[0], mean_ns(one, ALONE_NS));
         alone[1] = fmin(alone[1], mean_ns(two, ALONE_NS));
         DMS_TRY(both_ns(one, two, now, st));

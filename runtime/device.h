@@ -26,6 +26,7 @@ typedef struct dms_device_options {
     uint32_t n_calls;     /* of the plan */
     uint32_t n_commands;  /* of the compute queue in a turn: index words for two turns */
     uint64_t floor_bytes; /* of the model, for a message: smallest device arena of any plan */
+    bool is_calibration;  /* for a message: there is no plan */
 } dms_device_options;
 
 /* One kernel call with the places of its operands, in bytes from the start of the device arena. */

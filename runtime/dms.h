@@ -167,8 +167,9 @@ void dms_session_progress(const dms_session *session, uint64_t *out_done, uint64
 /* Work so far. */
 dms_stats dms_session_stats(const dms_session *session);
 
-/* Median time of each step in nanoseconds over the last turns (31 at most), `first_turn` and later;
- * 0 for a step that did not run.
+/* Median time of each step in nanoseconds over the last turns (31 at most), `first_turn` and later,
+ * that have timed it; 0 for a step that did not run. A card times every step in the turns that
+ * options.trace_turns records, else those that stand between waits.
  * Shapes   out_ns holds dms_info.n_steps entries. */
 void dms_session_step_ns(const dms_session *session, uint64_t first_turn, int64_t *out_ns);
 

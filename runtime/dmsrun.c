@@ -314,7 +314,8 @@ static dms_code write_calibrated(run *r, const dms_calibrate_options *how, dms_c
 static dms_code calibrate(run *r, dms_status *st) {
     const dmsrun_options *o = &r->options;
     const char *folder = o->scratch != NULL ? o->scratch : getenv("TMPDIR");
-    const dms_calibrate_options how = {.threads = o->run.threads,
+    const dms_calibrate_options how = {.device = o->run.device,
+                                       .threads = o->run.threads,
                                        .folder = folder == NULL ? "/tmp" : folder,
                                        .name = name_of_profile(o->profile, &r->arena),
                                        .cancel = &r->watch.is_interrupted};

@@ -83,7 +83,9 @@ static const char help_text[] =
     "  --verify-weights      compare every byte of the model's files, not samples\n"
     "  --max-work N          refuse a plan of more operations (--json says how many it takes)\n"
     "  --random-weights SEED make up the weights of files that were missing when planned\n"
-    "  --calibrate           measure links, storage, arithmetic and what slows what down, in 20 s\n"
+    "  --calibrate           measure links, storage, arithmetic and what slows what down, in 20 "
+    "s;\n"
+    "                        with --device cuda those of a card\n"
     "  -o PROFILE            with --calibrate: write a profile; its name ends in .json or has a /\n"
     "  --scratch DIR         with --calibrate: the storage that is measured, with a file of 256 "
     "MiB\n"
@@ -209,11 +211,6 @@ static dms_code check_calibrate(const dmsrun_options *o, dms_status *st) {
         return dms_fail(st, DMS_EUSAGE, "-o and --scratch belong to --calibrate");
     if (o->calibrate && o->plan != NULL)
         return dms_fail(st, DMS_EUSAGE, "--calibrate runs no plan: %s", o->plan);
-    if (o->calibrate && o->run.device != NULL && strcmp(o->run.device, "cpu") != 0)
-        return dms_fail(st, DMS_EUSAGE,
-                        "--calibrate measures the CPU device, not '%s': profiles of cards come "
-                        "from data sheets (dmsc --list-profiles)",
-                        o->run.device);
     if (o->profile != NULL && !is_file_name(o->profile))
         return dms_fail(st, DMS_EUSAGE, "-o %s: wanted is a name that ends in .json or has a /",
                         o->profile);
@@ -249,7 +246,10 @@ dms_code dmsrun_parse(int argc, char **argv, dms_arena *arena, dmsrun_options *o
     }
     DMS_TRY(check_together(&o, st));
     o.run.turns = o.iterations + o.warmup;
-    o.run.trace_turns = o.trace == NULL ? 0 : DMS_TRACE_TURNS;
+    /* a card times single steps in turns that are recorded */
+    const bool has_steps =
+        o.json != NULL && o.run.device != NULL && strcmp(o.run.device, "cpu") != 0;
+    o.run.trace_turns = o.trace != NULL || has_steps ? DMS_TRACE_TURNS : 0;
     *out = o;
     return DMS_OK;
 }

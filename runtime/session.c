@@ -30,8 +30,7 @@ uint32_t dms_cores_of_process(void) {
     return n < 1 ? 1 : (uint32_t)n;
 }
 
-/* Reads "cpu", "cuda" or "cuda:N". */
-static dms_code read_device(const char *device, uint32_t *out_kind, int *out_ordinal,
+dms_code dms_device_of_name(const char *device, uint32_t *out_kind, int *out_ordinal,
                             dms_status *st) {
     unsigned number = 0;
     char end = 0;
@@ -54,7 +53,7 @@ static dms_code check_device(const dms_plan *plan, const char *device, int *out_
                              dms_status *st) {
     static const char *const name[] = {"cpu", "cuda"};
     uint32_t kind;
-    DMS_TRY(read_device(device, &kind, out_ordinal, st));
+    DMS_TRY(dms_device_of_name(device, &kind, out_ordinal, st));
     if (plan->device_kind != kind)
         return dms_fail(st, DMS_EDEVICE,
                         "device '%s': the plan is for a %s device (profile '%s'): compile it with "
@@ -201,7 +200,7 @@ dms_code dms_session_make(dms_session **out_session, dms_status *st) {
 dms_code dms_session_find_device(dms_session *session, const dms_options *options, dms_status *st) {
     uint32_t kind;
     int ordinal;
-    DMS_TRY(read_device(options->device, &kind, &ordinal, st));
+    DMS_TRY(dms_device_of_name(options->device, &kind, &ordinal, st));
     return kind == DMS_DEVICE_CPU ? DMS_OK : session->find_cuda(session->cuda_context, ordinal, st);
 }
 
@@ -520,9 +519,11 @@ void dms_session_step_ns(const dms_session *session, uint64_t first_turn, int64_
         first_turn = end - n_columns;
     for (uint32_t step = 0; step < n_steps; step++) {
         uint32_t sample[DMS_STEP_TURNS], n = 0;
-        for (uint64_t turn = first_turn; turn < end; turn++)
-            sample[n++] = atomic_load_explicit(&session->step_ns[turn % n_columns * n_steps + step],
-                                               memory_order_relaxed);
+        for (uint64_t turn = first_turn; turn < end; turn++) {
+            sample[n] = atomic_load_explicit(&session->step_ns[turn % n_columns * n_steps + step],
+                                             memory_order_relaxed);
+            n += sample[n] != 0; /* a card does not time every step in every turn */
+        }
         qsort(sample, n, sizeof *sample, compare_ns);
         out_ns[step] = n == 0 ? 0 : sample[n / 2];
     }

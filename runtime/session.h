@@ -105,6 +105,11 @@ DMS_CHECKED dms_code dms_session_open(const dms_plan *plan, const char *folder,
  * Errors   of dms_open; else dms_close ends it. */
 DMS_CHECKED dms_code dms_session_make(dms_session **out_session, dms_status *st);
 
+/* "cpu", "cuda" or "cuda:N", and NULL for cpu: the kind (dms_device_kind) and N.
+ * Errors   DMS_EUSAGE: no such name. */
+DMS_CHECKED dms_code dms_device_of_name(const char *device, uint32_t *out_kind, int *out_ordinal,
+                                        dms_status *st);
+
 /* Before a plan is read: is there a device as the options want one? Asked of cards alone.
  * Errors   DMS_EUSAGE: no name of a device; DMS_EDEVICE: what is missing. */
 DMS_CHECKED dms_code dms_session_find_device(dms_session *session, const dms_options *options,

@@ -62,6 +62,12 @@ static dms_code find_card(cuda_device *d, int ordinal, dms_status *st) {
 static dms_code refuse_room(const cuda_device *d, const dms_device_options *options,
                             uint64_t free_bytes, uint64_t fits, dms_status *st) {
     const bool is_below = fits < options->floor_bytes;
+    if (options->is_calibration)
+        return dms_fail(st, DMS_EDEVICE,
+                        "calibrating takes %" PRIu64 " bytes of a card, cuda:%d '%s' has %" PRIu64
+                        " free of %" PRIu64,
+                        options->device_bytes, d->card.ordinal, d->card.name, free_bytes,
+                        d->card.total_bytes);
     return dms_fail(st, DMS_EDEVICE,
                     "the plan's device arena takes %" PRIu64 " bytes, cuda:%d '%s' has %" PRIu64
                     " free of %" PRIu64 "%s%" PRIu64,

@@ -224,8 +224,8 @@ static void cuda_times(dms_device *base, uint32_t queue, uint32_t mark, int64_t 
     if (d->api->event_elapsed(d->api->state, &before, d->base_event, on->begin[mark]) != 0 ||
         d->api->event_elapsed(d->api->state, &took, on->begin[mark], on->end[mark]) != 0)
         before = took = 0;
-    *out_begin_ns = d->base_ns + (int64_t)((double)before * 1e6);
-    *out_end_ns = *out_begin_ns + (int64_t)((double)took * 1e6);
+    *out_begin_ns = d->base_ns + (int64_t)((double)before * 1e6 + 0.5);
+    *out_end_ns = *out_begin_ns + (int64_t)((double)took * 1e6 + 0.5);
 }
 
 static uint32_t cuda_take_index(dms_device *base, uint32_t index_word) {

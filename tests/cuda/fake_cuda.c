@@ -122,7 +122,8 @@ static int device_alloc(void *state, uint64_t bytes, uint64_t *out_address) {
     uint8_t *memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
     if (memory == NULL)
         return DMS_CUDA_OUT_OF_MEMORY;
-    memset(memory, 0xab, bytes);
+    if (((fake_cuda *)state)->options.clock == NULL) /* with one, most of it is never touched */
+        memset(memory, 0xab, bytes);
     add_range(state, memory, bytes, true);
     atomic_fetch_add(&((fake_cuda *)state)->driver_bytes, in_pages(bytes));
     *out_address = (uint64_t)(uintptr_t)memory;
@@ -195,6 +196,8 @@ static int stream_query(void *state, void *stream) {
     fake_cuda *fake = state;
     const fake_stream *of = stream;
     pthread_mutex_lock(&fake->lock);
+    if (fake->options.clock != NULL)
+        fake_clock_run(fake);
     const bool is_idle = of->n_put == of->n_done;
     pthread_mutex_unlock(&fake->lock);
     const int dead = atomic_load(&fake->dead);
@@ -239,6 +242,11 @@ static int event_query(void *state, void *event) {
     const int dead = atomic_load(&fake->dead);
     if (dead != 0)
         return dead;
+    if (fake->options.clock != NULL) {
+        pthread_mutex_lock(&fake->lock);
+        fake_clock_run(fake);
+        pthread_mutex_unlock(&fake->lock);
+    }
     return atomic_load(&of->n_done) == atomic_load(&of->n_recorded) ? 0 : DMS_CUDA_NOT_READY;
 }
 
@@ -288,16 +296,19 @@ static int put_copy(void *state, void *stream, const fake_entry *entry, const vo
 
 static int copy_in(void *state, uint64_t to, const void *from, uint64_t bytes, void *stream) {
     void *card = (void *)(uintptr_t)to;
-    return put_copy(state, stream,
-                    &(fake_entry){.kind = FAKE_COPY, .to = card, .from = from, .bytes = bytes},
-                    card, from);
+    return put_copy(
+        state, stream,
+        &(fake_entry){
+            .kind = FAKE_COPY, .to = card, .from = from, .bytes = bytes, .class = FAKE_IN},
+        card, from);
 }
 
 static int copy_out(void *state, void *to, uint64_t from, uint64_t bytes, void *stream) {
     const void *card = (const void *)(uintptr_t)from;
-    return put_copy(state, stream,
-                    &(fake_entry){.kind = FAKE_COPY, .to = to, .from = card, .bytes = bytes}, card,
-                    to);
+    return put_copy(
+        state, stream,
+        &(fake_entry){.kind = FAKE_COPY, .to = to, .from = card, .bytes = bytes, .class = FAKE_OUT},
+        card, to);
 }
 
 static int fill(void *state, uint64_t to, int byte, uint64_t bytes, void *stream) {

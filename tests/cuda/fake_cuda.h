@@ -11,6 +11,9 @@
  *   a copy moves its halves at two moments, a kernel its parts; memory of the card starts poisoned;
  *   a caller with 64 entries on a stream waits until one of them has ended;
  *   waits compare as signed differences; an address outside of what was taken is an error.
+ *
+ * With a clock nothing is computed or copied: every entry takes the time that the clock says, to
+ * the nanosecond, however busy the machine is, and events tell it.
  */
 #ifndef DMS_TESTS_FAKE_CUDA_H
 #define DMS_TESTS_FAKE_CUDA_H
@@ -23,10 +26,24 @@ typedef struct dms_device_options dms_device_options;
 
 typedef struct fake_cuda fake_cuda;
 
+/* What entries take. Rates are bytes or operations per ns; a call takes launch_ns and the longer of
+ * its operations and its bytes. */
+typedef struct fake_clock {
+    double in_rate, out_rate, memory_rate, cache_rate;
+    double f32_rate, f16_rate, f64_rate, i8_rate;
+    uint64_t cache_bytes; /* calls that touch no more run at the cache's rate */
+    int64_t in_ns, out_ns, launch_ns;
+    int64_t wait_ns; /* until a stream goes on that had to wait for another */
+    int64_t host_ns; /* a function of the host */
+    /* By how many thousandths one takes longer while another runs: compute, in, out. */
+    int32_t extra[3][3];
+} fake_clock;
+
 /* What it is like. Zero-initialise for a new card that never fails. */
 typedef struct fake_cuda_options {
     uint64_t seed;
-    bool is_calm; /* no delays */
+    bool is_calm;            /* no delays */
+    const fake_clock *clock; /* lives as long as the fake; NULL: entries do their work */
     /* The first stream does so many entries, then none until it is full (or 10 s are over). */
     uint64_t hold_after;
     bool has_no_driver, has_old_driver, has_no_card, is_old_card, has_no_values, has_cufile;
@@ -58,7 +75,7 @@ const dms_cuda_api *fake_cuda_table(const fake_cuda *fake);
 /* What it saw so far. */
 fake_cuda_report fake_cuda_look(fake_cuda *fake);
 
-/* Calls the host function that a thread of a lost card had taken up before; false: there is none. */
+/* Calls the host function that a thread of a lost card had taken up; false: there is none. */
 bool fake_cuda_call_late(fake_cuda *fake);
 
 /* Ends it. */

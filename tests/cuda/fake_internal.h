@@ -12,6 +12,7 @@
 
 #define FAKE_PENDING 64u /* entries after which a caller waits */
 #define FAKE_RANGES 32u
+#define FAKE_WRITTEN 1024u
 #define FAKE_STREAM ((uint64_t)64 << 10) /* ... and so much for a stream */
 #define FAKE_PAGE ((uint64_t)2 << 20)    /* the driver takes memory of the card in such */
 
@@ -28,6 +29,9 @@ typedef enum fake_kind {
     FAKE_WRITE_VALUE
 } fake_kind;
 
+/* What an entry is slowed by and slows. */
+typedef enum fake_class { FAKE_COMPUTE, FAKE_IN, FAKE_OUT } fake_class;
+
 typedef struct fake_event {
     _Atomic uint64_t n_recorded, n_done;
     _Atomic int64_t ns;
@@ -38,6 +42,7 @@ typedef struct fake_entry {
     void *to;
     const void *from;
     uint64_t bytes, value;
+    fake_class class;
     int byte;
     void (*function)(void *);
     void *argument;
@@ -56,7 +61,16 @@ struct fake_stream {
     atomic_int is_stuck, is_ended; /* cannot go on by itself; is to end */
     void *scratch, *workspace;
     uint64_t workspace_bytes;
+    double now_ns,
+        left_ns; /* with a clock: of the stream; of its first entry, below 0: not begun */
 };
+
+/* With a clock: when a word came to a value. */
+typedef struct fake_written {
+    const void *word;
+    uint64_t value;
+    double ns;
+} fake_written;
 
 /* A range of memory that was taken or locked. */
 typedef struct fake_range {
@@ -76,6 +90,8 @@ struct fake_cuda {
     fake_range range[FAKE_RANGES];
     uint32_t n_ranges;
     uint64_t pinned_bytes;
+    fake_written written[FAKE_WRITTEN]; /* the newest, in a ring */
+    uint64_t n_written;
     atomic_int has_run;   /* a call */
     atomic_int dead;      /* the error that the card died of */
     void (*late)(void *); /* taken up, not called yet */
@@ -92,6 +108,12 @@ int fake_put(fake_stream *stream, const fake_entry *entry);
 
 /* Does what an entry says, on the thread of its stream. */
 void fake_execute(fake_stream *stream, fake_entry *entry);
+
+/* With a clock, under the lock: an entry is about to be put, and cannot begin before that. */
+void fake_clock_submit(fake_stream *stream);
+
+/* With a clock: all entries of all streams that can run have run. Under the lock. */
+void fake_clock_run(fake_cuda *fake);
 
 /* Starts and ends the thread of a stream. */
 int fake_stream_new(fake_cuda *fake, fake_stream **out);

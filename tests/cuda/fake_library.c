@@ -1,8 +1,8 @@
 /* fake_library.c - the fake as a libdms_cuda.so, so that dmsrun runs plans for CUDA without a card.
  *
  * FAKE_CUDA is "seed=3,no_values,pin_limit=1000000,free=...,fail_call=...,fail_entry=...,code=700,
- * lost,no_driver,old_driver,no_card,old_card,calm"; nothing: a card that never fails. Closing ends
- * the program where something was not given back, or a copy met memory that was not locked. */
+ * lost,no_driver,old_driver,no_card,old_card,calm,clock"; nothing: a card that never fails. Closing
+ * ends the program where something was not given back, or a copy met memory that was not locked. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,9 +38,27 @@ static void close_and_look(dms_device *device) {
 
 static const dms_device_ops looking = {.name = "cuda", .close = close_and_look};
 
+/* About what an A100 takes. */
+static const fake_clock usual_clock = {.in_rate = 24,
+                                       .out_rate = 23,
+                                       .memory_rate = 1600,
+                                       .cache_rate = 4000,
+                                       .f32_rate = 15000,
+                                       .f16_rate = 200000,
+                                       .f64_rate = 8000,
+                                       .i8_rate = 100000,
+                                       .cache_bytes = 24u << 20,
+                                       .in_ns = 2000,
+                                       .out_ns = 2500,
+                                       .launch_ns = 3000,
+                                       .wait_ns = 1000,
+                                       .host_ns = 300000,
+                                       .extra = {{0, 20, 10}, {15, 0, 100}, {10, 120, 0}}};
+
 static fake_cuda *card_of_environment(void) {
     const fake_cuda_options kind = {.seed = word("seed"),
                                     .is_calm = word("calm") != 0,
+                                    .clock = word("clock") != 0 ? &usual_clock : NULL,
                                     .has_no_driver = word("no_driver") != 0,
                                     .has_old_driver = word("old_driver") != 0,
                                     .has_no_card = word("no_card") != 0,

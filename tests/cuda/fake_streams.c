@@ -181,11 +181,25 @@ static void *stream_main(void *argument) {
     return NULL;
 }
 
+/* With a clock there are no threads: who waits makes time go on. */
+static void wait_for_place(fake_cuda *fake) {
+    if (fake->options.clock == NULL) {
+        pthread_cond_wait(&fake->changed, &fake->lock);
+        return;
+    }
+    fake_clock_run(fake);
+    pthread_mutex_unlock(&fake->lock);
+    sleep_us(20); /* somebody else may have to raise a word */
+    pthread_mutex_lock(&fake->lock);
+}
+
 int fake_put(fake_stream *stream, const fake_entry *entry) {
     fake_cuda *fake = stream->fake;
     pthread_mutex_lock(&fake->lock);
     while (stream->n_put - stream->n_done == FAKE_PENDING)
-        pthread_cond_wait(&fake->changed, &fake->lock);
+        wait_for_place(fake);
+    if (fake->options.clock != NULL)
+        fake_clock_submit(stream);
     fake_entry *place = &stream->entry[stream->n_put % FAKE_PENDING];
     *place = *entry;
     place->job.operand = place->operand;
@@ -205,10 +219,12 @@ int fake_stream_new(fake_cuda *fake, fake_stream **out) {
     stream->fake = fake;
     stream->id = fake->n_streams;
     stream->random = fake->options.seed * 16 + stream->id;
+    stream->left_ns = -1;
     pthread_mutex_lock(&fake->lock);
     fake->stream[fake->n_streams++] = stream;
     pthread_mutex_unlock(&fake->lock);
-    if (pthread_create(&stream->thread, NULL, stream_main, stream) != 0)
+    if (fake->options.clock == NULL &&
+        pthread_create(&stream->thread, NULL, stream_main, stream) != 0)
         abort();
     *out = stream;
     return 0;
@@ -220,7 +236,8 @@ void fake_stream_end(fake_stream *stream) {
     atomic_store(&stream->is_ended, 1);
     pthread_cond_broadcast(&fake->changed);
     pthread_mutex_unlock(&fake->lock);
-    pthread_join(stream->thread, NULL);
+    if (fake->options.clock == NULL)
+        pthread_join(stream->thread, NULL);
     pthread_mutex_lock(&fake->lock);
     fake->stream[stream->id] = NULL;
     pthread_mutex_unlock(&fake->lock);

@@ -375,6 +375,37 @@ static void queues_and_steps_are_counted(void **state) {
     cuda_end(fake);
 }
 
+/* 10 ns per launch and 1 per byte, on streams that wait for values and for events. */
+static void a_step_takes_what_the_card_says_in_turns_that_are_recorded(void **state) {
+    (void)state;
+    static const fake_clock clock = {
+        .in_rate = 1, .out_rate = 1, .memory_rate = 1, .f32_rate = 1e9, .launch_ns = 10};
+    for (int kind = 0; kind < 2; kind++)
+        for (uint32_t recorded = 0; recorded < 2; recorded++) {
+            chain_case c;
+            cuda_chain(&c);
+            fake_cuda *fake =
+                fake_cuda_new(&(fake_cuda_options){.clock = &clock, .has_no_values = kind == 1});
+            dms_session *s = cuda_chain_open(&c, (dms_options){.trace_turns = 3 * recorded}, fake);
+            int64_t step_ns[CHAIN_STEPS];
+            uint32_t n_timed = 0;
+            for (int turn = 0; turn < 40; turn++)
+                assert_int_equal(dms_run(s, NULL), DMS_OK);
+            dms_session_step_ns(s, 2, step_ns);
+            for (uint32_t k = 0; k < CHAIN_STEPS; k++) {
+                const dms_plan_call *call = &c.run.plan.call[k];
+                const dms_cost cost =
+                    dms_call_cost(&(dms_call){call->kernel, call->n_in, call->n_out, call->n_i,
+                                              call->n_f, call->view, call->i, call->f});
+                assert_true(step_ns[k] == 0 || step_ns[k] == 10 + (int64_t)cost.bytes);
+                n_timed += step_ns[k] != 0;
+            }
+            assert_true(recorded == 0 || n_timed == CHAIN_STEPS);
+            dms_close(s);
+            cuda_end(fake);
+        }
+}
+
 /* The fake's driver takes 2 MiB for the arena of 2816 bytes, and 64 KiB for each of three streams,
  * which count as what kernels take; while the plan runs it takes what a kernel loaded late does. */
 static void the_card_counts_what_it_takes_beside_the_arena(void **state) {
@@ -424,6 +455,7 @@ int main(void) {
         cmocka_unit_test(the_step_that_fails_is_named),
         cmocka_unit_test(cancelling_and_closing_leave_nothing_behind),
         cmocka_unit_test(queues_and_steps_are_counted),
+        cmocka_unit_test(a_step_takes_what_the_card_says_in_turns_that_are_recorded),
         cmocka_unit_test(the_card_counts_what_it_takes_beside_the_arena),
         cmocka_unit_test(the_cpu_has_no_card_to_count),
     };

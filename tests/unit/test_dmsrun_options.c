@@ -111,6 +111,27 @@ static void the_help_names_every_option(void **state) {
             fail_msg("--help does not name %s", names[i]);
 }
 
+/* Parsed words; turns that are recorded. */
+static uint32_t recorded(const char *words) {
+    dms_arena arena = {0};
+    dmsrun_options o;
+    char text[200];
+    (void)snprintf(text, sizeof text, "%s", words);
+    assert_int_equal(parse(text, &arena, &o, NULL), DMS_OK);
+    dms_arena_free(&arena);
+    return o.run.trace_turns;
+}
+
+/* The step times of --json are those that dmsc --measured plans with. */
+static void a_card_records_turns_for_the_times_of_its_steps(void **state) {
+    (void)state;
+    assert_int_equal(recorded("p --trace t"), 3);
+    assert_int_equal(recorded("p --device cuda --json j"), 3);
+    assert_int_equal(recorded("p --json j"), 0); /* the CPU times steps in any turn */
+    assert_int_equal(recorded("p --device cpu --json j"), 0);
+    assert_int_equal(recorded("p --device cuda"), 0);
+}
+
 static void what_is_not_understood_is_refused_by_name(void **state) {
     (void)state;
     static const struct {
@@ -137,7 +158,6 @@ static void what_is_not_understood_is_refused_by_name(void **state) {
         {"p --json", "--json wants a value"},
         {"p --calibrate", "--calibrate runs no plan: p"},
         {"--calibrate -o here", "-o here: wanted is a name that ends in .json"},
-        {"--calibrate --device cuda:1", "--calibrate measures the CPU device, not 'cuda:1'"},
         {"p -o here.json", "-o and --scratch belong to --calibrate"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -172,6 +192,7 @@ int main(void) {
         cmocka_unit_test(inputs_are_cut_at_the_first_equals_sign),
         cmocka_unit_test(help_and_version_need_no_plan),
         cmocka_unit_test(the_help_names_every_option),
+        cmocka_unit_test(a_card_records_turns_for_the_times_of_its_steps),
         cmocka_unit_test(what_is_not_understood_is_refused_by_name),
         cmocka_unit_test(memory_that_is_not_there_is_an_internal_error),
     };
