@@ -224,7 +224,7 @@ static void put_picture(const dms_report *r, const curve *v) {
             r,
             "\n<i class=\"me\" style=\"left:%.2f%%;top:%.2f%%\"></i><span class=\"ml%s\" "
             "style=\"left:%.2f%%;top:%.2f%%\">this plan</span>",
-            100 * x, 100 * y, x < 0.12 ? " right" : "", 100 * x, 100 * y);
+            100 * x, 100 * y, x < 0.85 ? " right" : "", 100 * x, 100 * y);
     dms_report_put(r, "<span class=\"rl%s\" style=\"top:%.1f%%\">resident %s</span>",
                    resident > 0.85 * HEIGHT ? " up" : "", 100 * resident / HEIGHT,
                    dms_time_text(r->d->compute_ns, true, time));

@@ -49,7 +49,7 @@ static const char *limit_of(const dms_report *r) {
 
 static void put_limit(const dms_report *r) {
     char bytes[32], busy[32], time[32], compute[32];
-    const uint64_t even = dms_break_even_tokens(r->c);
+    const uint64_t even = dms_break_even_tokens(r->c), rows = (uint64_t)dms_rows_of_products(r->c);
     dms_report_put(r,
                    "<p class=\"sub\"><b>%s</b> %s come in per inference and keep the in queue busy "
                    "%s of the time (%s); compute needs %s.",
@@ -60,12 +60,11 @@ static void put_limit(const dms_report *r) {
     if (r->n_reads > 0)
         dms_report_put(r, " %s of it are read from storage (%s).",
                        dms_bytes_text(r->read_bytes, bytes), dms_time_text(r->read_ns, true, time));
-    if (even > 0)
+    if (even > rows)
         dms_report_put(r,
                        " At this budget the link is hidden from about <b>%s rows</b> (batch × "
                        "tokens) on; this model runs %s.",
-                       dms_count_text(even, bytes),
-                       dms_count_text((uint64_t)dms_rows_of_products(r->c), busy));
+                       dms_count_text(even, bytes), dms_count_text(rows, busy));
     dms_report_put(r, "</p></header>\n");
 }
 

@@ -106,12 +106,11 @@ static void print_verdict(const dms_compiled *c, bool utf8, FILE *out) {
 static void print_limit(const dms_compiled *c, FILE *out) {
     const dms_decision *d = &c->decision;
     uint64_t in_bytes = 0, read_bytes = 0;
-    int64_t link_ns = 0;
-    char in[32], read[32], rows[32], now[32];
+    const uint64_t even = dms_break_even_tokens(c), rows = (uint64_t)dms_rows_of_products(c);
+    char in[32], read[32], most[32], now[32];
     for (uint32_t l = 0; l < d->n_loads; l++) {
         const dms_problem_tensor *t = &c->blocks.problem.tensors[d->loads[l].tensor];
         in_bytes += t->bytes;
-        link_ns += d->loads[l].ns;
         read_bytes += d->loads[l].is_read ? t->storage_bytes : 0;
     }
     (void)dms_bytes_text(in_bytes, in);
@@ -121,12 +120,12 @@ static void print_limit(const dms_compiled *c, FILE *out) {
         break;
     case DMS_LIMIT_LINK:
         (void)fprintf(out, "  LIMIT  the link: %s in per inference", in);
-        if (d->compute_ns < link_ns)
-            (void)fprintf(out, "; hidden from about %s rows (batch x tokens) on (now %s)\n\n",
-                          dms_count_text(dms_break_even_tokens(c), rows),
-                          dms_count_text((uint64_t)dms_rows_of_products(c), now));
-        else
-            (void)fprintf(out, ", less than compute could hide, but not at all moments\n\n");
+        if (even > rows)
+            (void)fprintf(out, "; hidden from about %s rows (batch x tokens) on (now %s)",
+                          dms_count_text(even, most), dms_count_text(rows, now));
+        else if (even > 0)
+            (void)fprintf(out, ", less than compute could hide, but not at all moments");
+        (void)fprintf(out, "\n\n");
         break;
     case DMS_LIMIT_STORAGE:
         (void)fprintf(out,
