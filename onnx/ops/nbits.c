@@ -5,7 +5,8 @@
  *     y [..., n] = a w',  w[j, i] = (b[j, i] - zero) scale of block i / block of row j; zero 8
  *
  * Scales and zeros may be vectors of as many elements. The last block may reach beyond k. The
- * matrix travels packed and grows where it is used. Source: ONNX Runtime's contrib operators.
+ * matrix travels packed, and its numbers grow within the product. Source: ONNX Runtime's contrib
+ * operators.
  */
 #include <inttypes.h>
 
@@ -80,46 +81,50 @@ static dms_code dense_as(dms_lowering *lo, const dms_node *node, uint32_t k, uin
     return dms_ops_view_as(node, out, rank, dim, st);
 }
 
-/* The matrix as [k, n], unpacked into a temporary. */
-static dms_code emit_matrix(dms_lowering *lo, const dms_node *node, const nbits *s,
-                            dms_lowered_operand *out, dms_status *st) {
-    static const uint32_t swap[2] = {1, 0};
-    const bool has_zero = dms_in(dms_lower_graph(lo), node, ZERO) != NULL;
-    const int64_t packed[3] = {s->n, s->blocks, s->block / 2}, scale[2] = {s->n, s->blocks};
-    const int64_t zero[2] = {s->n, (s->blocks + 1) / 2}, wide[3] = {s->n, s->blocks, s->block};
-    const int64_t matrix[2] = {s->n, s->blocks * s->block};
-    const uint32_t n_in = has_zero ? 3 : 2;
-    dms_lowered_operand operand[4];
-    DMS_TRY(dense_as(lo, node, B, 3, packed, &operand[0], st));
-    DMS_TRY(dense_as(lo, node, SCALE, 2, scale, &operand[1], st));
-    if (has_zero)
-        DMS_TRY(dense_as(lo, node, ZERO, 2, zero, &operand[2], st));
-    DMS_TRY(dms_lower_temp(lo, operand[1].view.dtype, 3, wide, &operand[n_in], st));
-    DMS_TRY(dms_lower_call(lo, node, DMS_K_UNPACK, n_in, 1, operand, 0, NULL, 0, NULL, st));
-    *out = operand[n_in];
-    DMS_TRY(dms_ops_view_as(node, out, 2, matrix, st));
-    dms_view_narrow(&out->view, 1, 0, s->k, 1);
-    const dms_view rows = out->view;
-    dms_view_permute(&rows, swap, &out->view);
-    return DMS_OK;
+/* The rows of a and y as those of one matrix each, where they lie so. */
+static void flatten(dms_lowered_operand *a, dms_lowered_operand *y) {
+    const uint32_t last = a->view.rank - 1;
+    int64_t rows = 1;
+    for (uint32_t k = 0; k < last; k++)
+        rows *= a->view.dim[k];
+    const int64_t a_dim[2] = {rows, a->view.dim[last]}, y_dim[2] = {rows, y->view.dim[last]};
+    dms_view a_view, y_view;
+    if (!dms_view_reshape(&a->view, 2, a_dim, &a_view) ||
+        !dms_view_reshape(&y->view, 2, y_dim, &y_view))
+        return;
+    a->view = a_view;
+    y->view = y_view;
 }
 
-/* DMS_K_UNPACK, then one DMS_K_MATMUL; a bias is added. */
+/* One DMS_K_MATMUL_BITS into y. */
+static dms_code emit_product(dms_lowering *lo, const dms_node *node, const nbits *s,
+                             const dms_lowered_operand *y, dms_status *st) {
+    const bool has_zero = dms_in(dms_lower_graph(lo), node, ZERO) != NULL;
+    const int64_t packed[3] = {s->n, s->blocks, s->block / 2}, scale[2] = {s->n, s->blocks};
+    const int64_t zero[2] = {s->n, (s->blocks + 1) / 2};
+    const uint32_t n_in = has_zero ? 4 : 3;
+    dms_lowered_operand operand[5] = {dms_lower_operand(lo, node->in[A])};
+    DMS_TRY(dense_as(lo, node, B, 3, packed, &operand[1], st));
+    DMS_TRY(dense_as(lo, node, SCALE, 2, scale, &operand[2], st));
+    if (has_zero)
+        DMS_TRY(dense_as(lo, node, ZERO, 2, zero, &operand[3], st));
+    operand[n_in] = *y;
+    flatten(&operand[0], &operand[n_in]);
+    return dms_lower_call(lo, node, DMS_K_MATMUL_BITS, n_in, 1, operand, 0, NULL, 0, NULL, st);
+}
+
+/* A bias is added, by the product's own step where it can (onnx/fuse.h). */
 static dms_code nbits_lower(dms_lowering *lo, const dms_node *node, dms_status *st) {
-    const bool has_bias = dms_in(dms_lower_graph(lo), node, BIAS) != NULL;
     const dms_lowered_operand y = dms_lower_operand(lo, node->out[0]);
-    dms_lowered_operand operand[3] = {dms_lower_operand(lo, node->in[A])}, bias;
+    dms_lowered_operand product, bias;
     nbits s;
     DMS_TRY(read_nbits(node, &s, st));
-    DMS_TRY(emit_matrix(lo, node, &s, &operand[1], st));
-    operand[2] = y;
-    if (has_bias)
-        DMS_TRY(dms_lower_temp(lo, y.view.dtype, y.view.rank, y.view.dim, &operand[2], st));
-    DMS_TRY(dms_product_emit(lo, node, operand, st));
-    if (!has_bias)
-        return DMS_OK;
+    if (dms_in(dms_lower_graph(lo), node, BIAS) == NULL)
+        return emit_product(lo, node, &s, &y, st);
+    DMS_TRY(dms_lower_temp(lo, y.view.dtype, y.view.rank, y.view.dim, &product, st));
+    DMS_TRY(emit_product(lo, node, &s, &product, st));
     DMS_TRY(dms_ops_expanded(lo, node, node->in[BIAS], y.view.rank, y.view.dim, &bias, st));
-    return dms_ops_emit_binary(lo, node, DMS_FN_ADD, &operand[2], &bias, &y, st);
+    return dms_ops_emit_binary(lo, node, DMS_FN_ADD, &product, &bias, &y, st);
 }
 
 static const dms_op rows[] = {

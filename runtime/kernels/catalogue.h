@@ -96,6 +96,11 @@ typedef enum dms_kernel_id {
      * first) -> sums (not last) or y. k is a multiple of 256 but in the last part, so that all
      * parts together give MATMUL's bits.  i: layout of b, n, place  f: alpha, beta */
     DMS_K_MATMUL_PART = 45,
+    /* y = a w: a[...,m,k], b[n,blocks,h] u8 of two numbers of 4 bits each, the low half first,
+     * scale[n,blocks] (, zero[n,ceil(blocks/2)] u8, packed alike) -> y[...,m,n]. w[p,j] = (b[j,p] -
+     * zero) scale, rounded; without zero it is 8. The last block may reach beyond k. b, scale and
+     * zero dense, scale and y as a: f32, f16, bf16. Sums as MATMUL's. Cut along n */
+    DMS_K_MATMUL_BITS = 47,
 
     /* ---- convolution (conv.c): sum in order c, kh, kw, one fused chain from the bias (or 0) -- */
 
@@ -152,10 +157,6 @@ typedef enum dms_kernel_id {
     DMS_K_QUANTIZE = 64,
     /* x, scale (, zero) -> y = (x - zero) scale: x and zero u8, i8, u16, i16 or i32, y as scale */
     DMS_K_DEQUANTIZE = 65,
-    /* x[n,b,h] u8, two numbers of 4 bits each, the low half first; scale[n,b] (, zero[n,ceil(b/2)]
-     * u8, packed alike) -> y[n,b,2h] = (x - zero) scale; without zero it is 8. All dense, y as
-     * scale */
-    DMS_K_UNPACK = 67,
     /* x[...] u8 or i8, table[256] u8 or i8, dense -> y[...] = table[bits of x], as table */
     DMS_K_LOOKUP = 68,
 

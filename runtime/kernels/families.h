@@ -21,14 +21,14 @@
 #include "runtime/kernels/cpu_kernel.h"
 
 #define DMS_MAP_KERNELS(X) X(unary) X(binary) X(select) X(cast) X(fill) X(range) X(chain)
-#define DMS_QUANTIZE_KERNELS(X) X(quantize) X(dequantize) X(unpack) X(lookup)
+#define DMS_QUANTIZE_KERNELS(X) X(quantize) X(dequantize) X(lookup)
 #define DMS_MOVE_KERNELS(X) X(copy) X(concat) X(pad) X(trilu)
 #define DMS_INDEX_KERNELS(X)                                                                       \
     X(gather)                                                                                      \
     X(gather_elements) X(gather_nd) X(scatter_elements) X(scatter_nd) X(one_hot) X(gather_part)
 #define DMS_ROWS_KERNELS(X)                                                                        \
     X(reduce) X(softmax) X(layer_norm) X(group_norm) X(batch_norm) X(arg) X(cumsum) X(topk) X(lrn)
-#define DMS_PRODUCT_KERNELS(X) X(matmul) X(matmul_part)
+#define DMS_PRODUCT_KERNELS(X) X(matmul) X(matmul_part) X(matmul_bits)
 #define DMS_CONV_KERNELS(X) X(conv) X(conv_transpose) X(pool) X(resize)
 #define DMS_BYTES_KERNELS(X) X(conv_bytes)
 #define DMS_ATTENTION_KERNELS(X) X(attention)

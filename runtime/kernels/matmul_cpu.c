@@ -16,6 +16,7 @@
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/chain_run.h"
 #include "runtime/kernels/cpu_kernel.h"
+#include "runtime/kernels/matmul_bits.h"
 #include "runtime/kernels/matmul_part.h"
 #include "runtime/kernels/strip.h"
 #include "runtime/kernels/tile_internal.h"
@@ -36,6 +37,7 @@ _Static_assert(SEGMENT == DMS_MATMUL_SEGMENT, "parts end where segments do");
 typedef struct product {
     const dms_call *call;    /* without its chain and without sums of earlier parts */
     const float *before;     /* these, dense; NULL: it begins at 0 */
+    const dms_bits *bits;    /* b, packed in 4 bits; NULL: it is operand 1 */
     bool is_unfinished;      /* y is sums for a later part */
     void *y_at;              /* element 0 of y */
     dms_chain_runner *chain; /* what becomes of finished rows; NULL = nothing */
@@ -107,11 +109,12 @@ static product part_of(const dms_call *call, uint64_t part) {
     return p;
 }
 
-/* Scratch of one thread, 0.7 MiB. */
+/* Scratch of one thread, 0.8 MiB. */
 typedef struct product_scratch {
     float b[PART_COLUMNS * SEGMENT]; /* panels of one segment */
     float a[BLOCK_ROWS * SEGMENT];   /* rows of one segment */
     float sum[PART_ROWS * PART_COLUMNS];
+    float unpacked[WIDTH * SEGMENT]; /* a panel of 4-bit numbers before it is turned around */
     float row[PART_COLUMNS], c[PART_COLUMNS]; /* one row of y, of c */
     float dense[DENSE];                       /* rows on their way through the chain */
     uint16_t narrow[DENSE];
@@ -146,21 +149,28 @@ static void pack_panel(const product *p, const void *b, int64_t at, int64_t k, i
 }
 
 /* One segment of the part's columns of b as panels: copied from a plain b, widened from narrow
- * panels, or where they lie. */
+ * panels, made of 4-bit numbers, or where they lie. */
 static const float *load_b(const product *p, const void *b, bool is_packed, int64_t k0, int64_t k,
-                           float *out, int64_t *pitch_panel) {
+                           product_scratch *s, int64_t *pitch_panel) {
     const int64_t first = p->column0 * p->k + k0 * WIDTH;
+    float *const out = s->b;
     *pitch_panel = k * WIDTH;
     if (is_packed && p->dtype == DMS_DTYPE_F32) {
         *pitch_panel = p->k * WIDTH;
         return (const float *)b + first;
     }
-    for (int64_t j = 0; j < p->columns; j += WIDTH)
+    for (int64_t j = 0; j < p->columns; j += WIDTH) {
+        const int64_t n = p->columns - j < WIDTH ? p->columns - j : WIDTH;
+        float *const to = out + j * k;
+        if (p->bits != NULL) {
+            DMS_ISA(dms_bits_panel)(p->bits, p->column0 + j, n, k0, k, s->unpacked, to);
+            continue;
+        }
         if (is_packed)
-            widen(p, b, first + j * p->k, 1, k * WIDTH, out + j * k);
+            widen(p, b, first + j * p->k, 1, k * WIDTH, to);
         else
-            pack_panel(p, b, p->b + k0 * p->b_k + (p->column0 + j) * p->b_n, k,
-                       p->columns - j < WIDTH ? p->columns - j : WIDTH, out + j * k);
+            pack_panel(p, b, p->b + k0 * p->b_k + (p->column0 + j) * p->b_n, k, n, to);
+    }
     return out;
 }
 
@@ -367,7 +377,7 @@ static void product_float(const dms_cpu_job *job, const product *p) {
     const sums sum = place_sums(job, p);
     const bool is_packed = p->call->i[0] == 1;
     const bool is_plain_row =
-        p->rows == 1 && !is_packed && p->b_n == 1 && p->dtype == DMS_DTYPE_F32;
+        p->rows == 1 && !is_packed && p->bits == NULL && p->b_n == 1 && p->dtype == DMS_DTYPE_F32;
     if (p->before != NULL)
         take_sums(p, &sum);
     for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += SEGMENT) {
@@ -380,7 +390,7 @@ static void product_float(const dms_cpu_job *job, const product *p) {
             continue;
         }
         int64_t pitch_panel;
-        const float *panels = load_b(p, b, is_packed, k0, k, s->b, &pitch_panel);
+        const float *panels = load_b(p, b, is_packed, k0, k, s, &pitch_panel);
         for (int64_t i = 0; i < p->rows; i += BLOCK_ROWS) {
             const int64_t rows = p->rows - i < BLOCK_ROWS ? p->rows - i : BLOCK_ROWS;
             copy_a(p, a, i, rows, k0, k, s->a);
@@ -461,6 +471,7 @@ static void run_parts(const dms_cpu_job *job, const dms_call *own, const product
         p.chain = chain;
         p.y_at = job->operand[job->call->n_in];
         p.before = shared->before;
+        p.bits = shared->bits;
         p.is_unfinished = shared->is_unfinished;
         run(job, &p);
     }
@@ -486,6 +497,19 @@ static void matmul_part_run(const dms_cpu_job *job, uint64_t first, uint64_t end
     run_parts(job, &whole, &shared, first, end);
 }
 
+static void matmul_bits_run(const dms_cpu_job *job, uint64_t first, uint64_t end) {
+    dms_view view[DMS_MAX_OPERANDS], whole_view[DMS_MAX_OPERANDS];
+    int64_t i[2];
+    dms_call own, whole;
+    dms_bits bits;
+    if (!dms_chain_detach(job->call, view, &own))
+        return; /* never: the call was checked */
+    dms_matmul_of_bits(&own, job->operand, whole_view, i, &whole, &bits);
+    run_parts(job, &whole, &(product){.bits = &bits}, first, end);
+}
+
 const dms_cpu_kernel DMS_ISA(dms_cpu_matmul) = {DMS_K_MATMUL, matmul_parts, matmul_run};
 const dms_cpu_kernel DMS_ISA(dms_cpu_matmul_part) = {DMS_K_MATMUL_PART, matmul_parts,
                                                      matmul_part_run};
+const dms_cpu_kernel DMS_ISA(dms_cpu_matmul_bits) = {DMS_K_MATMUL_BITS, matmul_parts,
+                                                     matmul_bits_run};

@@ -39,30 +39,6 @@ static dms_code check_dequantize(const dms_call *call, dms_status *st) {
     return check_operands(call, 0, st);
 }
 
-/* Dense operands alone: two numbers of a byte have no pitch of their own. */
-static dms_code check_unpack(const dms_call *call, dms_status *st) {
-    const dms_view *x = &call->view[0], *y = &call->view[call->n_in];
-    DMS_TRY(dms_row_want_dtype(call, 0, DMS_DTYPE_BIT(DMS_DTYPE_U8), st));
-    DMS_TRY(dms_row_want_dtype(call, 1, FLOATS, st));
-    DMS_TRY(dms_row_want_dtype(call, call->n_in, DMS_DTYPE_BIT(call->view[1].dtype), st));
-    for (uint32_t k = 0; k <= call->n_in; k++) {
-        DMS_TRY(dms_row_want_rank(call, k, k == 0 || k == call->n_in ? 3 : 2, st));
-        DMS_TRY(dms_row_want_dim(call, k, 0, x->dim[0], st));
-        if (!dms_view_is_dense(&call->view[k]))
-            return dms_row_refuse(call, k, st, "is not dense");
-    }
-    DMS_TRY(dms_row_want_dim(call, 1, 1, x->dim[1], st));
-    DMS_TRY(dms_row_want_dim(call, call->n_in, 1, x->dim[1], st));
-    if (y->dim[2] % 2 != 0 || y->dim[2] / 2 != x->dim[2])
-        return dms_row_refuse(call, call->n_in, st,
-                              "%" PRId64 " numbers of %" PRId64 " bytes in a block", y->dim[2],
-                              x->dim[2]);
-    if (call->n_in < 3)
-        return DMS_OK;
-    DMS_TRY(dms_row_want_dtype(call, 2, DMS_DTYPE_BIT(DMS_DTYPE_U8), st));
-    return dms_row_want_dim(call, 2, 1, x->dim[1] / 2 + x->dim[1] % 2, st);
-}
-
 /* A table of 256 bytes, side by side. */
 static dms_code check_lookup(const dms_call *call, dms_status *st) {
     DMS_TRY(dms_row_want_dtype(call, 0, BYTES, st));
@@ -85,10 +61,6 @@ static uint64_t quantize_flops(const dms_call *call) {
     return dms_mul_saturated((uint64_t)dms_view_count(&call->view[0]), 5);
 }
 
-static uint64_t unpack_flops(const dms_call *call) {
-    return dms_mul_saturated((uint64_t)dms_view_count(&call->view[0]), 6);
-}
-
 static uint64_t dequantize_flops(const dms_call *call) {
     return dms_mul_saturated((uint64_t)dms_view_count(&call->view[0]), 2);
 }
@@ -108,15 +80,6 @@ const dms_kernel_row dms_row_dequantize = {.id = DMS_K_DEQUANTIZE,
                                            .check = check_dequantize,
                                            .flops = dequantize_flops,
                                            .cpu_dtypes = FLOATS | SMALL | I32};
-
-/* x[n, b, h], scale[n, b] (, zero[n, ceil(b / 2)]) -> y[n, b, 2 h]: a matrix of 4-bit numbers in
- * blocks that share a scale, as it is used; it travels packed. */
-const dms_kernel_row dms_row_unpack = {.id = DMS_K_UNPACK,
-                                       .name = "unpack",
-                                       DMS_OPERANDS(2, 3, 1, 1),
-                                       .check = check_unpack,
-                                       .flops = unpack_flops,
-                                       .cpu_dtypes = FLOATS | DMS_DTYPE_BIT(DMS_DTYPE_U8)};
 
 /* x[...], table[256] -> y[...]. */
 const dms_kernel_row dms_row_lookup = {.id = DMS_K_LOOKUP,

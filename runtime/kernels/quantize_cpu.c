@@ -1,4 +1,4 @@
-/* quantize_cpu.c - QUANTIZE, DEQUANTIZE, UNPACK and LOOKUP on the CPU device, strip by strip.
+/* quantize_cpu.c - QUANTIZE, DEQUANTIZE and LOOKUP on the CPU device, strip by strip.
  *
  * Integers are taken to i32 and back by loops of their own: the classes of strip.h would make eight
  * bytes of each. A scale or zero that is one number for a run fills its strip once per run.
@@ -315,60 +315,7 @@ static void run_lookup(const dms_cpu_job *job, uint64_t first, uint64_t end) {
     }
 }
 
-/* ---- UNPACK -------------------------------------------------------------------------------- */
-
-/* Blocks of a part. */
-static int64_t blocks_of_part(const dms_call *call) {
-    const int64_t wide = call->view[call->n_in].dim[2];
-    return wide == 0 || wide >= PART ? 1 : PART / wide;
-}
-
-static uint64_t unpack_parts(const dms_call *call) {
-    const dms_view *y = &call->view[call->n_in];
-    const int64_t each = blocks_of_part(call);
-    return dms_view_count(y) == 0 ? 0 : (uint64_t)((y->dim[0] * y->dim[1] + each - 1) / each);
-}
-
-/* 2 n numbers of n bytes. */
-static void unpack_strip(int64_t n, const uint8_t *x, float zero, float scale, float *out) {
-    for (int64_t k = 0; k < n; k++) {
-        out[2 * k] = dms_unpack(x[k], 0, zero, scale);
-        out[2 * k + 1] = dms_unpack(x[k], 1, zero, scale);
-    }
-}
-
-/* Block `block` of all. */
-static void unpack_block(const dms_cpu_job *job, int64_t block) {
-    const dms_call *call = job->call;
-    const int64_t bytes = call->view[0].dim[2], blocks = call->view[0].dim[1];
-    const dms_dtype dtype = call->view[1].dtype;
-    const int64_t size = dms_dtype_bytes(dtype);
-    const uint8_t *x = (const uint8_t *)job->operand[0] + block * bytes;
-    char *y = (char *)job->operand[call->n_in] + block * 2 * bytes * size;
-    float scale, zero = 8.0f, strip[DMS_STRIP];
-    DMS_ISA(dms_strip_load)(dtype, (const char *)job->operand[1] + block * size, 1, 1, &scale);
-    if (call->n_in == 3) {
-        const int64_t row = block / blocks, at = block % blocks;
-        const uint8_t pair = ((const uint8_t *)job->operand[2])[row * ((blocks + 1) / 2) + at / 2];
-        zero = (float)(at % 2 == 0 ? pair & 15 : pair >> 4);
-    }
-    for (int64_t k = 0; k < bytes; k += DMS_STRIP / 2) {
-        const int64_t n = bytes - k < DMS_STRIP / 2 ? bytes - k : DMS_STRIP / 2;
-        unpack_strip(n, x + k, zero, scale, strip);
-        DMS_ISA(dms_strip_store)(dtype, strip, y + 2 * k * size, 1, 2 * n);
-    }
-}
-
-static void run_unpack(const dms_cpu_job *job, uint64_t first, uint64_t end) {
-    const dms_view *x = &job->call->view[0];
-    const int64_t each = blocks_of_part(job->call), all = x->dim[0] * x->dim[1];
-    const int64_t stop = (int64_t)end * each < all ? (int64_t)end * each : all;
-    for (int64_t block = (int64_t)first * each; block < stop; block++)
-        unpack_block(job, block);
-}
-
 const dms_cpu_kernel DMS_ISA(dms_cpu_quantize) = {DMS_K_QUANTIZE, quantize_parts, run_quantize};
 const dms_cpu_kernel DMS_ISA(dms_cpu_dequantize) = {DMS_K_DEQUANTIZE, quantize_parts,
                                                     run_dequantize};
 const dms_cpu_kernel DMS_ISA(dms_cpu_lookup) = {DMS_K_LOOKUP, quantize_parts, run_lookup};
-const dms_cpu_kernel DMS_ISA(dms_cpu_unpack) = {DMS_K_UNPACK, unpack_parts, run_unpack};

@@ -85,6 +85,18 @@ DMS_DEVICE float dms_half_as_float(int is_brain, uint32_t word, int half) {
     return emulated_half(is_brain, &word, half);
 }
 
+/* Sums of two narrow floats need no more than the 24 bits of a float where they lie within 2^13 of
+ * each other, products of two never do: one rounding. */
+DMS_DEVICE uint32_t dms_pair_add(int is_brain, uint32_t a, uint32_t b) {
+    return dms_pack(is_brain, emulated_half(is_brain, &a, 0) + emulated_half(is_brain, &b, 0),
+                    emulated_half(is_brain, &a, 1) + emulated_half(is_brain, &b, 1));
+}
+
+DMS_DEVICE uint32_t dms_pair_multiply(int is_brain, uint32_t a, uint32_t b) {
+    return dms_pack(is_brain, emulated_half(is_brain, &a, 0) * emulated_half(is_brain, &b, 0),
+                    emulated_half(is_brain, &a, 1) * emulated_half(is_brain, &b, 1));
+}
+
 DMS_DEVICE float dms_exp2f(float x) {
     return x < -126.0f ? 0.0f : exp2f(x);
 }

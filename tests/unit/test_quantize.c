@@ -155,81 +155,6 @@ static void parts_give_the_bits_of_the_whole(void **state) {
     call_free(&c);
 }
 
-/* Two rows of three blocks of 6 numbers: byte 0x21 holds 1, then 2. Without zeros 8 is taken away;
- * with them the third block of a row reads the low half of the row's second byte. */
-static void four_bits_become_numbers(void **state) {
-    static const int64_t x[3] = {2, 3, 3}, scale[2] = {2, 3}, zero[2] = {2, 2}, y[3] = {2, 3, 6};
-    static const uint8_t packed[18] = {0x21, 0x43, 0x65, 0x80, 0x08, 0xff, 0x00, 0x00, 0x10,
-                                       0x88, 0x88, 0x88, 0x99, 0xaa, 0xbb, 0x01, 0x23, 0x45};
-    static const float scales[6] = {1, 2, 0.5f, 1, -1, 4};
-    static const uint8_t zeros[4] = {0x81, 0xf2, 0x70, 0x03}; /* 1 8 2, 0 7 3 */
-    static const float plain[36] = {-7, -6, -5, -4, -3, -2,    -16, 0,   0,   -16, 14,  14,
-                                    -4, -4, -4, -4, -4, -3.5f, 0,   0,   0,   0,   0,   0,
-                                    -1, -1, -2, -2, -3, -3,    -28, -32, -20, -24, -12, -16};
-    static const float shifted[36] = {0,  1,  2,  3,  4,  5,     -16, 0,   0, -16, 14, 14,
-                                      -1, -1, -1, -1, -1, -0.5f, 8,   8,   8, 8,   8,  8,
-                                      -2, -2, -3, -3, -4, -4,    -8,  -12, 0, -4,  8,  4};
-    (void)state;
-    for (int has_zero = 0; has_zero < 2; has_zero++) {
-        call_case c;
-        call_begin(&c, DMS_K_UNPACK, 1);
-        memcpy(c.data[call_in(&c, DMS_DTYPE_U8, 3, x)], packed, sizeof packed);
-        memcpy(c.data[call_in(&c, DMS_DTYPE_F32, 2, scale)], scales, sizeof scales);
-        if (has_zero != 0)
-            memcpy(c.data[call_in(&c, DMS_DTYPE_U8, 2, zero)], zeros, sizeof zeros);
-        const float *got = c.data[call_out(&c, DMS_DTYPE_F32, 3, y)];
-        call_runs_alike(&c);
-        for (int k = 0; k < 36; k++)
-            if (got[k] != (has_zero != 0 ? shifted : plain)[k])
-                fail_msg("number %d is %g", k, (double)got[k]);
-        call_free(&c);
-    }
-}
-
-/* 70 rows of 40 blocks of 64: several parts; and blocks longer than a strip, in f16 and bf16. */
-static void many_blocks_are_unpacked_in_parts(void **state) {
-    static const int64_t shapes[2][3] = {{70, 40, 32}, {3, 2, 700}};
-    (void)state;
-    for (int t = 0; t < 2; t++)
-        for (int is_brain = 0; is_brain < 2; is_brain++) {
-            const dms_dtype dtype = is_brain != 0 ? DMS_DTYPE_BF16 : DMS_DTYPE_F16;
-            const int64_t *x = shapes[t], zero[2] = {x[0], x[1] / 2};
-            const int64_t y[3] = {x[0], x[1], 2 * x[2]};
-            call_case c;
-            call_begin(&c, DMS_K_UNPACK, 3);
-            call_in(&c, DMS_DTYPE_U8, 3, x);
-            call_in(&c, dtype, 2, x);
-            call_in(&c, DMS_DTYPE_U8, 2, zero);
-            call_out(&c, dtype, 3, y);
-            call_rounds_once(&c);
-            call_free(&c);
-        }
-}
-
-static void wrong_blocks_are_refused(void **state) {
-    static const int64_t x[3] = {2, 3, 4}, scale[2] = {2, 3}, zero[2] = {2, 2}, y[3] = {2, 3, 8};
-    call_case c;
-    (void)state;
-    call_begin(&c, DMS_K_UNPACK, 1);
-    call_in(&c, DMS_DTYPE_U8, 3, x);
-    call_in(&c, DMS_DTYPE_F32, 2, scale);
-    call_in(&c, DMS_DTYPE_U8, 2, zero);
-    call_out(&c, DMS_DTYPE_F32, 3, y);
-    call_is_valid(&c);
-    c.view[2].dim[1] = 1;
-    call_is_refused(&c, "operand 2");
-    c.view[2].dim[1] = 2;
-    c.view[3].dim[2] = 7;
-    call_is_refused(&c, "operand 3");
-    c.view[3].dim[2] = 8;
-    c.view[0].pitch[2] = 2;
-    call_is_refused(&c, "operand 0: is not dense");
-    c.view[0].pitch[2] = 1;
-    c.view[1].dtype = DMS_DTYPE_F16;
-    call_is_refused(&c, "operand 3: dtype f32");
-    call_free(&c);
-}
-
 /* One scale and zero for all, side by side: the form that needs no strips. Halves are ties. */
 static void one_scale_for_rows_of_any_length(void **state) {
     (void)state;
@@ -342,9 +267,6 @@ int main(void) {
         cmocka_unit_test(integers_are_quantised_too),
         cmocka_unit_test(narrow_scales_give_narrow_numbers),
         cmocka_unit_test(parts_give_the_bits_of_the_whole),
-        cmocka_unit_test(four_bits_become_numbers),
-        cmocka_unit_test(many_blocks_are_unpacked_in_parts),
-        cmocka_unit_test(wrong_blocks_are_refused),
         cmocka_unit_test(one_scale_for_rows_of_any_length),
         cmocka_unit_test(a_byte_becomes_its_entry_of_the_table),
         cmocka_unit_test(wrong_tables_are_refused),

@@ -1,5 +1,6 @@
-/* product.c - MATMUL and MATMUL_PART as the card runs them: one row by our own kernel, more by the
- * library where it takes the layout, else by our own; a chain behind them is a pass of its own. */
+/* product.c - MATMUL, MATMUL_PART and MATMUL_BITS as the card runs them: one row by our own kernel,
+ * more by the library where it takes the layout, else by our own; a chain behind them is a pass of
+ * its own. */
 #include "runtime/cuda/kernels/product.h"
 
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include "runtime/cuda/kernels/table.h"
 #include "runtime/kernels/catalogue.h"
 #include "runtime/kernels/chain.h"
+#include "runtime/kernels/matmul_bits.h"
 #include "runtime/kernels/matmul_part.h"
 
 #define TILE 64
@@ -17,11 +19,17 @@
 typedef struct parts {
     dms_view own_view[DMS_MAX_OPERANDS], view[DMS_MAX_OPERANDS];
     dms_call own, product; /* without the chain; without the sums before as well */
+    dms_bits bits;         /* of a b in 4 bits */
+    int64_t i[2];          /* integer parameters of such a product */
     void *operand[4];      /* a, b, c or NULL, y or where its chain reads */
     void *before;
     bool has_chain, is_unfinished;
     dms_view y;
 } parts;
+
+static bool is_packed(const dms_call *call) {
+    return call->kernel == DMS_K_MATMUL_BITS;
+}
 
 /* The own result of a call with a chain is dense, in the type of operand 0, at the start of the
  * workspace. */
@@ -34,6 +42,8 @@ static bool take_apart(const dms_call *call, void *const *operand, void *workspa
         dms_matmul_of_part(&out->own, out->view, &out->product);
         out->is_unfinished = out->own.i[2] != 2;
     }
+    if (is_packed(call))
+        dms_matmul_of_bits(&out->own, operand, out->view, out->i, &out->product, &out->bits);
     const uint32_t n = out->product.n_in;
     out->y = out->product.view[n];
     if (operand == NULL)
@@ -41,7 +51,7 @@ static bool take_apart(const dms_call *call, void *const *operand, void *workspa
     for (uint32_t k = 0; k < n; k++)
         out->operand[k] = operand[k];
     out->operand[3] = operand[call->n_in];
-    if (n != out->own.n_in)
+    if (n != out->own.n_in && !is_packed(call))
         out->before = operand[n];
     if (out->has_chain) {
         out->operand[3] = workspace;
@@ -79,13 +89,19 @@ static void fill(const parts *c, dms_product_params *out) {
                                 .y = c->operand[3],
                                 .dtype = a->dtype,
                                 .y_dtype = c->y.dtype,
-                                .is_panels = c->product.i[0] == 1,
+                                .layout = c->bits.half > 0       ? DMS_PRODUCT_BITS
+                                          : c->product.i[0] == 1 ? DMS_PRODUCT_PANELS
+                                                                 : DMS_PRODUCT_PLAIN,
                                 .is_unfinished = c->is_unfinished,
                                 .m = c->y.dim[rank - 2],
                                 .n = c->y.dim[rank - 1],
                                 .k = a->dim[rank - 1],
                                 .alpha = c->product.f[0],
-                                .beta = c->product.f[1]};
+                                .beta = c->product.f[1],
+                                .zero = c->bits.zero,
+                                .scale = c->bits.scale,
+                                .blocks = c->bits.blocks,
+                                .half = c->bits.half};
     dms_places_of(at, 4, &out->batch);
     for (uint32_t operand = 0; operand < 4 && out->batch.count == 1; operand++)
         out->batch.pitch[operand][0] = 0; /* a walk's one run has pitch 1, which is no alignment */
@@ -117,7 +133,8 @@ static bool is_row(const dms_product_params *p) {
                       (uintptr_t)p->b % 16 == 0;
     for (uint32_t k = 0; k < p->batch.rank; k++)
         is_aligned = is_aligned && p->batch.pitch[1][k] % each == 0;
-    return is_aligned && is_summed_in_f32(p->dtype) && p->m == 1 && !p->is_panels && p->k > 0 &&
+    return is_aligned && is_summed_in_f32(p->dtype) && p->m == 1 &&
+           p->layout == DMS_PRODUCT_PLAIN && p->k > 0 &&
            p->k <= DMS_ROW_SEGMENTS * DMS_MATMUL_SEGMENT;
 }
 
@@ -144,6 +161,8 @@ static dms_code enqueue_product(const dms_cuda_job *job, dms_status *st) {
         return DMS_OK;
     if (is_row(&p))
         DMS_TRY(launch_row(job, &p, st));
+    else if (dms_product_bits_takes(&p))
+        DMS_TRY(dms_launched(job->call, dms_product_bits_launch(&p, job->stream), st));
     else if (job->state != NULL && dms_product_lt_takes(job, &p))
         DMS_TRY(dms_product_lt_enqueue(
             job, &p, (char *)job->workspace + dms_call_result_bytes(job->call), st));
@@ -159,6 +178,11 @@ static dms_code prepare_product(dms_cuda_libraries *libraries, const dms_call *c
     parts c;
     dms_product_params p;
     *out_state = NULL;
+    if (is_packed(call))
+        return dms_launched(call,
+                            dms_product_bits_load(call->view[0].dtype) |
+                                dms_launch_product(loaded, NULL) | dms_launch_map(loaded, NULL),
+                            st);
     DMS_TRY(dms_launched(
         call,
         dms_launch_product(loaded, NULL) | dms_launch_product_whole(loaded, NULL) |
@@ -181,4 +205,6 @@ static dms_code prepare_product(dms_cuda_libraries *libraries, const dms_call *c
 const dms_cuda_kernel dms_on_cuda_matmul = {DMS_K_MATMUL, dms_cuda_runs, prepare_product,
                                             enqueue_product};
 const dms_cuda_kernel dms_on_cuda_matmul_part = {DMS_K_MATMUL_PART, dms_cuda_runs, prepare_product,
+                                                 enqueue_product};
+const dms_cuda_kernel dms_on_cuda_matmul_bits = {DMS_K_MATMUL_BITS, dms_cuda_runs, prepare_product,
                                                  enqueue_product};

@@ -12,6 +12,7 @@
  * for layouts and types that the library does not take, and for tests: about a third of the f32
  * peak, no tensor cores. */
 #include "runtime/cuda/kernels/launch.h"
+#include "runtime/cuda/kernels/product_bits.h"
 #include "runtime/cuda/kernels/product_finish.h"
 
 enum { TILE = 64, DEPTH = 16, SIDE = 16, EACH = 4, SEGMENT = DMS_SEGMENT, WIDTH = 16 };
@@ -39,8 +40,11 @@ DMS_DEVICE float load_b(const dms_product_params *p, const dms_product_at *at, i
                         int64_t j) {
     if (j >= p->n || k >= p->k)
         return 0.0f;
-    const int64_t element = p->is_panels ? (j / WIDTH * p->k + k) * WIDTH + j % WIDTH
-                                         : at->b + k * p->b_pitch[0] + j * p->b_pitch[1];
+    if (p->layout == DMS_PRODUCT_BITS)
+        return dms_bits_number(p, j, k);
+    const int64_t element = p->layout == DMS_PRODUCT_PANELS
+                                ? (j / WIDTH * p->k + k) * WIDTH + j % WIDTH
+                                : at->b + k * p->b_pitch[0] + j * p->b_pitch[1];
     return dms_element_load((dms_dtype)p->dtype, p->b, element).f32;
 }
 
@@ -48,7 +52,9 @@ DMS_DEVICE float load_b(const dms_product_params *p, const dms_product_at *at, i
 DMS_DEVICE void load_tiles(const dms_product_params *p, const dms_product_at *at, int64_t k0,
                            float (*a)[TILE + 1], float (*b)[TILE]) {
     const int is_turned = p->a_pitch[0] == 1;
-    const int b_turned = !p->is_panels && p->b_pitch[0] == 1 && p->b_pitch[1] != 1;
+    const int b_turned =
+        p->layout == DMS_PRODUCT_BITS ||
+        (p->layout == DMS_PRODUCT_PLAIN && p->b_pitch[0] == 1 && p->b_pitch[1] != 1);
     for (int e = (int)threadIdx.x; e < TILE * DEPTH; e += SIDE * SIDE) {
         const int i = is_turned ? e % TILE : e / DEPTH, k = is_turned ? e / TILE : e % DEPTH;
         const int j = b_turned ? e / DEPTH : e % TILE, l = b_turned ? e % DEPTH : e / TILE;

@@ -84,8 +84,9 @@ static bool matrices_of(const dms_product_params *p, matrix *a, matrix *b, matri
                         lt_product *out) {
     const bool is_f32 = p->dtype == DMS_DTYPE_F32;
     const int64_t dense[2] = {p->n, 1};
-    if ((!is_f32 && p->dtype != DMS_DTYPE_F16 && p->dtype != DMS_DTYPE_BF16) || p->is_panels ||
-        p->batch.rank != 1 || p->batch.count > INT32_MAX || p->k == 0)
+    if ((!is_f32 && p->dtype != DMS_DTYPE_F16 && p->dtype != DMS_DTYPE_BF16) ||
+        p->layout != DMS_PRODUCT_PLAIN || p->batch.rank != 1 || p->batch.count > INT32_MAX ||
+        p->k == 0)
         return false;
     const bool has_matrices =
         matrix_of(p->dtype, p->k, p->n, p->b_pitch, p->batch.pitch[1][0], a) &&

@@ -1,4 +1,4 @@
-/* quantize.c - QUANTIZE, DEQUANTIZE and UNPACK as the card runs them. */
+/* quantize.c - QUANTIZE, DEQUANTIZE and LOOKUP as the card runs them. */
 #include "runtime/cuda/kernels/quantize.h"
 
 #include <stddef.h>
@@ -18,8 +18,7 @@ static void operands(const dms_cuda_job *job, dms_quantize_params *p) {
         p->dtype[k] = view[k]->dtype;
     }
     p->has_zero = call->n_in == 3;
-    if (call->kernel != DMS_K_UNPACK)
-        dms_places_of(view, 4, &p->places);
+    dms_places_of(view, 4, &p->places);
 }
 
 typedef int launch_quantize(dms_grid grid, const dms_quantize_params *p);
@@ -46,13 +45,6 @@ static dms_code enqueue_dequantize(const dms_cuda_job *job, dms_status *st) {
     return launch(job, &p, p.places.count, dms_launch_dequantize, st);
 }
 
-static dms_code enqueue_unpack(const dms_cuda_job *job, dms_status *st) {
-    const dms_view *x = &job->call->view[0];
-    dms_quantize_params p = {.n = x->dim[2], .n_blocks = x->dim[1], .count = dms_view_count(x)};
-    operands(job, &p);
-    return launch(job, &p, p.count, dms_launch_unpack, st);
-}
-
 static dms_code enqueue_lookup(const dms_cuda_job *job, dms_status *st) {
     const dms_view *const both[] = {&job->call->view[0], &job->call->view[2]};
     dms_quantize_params p = {.operand = {job->operand[0], job->operand[1], NULL, job->operand[2]}};
@@ -64,5 +56,4 @@ static const dms_grid loaded = {0, 256, NULL};
 
 DMS_CUDA_ENTRY(quantize, DMS_K_QUANTIZE, dms_launch_quantize(loaded, NULL))
 DMS_CUDA_ENTRY(dequantize, DMS_K_DEQUANTIZE, dms_launch_dequantize(loaded, NULL))
-DMS_CUDA_ENTRY(unpack, DMS_K_UNPACK, dms_launch_unpack(loaded, NULL))
 DMS_CUDA_ENTRY(lookup, DMS_K_LOOKUP, dms_launch_lookup(loaded, NULL))

@@ -1,4 +1,4 @@
-/* quantize.cu - QUANTIZE, DEQUANTIZE, LOOKUP and UNPACK, an element (a byte of two) per thread.
+/* quantize.cu - QUANTIZE, DEQUANTIZE and LOOKUP, an element per thread.
  *
  * Grid: blocks of 256 threads over the elements. Bytes: each operand once. */
 #include "runtime/cuda/kernels/launch.h"
@@ -44,26 +44,5 @@ DMS_CUDA_KERNEL(lookup, dms_quantize_params) {
         const dms_coords c = dms_coords_of(&p.places, i);
         ((uint8_t *)p.operand[3])[dms_place(&p.places, 1, &c)] =
             table[x[dms_place(&p.places, 0, &c)]];
-    }
-}
-
-/* All dense; zeros are packed alike, a row of them in whole bytes. */
-DMS_CUDA_KERNEL(unpack, dms_quantize_params) {
-    const dms_dtype dtype = (dms_dtype)p.dtype[3];
-    for (int64_t i = dms_thread(); i < p.count; i += dms_threads()) {
-        const int64_t block = i / p.n, row = block / p.n_blocks, at = block % p.n_blocks;
-        const float scale = dms_element_load(dtype, p.operand[1], block).f32;
-        float zero = 8.0f;
-        if (p.has_zero) {
-            const uint8_t pair =
-                ((const uint8_t *)p.operand[2])[row * ((p.n_blocks + 1) / 2) + at / 2];
-            zero = (float)(at % 2 == 0 ? pair & 15 : pair >> 4);
-        }
-        const uint8_t pair = ((const uint8_t *)p.operand[0])[i];
-        DMS_EACH(k, 2) {
-            dms_scalar y;
-            y.f32 = dms_unpack(pair, k, zero, scale);
-            dms_element_store(dtype, y, p.operand[3], 2 * i + k);
-        }
     }
 }

@@ -16,15 +16,13 @@
 extern "C" {
 #endif
 
-/* Operands x, scale, zero (x again where there is none), y. UNPACK: block b of n_blocks per row has
- * n bytes. */
+/* Operands x, scale, zero (x again where there is none), y. */
 typedef struct dms_quantize_params {
     dms_places places;
     void *operand[4];
     uint32_t dtype[4];
     uint32_t has_zero;
     float low, high;
-    int64_t n, n_blocks, count; /* UNPACK: bytes of a block, blocks of a row, bytes of all */
 } dms_quantize_params;
 
 /* Launches the kernel `quantize` (quantize.cu); returns 0 or an error number of CUDA. */
@@ -33,8 +31,6 @@ int dms_launch_quantize(dms_grid grid, const dms_quantize_params *p);
 int dms_launch_dequantize(dms_grid grid, const dms_quantize_params *p);
 /* Launches the kernel `lookup` (quantize.cu): places of x and y; returns 0 or an error of CUDA. */
 int dms_launch_lookup(dms_grid grid, const dms_quantize_params *p);
-/* Launches the kernel `unpack` (quantize.cu); returns 0 or an error number of CUDA. */
-int dms_launch_unpack(dms_grid grid, const dms_quantize_params *p);
 
 #ifdef __cplusplus
 }

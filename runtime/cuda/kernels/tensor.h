@@ -97,6 +97,26 @@ DMS_DEVICE float dms_half_as_float(int is_brain, uint32_t word, int half) {
     return x;
 }
 
+/* Two narrow floats each: a + b, each rounded once. */
+DMS_DEVICE uint32_t dms_pair_add(int is_brain, uint32_t a, uint32_t b) {
+    uint32_t word;
+    if (is_brain) /* a x 1 + b: 8.0 has no addition of its own */
+        asm("fma.rn.bf16x2 %0,%1,%2,%3;" : "=r"(word) : "r"(a), "r"(0x3F803F80u), "r"(b));
+    else
+        asm("add.rn.f16x2 %0,%1,%2;" : "=r"(word) : "r"(a), "r"(b));
+    return word;
+}
+
+/* a b, each rounded once. */
+DMS_DEVICE uint32_t dms_pair_multiply(int is_brain, uint32_t a, uint32_t b) {
+    uint32_t word;
+    if (is_brain) /* a b + -0 */
+        asm("fma.rn.bf16x2 %0,%1,%2,%3;" : "=r"(word) : "r"(a), "r"(b), "r"(0x80008000u));
+    else
+        asm("mul.rn.f16x2 %0,%1,%2;" : "=r"(word) : "r"(a), "r"(b));
+    return word;
+}
+
 /* 2 to the x, in two units of the last place; 0 below the normal numbers. */
 DMS_DEVICE float dms_exp2f(float x) {
     float y;

@@ -69,9 +69,9 @@ static int64_t outputs_of(const dms_conv_params *p) {
     return p->batch * p->group * p->m * p->y_dim[0] * p->y_dim[1];
 }
 
-/* Weights of f16 or bf16 whose terms lie in order, and an image of one batch entry that 29 bits
- * count: what tensor cores take. Groups of few channels would leave tiles empty. */
-static bool takes_tensor_cores(const dms_conv_params *p) {
+/* Weights whose terms lie in order, and an image of one batch entry that 29 bits count: what tiles
+ * of 128 pixels take. Groups of few channels would leave them empty. */
+static bool has_terms_in_order(const dms_conv_params *p) {
     const int64_t taps = p->k[0] * p->k[1], limit = INT32_MAX / 4;
     int64_t reach = p->c * taps > p->m ? p->c * taps : p->m;
     for (uint32_t k = 0; k < 2; k++) {
@@ -81,10 +81,9 @@ static bool takes_tensor_cores(const dms_conv_params *p) {
         if (p->x_pitch[2 + k] < 0 || p->x_pitch[2 + k] > limit / (p->x_dim[k] + 1))
             return false;
     }
-    return p->dtype != DMS_DTYPE_F32 && !p->is_panels && p->m >= FEW_CHANNELS && p->c > 0 &&
-           p->w_pitch[3] == 1 && p->w_pitch[2] == p->k[1] && p->w_pitch[1] == taps &&
-           reach < limit && p->y_dim[0] < limit / p->y_dim[1] && p->x_pitch[1] >= 0 &&
-           p->x_pitch[1] < limit / p->c;
+    return !p->is_panels && p->m >= FEW_CHANNELS && p->c > 0 && p->w_pitch[3] == 1 &&
+           p->w_pitch[2] == p->k[1] && p->w_pitch[1] == taps && reach < limit &&
+           p->y_dim[0] < limit / p->y_dim[1] && p->x_pitch[1] >= 0 && p->x_pitch[1] < limit / p->c;
 }
 
 /* Tiles of 128 channels where there are so many, and enough tiles for a card. */
@@ -96,14 +95,16 @@ static bool is_high(const dms_conv_params *p) {
 /* What loads of 16 bytes may count on. */
 static void find_alignment(dms_conv_params *p) {
     const int64_t terms = p->c * p->k[0] * p->k[1], pixels = p->y_dim[0] * p->y_dim[1];
-    p->is_wide = terms % 8 == 0 && p->w_pitch[0] % 8 == 0 && (uintptr_t)p->w % 16 == 0;
+    const int64_t each = p->dtype == DMS_DTYPE_F32 ? 4 : 8;
+    p->is_wide = terms % each == 0 && p->w_pitch[0] % each == 0 && (uintptr_t)p->w % 16 == 0;
     p->is_point = p->k[0] * p->k[1] == 1 && p->step[0] == 1 && p->step[1] == 1 && p->pad[0] == 0 &&
                   p->pad[1] == 0 && p->x_dim[0] == p->y_dim[0] && p->x_dim[1] == p->y_dim[1] &&
-                  p->x_pitch[3] == 1 && p->x_pitch[2] == p->x_dim[1] && pixels % 8 == 0 &&
-                  p->x_pitch[1] % 8 == 0 && p->x_pitch[0] % 8 == 0 && (uintptr_t)p->x % 16 == 0;
+                  p->x_pitch[3] == 1 && p->x_pitch[2] == p->x_dim[1] && pixels % each == 0 &&
+                  p->x_pitch[1] % each == 0 && p->x_pitch[0] % each == 0 &&
+                  (uintptr_t)p->x % 16 == 0;
 }
 
-static int launch_tensor(dms_conv_params *p, void *stream) {
+static int launch_tile(dms_conv_params *p, void *stream) {
     const bool high = is_high(p), is_brain = p->dtype == DMS_DTYPE_BF16;
     const int64_t each = high ? 128 : 64;
     find_alignment(p);
@@ -111,6 +112,8 @@ static int launch_tensor(dms_conv_params *p, void *stream) {
     p->tiles[1] = (p->y_dim[0] * p->y_dim[1] + DMS_CONV_PIXELS - 1) / DMS_CONV_PIXELS;
     const dms_grid grid =
         dms_grid_of(p->batch * p->group * p->tiles[0] * p->tiles[1] * 256, stream);
+    if (p->dtype == DMS_DTYPE_F32)
+        return high ? dms_launch_conv_float_128(grid, p) : dms_launch_conv_float_64(grid, p);
     if (is_brain)
         return high ? dms_launch_conv_tensor_brain_128(grid, p)
                     : dms_launch_conv_tensor_brain_64(grid, p);
@@ -119,8 +122,8 @@ static int launch_tensor(dms_conv_params *p, void *stream) {
 }
 
 static int launch_conv(dms_conv_params *p, void *stream) {
-    if (takes_tensor_cores(p))
-        return launch_tensor(p, stream);
+    if (has_terms_in_order(p))
+        return launch_tile(p, stream);
     if (p->m < FEW_CHANNELS)
         return dms_launch_conv_few(dms_grid_of(outputs_of(p), stream), p);
     p->tiles[0] = (p->m + TILE - 1) / TILE;
@@ -180,8 +183,10 @@ static dms_code enqueue_pool(const dms_cuda_job *job, dms_status *st) {
 
 static const dms_grid loaded = {0, 256, NULL};
 
-static int load_tensor(const dms_call *call) {
+static int load_tiles(const dms_call *call) {
     const uint32_t dtype = call->view[0].dtype;
+    if (dtype == DMS_DTYPE_F32)
+        return dms_launch_conv_float_64(loaded, NULL) | dms_launch_conv_float_128(loaded, NULL);
     if (dtype == DMS_DTYPE_F16)
         return dms_launch_conv_tensor_half_64(loaded, NULL) |
                dms_launch_conv_tensor_half_128(loaded, NULL);
@@ -192,7 +197,7 @@ static int load_tensor(const dms_call *call) {
 }
 
 DMS_CUDA_ENTRY(conv, DMS_K_CONV,
-               load_tensor(call) | dms_launch_conv(loaded, NULL) |
+               load_tiles(call) | dms_launch_conv(loaded, NULL) |
                    dms_launch_conv_few(loaded, NULL) | dms_launch_map(loaded, NULL))
 DMS_CUDA_ENTRY(conv_transpose, DMS_K_CONV_TRANSPOSE, dms_launch_conv_transpose(loaded, NULL))
 DMS_CUDA_ENTRY(pool, DMS_K_POOL, dms_launch_pool(loaded, NULL))

@@ -26,12 +26,12 @@ typedef struct dms_conv_params {
     int64_t x_dim[2], y_dim[2], k[2], step[2], dilation[2], pad[2];
     int64_t x_pitch[4], w_pitch[4], y_pitch[4], bias_pitch;
     int64_t tiles[2]; /* along m and pixels */
-    /* on tensor cores */
-    uint32_t is_wide;  /* eight terms of a channel lie at a multiple of 16 bytes */
-    uint32_t is_point; /* single taps, eight pixels at a multiple of 16 bytes */
+    /* of tiles whose terms lie in order: conv_tensor.cu, conv_float.cu */
+    uint32_t is_wide;  /* 16 bytes of terms of a channel lie at a multiple of 16 bytes */
+    uint32_t is_point; /* single taps, 16 bytes of pixels at a multiple of 16 bytes */
 } dms_conv_params;
 
-#define DMS_CONV_PIXELS 128 /* of a tile on tensor cores */
+#define DMS_CONV_PIXELS 128 /* of such a tile */
 
 /* A pool: x[b,c,h,w] -> y (, indices, where the pointer is not NULL). */
 typedef struct dms_pool_params {
@@ -46,6 +46,10 @@ typedef struct dms_pool_params {
 
 /* Launches the kernel `conv` (conv.cu); returns 0 or an error number of CUDA. */
 int dms_launch_conv(dms_grid grid, const dms_conv_params *p);
+/* Launches a kernel of conv_float.cu: f32, tiles of 64 or 128 channels. */
+int dms_launch_conv_float_64(dms_grid grid, const dms_conv_params *p);
+/* The same for more channels. */
+int dms_launch_conv_float_128(dms_grid grid, const dms_conv_params *p);
 /* Launches a kernel of conv_tensor.cu: f16 or bf16, tiles of 64 or 128 channels. */
 int dms_launch_conv_tensor_half_64(dms_grid grid, const dms_conv_params *p);
 /* The same for more channels. */
