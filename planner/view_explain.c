@@ -246,7 +246,7 @@ static dms_code refuse(const dms_compiled *c, const char *name, dms_status *st) 
     }
     return dms_fail(st, DMS_EUSAGE,
                     "--explain %s: no step reads or writes a tensor of this name%s%s", name,
-                    n == 0 ? "" : "; there are", text);
+                    n == 0 ? " (dmsc --dump PLAN lists them)" : "; there are", text);
 }
 
 /* The stored tensor of a name: its own, or that of which it is a view. DMS_NONE: there is none. */

@@ -351,7 +351,8 @@ static void a_name_that_no_step_knows_is_refused_with_near_ones(void **state) {
     dms_status st = {.msg = ""};
     begin(&e, false);
     assert_int_equal(dms_view_explain(&e.c, "nosuch", false, stderr, &st), DMS_EUSAGE);
-    assert_string_equal(st.msg, "--explain nosuch: no step reads or writes a tensor of this name");
+    assert_string_equal(st.msg, "--explain nosuch: no step reads or writes a tensor of this name "
+                                "(dmsc --dump PLAN lists them)");
     assert_int_equal(dms_view_explain(&e.c, "w", false, stderr, &st), DMS_EUSAGE);
     assert_non_null(strstr(st.msg, "; there are 'w0', 'w1', 'w2', 'w3', 'w4'"));
     assert_null(strstr(st.msg, "'w5'")); /* five are enough */
