@@ -278,13 +278,16 @@ static double scattered(uint32_t group) {
 }
 
 /* Device and host together, during the last step of group g: they hold its footprint, what stays
- * over it, all homes, and what waits between two touches, on either side.
+ * over it, all homes, what waits between two touches, on either side, and a block that is being
+ * read. y(g) is the share of the cycles in which no large block is.
  *
- *   h + K(g) + sum of bytes (1 - x) of what may be away <= H + budget - footprint(g)
+ *   h + K(g) + sum of bytes (1 - x) of what may be away + large (1 - y(g))
+ *       <= H + budget - footprint(g)
  */
 static dms_code add_away_row(dms_bound *b, uint32_t g, dms_status *st) {
     dms_lp_put(&b->lp, dms_bound_h(b), 1);
     dms_lp_put(&b->lp, dms_bound_k(b, g), 1);
+    dms_lp_put(&b->lp, dms_bound_y_of(b, g), -b->large / b->byte);
     for (uint32_t v = 0; v < b->n_classes; v++)
         if (dms_bound_is_away(b, v, g))
             dms_lp_put(&b->lp, dms_bound_x(b, v), -b->class[v].bytes);
@@ -308,26 +311,34 @@ static dms_code add_short_row(dms_bound *b, dms_status *st) {
 }
 
 /* storage: all readings of a cycle fit into the period, sum of w + d >= sum of time x n; those of
- * large blocks into what is left of it beside the steps in which there are none: + idle x y. */
+ * large blocks into what is left of it beside the steps in which there are none. Short steps and
+ * last steps of groups are asked apart, for they may be the same: what they lose is put first. */
 static dms_code add_storage_row(dms_bound *b, bool is_large, uint32_t *out_row, dms_status *st) {
     double time = 0;
     for (uint32_t g = 0; g < b->n_groups; g++) {
         time += b->group[g].time;
         dms_lp_put(&b->lp, dms_bound_w(g), 1);
     }
-    if (is_large)
-        dms_lp_put(&b->lp, dms_bound_y(b), -(double)b->shorts.idle_ns / b->ns);
     for (uint32_t v = 0; v < b->n_classes; v++)
         if (b->class[v].sharers > 0 && (!is_large || b->class[v].least >= b->large))
             dms_lp_put(&b->lp, dms_bound_n(b, v), -b->class[v].read_per_byte * b->class[v].bytes);
     return end_row(b, -time, DMS_LP_FREE, out_row, st);
 }
 
+static double last_step(const dms_bound *b, uint32_t g) {
+    return (double)b->cycle->problem->steps[b->group[g].last].ns / b->ns;
+}
+
 /* All rows of three tiers. */
 static dms_code add_tier_rows(dms_bound *b, dms_status *st) {
     DMS_TRY(add_home_rows(b, st));
     DMS_TRY(add_storage_row(b, false, &b->storage_row, st));
+    dms_lp_put(&b->lp, dms_bound_y(b), -(double)b->shorts.idle_ns / b->ns);
     DMS_TRY(add_storage_row(b, true, &b->large_row, st));
+    for (uint32_t g = 0; g < b->n_groups; g++)
+        if (b->group[g].has_away_row)
+            dms_lp_put(&b->lp, dms_bound_y_of(b, g), -last_step(b, g));
+    DMS_TRY(add_storage_row(b, true, &b->lasts_row, st));
     DMS_TRY(add_host_rows(b, st));
     for (uint32_t g = 0; g < b->n_groups; g++)
         if (b->group[g].has_away_row)
@@ -348,7 +359,8 @@ static void set_tiers(dms_bound *b, double bytes, const dms_bound_aim *aim) {
     dms_lp_column(&b->lp, dms_bound_h(b), 0, b->home_bytes, 0);
     dms_lp_set_high(&b->lp, b->host_row, room - b->save_bytes);
     for (uint32_t g = 0; g < b->n_groups; g++) {
-        const double away = b->group[g].away + b->group[g].footprint;
+        const double away = b->group[g].away + b->group[g].footprint + b->large / b->byte;
+        dms_lp_column(&b->lp, dms_bound_y_of(b, g), 0, b->group[g].has_away_row ? 1 : 0, 0);
         if (b->group[g].has_away_row)
             dms_lp_set_high(&b->lp, b->group[g].row.away,
                             (aim->host_reserve == 0 ? room : b->home_bytes + away) + bytes - away);
@@ -392,7 +404,7 @@ static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim, do
 /* Once per cycle: another budget or price changes boxes, costs and sides only, and the solver goes
  * on from the basis it has. */
 static dms_code add_rows(dms_bound *b, uint64_t bytes, dms_status *st) {
-    b->storage_row = b->large_row = b->host_row = b->short_row = DMS_NO_ROW;
+    b->storage_row = b->large_row = b->lasts_row = b->host_row = b->short_row = DMS_NO_ROW;
     if (b->has_homes)
         DMS_TRY(dms_bound_choose_short(b, bytes, st));
     for (uint32_t g = 0; g < b->n_groups; g++) {

@@ -382,7 +382,7 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     sum_steps(b, per_step);
     if (b->has_homes)
         choose_away_rows(b);
-    const uint32_t n_columns = b->has_homes ? dms_bound_y(b) + 1 : dms_bound_n(b, 0);
+    const uint32_t n_columns = b->has_homes ? dms_bound_y_of(b, b->n_groups) : dms_bound_n(b, 0);
     DMS_TRY(dms_lp_open(arena, n_columns, &b->lp, st));
     *out_bound = b;
     return DMS_OK;

@@ -98,7 +98,7 @@ struct dms_bound {
     double large;      /* bytes; readings of blocks as large as this are nearly all there are */
     dms_bound_short shorts;
     uint64_t short_budget; /* what they hold for, and for smaller ones */
-    uint32_t total_row, storage_row, large_row, homes_row, host_row, short_row;
+    uint32_t total_row, storage_row, large_row, lasts_row, homes_row, host_row, short_row;
     double period_ns;        /* schedules that take longer are not asked about; 0 = all are */
     uint64_t max_iterations; /* of a rung; 0 = by the number of rows */
     dms_lp lp;
@@ -108,7 +108,7 @@ struct dms_bound {
 /* The columns in memory, N groups, C paces and V classes; s = 0 for one pace, else C:
  *
  *   0     N     2N    3N    4N       (4+C)N   (4+C+s)N   + V       + 2V
- *   | w   | P   | K   | U   | Q .... | z .... | x        | n       | home | h | y |
+ *   | w   | P   | K   | U   | Q .... | z .... | x        | n       | home | h | y | y .. |
  */
 static inline uint32_t dms_bound_w(uint32_t g) {
     return g;
@@ -152,6 +152,10 @@ static inline uint32_t dms_bound_h(const dms_bound *b) {
 
 static inline uint32_t dms_bound_y(const dms_bound *b) {
     return dms_bound_home(b) + 2;
+}
+
+static inline uint32_t dms_bound_y_of(const dms_bound *b, uint32_t g) {
+    return dms_bound_home(b) + 3 + g;
 }
 
 /* Link time of one load in units of time, latency included. */

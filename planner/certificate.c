@@ -59,6 +59,7 @@ dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dm
     dms_json_int(&json, "link_total", certificate->link_total);
     dms_json_int(&json, "storage", certificate->storage);
     dms_json_int(&json, "large", certificate->large);
+    dms_json_int(&json, "lasts", certificate->lasts);
     dms_json_uint(&json, "large_bytes", certificate->large_bytes);
     dms_json_int(&json, "host", certificate->host);
     dms_json_int(&json, "short", certificate->shorts);

@@ -50,7 +50,8 @@ typedef struct dms_certificate {
     uint32_t n_paces;
     int64_t link_total; /* per ns of all loads of a cycle */
     int64_t storage;    /* per ns of all readings of a cycle ... */
-    int64_t large;      /* ... of those of large_bytes and more, and of short steps without any */
+    int64_t large; /* ... of those of large_bytes and more, and of short steps without any ... */
+    int64_t lasts; /* ... and of last steps of groups without any */
     uint64_t large_bytes;
     int64_t host; /* per byte of homes on the host */
     /* Per byte on host and device in a step that asks for short_bytes and does not find all its own

@@ -44,7 +44,7 @@ static double asked_for_stall(const pricing *p, const dms_bound_rows *row) {
 static void choose_scale(pricing *p) {
     const dms_bound *b = p->b;
     const double all = price_of(p, b->total_row, 1) + price_of(p, b->storage_row, 1) +
-                       price_of(p, b->large_row, 1);
+                       price_of(p, b->large_row, 1) + price_of(p, b->lasts_row, 1);
     double most = 1, inputs = 0;
     for (uint32_t g = b->n_groups; g-- > 0;) {
         inputs += price_of(p, b->group[g].row.inputs, 1);
@@ -96,6 +96,7 @@ static void take_prices(pricing *p) {
     c->link_total = whole_time(p, b->total_row, 1);
     c->storage = whole_time(p, b->storage_row, 1);
     c->large = whole_time(p, b->large_row, 1);
+    c->lasts = whole_time(p, b->lasts_row, 1);
     c->host = whole_byte(p, b->host_row, -1);
     c->shorts = whole_byte(p, b->short_row, -1);
     c->short_bytes = (uint64_t)b->shorts.bytes;
@@ -214,7 +215,8 @@ static long double price_of_gap(const tally *t, uint32_t index, int32_t from, in
     const long double ns = (long double)b->cycle->read_ns[gap->tensor];
     const long double in_ring =
         c->period_ns > 0 ? bytes * (ns + (long double)gap->ns) / (long double)c->period_ns : 0;
-    const int64_t storage = c->storage + (tensor->bytes >= c->large_bytes ? c->large : 0);
+    const int64_t storage =
+        c->storage + (tensor->bytes >= c->large_bytes ? c->large + c->lasts : 0);
     const long double read = of_time(storage, ns) + of_bytes(c->host, in_ring);
     return fminl(stay, load + fminl(home, read));
 }
@@ -249,9 +251,12 @@ static void add_offer(tally *t, uint32_t g) {
     add(t, -of_time(at->link_time, ns) - of_time(at->arrival_time, before));
     add(t, -of_bytes(at->memory, room));
     add(t, of_time(at->inputs, (long double)(b->group[g].inputs - b->group[g].computed) * b->ns));
-    add(t, -of_time(c->link_total, ns) - of_time(c->storage, ns) - of_time(c->large, ns));
-    if (b->has_homes)
+    add(t, -of_time(c->link_total, ns) - of_time(c->storage + c->large + c->lasts, ns));
+    if (b->has_homes) {
+        const long double step = (long double)b->cycle->problem->steps[at->last].ns;
         add(t, -of_bytes(at->away, (long double)c->host_bytes + room));
+        add(t, fminl(of_bytes(at->away, (long double)c->large_bytes), of_time(c->lasts, step)));
+    }
 }
 
 /* What the host offers, and both beside a step that does not find all its own weights there. During

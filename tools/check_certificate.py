@@ -46,7 +46,6 @@ def whole(value, least=0):
 
 class Link:
     """One copy at a time; a copy of s bytes takes latency + s / rate."""
-
     def __init__(self, pair):
         self.per_byte = Fraction(10**9, whole(pair[0], 1))
         self.latency = whole(pair[1])
@@ -136,8 +135,8 @@ class Certificate:
         self.bound_ns, self.period_ns = whole(root['bound_ns']), whole(root['period_ns'])
         self.cuts = [whole(cut, 1) for cut in root['cut_bytes']]
         need(self.cuts == sorted(set(self.cuts)), 'paces out of order')
-        self.link_total = whole(root['link_total']) * TIME
-        self.storage, self.large = whole(root['storage']) * TIME, whole(root['large']) * TIME
+        self.link_total, self.storage, self.large, self.lasts = (
+            whole(root[key]) * TIME for key in ('link_total', 'storage', 'large', 'lasts'))
         self.host, self.short = whole(root['host']) * BYTE, whole(root['short']) * BYTE
         self.groups = []
         for row in root['groups']:
@@ -168,7 +167,7 @@ class Proof:
         for at, after in zip(self.groups, self.groups[1:] + self.groups[:1]):
             stall = (1 - self.rate_in * (at.link + at.arrival) - at.link_time - at.arrival_time -
                      self.rate_out * at.out - self.c.link_total - self.c.storage - waits -
-                     self.c.large)
+                     self.c.large - self.c.lasts)
             waits -= at.inputs
             stock = at.link + at.memory - after.link - after.arrival - at.density
             waiting = after.out + at.memory - at.out
@@ -210,7 +209,8 @@ class Proof:
         if tensor.stored == 0:
             return min(stay, load + home)
         ns = self.problem.load.ns_rounded(tensor.stored)
-        read = (self.c.storage + (self.c.large if tensor.size >= self.c.large_bytes else 0)) * ns
+        is_large = tensor.size >= self.c.large_bytes
+        read = (self.c.storage + (self.c.large + self.c.lasts if is_large else 0)) * ns
         if self.c.period_ns > 0:
             held = ns + self.problem.link_in.ns_rounded(tensor.size)
             read += self.c.host * tensor.size * Fraction(held) / self.c.period_ns
@@ -232,15 +232,15 @@ class Proof:
         ns = sum(step[0] for step in steps[at.first:at.last + 1])
         before = sum(step[0] for step in steps[at.first:max(at.first, at.last_load)])
         room = self.c.device_bytes - self.problem.footprint[at.last]
+        reading = min(at.away * self.c.large_bytes, self.c.lasts * steps[at.last][0])
         return ((at.link * self.rate_in + at.link_time + at.out * self.rate_out +
-                 self.c.link_total + self.c.storage + self.c.large) * ns +
+                 self.c.link_total + self.c.storage + self.c.large + self.c.lasts) * ns - reading +
                 (at.arrival * self.rate_in + at.arrival_time) * before + at.memory * room +
                 at.away * (self.c.host_bytes + room - self.problem.waiting[at.last]))
 
     def offer_beside_short_steps(self):
-        """What is left beside a step that asks for short_bytes and lacks a block of its own, at
-        best the smallest. The device holds the own blocks of so many of them together; during the
-        others a large block is being read, and on the host, or the storage loses the time."""
+        """What is left beside a step that asks for short_bytes and lacks a block of its own. The
+        device holds those of so many; during the others a large block is being read, or none."""
         p, c = self.problem, self.c
         asking = [t for t in range(self.n) if
                   p.footprint[t] + p.waiting[t] - sum(sorted(p.own[t])[1:]) >= c.short_bytes]

@@ -17,7 +17,7 @@ static dms_place_options budgets(uint64_t device, uint64_t host) {
 
 static void expect_no_negative_price(const dms_certificate *c) {
     assert_true(c->link_total >= 0 && c->storage >= 0 && c->large >= 0 && c->host >= 0);
-    assert_true(c->shorts >= 0);
+    assert_true(c->shorts >= 0 && c->lasts >= 0);
     for (uint32_t g = 0; g < c->n_groups; g++) {
         const dms_certificate_group *at = c->group + g;
         assert_true(at->link >= 0 && at->arrival >= 0 && at->link_time >= 0);
@@ -43,7 +43,8 @@ static void expect_no_stock_lowers_the_sum(const dms_certificate *c) {
         }
         assert_true(at->memory + next->out >= at->out);
         const int64_t bytes = at->link + at->arrival + at->out;
-        const int64_t ns = at->link_time + at->arrival_time + c->link_total + c->storage + c->large;
+        const int64_t ns =
+            at->link_time + at->arrival_time + c->link_total + c->storage + c->large + c->lasts;
         assert_true((double)bytes * 256 * 1e-15 + (double)(ns + waits) * 1e-12 <= 1);
         waits -= at->inputs;
     }
@@ -151,6 +152,7 @@ static void the_json_form_has_every_price(void **state) {
                                .link_total = 16,
                                .storage = 17,
                                .large = 18,
+                               .lasts = 23,
                                .large_bytes = 19,
                                .host = 20,
                                .shorts = 21,
@@ -172,6 +174,7 @@ static void the_json_form_has_every_price(void **state) {
     assert_non_null(strstr(text, "\"link_total\": 16"));
     assert_non_null(strstr(text, "\"storage\": 17"));
     assert_non_null(strstr(text, "\"large\": 18"));
+    assert_non_null(strstr(text, "\"lasts\": 23"));
     assert_non_null(strstr(text, "\"large_bytes\": 19"));
     assert_non_null(strstr(text, "\"host\": 20"));
     assert_non_null(strstr(text, "\"short\": 21"));
