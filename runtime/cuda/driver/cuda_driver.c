@@ -39,12 +39,26 @@ static int seen(cudaError_t error) {
     return (int)error;
 }
 
-/* A function of the driver as it was in CUDA 12.0; NULL where it has none. */
+/* Before CUDA 12.5 a runtime could only ask for functions as they were in its own version. */
+#if CUDART_VERSION < 12050
+#define GET_ENTRY_POINT(name, out, result)                                                         \
+    cudaGetDriverEntryPoint(name, out, cudaEnableDefault, result)
+#else
+#define GET_ENTRY_POINT(name, out, result)                                                         \
+    cudaGetDriverEntryPointByVersion(name, out, 12000, cudaEnableDefault, result)
+#endif
+
+/* Its number since CUDA 12.2, for the headers of those before; their drivers do not know it. */
+#define HOST_NUMA_ID ((CUdevice_attribute)134)
+#if CUDA_VERSION >= 12020
+_Static_assert(CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID == 134, "as in CUDA's headers");
+#endif
+
+/* A function of the driver as it was in CUDA 12; NULL where it has none. */
 static void *find(const char *name) {
     void *function = NULL;
     enum cudaDriverEntryPointQueryResult result = cudaDriverEntryPointSymbolNotFound;
-    if (cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &result) !=
-            cudaSuccess ||
+    if (GET_ENTRY_POINT(name, &function, &result) != cudaSuccess ||
         result != cudaDriverEntryPointSuccess)
         return NULL;
     return function;
@@ -93,8 +107,7 @@ static int read_card(void *state, int ordinal, dms_cuda_card *out) {
         d->wait_value != NULL && d->write_value != NULL &&
         attribute(d, CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS, ordinal) != 0;
     int node = -1;
-    if (d->attribute == NULL ||
-        d->attribute(&node, CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID, ordinal) != CUDA_SUCCESS)
+    if (d->attribute == NULL || d->attribute(&node, HOST_NUMA_ID, ordinal) != CUDA_SUCCESS)
         node = -1;
     *out = (dms_cuda_card){.major = prop.major,
                            .minor = prop.minor,
