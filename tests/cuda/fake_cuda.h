@@ -18,6 +18,8 @@
 #ifndef DMS_TESTS_FAKE_CUDA_H
 #define DMS_TESTS_FAKE_CUDA_H
 
+#include <stdio.h>
+
 #include "schema/arena.h"
 
 typedef struct dms_cuda_api dms_cuda_api; /* cuda_api.h */
@@ -42,6 +44,7 @@ typedef struct fake_clock {
 /* What it is like. Zero-initialise for a new card that never fails. */
 typedef struct fake_cuda_options {
     uint64_t seed;
+    FILE *calls;             /* a line for each call: all that a library is asked by; NULL: none */
     bool is_calm;            /* no delays */
     const fake_clock *clock; /* lives as long as the fake; NULL: entries do their work */
     /* The first stream does so many entries, then none until it is full (or 10 s are over). */

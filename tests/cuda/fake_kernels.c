@@ -1,5 +1,6 @@
 /* fake_kernels.c - calls of the fake run on the CPU build of the same kernel sources. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,25 @@ static dms_code prepare(dms_cuda_libraries *libraries, const dms_call *call, dms
     return DMS_OK;
 }
 
+/* What an address is a multiple of, as far as anybody asks. */
+static unsigned alignment_of(const void *address) {
+    const uintptr_t at = (uintptr_t)address | 256;
+    return (unsigned)(at & -at);
+}
+
+/* Kernel, types, dims, pitches, parameters; workspace; what each address is a multiple of. Whatever
+ * cuBLASLt is asked by follows from these: the same line, the same algorithm, the same bits. */
+static void note_call(FILE *out, const dms_cuda_job *job) {
+    const dms_call *call = job->call;
+    char hash[33];
+    fprintf(out, "%s %s %" PRIu64 " %u", dms_kernel_row_find(call->kernel)->name,
+            dms_hash_text(dms_call_hash(call), hash), job->workspace_bytes,
+            job->workspace == NULL ? 0 : alignment_of(job->workspace));
+    for (uint32_t k = 0; k < call->n_in + call->n_out; k++)
+        fprintf(out, " %u", alignment_of(job->operand[k]));
+    fprintf(out, "\n");
+}
+
 static dms_code enqueue(const dms_cuda_job *job, dms_status *st) {
     fake_stream *stream = job->stream;
     fake_entry entry = {.kind = FAKE_CALL, .job = *job};
@@ -44,6 +64,8 @@ static dms_code enqueue(const dms_cuda_job *job, dms_status *st) {
     if (atomic_exchange(&stream->fake->has_run, 1) == 0)
         atomic_fetch_add(&stream->fake->driver_bytes, stream->fake->options.load_bytes);
     memcpy(entry.operand, job->operand, (job->call->n_in + job->call->n_out) * sizeof(void *));
+    if (stream->fake->options.calls != NULL)
+        note_call(stream->fake->options.calls, job);
     (void)fake_put(stream, &entry);
     return DMS_OK;
 }

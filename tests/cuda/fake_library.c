@@ -1,8 +1,8 @@
 /* fake_library.c - the fake as a libdms_cuda.so, so that dmsrun runs plans for CUDA without a card.
  *
  * FAKE_CUDA is "seed=3,no_values,pin_limit=1000000,free=...,fail_call=...,fail_entry=...,code=700,
- * lost,no_driver,old_driver,no_card,old_card,calm,clock"; nothing: a card that never fails. Closing
- * ends the program where something was not given back, or a copy met memory that was not locked. */
+ * lost,no_driver,old_driver,no_card,old_card,calm,clock"; nothing: a card that never fails.
+ * FAKE_CUDA_CALLS names a file for a line about each call. Closing ends the program where something was not given back, or a copy met memory that was not locked. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,9 +55,16 @@ static const fake_clock usual_clock = {.in_rate = 24,
                                        .host_ns = 300000,
                                        .extra = {{0, 20, 10}, {15, 0, 100}, {10, 120, 0}}};
 
+/* Written to its end when the program ends. */
+static FILE *calls_file(void) {
+    const char *path = getenv("FAKE_CUDA_CALLS");
+    return path == NULL ? NULL : fopen(path, "w");
+}
+
 static fake_cuda *card_of_environment(void) {
     const fake_cuda_options kind = {.seed = word("seed"),
                                     .is_calm = word("calm") != 0,
+                                    .calls = calls_file(),
                                     .clock = word("clock") != 0 ? &usual_clock : NULL,
                                     .has_no_driver = word("no_driver") != 0,
                                     .has_old_driver = word("old_driver") != 0,

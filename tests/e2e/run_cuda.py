@@ -2,8 +2,11 @@
 
 Every model of a folder, planned for a card (profile h100-pcie) at 100 %, 25 % and at its floor, runs on
 the CUDA device: on the fake of tests/cuda, whose streams each seed orders otherwise, by waits on
-values and on events, with and without locked memory. Every digest is the CPU device's. --real takes
-the card and the libdms_cuda of BUILD instead; there the outputs are compared with the references.
+values and on events, with and without locked memory. Every digest is the CPU device's, and at every
+budget the calls are the same: kernels, types, dims, pitches, workspaces, and what addresses are
+multiples of, by which a library chooses its algorithms. Steps timed on the fake's clock refine a plan.
+--real takes the card and the libdms_cuda of BUILD instead; there the outputs are compared with the
+references.
 One line per model; the last line adds up."""
 import argparse
 import os
@@ -28,7 +31,7 @@ class Case:
         self.words = ('--model-dir', model.parent, *input_words(model, folder))
         plan = self.p.scratch / 'cpu.plan'
         self.p.compile(model, plan, *self.dims)
-        self.digest = self.p.run(plan, *self.words)['digest']
+        self.digest, self.calls = self.p.run(plan, *self.words)['digest'], None
 
     def compile(self, budget):
         plan = self.p.scratch / 'cuda.plan'
@@ -43,8 +46,21 @@ class Case:
         os.environ['FAKE_CUDA'] = card
         return self.p.run(plan, '--device', 'cuda', *self.words, *words)
 
+    def calls_of(self, plan):
+        """What a library is asked by, call by call of one turn, in no order."""
+        lines = self.p.scratch / 'calls'
+        os.environ['FAKE_CUDA_CALLS'] = str(lines)
+        self.run(plan, 'calm')
+        del os.environ['FAKE_CUDA_CALLS']
+        return sorted(lines.read_text().splitlines())
+
     def on_fake(self, budget, seeds):
         plan = self.compile(budget)
+        calls = self.calls_of(plan)
+        need(calls, 'no call at all')
+        self.calls = self.calls or calls
+        other = set(calls) ^ set(self.calls)
+        need(calls == self.calls, f'other calls than at {BUDGETS[0]}: {sorted(other)[:4]}')
         cards = [f'seed={k}' for k in range(seeds)]
         cards += ['seed=5,no_values', 'seed=6,pin_limit=9000000', 'seed=7,no_values,pin_limit=9000000']
         for k, card in enumerate(cards if seeds > 1 else cards[:1]):
@@ -89,6 +105,23 @@ def refusals(case):
     return len(REFUSALS) - len(reasons), reasons
 
 
+def refined(case):
+    """Steps of a run on a card with a clock, whose launch takes 3,000 ns, become those of a plan;
+    (passed, reasons of failures)."""
+    plan, report = case.compile('100%'), case.p.scratch / 'steps.json'
+    try:
+        for warmup in (0, 3, 40):
+            run = case.run(plan, 'clock', '--warmup', warmup, '--iterations', 5)
+            need(min(run['steps_ns']) >= 3000, f'--warmup {warmup}: steps without a time')
+            report.write_bytes((case.p.scratch / 'dmsrun.json').read_bytes())
+            _, better = case.p.compile(case.model, plan, *CARD, *case.dims, '--measured', report,
+                                       '--device-mem', '100%')
+            need(better['compute_ns'] == sum(run['steps_ns']), 'the plan counts otherwise')
+    except Failure as e:
+        return 0, [f'--measured: {e}']
+    return 1, []
+
+
 def run_model(programs, folder, seeds, is_real):
     """(passed, reasons of failures) of one model."""
     passed, reasons = 0, []
@@ -103,8 +136,8 @@ def run_model(programs, folder, seeds, is_real):
         except Failure as e:
             reasons.append(f'{budget}: {e}')
     if folder.name == QUICK[0] and not is_real:
-        more, failures = refusals(case)
-        passed, reasons = passed + more, reasons + failures
+        for more, failures in (refusals(case), refined(case)):
+            passed, reasons = passed + more, reasons + failures
     return passed, reasons
 
 
