@@ -17,7 +17,8 @@ static const dms_pattern patterns[] = {
     dms_match_real_product, dms_match_lookup,       dms_match_known,
     dms_match_scatter,      dms_match_attention,    dms_match_repeated,
     dms_match_masked,       dms_match_layer_norm,   dms_match_rms_norm,
-    dms_match_gelu,         dms_match_silu,         dms_match_linear};
+    dms_match_gelu,         dms_match_silu,         dms_match_linear,
+    dms_match_rotary};
 
 const dms_node *dms_made_by(const dms_rewriter *rw, uint32_t tensor, const char *op) {
     const dms_graph *graph = rw->graph;

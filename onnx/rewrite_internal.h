@@ -121,6 +121,9 @@ dms_code dms_match_rms_norm(dms_rewriter *rw, uint32_t id, bool *out_done, dms_s
 /* Decomposed Gelu, with Erf or Tanh. */
 dms_code dms_match_gelu(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
 
+/* Concat(-b, a) times a smaller factor: Concat(b, a) times the factor with other signs. */
+dms_code dms_match_rotary(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
+
 /* x Sigmoid(x): dms.Silu. */
 dms_code dms_match_silu(dms_rewriter *rw, uint32_t id, bool *out_done, dms_status *st);
 

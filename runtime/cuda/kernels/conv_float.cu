@@ -190,13 +190,8 @@ DMS_DEVICE void run_tile(int groups, const dms_conv_params *p, const float_place
         __syncthreads(); /* the stage is here, and nobody reads the one before */
         if (index + 1 < n)
             load_share(groups, p, at, (index + 1) * DEPTH, &share);
-        if (here >= DEPTH) {
-            DMS_EACH(k, DEPTH)
-            multiply(groups, stage, k, sum);
-            continue;
-        }
-        DMS_ROLLED
-        for (int k = 0; k < here; k++)
+        DMS_UNROLL_LOADS
+        for (int k = 0; k < (here < DEPTH ? here : DEPTH); k++)
             multiply(groups, stage, k, sum);
     }
     __syncthreads(); /* nobody reads when the next tile begins */
