@@ -133,7 +133,7 @@ dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget, dms_ar
     how.without_search = c->steps.n_steps > MANY_STEPS;
     dms_place_floor ignored;
     bool is_other;
-    return dms_compile_place_both(c, &how, arena, out, &ignored, &is_other, st);
+    return dms_compile_place_steady(c, &how, arena, out, &ignored, &is_other, st);
 }
 
 static dms_code place(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
@@ -142,7 +142,8 @@ static dms_code place(const dms_compile_options *options, dms_arena *arena, dms_
     dms_place_options how = place_within(c, c->device_budget);
     how.exact = options->exact;
     bool is_other;
-    dms_code code = dms_compile_place_both(c, &how, arena, &c->decision, &c->floor, &is_other, st);
+    dms_code code =
+        dms_compile_place_steady(c, &how, arena, &c->decision, &c->floor, &is_other, st);
     if (is_other)
         dms_compile_swap(c);
     if (code == DMS_OK && c->host_budget < c->stage_bytes) {

@@ -62,6 +62,16 @@ DMS_CHECKED dms_code dms_compile_place_both(const dms_compiled *c, const dms_pla
                                             dms_place_floor *out_floor, bool *out_is_other,
                                             dms_status *st);
 
+/* The same for what a user asks. Problems of a few hundred steps are placed at a few budgets that
+ * all compiles share, the given one and less, and the best plan is taken: so that a larger budget
+ * has no longer period. *out_floor is that of the budget, and so is the bound.
+ * Cost     up to eight times dms_compile_place_both, where the bound is not reached.
+ * Errors   of dms_compile_place_both. */
+DMS_CHECKED dms_code dms_compile_place_steady(const dms_compiled *c, const dms_place_options *how,
+                                              dms_arena *arena, dms_decision *out,
+                                              dms_place_floor *out_floor, bool *out_is_other,
+                                              dms_status *st);
+
 /* Takes the other order, and keeps the one before as the other. */
 void dms_compile_swap(dms_compiled *c);
 

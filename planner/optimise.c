@@ -260,7 +260,7 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
         DMS_TRY(solve(o, 0, &bound, &shares, st));
     }
     take_bound(o, &shares);
-    if (!shares.has_shares || dms_placer_is_done(p))
+    if (!shares.has_shares || dms_placer_is_done(p) || dms_placer_gives_up(p))
         return DMS_OK;
     for (uint32_t i = 0; i < sizeof halves / sizeof *halves && !is_near(o); i++) {
         const int64_t reserve = halves[i] * o->cycle->largest / 2;
@@ -509,12 +509,14 @@ dms_code dms_placer_optimise(dms_placer *placer, dms_status *st) {
     list_rings(o);
     DMS_TRY(dms_draft_new(o->cycle, placer->arena, &o->best, st));
     DMS_TRY(dms_draft_new(o->cycle, placer->arena, &o->trial, st));
-    DMS_TRY(dms_bound_open(o->cycle, N_GROUPS, placer->arena, &o->bound, st));
+    DMS_TRY(dms_bound_open(o->cycle, placer->options->enough_ns > 0 ? FINE_GROUPS : N_GROUPS,
+                           placer->arena, &o->bound, st));
     dms_code code = solve_all(o, st);
-    if (code == DMS_OK && !dms_placer_is_done(placer))
+    const bool goes_on = !dms_placer_is_done(placer) && !dms_placer_gives_up(placer);
+    if (code == DMS_OK && goes_on && placer->options->enough_ns == 0)
         code = solve_fine(o, st);
     dms_bound_close(o->bound);
-    if (code == DMS_OK && !dms_placer_is_done(placer))
+    if (code == DMS_OK && goes_on && !dms_placer_is_done(placer))
         code = improve(o, st);
     if (code == DMS_OK && dms_addresses_failed(placer->addresses))
         code = dms_fail(st, DMS_EINTERNAL, "out of memory: addresses");

@@ -36,6 +36,10 @@ bool dms_placer_is_done(const dms_placer *placer) {
     return (double)placer->best.draft.period_ns <= dms_placer_goal(placer, 0.0005);
 }
 
+bool dms_placer_gives_up(const dms_placer *placer) {
+    return placer->options->enough_ns > 0 && placer->bound_ns >= placer->options->enough_ns;
+}
+
 /* Host memory first, for it costs O(gaps) and a pass up to a second. A plan is compared by what it
  * runs with addresses, never by the period of its slots alone. */
 bool dms_placer_pass(dms_placer *placer, const dms_fit *fit, const char *name) {
@@ -123,8 +127,11 @@ static dms_code place_all(prepared *p, dms_status *st) {
     place_floor(p);
     place_resident(placer);
     DMS_TRY(dms_placer_rules(placer, st));
-    if (!dms_placer_is_done(placer))
+    if (!dms_placer_is_done(placer)) {
         DMS_TRY(dms_placer_optimise(placer, st));
+        if (dms_placer_gives_up(placer) && !dms_placer_is_done(placer))
+            return DMS_OK;
+    }
     if (!dms_placer_is_done(placer) || placer->options->exact)
         DMS_TRY(dms_placer_exact(placer, &placer->is_exact, st));
     return dms_placer_lighten(placer, st);

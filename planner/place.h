@@ -93,11 +93,14 @@ typedef struct dms_place_floor {
 
 /* Zero-initialise but for the budgets. */
 typedef struct dms_place_options {
-    uint64_t device_budget;       /* bytes of the device arena */
-    uint64_t host_budget;         /* bytes of homes, saved activations and the prologue's ring;
+    uint64_t device_budget;   /* bytes of the device arena */
+    uint64_t host_budget;     /* bytes of homes, saved activations and the prologue's ring;
                                  UINT64_MAX = no limit */
-    uint64_t max_evaluations;     /* of the local searches; 0 = the default for this size */
-    bool without_search;          /* the first good plan, as for a point of a curve */
+    uint64_t max_evaluations; /* of the local searches; 0 = the default for this size */
+    bool without_search;      /* the first good plan, as for a point of a curve */
+    int64_t enough_ns;        /* not 0: the finest program is solved alone, and a bound as high as
+                                 this ends the optimisation: the plan is one of the rules then.
+                                 1 = for the bound */
     const dms_problem *predicted; /* the same problem with other step times, whose plan is a
                                      candidate, scored by the times of this one; NULL = none */
     uint32_t ring_blocks; /* what the prologue asks of the ring, in largest kept blocks; 0 where

@@ -94,6 +94,9 @@ double dms_placer_goal(const dms_placer *placer, double share);
 /* Whether the best plan cannot be improved by more than 0.05 %. */
 bool dms_placer_is_done(const dms_placer *placer);
 
+/* Whether it is known that no plan here is as fast as the caller wants. */
+bool dms_placer_gives_up(const dms_placer *placer);
+
 /* One pass over placer->trial, whose slots are set (and which is simulated where fit->lead > 0):
  * notes it under `name` and keeps it when it is the best. Returns whether it fits. */
 bool dms_placer_pass(dms_placer *placer, const dms_fit *fit, const char *name);

@@ -161,6 +161,30 @@ Onnx__NodeProto *onnx_node(onnx_case *c, Onnx__GraphProto *g, const char *op, co
     return node;
 }
 
+void onnx_products(onnx_case *c, uint32_t n, uint64_t seed) {
+    const int f32 = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    Onnx__GraphProto *g = c->graph;
+    uint64_t random = seed;
+    unsigned width = 64;
+    char shape[64], names[64], result[32] = "a0";
+    g->node = dms_alloc(&c->arena, n, sizeof *g->node); /* longer than ONNX_MOST */
+    g->initializer = dms_alloc(&c->arena, n, sizeof *g->initializer);
+    assert_true(g->node != NULL && g->initializer != NULL);
+    onnx_input(c, result, f32, "8,64");
+    for (uint32_t i = 0; i < n; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        const unsigned next = i + 1 == n ? 64 : 8 + 4 * (unsigned)((random >> 33) % 24);
+        (void)snprintf(shape, sizeof shape, "%u,%u", width, next);
+        (void)snprintf(names, sizeof names, "a%u,w%u", i, i);
+        (void)snprintf(result, sizeof result, "a%u", i + 1);
+        g->initializer[g->n_initializer++] =
+            onnx_tensor(c, strchr(names, ',') + 1, f32, shape, NULL);
+        g->node[g->n_node++] = onnx_loose_node(c, "MatMul", names, result);
+        width = next;
+    }
+    onnx_output(c, g, result, f32, "8,64");
+}
+
 static Onnx__AttributeProto *attribute(onnx_case *c, Onnx__NodeProto *node, const char *name,
                                        Onnx__AttributeProto__AttributeType type) {
     Onnx__AttributeProto *a = message(c, &onnx__attribute_proto__descriptor);

@@ -50,6 +50,10 @@ Onnx__NodeProto *onnx_node(onnx_case *c, Onnx__GraphProto *g, const char *op, co
  * operands and outputs stand attributes, as in support_ops.h: axis=1 alpha=0.5 mode='linear'. */
 void onnx_text(onnx_case *c, const char *text);
 
+/* Adds a chain of `n` products (any number) of 8 rows, from "a0" to "a<n>", with weights of very
+ * different sizes by this seed: where they do not fit only a search says which should stay. */
+void onnx_products(onnx_case *c, uint32_t n, uint64_t seed);
+
 /* A node that belongs to no graph (yet). */
 Onnx__NodeProto *onnx_loose_node(onnx_case *c, const char *op, const char *in, const char *out);
 

@@ -24,7 +24,6 @@
 #include "support_onnx.h"
 
 #define PROGRAM DMS_BINARY_DIR "/dmsc"
-#define F32 ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
 #define PLACES "3/7 place"
 #define EMITS "4/7 emit"
 #define LONGEST_S 120.0 /* of any wait: a test that hangs fails */
@@ -51,30 +50,11 @@ static uint32_t draw(uint64_t *random, uint32_t n) {
     return (uint32_t)(*random >> 33) % n;
 }
 
-/* A chain of `n` products of 8 rows with weights of very different sizes, written to a folder:
- * where they do not fit nothing but a search says which should stay. */
+/* A model of `n` products on disk. */
 static void planning_begin(planning *p, uint32_t n) {
-    uint64_t random = 1;
-    uint32_t width = 64;
-    char shape[64], names[64], result[32];
     memset(p, 0, sizeof *p);
     onnx_begin(&p->onnx, 17);
-    Onnx__GraphProto *g = p->onnx.graph;
-    g->node = DMS_NEW(&p->onnx.arena, Onnx__NodeProto *, n); /* longer than ONNX_MOST */
-    g->initializer = DMS_NEW(&p->onnx.arena, Onnx__TensorProto *, n);
-    assert_true(g->node != NULL && g->initializer != NULL);
-    onnx_input(&p->onnx, "a0", F32, "8,64");
-    for (uint32_t i = 0; i < n; i++) {
-        const uint32_t next = i + 1 == n ? 64 : 8 + 4 * draw(&random, 24);
-        (void)snprintf(shape, sizeof shape, "%u,%u", width, next);
-        (void)snprintf(names, sizeof names, "a%u,w%u", i, i);
-        (void)snprintf(result, sizeof result, "a%u", i + 1);
-        g->initializer[g->n_initializer++] =
-            onnx_tensor(&p->onnx, strchr(names, ',') + 1, F32, shape, NULL);
-        g->node[g->n_node++] = onnx_loose_node(&p->onnx, "MatMul", names, result);
-        width = next;
-    }
-    onnx_output(&p->onnx, g, result, F32, "8,64");
+    onnx_products(&p->onnx, n, 1);
     size_t size;
     const uint8_t *model = onnx_encode(&p->onnx, &size);
     (void)onnx_file(&p->onnx, "large.onnx", model, size);
