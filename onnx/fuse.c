@@ -12,12 +12,15 @@
  *
  * A joint call touches the operands of both, so its footprint is the larger one. The largest
  * footprint of a call before any joining is the limit, since it is what the smallest budget must
- * hold anyway: no join may raise the floor. */
+ * hold anyway, and a thousandth more: the norm behind the largest convolution has two numbers per
+ * channel, 128 bytes beside 460 KB in mobilenet_v3, where joining both takes 45 us instead of 54. */
 #include <string.h>
 
 #include "onnx/fuse_internal.h"
 #include "runtime/kernels/chain.h"
 #include "schema/checked.h"
+
+#define LITTLE 1000u /* a share of the floor for which nobody chooses another card */
 
 /* What is known of a storage. Calls are indices into dms_lowered. */
 typedef struct storage {
@@ -135,6 +138,7 @@ static void survey(fusion *f) {
         const uint64_t bytes = footprint(f, at(f, c));
         f->limit_bytes = bytes > f->limit_bytes ? bytes : f->limit_bytes;
     }
+    f->limit_bytes += f->limit_bytes / LITTLE;
 }
 
 /* The intermediate can vanish: written once, by one call that writes nothing else, and read by

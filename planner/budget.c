@@ -109,16 +109,20 @@ const char *dms_bytes_text(uint64_t bytes, char out[32]) {
     return out;
 }
 
-/* The largest tensors of the step that sets the floor, as lines of a message. Of tensors that share
- * their bytes, one written over the other, the first is named. */
+/* The workspace and the largest tensors of the step that sets the floor, as lines of a message. Of
+ * tensors that share their bytes, one written over the other, the first is named. */
 static void list_tensors(const dms_compiled *c, char *out, size_t size) {
     static const char *const KIND[] = {"weight", "activation", "input", "output"};
     const uint32_t step = c->floor.step;
     const dms_step *s = &c->steps.step[step];
     const dms_call *call = &c->steps.call[s->call];
     uint32_t listed[TENSORS_NAMED], n_listed = 0;
+    char text[32];
     size_t at = 0;
     out[0] = 0;
+    if (s->workspace_bytes > 0)
+        at = (size_t)snprintf(out, size, "\n    %12s  workspace of the kernel",
+                              dms_bytes_text(s->workspace_bytes, text));
     while (n_listed < TENSORS_NAMED) {
         uint64_t largest = 0;
         uint32_t best = DMS_NONE;
@@ -139,7 +143,6 @@ static void list_tensors(const dms_compiled *c, char *out, size_t size) {
             return;
         listed[n_listed++] = dms_steps_root(&c->steps, s->operand[best].tensor);
         const dms_plan_tensor *t = &c->steps.tensor[s->operand[best].tensor].plan;
-        char text[32];
         const int n = snprintf(out + at, size - at, "\n    %12s  %s %.80s",
                                dms_bytes_text(largest, text), KIND[t->kind], t->name);
         if (n < 0 || (size_t)n >= size - at)

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "onnx/onnx.pb-c.h"
+#include "planner/compile_internal.h"
 #include "planner/dmsc.h"
 #include "runtime/check/check.h"
 #include "support_onnx.h"
@@ -58,16 +59,21 @@ static void end(compile_case *t) {
 }
 
 /* Compiles the case's model for 8 rows. */
-static dms_code compile(compile_case *t, const char *plan, dms_size device, dms_size host) {
+static dms_code compile_for(compile_case *t, const char *profile, const char *plan, dms_size device,
+                            dms_size host) {
     static const dms_plan_dim dim = {"rows", 8};
     const dms_compile_options options = {.model = t->onnx.path,
-                                         .profile = "cpu",
+                                         .profile = profile,
                                          .plan = plan,
                                          .device_mem = device,
                                          .host_mem = host,
                                          .dim = &dim,
                                          .n_dims = 1};
     return dms_compile(&options, &t->arena, &t->c, &t->st);
+}
+
+static dms_code compile(compile_case *t, const char *plan, dms_size device, dms_size host) {
+    return compile_for(t, "cpu", plan, device, host);
 }
 
 static bool exists(const char *path) {
@@ -140,6 +146,26 @@ static void the_floor_names_what_was_written_over_another_tensor(void **state) {
     assert_non_null(strstr(t.st.msg, "weight w2"));
     assert_non_null(strstr(t.st.msg, "16.0 KiB  activation b"));
     assert_null(strstr(t.st.msg, "activation a"));
+    end(&t);
+}
+
+/* What the library of a card wants beside the operands is no tensor, and most of a small floor. */
+static void the_floor_names_the_workspace_of_its_step(void **state) {
+    (void)state;
+    compile_case t;
+    char line[64], bytes[32];
+    begin(&t);
+    assert_int_equal(
+        compile_for(&t, "h100-pcie", NULL, (dms_size){DMS_SIZE_BYTES, 1}, (dms_size)AMPLE),
+        DMS_EBUDGET);
+    const uint64_t workspace = t.c.steps.step[t.c.floor.step].workspace_bytes;
+    assert_true(workspace > 0);
+    (void)snprintf(line, sizeof line, "%s  workspace of the kernel\n",
+                   dms_bytes_text(workspace, bytes));
+    assert_non_null(strstr(t.st.msg, line));
+    assert_int_equal(compile(&t, NULL, (dms_size){DMS_SIZE_BYTES, 1}, (dms_size)AMPLE),
+                     DMS_EBUDGET);
+    assert_null(strstr(t.st.msg, "workspace"));
     end(&t);
 }
 
@@ -248,6 +274,7 @@ int main(void) {
         cmocka_unit_test(the_plan_that_is_written_is_the_one_that_was_made),
         cmocka_unit_test(the_floor_is_refused_from_below_and_named),
         cmocka_unit_test(the_floor_names_what_was_written_over_another_tensor),
+        cmocka_unit_test(the_floor_names_the_workspace_of_its_step),
         cmocka_unit_test(the_host_budget_has_a_floor_of_its_own),
         cmocka_unit_test(every_budget_has_the_same_meaning),
         cmocka_unit_test(a_plan_is_verified_against_its_model_and_no_other),

@@ -206,6 +206,31 @@ static void a_join_that_would_raise_the_floor_is_not_made(void **state) {
     onnx_end(&c);
 }
 
+/* Image and result have 64 KiB each; the four channels' factors are 16 bytes more. Beside an image of
+ * four pixels they are more than a thousandth. */
+static void a_join_that_costs_less_than_a_thousandth_of_the_floor_is_made(void **state) {
+    static const struct {
+        const char *dims;
+        uint32_t n_calls;
+    } cases[] = {{"1,4,64,64", 1}, {"1,4,2,2", 2}};
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        onnx_case c;
+        onnx_begin(&c, 17);
+        onnx_input(&c, "x", F32, cases[k].dims);
+        (void)onnx_initializer(&c, c.graph, "w", F32, "4,4,1,1", NULL);
+        (void)onnx_initializer(&c, c.graph, "by", F32, "4,1,1", NULL);
+        (void)onnx_node(&c, c.graph, "Conv", "x,w", "a");
+        (void)onnx_node(&c, c.graph, "Mul", "a,by", "y");
+        onnx_output(&c, c.graph, "y", F32, cases[k].dims);
+        assert_int_equal(onnx_lower(&c, NULL), DMS_OK);
+        assert_int_equal(c.lowered.n_calls, 2);
+        assert_int_equal(dms_graph_fuse(&c.read, &c.lowered, &c.st), DMS_OK);
+        assert_int_equal(c.lowered.n_calls, cases[k].n_calls);
+        onnx_end(&c);
+    }
+}
+
 /* 50 instructions: more than a program holds, so they become two or more. */
 static void a_long_sequence_becomes_few_calls(void **state) {
     (void)state;
@@ -359,6 +384,7 @@ int main(void) {
         cmocka_unit_test(a_turned_reader_is_not_joined),
         cmocka_unit_test(a_repeated_intermediate_is_not_joined),
         cmocka_unit_test(two_producers_are_joined_at_the_later_one),
+        cmocka_unit_test(a_join_that_costs_less_than_a_thousandth_of_the_floor_is_made),
         cmocka_unit_test(a_join_that_would_raise_the_floor_is_not_made),
         cmocka_unit_test(a_long_sequence_becomes_few_calls),
         cmocka_unit_test(casts_and_selections_are_joined),
