@@ -10,6 +10,7 @@ struct dms_cuda_libraries {
     bool was_asked; /* for cuBLASLt */
 #ifdef DMS_HAS_CUBLASLT
     dms_lt lt;
+    dms_lt_owned *owned; /* the newest first */
 #endif
 };
 
@@ -47,6 +48,24 @@ static bool load(dms_lt *lt) {
     return has_all;
 }
 
+dms_lt_owned *dms_lt_own(dms_cuda_libraries *libraries, dms_arena *arena) {
+    dms_lt_owned *own = dms_alloc(arena, 1, sizeof *own);
+    if (own != NULL) {
+        own->next = libraries->owned;
+        libraries->owned = own;
+    }
+    return own;
+}
+
+/* What there is of them: making them may have failed midway. */
+static void give_back(const dms_lt *lt, const dms_lt_owned *own) {
+    if (own->desc != NULL)
+        (void)lt->desc_destroy(own->desc);
+    for (uint32_t k = 0; k < 4; k++)
+        if (own->layout[k] != NULL)
+            (void)lt->layout_destroy(own->layout[k]);
+}
+
 dms_code dms_lt_get(dms_cuda_libraries *libraries, const dms_lt **out, dms_status *st) {
     dms_lt *lt = &libraries->lt;
     *out = NULL;
@@ -68,6 +87,8 @@ void dms_cuda_libraries_close(dms_cuda_libraries *libraries) {
         return;
 #ifdef DMS_HAS_CUBLASLT
     dms_lt *lt = &libraries->lt;
+    for (; libraries->owned != NULL; libraries->owned = libraries->owned->next)
+        give_back(lt, libraries->owned);
     if (lt->handle != NULL)
         (void)lt->destroy(lt->handle); /* a lost card cannot be told */
     if (lt->library != NULL)

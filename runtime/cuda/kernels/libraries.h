@@ -44,6 +44,16 @@ typedef struct dms_lt {
 #undef DMS_LT_MEMBER
 } dms_lt;
 
+/* Descriptors of one call, in a list that begins with the libraries. */
+typedef struct dms_lt_owned {
+    struct dms_lt_owned *next;
+    cublasLtMatmulDesc_t desc;
+    cublasLtMatrixLayout_t layout[4];
+} dms_lt_owned;
+
+/* A place for descriptors, which dms_cuda_libraries_close gives back; NULL: no memory. */
+dms_lt_owned *dms_lt_own(dms_cuda_libraries *libraries, dms_arena *arena);
+
 /* The library, loaded by the first call; NULL where there is none. The handle lives until
  * dms_cuda_libraries_close.
  * Errors   DMS_EDEVICE: it is there and does not start. */

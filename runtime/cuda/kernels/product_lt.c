@@ -114,8 +114,7 @@ static bool matrices_of(const dms_product_params *p, matrix *a, matrix *b, matri
     return matrix_of(p->dtype, p->m, p->n, p->c_pitch, p->batch.pitch[2][0], c) && !c->is_turned;
 }
 
-/* The first thing that the library refuses ends it all; what was made is given back by the end of
- * the process, as plans are opened once. */
+/* The first thing that the library refuses ends it all. */
 static bool make_layout(const dms_lt *lt, const matrix *m, int32_t batches,
                         cublasLtMatrixLayout_t *out) {
     return lt->layout_create(out, m->type, (uint64_t)m->rows, (uint64_t)m->columns, m->ld) ==
@@ -188,9 +187,15 @@ dms_code dms_product_lt_prepare(dms_cuda_libraries *libraries, const dms_product
         return DMS_OK;
     const int32_t batches = (int32_t)p->batch.count;
     made.lt = lt;
-    if (!make_desc(lt, &a, &b, &made) || !make_layout(lt, &a, batches, &made.a) ||
-        !make_layout(lt, &b, batches, &made.b) || !make_layout(lt, &c, batches, &made.c) ||
-        !make_layout(lt, &d, batches, &made.d))
+    dms_lt_owned *own = dms_lt_own(libraries, arena);
+    if (own == NULL)
+        return dms_fail(st, DMS_EINTERNAL, "no memory for a product's descriptors");
+    const bool is_made = make_desc(lt, &a, &b, &made) && make_layout(lt, &a, batches, &made.a) &&
+                         make_layout(lt, &b, batches, &made.b) &&
+                         make_layout(lt, &c, batches, &made.c) &&
+                         make_layout(lt, &d, batches, &made.d);
+    *own = (dms_lt_owned){own->next, made.desc, {made.a, made.b, made.c, made.d}};
+    if (!is_made)
         return dms_fail(st, DMS_EDEVICE, "cuBLASLt refuses the layout of a product");
     if (!choose(&made))
         return DMS_OK;
