@@ -85,9 +85,8 @@ static uint64_t stage_bytes(const dms_compiled *c) {
     for (int way = 0; way < 2; way++)
         for (uint32_t k = 0; k < n[way]; k++) {
             const uint32_t tensor = port[way][k];
-            const uint64_t bytes =
-                tensor == DMS_NONE ? 0 : dms_plan_buffer_bytes(&s->tensor[tensor].plan, 0);
-            largest[way] = bytes > largest[way] ? bytes : largest[way];
+            largest[way] = dms_plan_stage_larger(
+                largest[way], tensor == DMS_NONE ? NULL : &s->tensor[tensor].plan);
         }
     return dms_plan_stage_bytes(largest[0]) + dms_plan_stage_bytes(largest[1]);
 }

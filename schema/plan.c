@@ -56,14 +56,16 @@ uint64_t dms_plan_stage_bytes(uint64_t largest) {
 }
 
 /* Cells are equally long but for the last one, which is shorter: the first is a largest one. */
+uint64_t dms_plan_stage_larger(uint64_t largest, const dms_plan_tensor *tensor) {
+    const uint64_t bytes = tensor == NULL ? 0 : dms_plan_buffer_bytes(tensor, 0);
+    return bytes > largest ? bytes : largest;
+}
+
 static uint64_t largest_of(const dms_plan *plan, const dms_port *port, uint32_t n) {
     uint64_t largest = 0;
-    for (uint32_t k = 0; k < n; k++) {
-        const uint64_t bytes = port[k].tensor == DMS_NONE
-                                   ? 0
-                                   : dms_plan_buffer_bytes(&plan->tensor[port[k].tensor], 0);
-        largest = bytes > largest ? bytes : largest;
-    }
+    for (uint32_t k = 0; k < n; k++)
+        largest = dms_plan_stage_larger(
+            largest, port[k].tensor == DMS_NONE ? NULL : &plan->tensor[port[k].tensor]);
     return largest;
 }
 

@@ -184,6 +184,10 @@ uint64_t dms_plan_stage_all(const dms_plan *plan);
  * most 4 MiB. */
 uint64_t dms_plan_stage_bytes(uint64_t largest);
 
+/* The larger of `largest` and what passes through a place at a time of a tensor of the caller: all
+ * of it or a cell. NULL, a tensor that is not stored, adds nothing. */
+uint64_t dms_plan_stage_larger(uint64_t largest, const dms_plan_tensor *tensor);
+
 /* The places that the inputs and outputs of a plan need: none on the CPU device. */
 dms_plan_stage dms_plan_stage_of(const dms_plan *plan);
 

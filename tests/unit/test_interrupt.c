@@ -54,9 +54,11 @@ static uint32_t draw(uint64_t *random, uint32_t n) {
  * without /dev/pts). */
 static void planning_begin(planning *p, uint32_t n) {
     const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (terminal < 0)
+    const bool is_usable = terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0;
+    if (terminal >= 0)
+        assert_int_equal(close(terminal), 0);
+    if (!is_usable)
         skip();
-    assert_int_equal(close(terminal), 0);
     memset(p, 0, sizeof *p);
     onnx_begin(&p->onnx, 17);
     onnx_products(&p->onnx, n, 1);

@@ -53,6 +53,10 @@ static void each_direction_has_the_place_of_its_largest_tensor_or_cell(void **st
     assert_int_equal(dms_plan_stage_of(&plan).in_bytes, 512);
     assert_int_equal(dms_plan_stage_of(&plan).out_bytes, 1024); /* 800 */
     assert_int_equal(dms_plan_stage_all(&plan), 1536);
+    assert_int_equal(dms_plan_stage_larger(0, &tensor[2]), 800);
+    assert_int_equal(dms_plan_stage_larger(799, &tensor[2]), 800);
+    assert_int_equal(dms_plan_stage_larger(801, &tensor[2]), 801);
+    assert_int_equal(dms_plan_stage_larger(7, NULL), 7);
     tensor[2].is_split = false;
     assert_int_equal(dms_plan_stage_of(&plan).out_bytes, 2048);
     plan.n_inputs = 2;
