@@ -1,6 +1,6 @@
-/* test_cuda_kernels_conv.c - convolutions on tensor cores, emulated: against sums in doubles of the
- * same narrow inputs, and, since the emulation adds terms in order, bit for bit against the CPU
- * device; which kernel takes which call. */
+/* test_cuda_kernels_conv.c - convolutions by tiles, on tensor cores and of f32, emulated: against sums
+ * in doubles of the same inputs, and, since the emulation adds terms in order, bit for bit against
+ * the CPU device; which kernel takes which call. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -327,10 +327,42 @@ static void many_tiles_are_twice_as_high(void **state) {
 }
 
 /* f32, and groups of fewer than eight channels: no tensor cores. */
+/* kernel dtype  batch c h w  m kh kw group  steps dilations pads  oh ow  bias channels-last */
+static void floats_take_the_same_tiles_without_tensor_cores(void **state) {
+    (void)state;
+    static const shape shapes[] = {
+        {"conv_float_64", F32, 2, 5, 12, 13, 20, 3, 3, 1, 1, 1, 1, 1, 1, 1, 12, 13, true, false},
+        {"conv_float_64", F32, 1, 3, 9, 11, 16, 5, 5, 1, 2, 3, 1, 1, 2, 2, 5, 4, false, true},
+        {"conv_float_64", F32, 1, 32, 6, 6, 24, 3, 1, 2, 1, 1, 2, 1, 2, 0, 6, 6, true, false},
+        {"conv_float_128", F32, 96, 1, 2, 3, 130, 1, 1, 1, 1, 1, 1, 1, 0, 0, 2, 3, true, false},
+        {"conv_float_128", F32, 192, 5, 1, 4, 68, 1, 2, 1, 1, 1, 1, 1, 0, 0, 1, 3, false, false},
+    };
+    RUN(shapes)
+}
+
+/* Three terms of -0, from a bias of -0 on, stay -0; a fourth of 0 x 0 would make +0 of them. */
+static void terms_behind_the_last_are_left_out(void **state) {
+    static const shape s = {
+        "conv_float_64", F32, 1, 3, 1, 1, 8, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, true, false};
+    call_case c;
+    (void)state;
+    begin(&c, &s);
+    for (int k = 0; k < 3; k++)
+        ((float *)c.data[0])[k] = -1.0f;
+    for (int k = 0; k < 24; k++)
+        ((float *)c.data[1])[k] = 0.0f;
+    for (int k = 0; k < 8; k++)
+        ((float *)c.data[2])[k] = -0.0f;
+    call_runs_alike(&c);
+    for (int k = 0; k < 8; k++)
+        assert_true(((const float *)c.data[3])[k] == 0 && signbit(((const float *)c.data[3])[k]));
+    call_free(&c);
+}
+
 static void other_calls_stay_with_their_kernels(void **state) {
     (void)state;
     static const shape shapes[] = {
-        {"conv", F32, 1, 4, 6, 6, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 6, 6, true, false},
+        {"conv_few", F32, 1, 4, 6, 6, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, 6, 6, true, false},
         {"conv_few", F16, 1, 16, 6, 6, 16, 3, 3, 16, 1, 1, 1, 1, 1, 1, 6, 6, true, false},
         {"conv_few", BF16, 1, 6, 6, 6, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, 6, 6, true, false},
     };
@@ -350,6 +382,8 @@ int main(void) {
         cmocka_unit_test(windows_are_products_with_what_the_image_holds),
         cmocka_unit_test(single_taps_read_the_image_in_place),
         cmocka_unit_test(many_tiles_are_twice_as_high),
+        cmocka_unit_test(floats_take_the_same_tiles_without_tensor_cores),
+        cmocka_unit_test(terms_behind_the_last_are_left_out),
         cmocka_unit_test(other_calls_stay_with_their_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
