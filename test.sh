@@ -137,7 +137,7 @@ runner "command lines" $python tests/e2e/test_cli.py build build/models
 runner "pages of --report" $python tests/e2e/test_report.py build build/models
 runner "certificates" $python tests/e2e/test_certificate.py build build/models
 runner "decisions" $python tests/e2e/test_decision.py build build/models
-runner "calls that fail" $python tests/fault/run_faults.py build build/models
+runner "calls that fail" $python tests/fault/run_faults.py build build/models --first 5
 runner "machines that fail" $python tests/fault/run_machine.py build build/models
 runner "ONNX's own node tests" build/tests/node_tests \
     --expected tests/conformance/expected.txt "$node_data"
@@ -178,7 +178,7 @@ if [ -n "$all" ]; then
     runner "changed plans, sanitized" build-asan/tests/fuzz_plan 20000 $changed_plan
     runner "command lines, sanitized" $python tests/e2e/test_cli.py build-asan build/models
     runner "calls that fail, sanitized" $python tests/fault/run_faults.py build-asan build/models \
-        --first 4
+        --first 1
     runner "machines that fail, sanitized" $python tests/fault/run_machine.py build-asan build/models
     gather
     threaded=(test_engine test_engine_threads test_session test_timeline test_pool test_storage

@@ -100,12 +100,16 @@ function(dms_isa_sources name)
   set(flags_avx2 -mavx2 -mfma -mf16c -mbmi2)
   set(flags_avx512 ${flags_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
   set(flags_vnni ${flags_avx512} -mavx512vnni)
+  set(level -O3)
+  if(DMS_SANITIZE AND NOT DMS_FUZZ)   # same bits; tests run it once, and -O3 compiles twice as long
+    set(level)
+  endif()
   foreach(isa base avx2 avx512 vnni)
     if(isa STREQUAL vnni)   # kernels of bytes alone: see families.h
       list(FILTER sources INCLUDE REGEX "_bytes[a-z_]*_cpu\\.c$")
     endif()
     add_library(${name}_${isa} OBJECT ${sources})
-    target_compile_options(${name}_${isa} PRIVATE -O3 -fno-math-errno -fno-trapping-math ${flags_${isa}})
+    target_compile_options(${name}_${isa} PRIVATE ${level} -fno-math-errno -fno-trapping-math ${flags_${isa}})
     if(DMS_FUZZ)   # what kernels compare are numbers of a tensor: no mutator learns from them
       target_compile_options(${name}_${isa} PRIVATE -fno-sanitize-coverage=trace-cmp)
     endif()

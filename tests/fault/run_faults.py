@@ -7,8 +7,8 @@ message is one sentence, every output is the old file or the whole new one, and 
 left behind, memory in use at the end included. BUILD may be a build with sanitizers: then reports of
 theirs fail as well.
 
-Without --all the first calls of a kind (--first, 10), the last 5 and a sample between are tried; with
---places the first call from every place of the program as well, a place being a whole stack of
+Without --all the first N calls of a kind (--first N, 10), the last N/2 and a sample between are
+tried; with --places the first call from every place of the program as well, a place being a whole stack of
 callers. --all tries every number, and goes on behind the last one counted until a command passes
 that never came so far; a sample only of signals, of calls that wait and of calls that fail from
 then on. WORD: only cases whose name has it (CASE/KIND, say 'pack/write')."""
@@ -30,7 +30,7 @@ import numpy as np
 LEAKS = pathlib.Path(__file__).resolve().parent / 'leaks.txt'
 LIMIT_S = 30
 OLD = b'what was here before'
-LAST, GROWTH, PARTS = 5, 1.4, 20
+GROWTH = 2
 MOST_MORE = 1000  # calls behind the counted ones that --all tries before it gives up
 
 # kind: exit codes that its failures may have beside 0, words of which the message holds one
@@ -69,7 +69,7 @@ ASKED = {
     # a thread that the machine does not run, a disk that does not answer
     'stall': [{'FAULT_KIND': kind, 'FAULT_STALL': '300'} for kind in ('clock', 'read')],
 }
-# calls that are tried of each way, spread evenly; with --all four times as many
+# calls that are tried of each way, spread evenly, for each 10 of --first; with --all four times that
 MOST = {'stall': 2, 'signal': 8, 'ever': 12}
 
 
@@ -79,6 +79,7 @@ class Case:
     def __init__(self, name, model, program, words, writes=(), plan=None):
         self.name, self.model, self.program = name, model, program
         self.words, self.writes, self.plan = words.split(), writes, plan
+        self.said = set()  # lines on the standard output of a run without faults
         self.is_set = name in ('consts', 'run-outputs')  # what it writes stands together
 
 
@@ -194,6 +195,9 @@ def complaint(case, kind, done, folder, before, good):
     if done.returncode == 0 and any('error' in line for line in lines):
         return 'passed, but complains'
     if done.returncode != 0:
+        more = set(done.stdout.splitlines()) - case.said
+        if more and case.program == 'dmsc':  # a library does: what dmsc says of times comes last
+            return f'prints {sorted(more)[:3]}'
         if len(lines) != 1 or not lines[0].startswith(f'{case.program}: error: '):
             return f'{len(lines)} lines of message'
         if not lines[0].isprintable() or not any(word in lines[0] for word in words):
@@ -221,12 +225,13 @@ def complaint(case, kind, done, folder, before, good):
 
 def chosen(n, first, places):
     """Which of n calls fail: the first (None: all), the last and some between; those of `places`."""
-    if first is None or n <= first + LAST:
+    last = None if first is None else first // 2
+    if first is None or n <= first + last:
         return list(range(1, n + 1))
-    picked, at = set(range(1, first + 1)) | set(range(n - LAST + 1, n + 1)), float(first)
+    picked, at = set(range(1, first + 1)) | set(range(n - last + 1, n + 1)), float(first)
     while at < n:
         picked.add(int(at))
-        at = min(at * GROWTH, at + n / PARTS)
+        at = min(at * GROWTH, at + n / (2 * first))
     return sorted(picked | places)
 
 
@@ -259,6 +264,7 @@ class Runner:
         done = call(self.build, case, folders[0], {'FAULT_COUNTS': str(counts)})
         if done.returncode != 0:
             raise RuntimeError(f'exit code {done.returncode} without faults: {done.stderr}')
+        case.said = set(done.stdout.splitlines())
         good = {name: (folders[0] / name).read_bytes() for name in case.writes}
         found = counted(counts)
         places = {kind: set() for kind in found}
@@ -291,7 +297,7 @@ class Runner:
         for asked in ASKED.get(kind, [{'FAULT_KIND': kind}]):
             n_calls, places = counts[asked['FAULT_KIND']]
             calls = chosen(n_calls, self.first, places)
-            most = MOST.get(kind, len(calls) or 1) * (4 if self.first is None else 1)
+            most = -(-MOST[kind] * (self.first or 40) // 10) if kind in MOST else len(calls) or 1
             for n in calls[::max(1, -(-len(calls) // most))]:
                 faults = {**asked, 'FAULT_AT': str(n)}
                 jobs.append((faults, pool.submit(self.try_one, case, kind, faults, free, good)))

@@ -224,7 +224,7 @@ void call_runs_alike(call_case *c) {
     spoil(c);
     run(c, &c->call, c->data, DMS_ISA_BASE, false);
     save(c, copy);
-    for (dms_isa isa = DMS_ISA_BASE; isa <= dms_isa_detect(); isa++) {
+    for (dms_isa isa = DMS_ISA_BASE; device_run == NULL && isa <= dms_isa_detect(); isa++) {
         spoil(c);
         run(c, &c->call, c->data, isa, true);
         expect_saved(c, copy, isa == DMS_ISA_BASE ? "in parts" : "with wider vectors");
@@ -235,6 +235,8 @@ void call_runs_alike(call_case *c) {
 void call_cuts_alike(call_case *c, int64_t width) {
     void *copy[CALL_OPERANDS];
     dms_cut cut;
+    if (device_run != NULL)
+        return;
     assert_true(dms_call_cut(&c->call, &cut));
     width = (width + cut.granule - 1) / cut.granule * cut.granule;
     save(c, copy);
@@ -303,6 +305,8 @@ static void run_part(call_case *c, const dms_cut *cut, int64_t first, int64_t en
 void call_parts_alike(call_case *c, int64_t depth) {
     void *copy[CALL_OPERANDS];
     dms_cut cut;
+    if (device_run != NULL)
+        return;
     assert_true(dms_call_cut_sums(&c->call, &cut));
     assert_int_equal(depth % cut.granule, 0);
     const uint64_t bytes = (uint64_t)dms_view_count(&c->view[c->call.n_in]) * sizeof(float);

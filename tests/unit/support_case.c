@@ -184,7 +184,7 @@ void case_run(kernel_case *c) {
     run_once(c, DMS_ISA_BASE, WHOLE, &first);
     for (uint32_t k = n_in; k < n; k++)
         check_gaps(c, k, first.buffer[k], c->base[c->same_as[k]]);
-    for (int isa = 0; isa <= (int)dms_isa_detect(); isa++)
+    for (int isa = 0; device_run == NULL && isa <= (int)dms_isa_detect(); isa++)
         for (int how = 0; how < N_SPLITS; how++) {
             const dms_arena_mark mark = dms_arena_here(&c->arena);
             run_once(c, (dms_isa)isa, (split)how, &other);

@@ -2,6 +2,7 @@
  *
  * Reads    the call that a test has run on the CPU device.
  * Returns  nothing: without tests/cuda these functions do not exist, which tests ask for first.
+ *          Where they do, the CPU device runs a call in one way: the others agree without them.
  * Cost     none.
  * Source   none.
  * Not here the device (tests/cuda/device_run.c: the CUDA kernels, emulated).

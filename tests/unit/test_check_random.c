@@ -13,8 +13,9 @@
 #include "runtime/check/check.h"
 #include "support_execute.h"
 #include "support_plan.h"
+#include "support_rounds.h"
 
-enum { ROUNDS = 2500, ORDERS = 12 };
+enum { ROUNDS = ROUNDS_OF(2500, 1000), ORDERS = 12 };
 
 static uint32_t below(uint64_t *random, uint32_t n) {
     return (uint32_t)(execute_random(random) >> 33) % n;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "support_problem.h"
+#include "support_rounds.h"
 
 /* ---- the second proof ------------------------------------------------------------------------ */
 
@@ -286,10 +287,12 @@ static void decisions_are_right_by_both_proofs(void **state) {
     }
 }
 
+#define DAMAGED ROUNDS_OF(1000u, 250u)
+
 static void what_passes_after_damage_is_right_all_the_same(void **state) {
     (void)state;
     uint32_t n_passed = 0, n_refused = 0;
-    for (uint64_t seed = 1; seed <= 1000; seed++) {
+    for (uint64_t seed = 1; seed <= DAMAGED; seed++) {
         problem_case c;
         dms_status st = {0};
         problem_random(&c, seed % 50 + 1, 4 + (uint32_t)seed % 9);
@@ -309,7 +312,7 @@ static void what_passes_after_damage_is_right_all_the_same(void **state) {
         }
         problem_end(&c);
     }
-    assert_true(n_passed > 40 && n_refused > 400);
+    assert_true(n_passed > DAMAGED / 25 && n_refused > DAMAGED / 5 * 2);
 }
 
 /* a is dead after step 1; a copy out until slot 4 would read what others may write by then. */

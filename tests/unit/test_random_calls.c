@@ -9,8 +9,9 @@
 #include <cmocka.h>
 
 #include "support_call.h"
+#include "support_rounds.h"
 
-enum { ROUNDS = 40 };
+enum { ROUNDS = ROUNDS_OF(40, 12) };
 
 /* A memory order of `rank` axes, drawn by exchanging. */
 static const uint32_t *draw_order(call_case *c, uint32_t rank, uint32_t *order) {

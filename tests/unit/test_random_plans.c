@@ -9,14 +9,10 @@
 #include <cmocka.h>
 
 #include "support_graph.h"
+#include "support_rounds.h"
 #include "support_session.h"
 
-/* Under the thread sanitizer a graph takes ten times as long. */
-#if defined(__SANITIZE_THREAD__)
-#define GRAPHS 8
-#else
-#define GRAPHS 40
-#endif
+#define GRAPHS ROUNDS_OF(40u, 8u)
 #define AMPLE (1ull << 40)
 
 /* A weight of this shape: one made before, where `reuses` and there is one, else a new one. */

@@ -12,6 +12,7 @@
 #include "planner/compile_internal.h"
 #include "planner/dmsc.h"
 #include "support_page.h"
+#include "support_rounds.h"
 
 /* A compile that stalls, and its page. */
 typedef struct page_case {
@@ -396,7 +397,7 @@ static void random_names_are_text(void **state) {
                                         "%s%n",
                                         "\xef\xbf\xbf"};
     uint64_t random = 7;
-    for (uint32_t round = 0; round < 60; round++) {
+    for (uint32_t round = 0; round < ROUNDS_OF(60, 15); round++) {
         char name[256] = "";
         for (uint32_t n = (uint32_t)(graph_random(&random) % 30); n > 0; n--)
             (void)strncat(name, PIECE[graph_random(&random) % (sizeof PIECE / sizeof PIECE[0])],
