@@ -6,7 +6,7 @@ weights. An integer program, HiGHS in SciPy, of memory alone: each gap's block s
 on the host, or is read; in every step both sides hold what is used, what stays, what waits between
 two touches and all homes; the host holds the homes and one block that is being read. Nothing else
 that a plan needs is asked for (a second place, copies in time, addresses), so no plan reads for
-less. Prints milliseconds with parts of blocks, and with whole ones, as far as a minute proves them."""
+less. Prints milliseconds with parts of blocks, and with whole ones as far as a minute proves."""
 import json
 import sys
 
