@@ -132,7 +132,7 @@ dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget, dms_ar
     how.without_search = c->steps.n_steps > MANY_STEPS;
     dms_place_floor ignored;
     bool is_other;
-    return dms_compile_place_steady(c, &how, arena, out, &ignored, &is_other, st);
+    return dms_compile_place_both(c, &how, arena, out, &ignored, &is_other, st);
 }
 
 static dms_code place(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,

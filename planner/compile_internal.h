@@ -77,7 +77,7 @@ void dms_compile_swap(dms_compiled *c);
 
 /* Places a compile once more, at another device budget: in the order that is better there, so that
  * only the figures of *out say something about c->steps. Problems of thousands of steps are placed
- * without the searches.
+ * without the searches, none at several budgets: the points of a curve are made monotone together.
  * Errors   of dms_place. */
 DMS_CHECKED dms_code dms_compile_place(const dms_compiled *c, uint64_t device_budget,
                                        dms_arena *arena, dms_decision *out, dms_status *st);

@@ -162,7 +162,7 @@ static void below_the_floor_of_both_orders_the_lower_one_is_named(void **state) 
     end(&t);
 }
 
-/* A curve asks for both orders at each of its budgets, as a compile there would. */
+/* A curve asks for both orders at each of its budgets, as a compile there does. */
 static void a_curve_finds_what_compiles_find(void **state) {
     (void)state;
     order_case t;
