@@ -48,14 +48,14 @@ static char *need_file(const char *path) {
     return text;
 }
 
-/* Whether `text` holds `word` with nothing of a name on either side. */
-static bool has_word(const char *text, const char *word) {
+/* How often `text` holds `word` with nothing of a name on either side. */
+static uint32_t count_word(const char *text, const char *word) {
     const size_t length = strlen(word);
+    uint32_t n = 0;
     for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
-        if ((at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_')) &&
-            !(isalnum((unsigned char)at[length]) || at[length] == '_'))
-            return true;
-    return false;
+        n += (at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_')) &&
+             !(isalnum((unsigned char)at[length]) || at[length] == '_');
+    return n;
 }
 
 /* Calls `each` with every page of the project: its path, its text. Returns how many there are. */
@@ -151,7 +151,7 @@ static bool is_sentence(const char *word) {
 /* Looks up what one row of a table names: `test_x.c`: `a_case_of_it`, `another`. Returns how many
  * programs it names. */
 static uint32_t look_up(char *row) {
-    uint32_t n = 0;
+    uint32_t n = 0, least = 1;
     char *source = NULL;
     for (char *word = strtok(row, "`"); word != NULL; word = strtok(NULL, "`")) {
         char name[200] = "";
@@ -166,8 +166,9 @@ static uint32_t look_up(char *row) {
             if (source == NULL)
                 fail_msg("docs/security.md: there is no test %s", name);
             n++;
-        } else if (is_sentence(name) && (source == NULL || !has_word(source, name))) {
-            fail_msg("docs/security.md: %s is no test of the program before it", name);
+            least = strcmp(dot, ".c") == 0 ? 2 : 1; /* where it is written, and in main's list */
+        } else if (is_sentence(name) && (source == NULL || count_word(source, name) < least)) {
+            fail_msg("docs/security.md: %s is no test that the program before it runs", name);
         }
     }
     free(source);
