@@ -1,6 +1,6 @@
-/* test_cuda_kernels_conv.c - convolutions by tiles, on tensor cores and of f32, emulated: against sums
- * in doubles of the same inputs, and, since the emulation adds terms in order, bit for bit against
- * the CPU device; which kernel takes which call. */
+/* test_cuda_kernels_conv.c - convolutions by tiles, on tensor cores and of f32, emulated: against
+ * sums in doubles of the same inputs, and, since the emulation adds terms in order, bit for bit
+ * against the CPU device; which kernel takes which call. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
