@@ -15,19 +15,11 @@
 #define LARGE_STEPS 2500
 #define STOCK_PRICE 5e-3
 #define MAX_SOLUTIONS 24u
-#define MAX_KEEP_SETS 240u
-#define N_PASSES 24u
+#define MAX_KEEP_SETS 300u
+#define MOST_STARTS 12u       /* of the searches */
 #define MOST_SIZES 6u         /* classes of block sizes that rings are made for */
 #define MOST_RINGS 8u         /* of these, how many are tried */
 #define PASS_EFFORT 50000000u /* pieces met: about 2 s */
-
-/* Keeps with the period of their slots, before addresses. */
-typedef struct keep_set {
-    uint8_t *keep;
-    dms_ring_size wish;
-    int64_t period_ns;
-    uint32_t id;
-} keep_set;
 
 typedef struct optimiser {
     dms_placer *placer;
@@ -37,9 +29,10 @@ typedef struct optimiser {
     dms_shares solution[MAX_SOLUTIONS];
     int64_t reserve[MAX_SOLUTIONS];
     uint32_t n_solutions;
-    bool has_fine_bound; /* the bound is already that of the fine program */
-    keep_set set[MAX_KEEP_SETS];
+    int64_t *found_end; /* per step: the nominal times that the best plan was found with */
+    dms_keep_set set[MAX_KEEP_SETS];
     uint32_t n_sets;
+    bool has_fine_bound; /* the bound is already that of the fine program */
 } optimiser;
 
 /* A size of the ring, and how busy storage is with it. */
@@ -48,6 +41,13 @@ typedef struct ring_choice {
     int64_t read_ns, busy_ns;
     uint32_t id;
 } ring_choice;
+
+static int by_period(const void *left, const void *right) {
+    const dms_keep_set *a = left, *b = right;
+    if (a->period_ns != b->period_ns)
+        return a->period_ns < b->period_ns ? -1 : 1;
+    return (a->id > b->id) - (a->id < b->id);
+}
 
 static int by_busy(const void *left, const void *right) {
     const ring_choice *a = left, *b = right;
@@ -127,25 +127,30 @@ static void list_rings(optimiser *o) {
     qsort(p->ring, p->n_rings, sizeof *p->ring, by_ring);
 }
 
-/* What more solves and searches could gain is not worth their time: 0.02 %, and in problems of many
- * steps 0.1 %. */
+/* What more solves and searches could gain is not worth their time: 0.02 %, in problems of many
+ * steps 0.04 %, and 0.1 % for one of many points of these. */
 static bool is_near(const optimiser *o) {
+    const double large = o->placer->options->without_search ? 1.001 : 1.0004;
     const bool is_large = o->cycle->n_steps > LARGE_STEPS;
     const double goal =
-        is_large ? (double)o->placer->target_ns * 1.001 : dms_placer_goal(o->placer, 0.0002);
+        is_large ? (double)o->placer->target_ns * large : dms_placer_goal(o->placer, 0.0002);
     return (double)o->best.period_ns <= goal;
 }
 
-/* Shares as they are; then with what still fits. */
+/* Shares as they are; then with what still fits beside the reserve that they were solved for, one
+ * block, or half of one: shares for a large reserve stay where stock is in nobody's way. */
 static void round_plain(optimiser *o, int64_t reserve, const double *x) {
+    const int64_t tile = o->cycle->largest, reserves[] = {reserve, tile, tile / 2};
     dms_placer *p = o->placer;
     dms_rounding how = {.budget = p->budget};
     dms_round(o->cycle, &p->work, &how, x, o->trial.keep);
     consider(o);
     how.fill = true;
-    how.reserve = reserve;
-    dms_round(o->cycle, &p->work, &how, x, o->trial.keep);
-    consider(o);
+    for (uint32_t i = 0; i < (reserve > tile ? 3u : 1u); i++) {
+        how.reserve = reserves[i];
+        dms_round(o->cycle, &p->work, &how, x, o->trial.keep);
+        consider(o);
+    }
 }
 
 /* The largest blocks kept where the relaxation keeps a good part of them. A share of one half says
@@ -340,7 +345,7 @@ static dms_code add_set(optimiser *o, dms_status *st) {
             by_ring(&o->set[i].wish, &o->trial.wish) == 0 &&
             memcmp(o->set[i].keep, o->trial.keep, n) == 0)
             return DMS_OK;
-    keep_set *set = o->set + o->n_sets;
+    dms_keep_set *set = o->set + o->n_sets;
     DMS_TRY(dms_alloc_st(p->arena, n, 1, "placement", &set->keep, st));
     memcpy(set->keep, o->trial.keep, n);
     set->wish = o->trial.wish;
@@ -349,53 +354,46 @@ static dms_code add_set(optimiser *o, dms_status *st) {
     return DMS_OK;
 }
 
-static int by_period(const void *left, const void *right) {
-    const keep_set *a = left, *b = right;
-    if (a->period_ns != b->period_ns)
-        return a->period_ns < b->period_ns ? -1 : 1;
-    return (a->id > b->id) - (a->id < b->id);
-}
-
-/* The best plan without addresses, the same thinned for a reserve, and every solution rounded for
- * one: what leaves room is easier to pack. */
-static dms_code gather_sets(optimiser *o, dms_status *st) {
-    const int64_t quarters[] = {0, 1, 2, 4, 6, 8, 12, 16, 24, 32}, extra[] = {0, 2, 4, 8};
+/* The best plan so far, and every solution rounded for a reserve: what leaves room is easier to
+ * pack, and from where too little stays a search finds what is worth staying. */
+static dms_code gather_solutions(optimiser *o, dms_status *st) {
+    const int64_t extra[] = {0, 2, 4, 8};
     dms_placer *p = o->placer;
     const int64_t tile = o->cycle->largest, room = p->budget - o->cycle->peak - tile;
     o->trial.wish = o->best.wish;
-    for (uint32_t i = 0; i < sizeof quarters / sizeof *quarters; i++) {
-        const int64_t reserve = quarters[i] * tile / 4;
-        if (i > 0 && reserve > room)
-            break;
-        memcpy(o->trial.keep, o->best.keep, o->cycle->n_gaps);
-        dms_round_thin(o->cycle, &p->work, p->budget - reserve, o->trial.keep);
-        DMS_TRY(add_set(o, st));
-    }
+    memcpy(o->trial.keep, o->best.keep, o->cycle->n_gaps);
+    DMS_TRY(add_set(o, st));
     for (uint32_t s = 0; s < o->n_solutions; s++)
-        for (uint32_t i = 0; i < 8; i++) {
-            const int64_t reserve = o->reserve[s] + extra[i / 2] * tile / 4;
-            const dms_rounding how = {.budget = p->budget - reserve, .fill = i & 1};
+        for (uint32_t i = 0; i < 10; i++) {
+            int64_t reserve = o->reserve[s] + extra[i / 2 % 4] * tile / 4;
+            dms_rounding how = {.budget = p->budget - reserve, .fill = i & 1};
+            if (i >= 8)
+                how = (dms_rounding){
+                    .budget = p->budget, .fill = true, .reserve = (reserve = tile / (i - 7))};
             if (reserve > 0 && reserve > room)
                 continue;
             dms_round(o->cycle, &p->work, &how, o->solution[s].x, o->trial.keep);
             DMS_TRY(add_set(o, st));
         }
-    qsort(o->set, o->n_sets, sizeof *o->set, by_period);
     return DMS_OK;
 }
 
-/* The i-th of the 24 passes. Where the plan runs at the speed of compute, the stock fills the
- * arena, and later leads come first. */
-static dms_fit nth_fit(uint32_t i, bool computes) {
-    const uint32_t leads[2][4] = {{1, 1, 0, 2}, {2, 3, 1, 2}};
-    const dms_fit_order orders[] = {DMS_FIT_LIFE, DMS_FIT_START, DMS_FIT_AREA};
-    return (dms_fit){.order = orders[i % 3],
-                     .hole = i / 3 % 2 ? DMS_FIT_TIGHTEST_HIGH : DMS_FIT_LOWEST,
-                     .cut = DMS_FIT_CUT_PEAK,
-                     .sizes = i >= 18 ? 2 : 0,
-                     .repair = i % 12 < 6 ? 2 : 1,
-                     .lead = leads[computes][i / 6],
-                     .pitch = true};
+/* The best plan without addresses, thinned for a reserve. */
+static dms_code gather_thinned(optimiser *o, dms_status *st) {
+    const int64_t quarters[] = {0, 1, 2, 4, 6, 8, 12, 16, 24, 32};
+    dms_placer *p = o->placer;
+    const int64_t tile = o->cycle->largest, room = p->budget - o->cycle->peak - tile;
+    for (uint32_t i = 0; i < sizeof quarters / sizeof *quarters; i++) {
+        const int64_t reserve = quarters[i] * tile / 4;
+        if (i > 0 && reserve > room)
+            break;
+        o->trial.wish = o->best.wish;
+        memcpy(o->trial.keep, o->best.keep, o->cycle->n_gaps);
+        dms_round_thin(o->cycle, &p->work, p->budget - reserve, o->trial.keep);
+        DMS_TRY(add_set(o, st));
+    }
+    qsort(o->set, o->n_sets, sizeof *o->set, by_period);
+    return DMS_OK;
 }
 
 static uint64_t at_most(uint64_t limit, uint64_t wanted) {
@@ -414,7 +412,8 @@ static double fits_well(const optimiser *o) {
 static void pass_sets(optimiser *o) {
     dms_placer *p = o->placer;
     const uint64_t size = (uint64_t)o->cycle->n_gaps + o->cycle->n_tensors + 1;
-    const uint64_t limit = p->options->without_search ? 2 * N_PASSES : at_most(600, 2000000 / size);
+    const uint64_t limit =
+        p->options->without_search ? 2 * DMS_N_PASSES : at_most(600, 2000000 / size);
     const uint64_t effort = dms_addresses_effort(p->addresses) + PASS_EFFORT;
     const double goal = fits_well(o);
     const bool computes = (double)o->best.period_ns < (double)o->cycle->compute_ns * 1.001;
@@ -422,8 +421,8 @@ static void pass_sets(optimiser *o) {
     for (uint32_t z = 0; z < o->n_sets && passes < limit; z++) {
         if (o->set[z].period_ns >= p->best.draft.period_ns)
             break;
-        for (uint32_t i = 0; i < N_PASSES && passes < limit; i++) {
-            const dms_fit fit = nth_fit(i, computes);
+        for (uint32_t i = 0; i < DMS_N_PASSES && passes < limit; i++) {
+            const dms_fit fit = dms_contest_fit(i, computes);
             if (dms_placer_is_done(p) || (double)p->best.draft.period_ns <= goal ||
                 dms_addresses_effort(p->addresses) > effort)
                 return;
@@ -438,14 +437,23 @@ static void pass_sets(optimiser *o) {
     }
 }
 
-/* Saves get their slots by the times of the plan that is placed, not those of another solution. */
+/* Saves get their slots by the times of the plan that is placed, not those of another solution; but
+ * where it is faster by those it was found with, they stay. */
 static void take_nominal(optimiser *o) {
     dms_placer *p = o->placer;
     const int32_t n = o->cycle->n_steps;
+    int64_t *found = o->found_end;
+    memcpy(found, p->work.nominal_end, (size_t)n * sizeof *found);
     if (!dms_simulate(o->cycle, &p->work, 16, &o->best))
         return;
     for (int32_t t = 0; t < n; t++)
         p->work.nominal_end[t] = p->work.end[n + t] - p->work.end[n - 1];
+    memcpy(o->trial.keep, o->best.keep, o->cycle->n_gaps);
+    o->trial.wish = o->best.wish;
+    if (!dms_placer_score(p, DMS_NO_PERIOD, &o->trial) || dms_draft_better(&o->best, &o->trial))
+        memcpy(p->work.nominal_end, found, (size_t)n * sizeof *found);
+    else
+        dms_draft_copy(o->cycle, &o->trial, &o->best);
 }
 
 /* A finer program where the plan is not yet near the bound; where something is read from storage,
@@ -473,6 +481,34 @@ static dms_code refine_bound(optimiser *o, dms_status *st) {
     return code;
 }
 
+/* The sets with the shortest periods, one of each period, first; returns how many there are, at
+ * most `most`. */
+static uint32_t choose_starts(optimiser *o, uint32_t most) {
+    uint32_t n = 0;
+    qsort(o->set, o->n_sets, sizeof *o->set, by_period);
+    for (uint32_t z = 0; z < o->n_sets && n < most; z++)
+        if (n == 0 || o->set[z].period_ns != o->set[n - 1].period_ns) {
+            const dms_keep_set set = o->set[z];
+            o->set[z] = o->set[n];
+            o->set[n++] = set;
+        }
+    return n;
+}
+
+/* The search without addresses. */
+static dms_code search_sets(optimiser *o, uint64_t count, dms_status *st) {
+    dms_placer *p = o->placer;
+    const uint32_t n = choose_starts(o, dms_contest_starts(count, MOST_STARTS));
+    if (n == 0)
+        return DMS_OK;
+    DMS_TRY(dms_contest_drafts(p, o->set, n, count, st));
+    memcpy(o->trial.keep, o->set[0].keep, o->cycle->n_gaps);
+    o->trial.wish = o->set[0].wish;
+    if (dms_placer_score(p, DMS_NO_PERIOD, &o->trial) && dms_draft_better(&o->trial, &o->best))
+        dms_draft_copy(o->cycle, &o->trial, &o->best);
+    return DMS_OK;
+}
+
 static dms_code improve(optimiser *o, dms_status *st) {
     dms_placer *p = o->placer;
     const uint64_t size = (uint64_t)o->cycle->n_gaps + (uint64_t)o->cycle->n_steps + 1;
@@ -481,13 +517,12 @@ static dms_code improve(optimiser *o, dms_status *st) {
         spread_evenly(o);
     if (o->best.period_ns == DMS_NO_PERIOD)
         return DMS_OK;
-    dms_draft_copy(o->cycle, &o->best, &p->trial);
+    DMS_TRY(gather_solutions(o, st));
     if (!p->options->without_search && (asked || !is_near(o)))
-        DMS_TRY(dms_search_drafts(p, asked ? asked : at_most(2000, 1500000 / size), st));
-    dms_draft_copy(o->cycle, &p->trial, &o->best);
+        DMS_TRY(search_sets(o, asked ? asked : at_most(2000, 8000000 / size), st));
     take_nominal(o);
     p->unpacked_ns = o->best.period_ns;
-    DMS_TRY(gather_sets(o, st));
+    DMS_TRY(gather_thinned(o, st));
     pass_sets(o);
     if (p->options->without_search)
         return DMS_OK;
@@ -496,7 +531,9 @@ static dms_code improve(optimiser *o, dms_status *st) {
          (double)p->best.draft.period_ns > (double)p->target_ns * 1.002)) {
         /* filled up, it is often faster: unet-tiny behind a slow link 10 % and more */
         DMS_TRY(dms_placer_lighten(p, st));
-        DMS_TRY(dms_search_layouts(p, asked ? asked : at_most(1000, 600000 / size), st));
+        const uint32_t n = choose_starts(o, MOST_STARTS);
+        DMS_TRY(
+            dms_contest_layouts(p, o->set, n, asked ? asked : at_most(2000, 3000000 / size), st));
     }
     return refine_bound(o, st);
 }
@@ -509,6 +546,8 @@ dms_code dms_placer_optimise(dms_placer *placer, dms_status *st) {
     list_rings(o);
     DMS_TRY(dms_draft_new(o->cycle, placer->arena, &o->best, st));
     DMS_TRY(dms_draft_new(o->cycle, placer->arena, &o->trial, st));
+    DMS_TRY(dms_alloc_st(placer->arena, (uint64_t)o->cycle->n_steps, sizeof *o->found_end,
+                         "placement", &o->found_end, st));
     DMS_TRY(dms_bound_open(o->cycle, placer->options->enough_ns > 0 ? FINE_GROUPS : N_GROUPS,
                            placer->arena, &o->bound, st));
     dms_code code = solve_all(o, st);

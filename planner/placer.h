@@ -16,6 +16,7 @@
 #define DMS_MAX_CANDIDATES 16u
 #define DMS_MAX_RINGS 64u
 #define DMS_FINAL_CYCLES 16u /* simulated turns of what is decided */
+#define DMS_N_PASSES 24u
 
 /* A draft with its addresses. */
 typedef struct dms_layout {
@@ -36,6 +37,14 @@ typedef struct dms_floor_plan {
     int64_t *need_units;  /* per number of kept weights, n_by_size + 1 */
     uint64_t *host_bytes; /* the same */
 } dms_floor_plan;
+
+/* Keeps with the period of their slots, before addresses. */
+typedef struct dms_keep_set {
+    uint8_t *keep;
+    dms_ring_size wish;
+    int64_t period_ns;
+    uint32_t id;
+} dms_keep_set;
 
 /* Everything one call works with. */
 typedef struct dms_placer {
@@ -113,11 +122,31 @@ DMS_CHECKED dms_code dms_placer_rules(dms_placer *placer, dms_status *st);
 DMS_CHECKED dms_code dms_placer_optimise(dms_placer *placer, dms_status *st);
 
 /* Threshold accepting over keeps, from placer->trial (slots set, simulated) on: at most `count`
- * evaluations without addresses. The best draft is left in `trial`. */
-DMS_CHECKED dms_code dms_search_drafts(dms_placer *placer, uint64_t count, dms_status *st);
+ * evaluations without addresses. The best draft is left in `trial`. Other seeds try other moves. */
+DMS_CHECKED dms_code dms_search_drafts(dms_placer *placer, uint64_t count, uint32_t seed,
+                                       dms_status *st);
 
-/* The same with the pass inside, from placer->best on; improves placer->best. */
-DMS_CHECKED dms_code dms_search_layouts(dms_placer *placer, uint64_t count, dms_status *st);
+/* The same with the pass inside, from placer->best on; improves placer->best. Ends sooner when it
+ * has met `effort` pieces (addresses.h). */
+DMS_CHECKED dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint64_t effort,
+                                        uint32_t seed, dms_status *st);
+
+/* How many starts `count` evaluations are enough for, at most `n_starts`. */
+uint32_t dms_contest_starts(uint64_t count, uint32_t n_starts);
+
+/* The i-th of DMS_N_PASSES settings of the pass; `computes`: the plan runs at the speed of compute.
+ */
+dms_fit dms_contest_fit(uint32_t i, bool computes);
+
+/* Searches without addresses from all of `set`, then for longer from the better half of what came
+ * of them, and so on: about `count` evaluations in all. The sets become what was found, the best
+ * first. */
+DMS_CHECKED dms_code dms_contest_drafts(dms_placer *placer, dms_keep_set *set, uint32_t n,
+                                        uint64_t count, dms_status *st);
+
+/* The same with addresses, from placer->best and from each of the sets; improves placer->best. */
+DMS_CHECKED dms_code dms_contest_layouts(dms_placer *placer, const dms_keep_set *set, uint32_t n,
+                                         uint64_t count, dms_status *st);
 
 /* How far the full ILP may go. */
 typedef struct dms_exact_limits {

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "planner/placer.h"
+#include "schema/arena.h"
 
 #define SEED 88172645463325252u
 /* A plan may be this share slower than the best and still be searched from, at the start.
  * Effect of the search: 1.0111 -> 1.0035 of the bound (7b prefill at 50 %),
  * 1.102 -> 1.061 (200 random steps), 0 to 0.5 % elsewhere (PLACEMENT.md section 5.5). */
 #define THRESHOLD 0.001
-#define SEARCH_EFFORT 50000000u /* pieces met: about 2 s */
 
 /* Where the search stands; move() reads it, the two loops below differ in what they evaluate. */
 typedef struct search {
@@ -230,8 +230,17 @@ bool dms_placer_score(dms_placer *placer, int64_t limit_ns, dms_draft *draft) {
     return dms_simulate(cycle, work, 6, draft);
 }
 
-dms_code dms_search_drafts(dms_placer *placer, uint64_t count, dms_status *st) {
-    search s = {.placer = placer, .cycle = placer->cycle, .random = SEED, .count = count};
+/* Where a search begins; other seeds draw other numbers. */
+static search begin(dms_placer *placer, uint64_t count, uint32_t seed) {
+    return (search){.placer = placer,
+                    .cycle = placer->cycle,
+                    .random = SEED + seed * UINT64_C(0x9e3779b97f4a7c15),
+                    .count = count};
+}
+
+dms_code dms_search_drafts(dms_placer *placer, uint64_t count, uint32_t seed, dms_status *st) {
+    search s = begin(placer, count, seed);
+    const dms_arena_mark mark = dms_arena_here(placer->arena);
     dms_draft state, next, *best = &placer->trial;
     const double goal = dms_placer_goal(placer, 0.0005);
     if (s.cycle->n_gaps == 0)
@@ -252,6 +261,7 @@ dms_code dms_search_drafts(dms_placer *placer, uint64_t count, dms_status *st) {
             dms_draft_copy(s.cycle, best, &state);
         }
     }
+    dms_arena_release(placer->arena, mark);
     return DMS_OK;
 }
 
@@ -264,14 +274,15 @@ static bool evaluate(dms_placer *placer, const dms_fit *fit) {
     return dms_placer_pass(placer, fit, "search");
 }
 
-dms_code dms_search_layouts(dms_placer *placer, uint64_t count, dms_status *st) {
-    search s = {.placer = placer, .cycle = placer->cycle, .random = SEED, .count = count};
+dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint64_t effort, uint32_t seed,
+                            dms_status *st) {
+    search s = begin(placer, count, seed);
     dms_draft state;
     dms_fit fit = placer->best_fit, tried;
     if (s.cycle->n_gaps == 0)
         return DMS_OK;
     DMS_TRY(dms_draft_new(s.cycle, placer->arena, &state, st));
-    const uint64_t effort = dms_addresses_effort(placer->addresses) + SEARCH_EFFORT;
+    effort += dms_addresses_effort(placer->addresses);
     dms_draft_copy(s.cycle, &placer->best.draft, &state);
     for (; s.at < count && !dms_placer_is_done(placer) &&
            dms_addresses_effort(placer->addresses) < effort;

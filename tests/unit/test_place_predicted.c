@@ -87,8 +87,10 @@ static dms_problem run_of(problem_case *c) {
 
 static dms_decision place(problem_case *c, const dms_problem *problem, const dms_problem *predicted,
                           uint64_t units) {
-    const dms_place_options options = {
-        .device_budget = units * UNIT, .host_budget = UINT64_MAX, .predicted = predicted};
+    const dms_place_options options = {.device_budget = units * UNIT,
+                                       .host_budget = UINT64_MAX,
+                                       .predicted = predicted,
+                                       .without_search = true};
     dms_decision d;
     dms_place_floor floor;
     dms_status st;

@@ -28,7 +28,7 @@ static void a_search_never_ends_worse_and_often_better(void **state) {
         placer_begin(&p, 120);
         assert_true(start_draft(&p));
         const int64_t before = p.placer.trial.period_ns;
-        assert_int_equal(dms_search_drafts(&p.placer, 400, &st), DMS_OK);
+        assert_int_equal(dms_search_drafts(&p.placer, 400, 0, &st), DMS_OK);
         assert_true(p.placer.trial.period_ns <= before);
         better += p.placer.trial.period_ns < before;
         /* what it leaves is a draft that runs as it says, within the budget */
@@ -54,7 +54,7 @@ static void a_search_with_addresses_improves_the_best_layout(void **state) {
         p.placer.best.draft.period_ns = DMS_NO_PERIOD;
         if (start_draft(&p) && dms_placer_pass(&p.placer, &fit, "relaxation")) {
             const int64_t before = p.placer.best.draft.period_ns;
-            assert_int_equal(dms_search_layouts(&p.placer, 200, &st), DMS_OK);
+            assert_int_equal(dms_search_layouts(&p.placer, 200, UINT64_MAX / 2, 0, &st), DMS_OK);
             assert_true(p.placer.best.draft.period_ns <= before);
             assert_true(p.placer.best.top <= p.placer.budget);
             better += p.placer.best.draft.period_ns < before;
