@@ -429,13 +429,14 @@ static void the_verifier_agrees_with_all_pairs_on_overlaps(void **state) {
         problem_case c;
         dms_status st;
         problem_random(&c, seed, 14);
-        dms_decision d = problem_place(&c, problem_floor(&c) + (seed % 2 ? 20 : 220));
+        dms_decision d = problem_place(&c, problem_floor(&c) + 20);
         for (uint32_t i = 0; i < c.problem.n_steps; i++)
             c.problem.steps[i].scratch_bytes = 0;
         const uint32_t moved = problem_draw(&c, d.n_residencies);
         const uint64_t bytes = c.problem.tensors[d.residencies[moved].tensor].bytes;
-        d.residencies[moved].offset =
-            problem_draw(&c, (uint32_t)((d.device_budget - bytes) / UNIT) + 1) * (uint64_t)UNIT;
+        if (seed % 3 > 0) /* good plans have hardly any other place for it: some stay */
+            d.residencies[moved].offset =
+                problem_draw(&c, (uint32_t)((d.device_budget - bytes) / UNIT) + 1) * (uint64_t)UNIT;
         bool overlaps = false;
         for (uint32_t i = 0; i < d.n_residencies; i++) {
             const dms_place_residency *a = d.residencies + moved, *b = d.residencies + i;
