@@ -70,7 +70,8 @@ typedef struct dms_device_memory {
 typedef struct dms_device_streams {
     /* Readies the kernel of a call, or says why there is none; `call` outlives the device. */
     dms_code (*prepare)(dms_device *device, uint32_t id, const dms_call *call, dms_status *st);
-    /* All calls are readied: notes what is free now. */
+    /* All calls are readied: loads what their first run would, and notes what is free now. What
+     * is in the device arena is lost. */
     dms_code (*ready)(dms_device *device, dms_status *st);
     /* Free memory of the device. */
     dms_code (*free_bytes)(dms_device *device, uint64_t *out_bytes, dms_status *st);

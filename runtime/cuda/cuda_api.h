@@ -70,6 +70,8 @@ typedef struct dms_cuda_api {
     const dms_cuda_kernel *(*kernel_find)(uint32_t id);
     dms_code (*libraries_open)(const dms_cuda_card *card, dms_arena *arena,
                                dms_cuda_libraries **out_libraries, dms_status *st);
+    dms_code (*libraries_warm)(dms_cuda_libraries *libraries, uint64_t memory, uint64_t bytes,
+                               void *stream, dms_status *st);
     uint64_t (*libraries_bytes)(const dms_cuda_libraries *libraries);
     void (*libraries_close)(dms_cuda_libraries *libraries);
 } dms_cuda_api;

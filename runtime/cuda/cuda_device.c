@@ -70,6 +70,15 @@ static dms_code poison_arena(cuda_device *d, dms_status *st) {
     return settle(d, DMS_QUEUE_COMPUTE, st);
 }
 
+dms_code dms_cuda_ready(dms_device *base, dms_status *st) {
+    cuda_device *d = (cuda_device *)base;
+    DMS_TRY(d->api->libraries_warm(d->libraries, d->device_address, d->base.device_bytes,
+                                   d->stream[DMS_QUEUE_COMPUTE].stream, st));
+    DMS_TRY(settle(d, DMS_QUEUE_COMPUTE, st));
+    DMS_TRY(poison_arena(d, st));
+    return base->streams->free_bytes(base, &base->memory.with_kernels, st);
+}
+
 static dms_code open_all(cuda_device *d, const dms_device_options *options, dms_status *st) {
     DMS_TRY(dms_cuda_check_card(d, options, st));
     DMS_TRY(dms_alloc_st(d->arena, options->n_calls, sizeof *d->kernel, "kernels", &d->kernel, st));
@@ -77,7 +86,6 @@ static dms_code open_all(cuda_device *d, const dms_device_options *options, dms_
     DMS_TRY(dms_alloc_st(d->arena, options->n_calls, sizeof *d->state, "kernels", &d->state, st));
     DMS_TRY(dms_cuda_take_memory(d, options, st));
     DMS_TRY(open_streams(d, st));
-    DMS_TRY(poison_arena(d, st));
     DMS_TRY(set_clock(d, st));
     return d->api->libraries_open(&d->card, d->arena, &d->libraries, st);
 }

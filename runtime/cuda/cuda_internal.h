@@ -94,6 +94,10 @@ DMS_CHECKED dms_code dms_cuda_take_memory(cuda_device *device, const dms_device_
 /* Gives back what was taken, also where that is half of it. */
 void dms_cuda_give_memory(cuda_device *device);
 
+/* All calls are readied: warms the libraries' kernels, poisons the arena where that is asked, and
+ * notes the free memory. */
+DMS_CHECKED dms_code dms_cuda_ready(dms_device *base, dms_status *st);
+
 /* A mapping for the pieces of all streams.
  * Errors   DMS_EDEVICE: no memory. */
 DMS_CHECKED dms_code dms_cuda_take_pieces(cuda_device *device, dms_status *st);

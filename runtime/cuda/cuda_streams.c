@@ -276,12 +276,8 @@ static dms_code cuda_free_bytes(dms_device *base, uint64_t *out_bytes, dms_statu
     return DMS_OK;
 }
 
-static dms_code cuda_ready(dms_device *base, dms_status *st) {
-    return cuda_free_bytes(base, &base->memory.with_kernels, st);
-}
-
 const dms_device_streams dms_cuda_streams = {.prepare = cuda_prepare,
-                                             .ready = cuda_ready,
+                                             .ready = dms_cuda_ready,
                                              .free_bytes = cuda_free_bytes,
                                              .enter = cuda_enter,
                                              .await = cuda_await,

@@ -382,6 +382,7 @@ fake_cuda *fake_cuda_new(const fake_cuda_options *options) {
                                .error_text = error_text,
                                .kernel_find = fake_kernel_find,
                                .libraries_open = fake_libraries_open,
+                               .libraries_warm = fake_libraries_warm,
                                .libraries_bytes = fake_libraries_bytes,
                                .libraries_close = fake_libraries_close};
     return fake;

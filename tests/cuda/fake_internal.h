@@ -126,6 +126,8 @@ void fake_delay(fake_stream *stream);
 const dms_cuda_kernel *fake_kernel_find(uint32_t id);
 dms_code fake_libraries_open(const dms_cuda_card *card, dms_arena *arena,
                              dms_cuda_libraries **out_libraries, dms_status *st);
+dms_code fake_libraries_warm(dms_cuda_libraries *libraries, uint64_t memory, uint64_t bytes,
+                             void *stream, dms_status *st);
 uint64_t fake_libraries_bytes(const dms_cuda_libraries *libraries);
 void fake_libraries_close(dms_cuda_libraries *libraries);
 void fake_run_call(fake_stream *stream, const fake_entry *entry);

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cublasLt.h"
 #include "runtime/cuda/kernels/product_lt.h"
 #include "runtime/kernels/element.h"
 
@@ -240,6 +241,57 @@ static void an_algorithm_belongs_to_its_call_wherever_it_lies(void **state) {
     end(&t);
 }
 
+/* Products of these shapes, prepared one after the other with the same libraries, are warmed in
+ * `bytes` of memory: what the stream has seen. */
+static struct CUstream_st warmed(const shape *shapes, size_t n, uint8_t *memory, uint64_t bytes) {
+    product_case t;
+    struct CUstream_st stream = {0};
+    dms_status st = {.msg = ""};
+    begin(&t, &shapes[0]);
+    assert_int_equal(prepare(&t, WORKSPACE), DMS_OK);
+    for (size_t k = 1; k < n; k++) {
+        product_case other;
+        begin(&other, &shapes[k]);
+        assert_int_equal(
+            dms_product_lt_prepare(t.libraries, &other.p, WORKSPACE, &t.arena, &other.state, &st),
+            DMS_OK);
+        end(&other);
+    }
+    if (dms_cuda_libraries_warm(t.libraries, (uint64_t)(uintptr_t)memory, bytes, &stream, &st))
+        fail_msg("%s", st.msg);
+    end(&t);
+    return stream;
+}
+
+/* CUDA loads a kernel with its first launch: that is not to be in a turn. */
+static void each_algorithm_runs_once_before_the_first_turn(void **state) {
+    (void)state;
+    static _Alignas(256) uint8_t memory[1 << 16];
+    const shape plain = {F32, 1, 8, 16, 24, 0, false, false, NOTHING, 1, 0, false};
+    const shape bias = {BF16, 1, 8, 16, 24, 0, false, false, BIAS, 1, 1, false};
+    const shape sums = {F16, 1, 8, 16, 24, 0, false, false, BEFORE, 1, 0, true};
+    const shape doubles = {DMS_DTYPE_F64, 1, 8, 16, 24, 0, false, false, NOTHING, 1, 0, false};
+    const shape all[] = {plain, bias, plain, sums, bias, doubles};
+    assert_int_equal(warmed(all, 1, memory, sizeof memory).n_products, 1);
+    assert_int_equal(warmed(all, 6, memory, sizeof memory).n_products, 3);
+    assert_int_equal(warmed(&doubles, 1, memory, sizeof memory).n_products, 0);
+}
+
+/* a 8 x 16, b 16 x 24, y 8 x 24 of f32, which y stands for what is added too: 512, 1536 and two
+ * times 768 bytes, each from a multiple of 256 on, and the workspace. */
+static void warming_stays_within_its_memory(void **state) {
+    (void)state;
+    enum { NEEDED = 512 + 1536 + 2 * 768 + WORKSPACE };
+    static _Alignas(256) uint8_t memory[2 * NEEDED];
+    const shape s = {F32, 1, 8, 16, 24, 0, false, false, NOTHING, 1, 0, false};
+    const struct CUstream_st seen = warmed(&s, 1, memory, NEEDED);
+    assert_int_equal(seen.n_products, 1);
+    assert_ptr_equal(seen.begin, memory);
+    assert_ptr_equal(seen.end, memory + NEEDED);
+    assert_int_equal(warmed(&s, 1, memory, NEEDED - 1).n_products, 0);
+    assert_int_equal(warmed(&s, 1, NULL, 0).n_products, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_layout_is_multiplied),
@@ -247,6 +299,8 @@ int main(void) {
         cmocka_unit_test(what_the_library_does_not_take_is_left_to_our_own_kernel),
         cmocka_unit_test(an_operand_beside_16_bytes_is_not_taken),
         cmocka_unit_test(an_algorithm_belongs_to_its_call_wherever_it_lies),
+        cmocka_unit_test(each_algorithm_runs_once_before_the_first_turn),
+        cmocka_unit_test(warming_stays_within_its_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/cuda/cuda_internal.h"
 #include "runtime/device.h"
 #include "runtime/kernels/catalogue.h"
 #include "support_chain.h"
@@ -197,6 +198,24 @@ static void the_ways_that_are_taken_are_said(void **state) {
     }
 }
 
+/* The fake's libraries leave zeros where they ran. */
+static void what_warmed_the_libraries_is_poisoned_over(void **state) {
+    (void)state;
+    for (int poison = 0; poison < 2; poison++) {
+        dms_arena arena = {0};
+        fake_cuda *fake = fake_cuda_new(&(fake_cuda_options){0});
+        dms_device *d =
+            open_device(fake, &arena, (dms_device_options){.device_bytes = 256, .poison = poison});
+        assert_int_equal(d->streams->ready(d, NULL), DMS_OK);
+        const uint8_t *memory = (const uint8_t *)((const cuda_device *)d)->device_address;
+        for (int k = 0; k < 256; k++)
+            assert_int_equal(memory[k] != 0, poison);
+        d->ops->close(d);
+        dms_arena_free(&arena);
+        cuda_end(fake);
+    }
+}
+
 static void any_allocation_that_fails_is_reported(void **state) {
     (void)state;
     for (uint64_t at = 1; at <= 5; at++) {
@@ -359,6 +378,7 @@ int main(void) {
         cmocka_unit_test(a_plan_runs_on_its_own_kind_alone),
         cmocka_unit_test(a_host_arena_that_cannot_be_locked_is_said),
         cmocka_unit_test(the_ways_that_are_taken_are_said),
+        cmocka_unit_test(what_warmed_the_libraries_is_poisoned_over),
         cmocka_unit_test(any_allocation_that_fails_is_reported),
         cmocka_unit_test(a_call_without_a_kernel_is_refused_by_name),
         cmocka_unit_test(large_tensors_of_the_caller_pass_in_pieces),

@@ -285,6 +285,7 @@ static dms_cuda_api table_of(driver *d) {
                           .error_text = error_text,
                           .kernel_find = dms_cuda_kernel_find,
                           .libraries_open = dms_cuda_libraries_open,
+                          .libraries_warm = dms_cuda_libraries_warm,
                           .libraries_bytes = dms_cuda_libraries_bytes,
                           .libraries_close = dms_cuda_libraries_close};
 }

@@ -10,7 +10,7 @@ struct dms_cuda_libraries {
     bool was_asked; /* for cuBLASLt */
 #ifdef DMS_HAS_CUBLASLT
     dms_lt lt;
-    dms_lt_owned *owned; /* the newest first */
+    dms_lt_product *newest;
 #endif
 };
 
@@ -48,17 +48,21 @@ static bool load(dms_lt *lt) {
     return has_all;
 }
 
-dms_lt_owned *dms_lt_own(dms_cuda_libraries *libraries, dms_arena *arena) {
-    dms_lt_owned *own = dms_alloc(arena, 1, sizeof *own);
-    if (own != NULL) {
-        own->next = libraries->owned;
-        libraries->owned = own;
+dms_lt_product *dms_lt_add(dms_cuda_libraries *libraries, dms_arena *arena) {
+    dms_lt_product *product = dms_alloc(arena, 1, sizeof *product);
+    if (product != NULL) {
+        *product = (dms_lt_product){.next = libraries->newest, .lt = &libraries->lt};
+        libraries->newest = product;
     }
-    return own;
+    return product;
+}
+
+const dms_lt_product *dms_lt_products(const dms_cuda_libraries *libraries) {
+    return libraries->newest;
 }
 
 /* What there is of them: making them may have failed midway. */
-static void give_back(const dms_lt *lt, const dms_lt_owned *own) {
+static void give_back(const dms_lt *lt, const dms_lt_product *own) {
     if (own->desc != NULL)
         (void)lt->desc_destroy(own->desc);
     for (uint32_t k = 0; k < 4; k++)
@@ -87,8 +91,8 @@ void dms_cuda_libraries_close(dms_cuda_libraries *libraries) {
         return;
 #ifdef DMS_HAS_CUBLASLT
     dms_lt *lt = &libraries->lt;
-    for (; libraries->owned != NULL; libraries->owned = libraries->owned->next)
-        give_back(lt, libraries->owned);
+    for (; libraries->newest != NULL; libraries->newest = libraries->newest->next)
+        give_back(lt, libraries->newest);
     if (lt->handle != NULL)
         (void)lt->destroy(lt->handle); /* a lost card cannot be told */
     if (lt->library != NULL)

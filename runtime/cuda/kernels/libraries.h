@@ -44,15 +44,25 @@ typedef struct dms_lt {
 #undef DMS_LT_MEMBER
 } dms_lt;
 
-/* Descriptors of one call, in a list that begins with the libraries. */
-typedef struct dms_lt_owned {
-    struct dms_lt_owned *next;
+/* What prepare makes of one product, in a list that begins with the libraries (product_lt.c). */
+typedef struct dms_lt_product {
+    struct dms_lt_product *next; /* the one before */
+    const dms_lt *lt;
     cublasLtMatmulDesc_t desc;
-    cublasLtMatrixLayout_t layout[4];
-} dms_lt_owned;
+    cublasLtMatrixLayout_t layout[4]; /* a, b, c, d of the library, whose a is our b */
+    uint64_t bytes[4];                /* from the first element of each to its last */
+    cublasLtMatmulAlgo_t algo;
+    uint64_t workspace;
+    int64_t m, k, n;
+    bool has_algo, has_bias, has_c;
+    float alpha, beta;
+} dms_lt_product;
 
-/* A place for descriptors, which dms_cuda_libraries_close gives back; NULL: no memory. */
-dms_lt_owned *dms_lt_own(dms_cuda_libraries *libraries, dms_arena *arena);
+/* A new product, all zero. Its descriptors are given back with the libraries. NULL: no memory. */
+dms_lt_product *dms_lt_add(dms_cuda_libraries *libraries, dms_arena *arena);
+
+/* The newest of them. */
+const dms_lt_product *dms_lt_products(const dms_cuda_libraries *libraries);
 
 /* The library, loaded by the first call; NULL where there is none. The handle lives until
  * dms_cuda_libraries_close.

@@ -6,10 +6,18 @@
  * A factor whose rows lie dense is taken as it is, one whose columns do as its transpose. */
 #include "runtime/cuda/kernels/product_lt.h"
 
+#include <string.h>
+
 #include "runtime/cuda/kernels/libraries.h"
 #include "schema/dtype.h"
 
 #ifndef DMS_HAS_CUBLASLT
+
+dms_code dms_cuda_libraries_warm(dms_cuda_libraries *libraries, uint64_t memory, uint64_t bytes,
+                                 void *stream, dms_status *st) {
+    (void)libraries, (void)memory, (void)bytes, (void)stream, (void)st;
+    return DMS_OK;
+}
 
 dms_code dms_product_lt_prepare(dms_cuda_libraries *libraries, const dms_product_params *p,
                                 uint64_t workspace, dms_arena *arena, void **out_state,
@@ -33,17 +41,7 @@ dms_code dms_product_lt_enqueue(const dms_cuda_job *job, const dms_product_param
 #else
 
 #define ALIGNMENT 16u
-
-/* What prepare makes of one call. */
-typedef struct lt_product {
-    const dms_lt *lt;
-    cublasLtMatmulDesc_t desc;
-    cublasLtMatrixLayout_t a, b, c, d; /* the library's a is our b */
-    cublasLtMatmulAlgo_t algo;
-    uint64_t workspace;
-    bool has_bias, has_c;
-    float alpha, beta;
-} lt_product;
+#define PLACE_ALIGNMENT 256u
 
 /* One of our matrices as the library sees it. */
 typedef struct matrix {
@@ -81,7 +79,7 @@ static bool matrix_of(uint32_t dtype, int64_t outer, int64_t inner, const int64_
 /* Whether the library takes this product; its matrices. `c` is what is added: the sums before, c,
  * or y itself where nothing is. */
 static bool matrices_of(const dms_product_params *p, matrix *a, matrix *b, matrix *c, matrix *d,
-                        lt_product *out) {
+                        dms_lt_product *out) {
     const bool is_f32 = p->dtype == DMS_DTYPE_F32;
     const int64_t dense[2] = {p->n, 1};
     if ((!is_f32 && p->dtype != DMS_DTYPE_F16 && p->dtype != DMS_DTYPE_BF16) ||
@@ -116,7 +114,9 @@ static bool matrices_of(const dms_product_params *p, matrix *a, matrix *b, matri
 
 /* The first thing that the library refuses ends it all. */
 static bool make_layout(const dms_lt *lt, const matrix *m, int32_t batches,
-                        cublasLtMatrixLayout_t *out) {
+                        cublasLtMatrixLayout_t *out, uint64_t *out_bytes) {
+    const int64_t last = (batches - 1) * m->batch_pitch + (m->columns - 1) * m->ld + m->rows;
+    *out_bytes = (uint64_t)last * (m->type == CUDA_R_32F ? 4 : 2);
     return lt->layout_create(out, m->type, (uint64_t)m->rows, (uint64_t)m->columns, m->ld) ==
                CUBLAS_STATUS_SUCCESS &&
            lt->layout_set(*out, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &batches, sizeof batches) ==
@@ -125,7 +125,7 @@ static bool make_layout(const dms_lt *lt, const matrix *m, int32_t batches,
                           sizeof m->batch_pitch) == CUBLAS_STATUS_SUCCESS;
 }
 
-static bool make_desc(const dms_lt *lt, const matrix *a, const matrix *b, lt_product *out) {
+static bool make_desc(const dms_lt *lt, const matrix *a, const matrix *b, dms_lt_product *out) {
     const cublasOperation_t op_a = a->is_turned ? CUBLAS_OP_T : CUBLAS_OP_N;
     const cublasOperation_t op_b = b->is_turned ? CUBLAS_OP_T : CUBLAS_OP_N;
     const cublasLtEpilogue_t epilogue =
@@ -156,17 +156,18 @@ static bool set_preference(const dms_lt *lt, cublasLtMatmulPreference_t preferen
 }
 
 /* Asks for the algorithm; false: it has none for these descriptors. */
-static bool choose(lt_product *out) {
+static bool choose(dms_lt_product *out) {
     const dms_lt *lt = out->lt;
     cublasLtMatmulPreference_t preference = NULL;
     cublasLtMatmulHeuristicResult_t answer;
     int n = 0;
     if (lt->preference_create(&preference) != CUBLAS_STATUS_SUCCESS)
         return false;
-    const bool has_one = set_preference(lt, preference, out->workspace) &&
-                         lt->heuristic(lt->handle, out->desc, out->a, out->b, out->c, out->d,
-                                       preference, 1, &answer, &n) == CUBLAS_STATUS_SUCCESS &&
-                         n == 1;
+    const bool has_one =
+        set_preference(lt, preference, out->workspace) &&
+        lt->heuristic(lt->handle, out->desc, out->layout[0], out->layout[1], out->layout[2],
+                      out->layout[3], preference, 1, &answer, &n) == CUBLAS_STATUS_SUCCESS &&
+        n == 1;
     (void)lt->preference_destroy(preference);
     if (has_one)
         out->algo = answer.algo;
@@ -177,40 +178,94 @@ dms_code dms_product_lt_prepare(dms_cuda_libraries *libraries, const dms_product
                                 uint64_t workspace, dms_arena *arena, void **out_state,
                                 dms_status *st) {
     const dms_lt *lt;
-    matrix a, b, c, d;
-    lt_product made = {.workspace = workspace};
+    matrix m[4];
+    dms_lt_product made = {.workspace = workspace, .m = p->m, .k = p->k, .n = p->n};
     *out_state = NULL;
-    if (!matrices_of(p, &a, &b, &c, &d, &made))
+    if (!matrices_of(p, &m[0], &m[1], &m[2], &m[3], &made))
         return DMS_OK;
     DMS_TRY(dms_lt_get(libraries, &lt, st));
     if (lt == NULL)
         return DMS_OK;
-    const int32_t batches = (int32_t)p->batch.count;
-    made.lt = lt;
-    dms_lt_owned *own = dms_lt_own(libraries, arena);
-    if (own == NULL)
+    dms_lt_product *product = dms_lt_add(libraries, arena);
+    if (product == NULL)
         return dms_fail(st, DMS_EINTERNAL, "no memory for a product's descriptors");
-    const bool is_made = make_desc(lt, &a, &b, &made) && make_layout(lt, &a, batches, &made.a) &&
-                         make_layout(lt, &b, batches, &made.b) &&
-                         make_layout(lt, &c, batches, &made.c) &&
-                         make_layout(lt, &d, batches, &made.d);
-    *own = (dms_lt_owned){own->next, made.desc, {made.a, made.b, made.c, made.d}};
+    made.next = product->next;
+    made.lt = lt;
+    bool is_made = make_desc(lt, &m[0], &m[1], &made);
+    for (uint32_t k = 0; k < 4 && is_made; k++)
+        is_made = make_layout(lt, &m[k], (int32_t)p->batch.count, &made.layout[k], &made.bytes[k]);
+    *product = made;
     if (!is_made)
         return dms_fail(st, DMS_EDEVICE, "cuBLASLt refuses the layout of a product");
-    if (!choose(&made))
-        return DMS_OK;
-    lt_product *state = dms_alloc(arena, sizeof *state, 1);
-    if (state == NULL)
-        return dms_fail(st, DMS_EINTERNAL, "no memory for a product's descriptors");
-    *state = made;
-    *out_state = state;
+    product->has_algo = choose(product);
+    if (product->has_algo)
+        *out_state = product;
     return DMS_OK;
 }
 
 /* What is added: the sums before, c, or nothing, which is y. */
-static const void *added_of(const lt_product *s, const dms_product_params *p) {
+static const void *added_of(const dms_lt_product *s, const dms_product_params *p) {
     const void *const added = p->before != NULL ? (const void *)p->before : p->c;
     return s->has_c ? added : p->y;
+}
+
+/* Puts the product of these addresses onto the stream. */
+static dms_code multiply(const dms_lt_product *s, const dms_product_params *p, void *workspace,
+                         void *stream, dms_status *st) {
+    if (s->has_bias) {
+        const void *bias = p->c;
+        if (s->lt->desc_set(s->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias) !=
+            CUBLAS_STATUS_SUCCESS)
+            return dms_fail(st, DMS_EDEVICE, "cuBLASLt refuses the bias of a product");
+    }
+    const cublasLtMatrixLayout_t *const layout = s->layout;
+    const cublasStatus_t status =
+        s->lt->matmul(s->lt->handle, s->desc, &s->alpha, p->b, layout[0], p->a, layout[1], &s->beta,
+                      added_of(s, p), layout[2], p->y, layout[3], &s->algo, workspace, s->workspace,
+                      (cudaStream_t)stream);
+    if (status != CUBLAS_STATUS_SUCCESS)
+        return dms_fail(st, DMS_EDEVICE,
+                        "cuBLASLt refuses a product of %lld x %lld x %lld: "
+                        "status %d",
+                        (long long)s->m, (long long)s->k, (long long)s->n, (int)status);
+    return DMS_OK;
+}
+
+/* Whether an older product has the same algorithm, and the code that goes with it. */
+static bool is_warm(const dms_lt_product *product) {
+    for (const dms_lt_product *old = product->next; old != NULL; old = old->next)
+        if (old->has_algo && old->has_bias == product->has_bias &&
+            memcmp(&old->algo, &product->algo, sizeof old->algo) == 0)
+            return true;
+    return false;
+}
+
+/* The operands one behind the other from `memory` on, then the workspace; false: no room for it. */
+static bool spread(const dms_lt_product *product, uint64_t memory, uint64_t bytes,
+                   uint64_t out_place[5]) {
+    uint64_t at = 0;
+    for (uint32_t k = 0; k < 5; k++) {
+        const uint64_t own = k < 4 ? product->bytes[k] : product->workspace;
+        if (at > bytes || own > bytes - at)
+            return false;
+        out_place[k] = memory + at;
+        at = (at + own + PLACE_ALIGNMENT - 1) & ~(uint64_t)(PLACE_ALIGNMENT - 1);
+    }
+    return true;
+}
+
+dms_code dms_cuda_libraries_warm(dms_cuda_libraries *libraries, uint64_t memory, uint64_t bytes,
+                                 void *stream, dms_status *st) {
+    for (const dms_lt_product *s = dms_lt_products(libraries); s != NULL; s = s->next) {
+        uint64_t place[5];
+        if (!s->has_algo || is_warm(s) || !spread(s, memory, bytes, place))
+            continue;
+        dms_product_params p = {.a = (const void *)place[1], .b = (const void *)place[0]};
+        p.c = s->has_c || s->has_bias ? (const void *)place[2] : NULL;
+        p.y = (void *)place[3];
+        DMS_TRY(multiply(s, &p, (void *)place[4], stream, st));
+    }
+    return DMS_OK;
 }
 
 bool dms_product_lt_takes(const dms_cuda_job *job, const dms_product_params *p) {
@@ -221,23 +276,7 @@ bool dms_product_lt_takes(const dms_cuda_job *job, const dms_product_params *p) 
 
 dms_code dms_product_lt_enqueue(const dms_cuda_job *job, const dms_product_params *p,
                                 void *workspace, dms_status *st) {
-    const lt_product *s = job->state;
-    const void *const c = added_of(s, p);
-    if (s->has_bias) {
-        const void *bias = p->c;
-        if (s->lt->desc_set(s->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias) !=
-            CUBLAS_STATUS_SUCCESS)
-            return dms_fail(st, DMS_EDEVICE, "cuBLASLt refuses the bias of a product");
-    }
-    const cublasStatus_t status =
-        s->lt->matmul(s->lt->handle, s->desc, &s->alpha, p->b, s->a, p->a, s->b, &s->beta, c, s->c,
-                      p->y, s->d, &s->algo, workspace, s->workspace, (cudaStream_t)job->stream);
-    if (status != CUBLAS_STATUS_SUCCESS)
-        return dms_fail(st, DMS_EDEVICE,
-                        "cuBLASLt refuses a product of %lld x %lld x %lld: "
-                        "status %d",
-                        (long long)p->m, (long long)p->k, (long long)p->n, (int)status);
-    return DMS_OK;
+    return multiply(job->state, p, workspace, job->stream, st);
 }
 
 #endif

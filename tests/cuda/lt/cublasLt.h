@@ -69,7 +69,11 @@ typedef struct cublasLtMatmulHeuristicResult_t {
     cublasLtMatmulAlgo_t algo;
 } cublasLtMatmulHeuristicResult_t;
 typedef struct cublasLtContext *cublasLtHandle_t;
-typedef struct CUstream_st *cudaStream_t;
+/* What was put onto a stream: how many products, and from which to behind which byte they reach. */
+typedef struct CUstream_st {
+    uint64_t n_products;
+    uintptr_t begin, end;
+} * cudaStream_t;
 
 /* A handle; all descriptors are given back by the caller or by the end of the program. */
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *out);

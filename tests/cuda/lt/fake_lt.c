@@ -5,6 +5,7 @@
 
 #include "cublasLt.h"
 #include "runtime/kernels/element.h"
+#include "schema/dtype.h"
 
 static uint64_t mix(uint64_t hash, uint64_t value) {
     return (hash ^ value) * 0x9e3779b97f4a7c15u + (hash >> 29);
@@ -142,6 +143,20 @@ static float at(const struct cublasLtMatrixLayout *l, const void *m, cublasOpera
     return dms_element_load(dtype_of(l->type), m, n * l->batch_pitch + place).f32;
 }
 
+/* `bytes` from `from` on are touched. */
+static void note(cudaStream_t stream, const void *from, uint64_t bytes) {
+    const uintptr_t begin = (uintptr_t)from;
+    if (stream->end == 0 || begin < stream->begin)
+        stream->begin = begin;
+    if (begin + bytes > stream->end)
+        stream->end = begin + bytes;
+}
+
+static uint64_t bytes_of(const struct cublasLtMatrixLayout *l) {
+    const int64_t last = (l->batches - 1) * l->batch_pitch + ((int64_t)l->columns - 1) * l->ld;
+    return ((uint64_t)last + l->rows) * dms_dtype_bytes(dtype_of(l->type));
+}
+
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha,
                               const void *a, cublasLtMatrixLayout_t a_layout, const void *b,
                               cublasLtMatrixLayout_t b_layout, const void *beta, const void *c,
@@ -153,10 +168,16 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     const int64_t terms =
         (int64_t)(desc->op[0] == CUBLAS_OP_N ? a_layout->columns : a_layout->rows);
     const float scale = *(const float *)alpha, of_c = *(const float *)beta;
-    (void)workspace, (void)stream;
     if (handle == NULL || all % 16 != 0 ||
         algo->hash != mix(hash_of(desc, layout), workspace_bytes))
         return CUBLAS_STATUS_REFUSED;
+    if (stream != NULL) {
+        const void *const place[4] = {a, b, c, d};
+        for (int k = 0; k < 4; k++)
+            note(stream, place[k], bytes_of(layout[k]));
+        note(stream, workspace, workspace_bytes);
+        stream->n_products++;
+    }
     for (int64_t n = 0; n < d_layout->batches; n++)
         for (int64_t column = 0; column < (int64_t)d_layout->columns; column++)
             for (int64_t row = 0; row < (int64_t)d_layout->rows; row++) {
