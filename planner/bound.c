@@ -184,6 +184,45 @@ static dms_code add_memory_rows(dms_bound *b, uint32_t g, dms_status *st) {
                    st);
 }
 
+/* busy: while the link brings a block during a step, all of the block is there. Of the step's time
+ * d that is, for blocks of `heavy` bytes and more, at least what the link carries in the group less
+ * its stall and less S, the time of smaller ones:
+ *
+ *   K(g) + U(g) + heavy / d (sum of Q(g) - Q(g-1) + link time due in g - w - S) <= budget -
+ *       footprint(g)                                        for groups of one step */
+static dms_code add_busy_row(dms_bound *b, uint32_t g, dms_status *st) {
+    const double carrying = dms_bound_carrying(b, g);
+    if (carrying == 0)
+        return DMS_OK;
+    dms_lp_put(&b->lp, dms_bound_k(b, g), 1);
+    if (b->has_saves)
+        dms_lp_put(&b->lp, dms_bound_u(b, g), 1);
+    for (uint32_t p = 0; p < b->n_paces; p++) {
+        dms_lp_put(&b->lp, dms_bound_q(b, p, g), carrying);
+        dms_lp_put(&b->lp, dms_bound_q(b, p, before(b, g)), -carrying);
+        put_load_times(b, g, p, -carrying, false);
+    }
+    dms_lp_put(&b->lp, dms_bound_w(g), -carrying);
+    dms_lp_put(&b->lp, dms_bound_s(b, g), -carrying);
+    return end_row(b, -DMS_LP_FREE, 0, &b->group[g].row.busy, st);
+}
+
+/* sum of S <= link time of all loads of small blocks */
+static dms_code add_spare_row(dms_bound *b, dms_status *st) {
+    double time = 0;
+    for (uint32_t g = 0; g < b->n_groups; g++)
+        if (b->group[g].row.busy != DMS_NO_ROW)
+            dms_lp_put(&b->lp, dms_bound_s(b, g), 1);
+    for (uint32_t v = 0; v < b->n_classes; v++) {
+        const dms_bound_class *class = b->class + v;
+        if (class->pace == DMS_NO_PACE || class->least >= b->heavy)
+            continue;
+        dms_lp_put(&b->lp, dms_bound_x(b, v), class->fastest * class->bytes);
+        time += class->slowest * class->bytes;
+    }
+    return end_row(b, -DMS_LP_FREE, time, &b->spare_row, st);
+}
+
 /* inputs: they come from slot 0 on, one after the other, and what is due by a step has come before.
  *
  *   sum of w(h), h <= g, + d of the steps before the last that waits for an input
@@ -373,6 +412,17 @@ static void set_tiers(dms_bound *b, double bytes, const dms_bound_aim *aim) {
     }
 }
 
+/* The sides of memory, and of memory beside a block that comes. */
+static void set_rooms(dms_bound *b, uint32_t g, double room) {
+    const dms_bound_group *at = b->group + g;
+    double load_time = 0;
+    for (uint32_t p = 0; p < b->n_paces; p++)
+        load_time += at->load_time[p];
+    dms_lp_set_high(&b->lp, at->row.memory, room);
+    if (at->row.busy != DMS_NO_ROW)
+        dms_lp_set_high(&b->lp, at->row.busy, room - dms_bound_carrying(b, g) * load_time);
+}
+
 /* Boxes are finite everywhere: the certificate needs them. The price on the stock, shared among the
  * groups, picks among the many optima one that loads late: without it vertex solutions hoard stock
  * and rounded plans were at 1.150 instead of 1.018 of the bound (7b prefill at 50 %, PLACEMENT.md
@@ -392,8 +442,9 @@ static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim, do
             if (b->n_paces > 1)
                 dms_lp_column(&b->lp, dms_bound_z(b, p, g), 0, b->link_time, 0);
         }
+        dms_lp_column(&b->lp, dms_bound_s(b, g), 0, b->link_time, 0);
         if (b->has_rows)
-            dms_lp_set_high(&b->lp, b->group[g].row.memory, room);
+            set_rooms(b, g, room);
     }
     for (uint32_t v = 0; v < b->n_classes; v++)
         dms_lp_column(&b->lp, dms_bound_x(b, v), 0, 1, 0);
@@ -413,9 +464,11 @@ static dms_code add_rows(dms_bound *b, uint64_t bytes, dms_status *st) {
         DMS_TRY(add_time_rows(b, g, st));
         DMS_TRY(add_kept_row(b, g, st));
         DMS_TRY(add_memory_rows(b, g, st));
+        DMS_TRY(add_busy_row(b, g, st));
         DMS_TRY(add_inputs_row(b, g, st));
     }
     DMS_TRY(add_total_row(b, st));
+    DMS_TRY(add_spare_row(b, st));
     if (b->has_homes)
         DMS_TRY(add_tier_rows(b, st));
     b->has_rows = true;

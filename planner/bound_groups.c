@@ -311,6 +311,21 @@ bool dms_bound_is_away(const dms_bound *bound, uint32_t v, uint32_t g) {
     return class->waits && class->from <= at && at < class->to;
 }
 
+/* The smallest weights, of which all loads together take 1/20 of the time of all, are not heavy. */
+static double least_heavy(const dms_bound *b) {
+    const dms_cycle *cycle = b->cycle;
+    double all = 0, small = 0;
+    for (uint32_t i = 0; i < cycle->n_weights; i++)
+        all += dms_bound_link_time(b, (double)cycle->problem->tensors[cycle->by_size[i]].bytes);
+    for (uint32_t i = cycle->n_weights; i-- > 0;) {
+        const double bytes = (double)cycle->problem->tensors[cycle->by_size[i]].bytes;
+        small += dms_bound_link_time(b, bytes);
+        if (20 * small > all)
+            return bytes;
+    }
+    return 0;
+}
+
 /* The smallest blocks, of which all readings together take 1/20 of the time of all, are not large.
  * by_size of the cycle has the largest first. */
 static double least_large(const dms_cycle *cycle) {
@@ -380,6 +395,7 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     sum_inputs(b);
     sum_releases(b);
     sum_steps(b, per_step);
+    b->heavy = least_heavy(b);
     if (b->has_homes)
         choose_away_rows(b);
     const uint32_t n_columns = b->has_homes ? dms_bound_y_of(b, b->n_groups) : dms_bound_n(b, 0);

@@ -6,9 +6,9 @@
  * Source   PLACEMENT.md section 3.1.
  * Not here how groups are cut (bound_groups.c), rows and solves (bound.c), prices (prices.c).
  *
- * Columns per group g: w stall, P stock, K kept, U waiting for its save; per pace Q stock in link
- * time and, where there are several, z what of it comes at last; then one share x per class of
- * gaps, and where the host is too small for all homes one share n that is
+ * Columns per group g: w stall, P stock, K kept, U that waits for a save, S time of small loads;
+ * per pace Q stock in link time and, where there are several, z what of it comes at last; then one
+ * share x per class of gaps, and where the host is too small for all homes one share n that is
  * read from storage. Bytes in units of the largest tensor, time in units of its copy: in bytes and
  * ns the solver fails (PLACEMENT.md section 4).
  */
@@ -24,7 +24,7 @@
 
 /* Numbers of the rows of a group; DMS_NO_ROW = it has no such row. */
 typedef struct dms_bound_rows {
-    uint32_t link, arrival, link_time, arrival_time, density, kept, memory, out, inputs, away;
+    uint32_t link, arrival, link_time, arrival_time, density, kept, memory, out, inputs, away, busy;
     uint32_t due[DMS_MAX_PACES], early[DMS_MAX_PACES];
 } dms_bound_rows;
 
@@ -95,10 +95,12 @@ struct dms_bound {
     bool has_homes;    /* the host may be too small: there are columns n */
     double home_bytes; /* of all classes, activations included */
     double save_bytes; /* of activations */
+    double heavy;      /* bytes; copies of blocks as large as this are nearly all there are */
     double large;      /* bytes; readings of blocks as large as this are nearly all there are */
     dms_bound_short shorts;
     uint64_t short_budget; /* what they hold for, and for smaller ones */
-    uint32_t total_row, storage_row, large_row, lasts_row, homes_row, host_row, short_row;
+    uint32_t total_row, storage_row, large_row, lasts_row, homes_row, host_row, short_row,
+        spare_row;
     double period_ns;        /* schedules that take longer are not asked about; 0 = all are */
     uint64_t max_iterations; /* of a rung; 0 = by the number of rows */
     dms_lp lp;
@@ -107,8 +109,8 @@ struct dms_bound {
 
 /* The columns in memory, N groups, C paces and V classes; s = 0 for one pace, else C:
  *
- *   0     N     2N    3N    4N       (4+C)N   (4+C+s)N   + V       + 2V
- *   | w   | P   | K   | U   | Q .... | z .... | x        | n       | home | h | y | y .. |
+ *   0     N     2N    3N    4N    5N       (5+C)N   (5+C+s)N   + V       + 2V
+ *   | w   | P   | K   | U   | S   | Q .... | z .... | x        | n       | home | h | y | y .. |
  */
 static inline uint32_t dms_bound_w(uint32_t g) {
     return g;
@@ -126,16 +128,20 @@ static inline uint32_t dms_bound_u(const dms_bound *b, uint32_t g) {
     return 3 * b->n_groups + g;
 }
 
+static inline uint32_t dms_bound_s(const dms_bound *b, uint32_t g) {
+    return 4 * b->n_groups + g;
+}
+
 static inline uint32_t dms_bound_q(const dms_bound *b, uint32_t pace, uint32_t g) {
-    return (4 + pace) * b->n_groups + g;
+    return (5 + pace) * b->n_groups + g;
 }
 
 static inline uint32_t dms_bound_z(const dms_bound *b, uint32_t pace, uint32_t g) {
-    return (4 + b->n_paces + pace) * b->n_groups + g;
+    return (5 + b->n_paces + pace) * b->n_groups + g;
 }
 
 static inline uint32_t dms_bound_x(const dms_bound *b, uint32_t v) {
-    return (4 + (b->n_paces > 1 ? 2 : 1) * b->n_paces) * b->n_groups + v;
+    return (5 + (b->n_paces > 1 ? 2 : 1) * b->n_paces) * b->n_groups + v;
 }
 
 static inline uint32_t dms_bound_n(const dms_bound *b, uint32_t v) {
@@ -183,6 +189,13 @@ bool dms_bound_is_own(const dms_cycle *cycle, uint32_t tensor);
 
 /* Chooses bound->shorts for a device budget of `bytes`. */
 DMS_CHECKED dms_code dms_bound_choose_short(dms_bound *bound, uint64_t bytes, dms_status *st);
+
+/* What a byte of the row `busy` is worth in link time: heavy / time of the group's step. 0 = the
+ * group has several steps, or one that takes no time, and no such row. */
+static inline double dms_bound_carrying(const dms_bound *b, uint32_t g) {
+    const dms_bound_group *at = b->group + g;
+    return at->first == at->last && at->time > 0 ? b->heavy / b->byte / at->time : 0;
+}
 
 /* Whether class v waits over the last step of group g, on the device or away on the host. */
 bool dms_bound_is_away(const dms_bound *bound, uint32_t v, uint32_t g);

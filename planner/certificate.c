@@ -36,6 +36,7 @@ static void write_group(dms_json *json, const dms_certificate_group *g, uint32_t
     dms_json_int(json, NULL, g->out);
     dms_json_int(json, NULL, g->inputs);
     dms_json_int(json, NULL, g->away);
+    dms_json_int(json, NULL, g->busy);
     for (uint32_t p = 0; p < n_paces; p++) {
         dms_json_int(json, NULL, g->due[p]);
         dms_json_int(json, NULL, g->early[p]);
@@ -47,7 +48,7 @@ dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dm
     dms_json json = {.out = out, .line_depth = 2};
     dms_json_object(&json, NULL);
     dms_json_text(&json, "format", "dms-certificate");
-    dms_json_uint(&json, "version", 3);
+    dms_json_uint(&json, "version", 4);
     dms_json_uint(&json, "device_bytes", certificate->device_bytes);
     dms_json_uint(&json, "host_bytes", certificate->host_bytes);
     dms_json_int(&json, "bound_ns", certificate->bound_ns);
@@ -57,6 +58,8 @@ dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dm
         dms_json_uint(&json, NULL, certificate->cut_bytes[p]);
     dms_json_end_array(&json);
     dms_json_int(&json, "link_total", certificate->link_total);
+    dms_json_int(&json, "spare", certificate->spare);
+    dms_json_uint(&json, "busy_bytes", certificate->busy_bytes);
     dms_json_int(&json, "storage", certificate->storage);
     dms_json_int(&json, "large", certificate->large);
     dms_json_int(&json, "lasts", certificate->lasts);
@@ -66,7 +69,7 @@ dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dm
     dms_json_uint(&json, "short_bytes", certificate->short_bytes);
     dms_json_text(&json, "columns",
                   "last step, link, arrival, link_time, arrival_time, density, memory, out, "
-                  "inputs, away; due and early of each pace");
+                  "inputs, away, busy; due and early of each pace");
     dms_json_array(&json, "groups");
     for (uint32_t g = 0; g < certificate->n_groups; g++)
         write_group(&json, certificate->group + g, certificate->n_paces);

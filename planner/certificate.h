@@ -1,7 +1,7 @@
 /* certificate.h - prices that prove a bound: no schedule of these steps has a shorter period.
  *
  * Reads    nothing.
- * Returns  the record, and its JSON form, "dms-certificate" version 3.
+ * Returns  the record, and its JSON form, "dms-certificate" version 4.
  * Cost     O(groups).
  * Source   weak duality, as docs/certificate.md writes it out; tools/check_certificate.py checks a
  *          file in exact arithmetic and shares no code with this.
@@ -33,6 +33,7 @@ typedef struct dms_certificate_group {
     int64_t out;          /* per byte that leaves in the group */
     int64_t inputs;       /* per ns that inputs take on the link, those due by the group's last */
     int64_t away;         /* per byte on host and device during `last` */
+    int64_t busy; /* per byte on the device while `last`, its only step, runs and a block comes */
     /* Of each pace: per ns of loads that must have ended by then, at most arrival_time; per ns that
      * the link carries of it, which is never less than nothing. */
     int64_t due[DMS_MAX_PACES], early[DMS_MAX_PACES];
@@ -49,9 +50,11 @@ typedef struct dms_certificate {
     uint64_t cut_bytes[DMS_MAX_PACES];
     uint32_t n_paces;
     int64_t link_total; /* per ns of all loads of a cycle */
-    int64_t storage;    /* per ns of all readings of a cycle ... */
-    int64_t large; /* ... of those of large_bytes and more, and of short steps without any ... */
-    int64_t lasts; /* ... and of last steps of groups without any */
+    int64_t spare;      /* per ns of loads of less than busy_bytes */
+    uint64_t busy_bytes;
+    int64_t storage; /* per ns of all readings of a cycle ... */
+    int64_t large;   /* ... of those of large_bytes and more, and of short steps without any ... */
+    int64_t lasts;   /* ... and of last steps of groups without any */
     uint64_t large_bytes;
     int64_t host; /* per byte of homes on the host */
     /* Per byte on host and device in a step that asks for short_bytes and does not find all its own

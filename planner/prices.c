@@ -35,9 +35,11 @@ static double price_of(const pricing *p, uint32_t row, double sign) {
 }
 
 /* What the prices of a group ask for one unit of stall. More than 1 in all would be a lie. */
-static double asked_for_stall(const pricing *p, const dms_bound_rows *row) {
+static double asked_for_stall(const pricing *p, uint32_t g) {
+    const dms_bound_rows *row = &p->b->group[g].row;
     return p->b->rate_in * (price_of(p, row->link, -1) + price_of(p, row->arrival, 1)) +
            price_of(p, row->link_time, -1) + price_of(p, row->arrival_time, 1) +
+           dms_bound_carrying(p->b, g) * price_of(p, row->busy, -1) +
            p->b->rate_out * price_of(p, row->out, -1);
 }
 
@@ -48,7 +50,7 @@ static void choose_scale(pricing *p) {
     double most = 1, inputs = 0;
     for (uint32_t g = b->n_groups; g-- > 0;) {
         inputs += price_of(p, b->group[g].row.inputs, 1);
-        most = fmax(most, all + inputs + asked_for_stall(p, &b->group[g].row));
+        most = fmax(most, all + inputs + asked_for_stall(p, g));
     }
     p->scale = SHRINK / most;
 }
@@ -98,6 +100,7 @@ static void take_prices(pricing *p) {
     c->large = whole_time(p, b->large_row, 1);
     c->lasts = whole_time(p, b->lasts_row, 1);
     c->host = whole_byte(p, b->host_row, -1);
+    c->spare = whole_time(p, b->spare_row, -1);
     c->shorts = whole_byte(p, b->short_row, -1);
     c->short_bytes = (uint64_t)b->shorts.bytes;
     for (uint32_t g = 0; g < b->n_groups; g++) {
@@ -112,6 +115,7 @@ static void take_prices(pricing *p) {
             .out = whole_byte(p, row->out, -1),
             .inputs = whole_time(p, row->inputs, 1),
             .away = whole_byte(p, row->away, -1),
+            .busy = whole_byte(p, row->busy, -1),
         };
         take_paces(p, g);
     }
@@ -122,15 +126,23 @@ static double ns_per_byte(const dms_link *link, double bytes) {
     return (double)link->latency_ns / bytes + 1e9 / (double)link->bytes_per_s;
 }
 
+/* Of the price of memory beside a block that comes, what an ns of the link has. */
+static long double carrying(const pricing *p, uint32_t g) {
+    const double unit = DMS_PRICE_PER_TIME / DMS_PRICE_PER_BYTE / p->per_byte;
+    return (long double)p->c->group[g].busy * (long double)(dms_bound_carrying(p->b, g) * unit);
+}
+
 /* The price of a byte ahead of its group, such that no pace has more Q for nothing. */
-static int64_t density_of(pricing *p, const dms_certificate_group *at,
-                          const dms_certificate_group *next) {
+static int64_t density_of(pricing *p, uint32_t g) {
+    const uint32_t after = (g + 1) % p->c->n_groups;
+    const dms_certificate_group *at = p->c->group + g, *next = p->c->group + after;
+    const int64_t more = (int64_t)ceill(carrying(p, after) - carrying(p, g) + 1e-3L);
     double density = 0;
     for (uint32_t i = 0; i < p->c->n_paces; i++) {
         const double rho = ns_per_byte(&p->b->cycle->problem->in, (double)p->c->cut_bytes[i]) *
                            (DMS_PRICE_PER_BYTE / DMS_PRICE_PER_TIME);
         const int64_t ahead =
-            next->link_time + next->due[i] - next->early[i] - at->link_time + at->early[i];
+            next->link_time + next->due[i] - next->early[i] - at->link_time + at->early[i] + more;
         if (ahead > 0)
             density = fmax(density, ceil((double)ahead * rho * (1 + 1e-15)) + 2);
     }
@@ -138,14 +150,17 @@ static int64_t density_of(pricing *p, const dms_certificate_group *at,
     return p->is_too_large ? 0 : (int64_t)density;
 }
 
-/* Raises the prices of density and memory until more Q, P or U lowers nothing. */
+/* Raises the prices of density, memory and small loads until more Q, P, U or S lowers nothing. */
 static void mend_prices(pricing *p) {
     for (uint32_t g = 0; g < p->c->n_groups; g++) {
         dms_certificate_group *at = p->c->group + g;
         const dms_certificate_group *next = p->c->group + (g + 1) % p->c->n_groups;
-        at->density = density_of(p, at, next);
+        const int64_t least_spare = (int64_t)ceill(carrying(p, g) + 1e-3L);
+        if (at->busy > 0 && p->c->spare < least_spare)
+            p->c->spare = least_spare;
+        at->density = density_of(p, g);
         const int64_t stock = next->link + next->arrival - at->link + at->density;
-        const int64_t waiting = at->out - next->out;
+        const int64_t waiting = at->out - next->out - at->busy;
         at->memory = at->memory > stock ? at->memory : stock;
         at->memory = at->memory > waiting ? at->memory : waiting;
     }
@@ -183,9 +198,13 @@ static long double price_of_load(const tally *t, uint32_t g, uint64_t bytes) {
     const dms_certificate_group *at = c->group + g;
     const long double ns = time_on(&t->p->b->cycle->problem->in, bytes);
     const uint32_t pace = dms_bound_pace_of(t->p->b, (double)bytes);
-    const long double busy =
-        pace == DMS_NO_PACE ? 0 : of_time(at->link_time + at->due[pace] - at->early[pace], ns);
-    return of_bytes(at->link + at->arrival, (long double)bytes) + busy + of_time(c->link_total, ns);
+    const long double all =
+        of_bytes(at->link + at->arrival, (long double)bytes) + of_time(c->link_total, ns);
+    if (pace == DMS_NO_PACE)
+        return all;
+    return all + of_time(at->link_time + at->due[pace] - at->early[pace], ns) +
+           (carrying(t->p, g) - (bytes < c->busy_bytes ? (long double)c->spare : 0)) * ns /
+               DMS_PRICE_PER_TIME;
 }
 
 /* The cheapest way of a gap that covers the checkpoints from..to-1. */
@@ -249,7 +268,7 @@ static void add_offer(tally *t, uint32_t g) {
     add(t, of_bytes(at->out, (long double)b->group[g].output * b->byte - rate_out * ns));
     add(t, -of_bytes(at->link, rate_in * ns) - of_bytes(at->arrival, rate_in * before));
     add(t, -of_time(at->link_time, ns) - of_time(at->arrival_time, before));
-    add(t, -of_bytes(at->memory, room));
+    add(t, -of_bytes(at->memory + at->busy, room));
     add(t, of_time(at->inputs, (long double)(b->group[g].inputs - b->group[g].computed) * b->ns));
     add(t, -of_time(c->link_total, ns) - of_time(c->storage + c->large + c->lasts, ns));
     if (b->has_homes) {
@@ -271,6 +290,11 @@ static void add_host(tally *t) {
                  of_time(c->large, (long double)b->shorts.idle_ns)));
 }
 
+/* What stays over the end of a group pays. */
+static long double of_memory(const dms_certificate_group *at) {
+    return (long double)at->memory + (long double)at->busy;
+}
+
 /* The bound that the prices give; a last figure of every number is left out of it. */
 static dms_code sum_up(const pricing *p, dms_arena *arena, dms_status *st) {
     const dms_bound *b = p->b;
@@ -281,7 +305,7 @@ static dms_code sum_up(const pricing *p, dms_arena *arena, dms_status *st) {
     DMS_TRY(dms_alloc_st(arena, 2 * (uint64_t)b->n_groups + 1, sizeof *t.away, "certificate",
                          &t.away, st));
     for (uint32_t g = 0; g < 2 * b->n_groups; g++) {
-        t.covered[g + 1] = t.covered[g] + (long double)c->group[g % b->n_groups].memory;
+        t.covered[g + 1] = t.covered[g] + of_memory(c->group + g % b->n_groups);
         t.away[g + 1] = t.away[g] + (long double)c->group[g % b->n_groups].away;
     }
     add_gaps(&t);
@@ -312,6 +336,7 @@ dms_code dms_bound_price(const dms_bound *bound, uint64_t bytes, const dms_lp_re
     p.c->n_paces = bound->n_paces;
     for (uint32_t i = 0; i < bound->n_paces; i++)
         p.c->cut_bytes[i] = (uint64_t)ceil(bound->pace[i].from);
+    p.c->busy_bytes = (uint64_t)bound->heavy;
     p.c->large_bytes = (uint64_t)bound->large;
     choose_scale(&p);
     take_prices(&p);

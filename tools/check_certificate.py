@@ -28,11 +28,8 @@ def need(condition, what):
 
 
 def read(path, name, version):
-    try:
-        with open(path, encoding='utf-8') as file:
-            root = json.load(file)
-    except (OSError, ValueError) as error:
-        raise Unusable(f'{path}: {error}') from error
+    with open(path, encoding='utf-8') as file:
+        root = json.load(file)
     need(isinstance(root, dict) and root.get('format') == name and root.get('version') == version,
          f'{path}: not a {name} of version {version}')
     return root
@@ -46,15 +43,14 @@ def whole(value, least=0):
 
 class Link:
     """One copy at a time; a copy of s bytes takes latency + s / rate."""
+
     def __init__(self, pair):
-        self.per_byte = Fraction(10**9, whole(pair[0], 1))
-        self.latency = whole(pair[1])
+        self.per_byte, self.latency = Fraction(10**9, whole(pair[0], 1)), whole(pair[1])
 
     def ns(self, size):
         return self.latency + size * self.per_byte
 
-    def ns_rounded(self, size):
-        """As the plan counts a copy: rounded up to a ns."""
+    def ns_rounded(self, size):  # as the plan counts a copy
         return -(-self.ns(size) // 1)
 
     def best_rate(self, largest):
@@ -88,9 +84,8 @@ class Tensor:
         cycle, where b passes n_steps. Anew: the next cycle brings other bytes."""
         wrap = [self.touches[0] + n_steps] if self.kind in 'wi' else []
         for a, b in zip(self.touches, self.touches[1:] + wrap):
-            is_anew = self.kind == 'i' and b >= n_steps
-            if b - a > 1 or is_anew:
-                yield a, b, is_anew
+            if b - a > 1 or (self.kind == 'i' and b >= n_steps):
+                yield a, b, self.kind == 'i' and b >= n_steps
 
 
 class Problem:
@@ -104,9 +99,8 @@ class Problem:
         self.waiting = [0] * len(self.steps)  # bytes between two touches, made in the cycle
         self.own = [[] for _ in self.steps]  # weights that this step alone touches
         for tensor in self.tensors:
-            need(tensor.touches[-1] < len(self.steps), 'a touch past the last step')
             for step in tensor.touches:
-                self.footprint[step] += tensor.size
+                self.footprint[step] += tensor.size  # or there is no such step
             if tensor.is_own():
                 self.own[tensor.touches[0]].append(tensor.size)
             for a, b in zip(tensor.touches, tensor.touches[1:]):
@@ -119,28 +113,28 @@ class Group:
 
     def __init__(self, first, row):
         self.first, self.last = first, whole(row[0], first)
-        times, sizes = (row[3], row[4], row[8]), (row[1], row[2], row[5], row[6], row[7], row[9])
+        times, sizes = (row[3], row[4], row[8]), row[1:3] + row[5:8] + row[9:11]
         self.link_time, self.arrival_time, self.inputs = (whole(p) * TIME for p in times)
-        self.link, self.arrival, self.density, self.memory, self.out, self.away = (
+        self.link, self.arrival, self.density, self.memory, self.out, self.away, self.busy = (
             whole(p) * BYTE for p in sizes)
-        self.due = [whole(p) * TIME for p in row[10::2]]
-        self.early = [whole(p) * TIME for p in row[11::2]]
+        self.due = [whole(p) * TIME for p in row[11::2]]
+        self.early = [whole(p) * TIME for p in row[12::2]]
         self.last_load = -1
 
 
 class Certificate:
     def __init__(self, root):
-        self.device_bytes, self.host_bytes, self.large_bytes, self.short_bytes = (
-            whole(root[key + '_bytes']) for key in ('device', 'host', 'large', 'short'))
+        self.device_bytes, self.host_bytes, self.large_bytes, self.short_bytes, self.busy_bytes = (
+            whole(root[key + '_bytes']) for key in ('device', 'host', 'large', 'short', 'busy'))
         self.bound_ns, self.period_ns = whole(root['bound_ns']), whole(root['period_ns'])
         self.cuts = [whole(cut, 1) for cut in root['cut_bytes']]
         need(self.cuts == sorted(set(self.cuts)), 'paces out of order')
-        self.link_total, self.storage, self.large, self.lasts = (
-            whole(root[key]) * TIME for key in ('link_total', 'storage', 'large', 'lasts'))
+        self.link_total, self.storage, self.large, self.lasts, self.spare = (
+            whole(root[key]) * TIME for key in ('link_total', 'storage', 'large', 'lasts', 'spare'))
         self.host, self.short = whole(root['host']) * BYTE, whole(root['short']) * BYTE
         self.groups = []
         for row in root['groups']:
-            need(len(row) == 10 + 2 * len(self.cuts), 'prices of other paces')
+            need(len(row) == 11 + 2 * len(self.cuts), 'prices of other paces')
             self.groups.append(Group(self.groups[-1].last + 1 if self.groups else 0, row))
         self.home = self.host + self.short + sum(group.away for group in self.groups)
         need(self.host_bytes < NO_HOST_LIMIT or self.home == 0, 'a price without a limit')
@@ -155,8 +149,12 @@ class Proof:
         need(self.groups and self.groups[-1].last == self.n - 1, 'groups do not end with the cycle')
         self.group_of = [g for g, at in enumerate(self.groups)
                          for _ in range(at.first, at.last + 1)]
-        self.memory = list(accumulate([group.memory for group in self.groups] * 2, initial=0))
+        self.memory = list(accumulate([at.memory + at.busy for at in self.groups] * 2, initial=0))
         self.away = list(accumulate([group.away for group in self.groups] * 2, initial=0))
+        for at in self.groups:  # what an ns of the link pays beside the group's only step
+            ns = problem.steps[at.last][0]
+            need(at.busy == 0 or (at.first == at.last and ns > 0), 'a price of no single step')
+            at.carrying = at.busy * self.c.busy_bytes / max(ns, 1)
         self.rate_in = problem.link_in.best_rate(problem.largest)
         self.rate_out = problem.link_out.best_rate(problem.largest)
 
@@ -166,15 +164,16 @@ class Proof:
         waits = sum(group.inputs for group in self.groups)  # of this group's stall and later ones
         for at, after in zip(self.groups, self.groups[1:] + self.groups[:1]):
             stall = (1 - self.rate_in * (at.link + at.arrival) - at.link_time - at.arrival_time -
-                     self.rate_out * at.out - self.c.link_total - self.c.storage - waits -
-                     self.c.large - self.c.lasts)
+                     at.carrying - self.rate_out * at.out - self.c.link_total - self.c.storage -
+                     waits - self.c.large - self.c.lasts)
             waits -= at.inputs
             stock = at.link + at.memory - after.link - after.arrival - at.density
-            waiting = after.out + at.memory - at.out
+            waiting = after.out + at.memory + at.busy - at.out
             ahead = [at.link_time - at.early[p] + at.density / rho - after.link_time -
-                     after.due[p] + after.early[p] for p, rho in enumerate(slowest)]
+                     after.due[p] + after.early[p] + at.carrying - after.carrying
+                     for p, rho in enumerate(slowest)]
             last = [at.arrival_time - due for due in at.due]
-            if min(stall, stock, waiting, *ahead, *last) < 0:
+            if min(stall, stock, waiting, self.c.spare - at.carrying, *ahead, *last) < 0:
                 return False
         return True
 
@@ -187,20 +186,20 @@ class Proof:
         group.last_load = max(group.last_load, step)
         pace, busy = bisect(self.c.cuts, size) - 1, 0
         if pace >= 0:
-            busy = (group.link_time + group.due[pace] - group.early[pace]) * ns
+            busy = (group.link_time + group.due[pace] - group.early[pace] + group.carrying -
+                    (self.c.spare if size < self.c.busy_bytes else 0)) * ns
         return (group.link + group.arrival) * size + busy + self.c.link_total * ns
 
     def price_of_gap(self, tensor, n_gaps, is_first, a, b):
         """Of the cheapest way over a gap: stay, be loaded from the host, be read and loaded."""
         first, last = self.slot(a + 1), self.slot(b)
-        if first >= last:
-            return 0  # covers no checkpoint: it may stay for nothing
+        if first >= last:  # covers no checkpoint: it may stay for nothing
+            return 0
         load = self.price_of_load(b % self.n, tensor.size)
         stay = (self.memory[last] - self.memory[first]) * tensor.size
         if tensor.kind in 'wi':  # what is made in the cycle waits on the host or on the device
             stay += (self.away[last] - self.away[first]) * tensor.size
-        if tensor.is_own():
-            stay += self.c.short * tensor.size
+        stay += self.c.short * tensor.size if tensor.is_own() else 0
         if tensor.kind == 'a' and is_first and a == tensor.write_end():
             load += self.groups[first % len(self.groups)].out * tensor.size
         if tensor.kind != 'w':
@@ -222,8 +221,8 @@ class Proof:
                     self.price_of_gap(tensor, len(gaps), number == 0, a, b)
                     for number, (a, b, is_anew) in enumerate(gaps))
         if tensor.kind == 'o' and tensor.touches[-1] == tensor.write_end():
-            end = tensor.touches[-1]
-            total += self.groups[self.slot(end + 1) % len(self.groups)].out * tensor.size
+            after = self.slot(tensor.touches[-1] + 1) % len(self.groups)
+            return total + self.groups[after].out * tensor.size
         return total
 
     def offer(self, at):
@@ -235,7 +234,8 @@ class Proof:
         reading = min(at.away * self.c.large_bytes, self.c.lasts * steps[at.last][0])
         return ((at.link * self.rate_in + at.link_time + at.out * self.rate_out +
                  self.c.link_total + self.c.storage + self.c.large + self.c.lasts) * ns - reading +
-                (at.arrival * self.rate_in + at.arrival_time) * before + at.memory * room +
+                (at.arrival * self.rate_in + at.arrival_time) * before +
+                (at.memory + at.busy) * room +
                 at.away * (self.c.host_bytes + room - self.problem.waiting[at.last]))
 
     def offer_beside_short_steps(self):
@@ -278,10 +278,10 @@ def main():
         return 2
     try:
         problem = Problem(read(sys.argv[1], 'dms-problem', 1))
-        certificate = Certificate(read(sys.argv[2], 'dms-certificate', 3))
+        certificate = Certificate(read(sys.argv[2], 'dms-certificate', 4))
         proof = Proof(problem, certificate)
         bound = proof.bound()
-    except (Unusable, KeyError, TypeError, ValueError, IndexError) as error:
+    except (Unusable, OSError, KeyError, TypeError, ValueError, IndexError) as error:
         print(f'check_certificate: {type(error).__name__}: {error}', file=sys.stderr)
         return 2
     if not proof.no_column_lowers_it():

@@ -22,30 +22,41 @@ static void expect_no_negative_price(const dms_certificate *c) {
         const dms_certificate_group *at = c->group + g;
         assert_true(at->link >= 0 && at->arrival >= 0 && at->link_time >= 0);
         assert_true(at->arrival_time >= 0 && at->density >= 0 && at->memory >= 0 && at->out >= 0);
-        assert_true(at->away >= 0);
+        assert_true(at->away >= 0 && at->busy >= 0 && c->spare >= 0);
         assert_true(g == 0 || at->last > at[-1].last);
     }
 }
 
+/* What an ns of the link pays in a group for memory beside the block that comes. */
+static double carrying(const dms_problem *problem, const dms_certificate *c,
+                       const dms_certificate_group *at) {
+    return at->busy == 0 ? 0
+                         : (double)at->busy * 1e-3 * (double)c->busy_bytes /
+                               (double)problem->steps[at->last].ns;
+}
+
 /* In the checker's order; 1e-12 per ns and 1e-15 ns per byte, links of 256 bytes per ns. */
-static void expect_no_stock_lowers_the_sum(const dms_certificate *c) {
+static void expect_no_stock_lowers_the_sum(const dms_problem *problem, const dms_certificate *c) {
     int64_t waits = 0;
     for (uint32_t g = 0; g < c->n_groups; g++)
         waits += c->group[g].inputs;
     for (uint32_t g = 0; g < c->n_groups; g++) {
         const dms_certificate_group *at = c->group + g, *next = c->group + (g + 1) % c->n_groups;
+        const double more = carrying(problem, c, at), less = carrying(problem, c, next);
         assert_true(at->link + at->memory >= next->link + next->arrival + at->density);
         for (uint32_t p = 0; p < c->n_paces; p++) {
             const int64_t ahead = next->link_time + next->due[p] - next->early[p];
-            assert_true(at->link_time - at->early[p] + at->density * 256 / 1000 >= ahead);
+            assert_true((double)(at->link_time - at->early[p] + at->density * 256 / 1000) + more >=
+                        (double)ahead + less);
             assert_in_range(at->due[p], 0, at->arrival_time);
             assert_true(at->early[p] >= 0);
         }
-        assert_true(at->memory + next->out >= at->out);
+        assert_true(at->memory + at->busy + next->out >= at->out);
+        assert_true(more <= (double)c->spare);
         const int64_t bytes = at->link + at->arrival + at->out;
         const int64_t ns =
             at->link_time + at->arrival_time + c->link_total + c->storage + c->large + c->lasts;
-        assert_true((double)bytes * 256 * 1e-15 + (double)(ns + waits) * 1e-12 <= 1);
+        assert_true((double)bytes * 256 * 1e-15 + ((double)(ns + waits) + more) * 1e-12 <= 1);
         waits -= at->inputs;
     }
 }
@@ -60,7 +71,7 @@ static void the_printed_bound_is_that_of_the_prices(void **state) {
         const dms_decision d = problem_place(&c, floor + floor / 8);
         assert_non_null(d.certificate);
         expect_no_negative_price(d.certificate);
-        expect_no_stock_lowers_the_sum(d.certificate);
+        expect_no_stock_lowers_the_sum(&c.problem, d.certificate);
         assert_int_equal(d.certificate->group[d.certificate->n_groups - 1].last, 39);
         assert_true(d.certificate->bound_ns >= d.bound_ns);
         n_priced += d.certificate->bound_ns > d.compute_ns;
@@ -84,7 +95,7 @@ static void weights_that_are_read_have_a_price_on_the_host(void **state) {
         const dms_place_options both = budgets(device + device / 8, host + host / 4);
         const dms_decision d = problem_place_with(&c, &both);
         expect_no_negative_price(d.certificate);
-        expect_no_stock_lowers_the_sum(d.certificate);
+        expect_no_stock_lowers_the_sum(&c.problem, d.certificate);
         assert_true(d.certificate->bound_ns >= d.bound_ns);
         n_priced += d.certificate->host > 0 || d.certificate->storage > 0;
         problem_end(&c);
@@ -142,7 +153,7 @@ static void waits_for_inputs_are_in_the_bound_of_the_program(void **state) {
 static void the_json_form_has_every_price(void **state) {
     (void)state;
     dms_certificate_group group = {
-        6, 1, 2, 3, 4, 5, INT64_MAX, 7, 8, 50, .due = {9, 11, 13}, .early = {10, 12, 14}};
+        6, 1, 2, 3, 4, 5, INT64_MAX, 7, 8, 50, 60, .due = {9, 11, 13}, .early = {10, 12, 14}};
     const dms_certificate c = {.device_bytes = UINT64_MAX,
                                .host_bytes = 12,
                                .bound_ns = 13,
@@ -150,6 +161,8 @@ static void the_json_form_has_every_price(void **state) {
                                .cut_bytes = {15, 25, 35},
                                .n_paces = 2,
                                .link_total = 16,
+                               .spare = 26,
+                               .busy_bytes = 27,
                                .storage = 17,
                                .large = 18,
                                .lasts = 23,
@@ -172,6 +185,8 @@ static void the_json_form_has_every_price(void **state) {
     assert_non_null(strstr(text, "\"cut_bytes\": ["));
     assert_null(strstr(text, "35"));
     assert_non_null(strstr(text, "\"link_total\": 16"));
+    assert_non_null(strstr(text, "\"spare\": 26"));
+    assert_non_null(strstr(text, "\"busy_bytes\": 27"));
     assert_non_null(strstr(text, "\"storage\": 17"));
     assert_non_null(strstr(text, "\"large\": 18"));
     assert_non_null(strstr(text, "\"lasts\": 23"));
@@ -180,7 +195,7 @@ static void the_json_form_has_every_price(void **state) {
     assert_non_null(strstr(text, "\"short\": 21"));
     assert_non_null(strstr(text, "\"short_bytes\": 22"));
     assert_non_null(
-        strstr(text, "[6, 1, 2, 3, 4, 5, 9223372036854775807, 7, 8, 50, 9, 10, 11, 12]"));
+        strstr(text, "[6, 1, 2, 3, 4, 5, 9223372036854775807, 7, 8, 50, 60, 9, 10, 11, 12]"));
 }
 
 static void a_full_disk_is_reported(void **state) {
