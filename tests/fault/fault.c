@@ -315,9 +315,10 @@ static void *take(void *block, const void *caller) {
     return block;
 }
 
-/* Before the block goes, for another thread may get it at once. */
+/* Before the block goes, for another thread may get it at once. While a sanitizer finds the functions
+ * that it stands before, a lock is one of those that it does not have yet. */
 static void give_back(const void *block) {
-    if (block == NULL)
+    if (block == NULL || !atomic_load(&is_armed))
         return;
     (void)pthread_mutex_lock(&blocks_lock);
     const uint32_t at = find_block((uintptr_t)block, false);
