@@ -220,7 +220,7 @@ static dms_code add_spare_row(dms_bound *b, dms_status *st) {
         dms_lp_put(&b->lp, dms_bound_x(b, v), class->fastest * class->bytes);
         time += class->slowest * class->bytes;
     }
-    return end_row(b, -DMS_LP_FREE, time, &b->spare_row, st);
+    return end_row(b, -DMS_LP_FREE, time + b->light_time, &b->spare_row, st);
 }
 
 /* inputs: they come from slot 0 on, one after the other, and what is due by a step has come before.

@@ -227,6 +227,8 @@ static void sum_loads(dms_bound *b) {
         b->link_time += dms_bound_link_time(b, bytes);
         if (pace != DMS_NO_PACE)
             at->load_time[pace] += dms_bound_link_time(b, bytes);
+        if (pace != DMS_NO_PACE && is_input && bytes < b->heavy)
+            b->light_time += dms_bound_link_time(b, bytes);
         if (gap->due > at->last_load)
             at->last_load = gap->due;
     }
@@ -391,11 +393,11 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     dms_bound_choose_paces(b);
     cut_groups(b, max_groups, per_step);
     gather_classes(b, key);
+    b->heavy = least_heavy(b);
     sum_loads(b);
     sum_inputs(b);
     sum_releases(b);
     sum_steps(b, per_step);
-    b->heavy = least_heavy(b);
     if (b->has_homes)
         choose_away_rows(b);
     const uint32_t n_columns = b->has_homes ? dms_bound_y_of(b, b->n_groups) : dms_bound_n(b, 0);

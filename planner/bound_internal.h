@@ -95,6 +95,7 @@ struct dms_bound {
     bool has_homes;    /* the host may be too small: there are columns n */
     double home_bytes; /* of all classes, activations included */
     double save_bytes; /* of activations */
+    double light_time; /* of small loads that every turn has */
     double heavy;      /* bytes; copies of blocks as large as this are nearly all there are */
     double large;      /* bytes; readings of blocks as large as this are nearly all there are */
     dms_bound_short shorts;

@@ -100,7 +100,6 @@ static void take_prices(pricing *p) {
     c->large = whole_time(p, b->large_row, 1);
     c->lasts = whole_time(p, b->lasts_row, 1);
     c->host = whole_byte(p, b->host_row, -1);
-    c->spare = whole_time(p, b->spare_row, -1);
     c->shorts = whole_byte(p, b->short_row, -1);
     c->short_bytes = (uint64_t)b->shorts.bytes;
     for (uint32_t g = 0; g < b->n_groups; g++) {
@@ -152,18 +151,19 @@ static int64_t density_of(pricing *p, uint32_t g) {
 
 /* Raises the prices of density, memory and small loads until more Q, P, U or S lowers nothing. */
 static void mend_prices(pricing *p) {
+    long double spare = 0; /* no more than S needs: every small load has it back */
     for (uint32_t g = 0; g < p->c->n_groups; g++) {
         dms_certificate_group *at = p->c->group + g;
         const dms_certificate_group *next = p->c->group + (g + 1) % p->c->n_groups;
-        const int64_t least_spare = (int64_t)ceill(carrying(p, g) + 1e-3L);
-        if (at->busy > 0 && p->c->spare < least_spare)
-            p->c->spare = least_spare;
+        if (at->busy > 0)
+            spare = fmaxl(spare, carrying(p, g) + 1e-3L);
         at->density = density_of(p, g);
         const int64_t stock = next->link + next->arrival - at->link + at->density;
         const int64_t waiting = at->out - next->out - at->busy;
         at->memory = at->memory > stock ? at->memory : stock;
         at->memory = at->memory > waiting ? at->memory : waiting;
     }
+    p->c->spare = (int64_t)ceill(spare);
 }
 
 /* Sums of prices times quantities, in ns; long double holds whole numbers of 64 bits. */
