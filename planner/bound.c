@@ -210,6 +210,8 @@ static dms_code add_busy_row(dms_bound *b, uint32_t g, dms_status *st) {
 /* sum of S <= link time of all loads of small blocks */
 static dms_code add_spare_row(dms_bound *b, dms_status *st) {
     double time = 0;
+    if (b->heavy == 0)
+        return DMS_OK;
     for (uint32_t g = 0; g < b->n_groups; g++)
         if (b->group[g].row.busy != DMS_NO_ROW)
             dms_lp_put(&b->lp, dms_bound_s(b, g), 1);
@@ -442,7 +444,8 @@ static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim, do
             if (b->n_paces > 1)
                 dms_lp_column(&b->lp, dms_bound_z(b, p, g), 0, b->link_time, 0);
         }
-        dms_lp_column(&b->lp, dms_bound_s(b, g), 0, b->link_time, 0);
+        if (b->heavy > 0)
+            dms_lp_column(&b->lp, dms_bound_s(b, g), 0, b->link_time, 0);
         if (b->has_rows)
             set_rooms(b, g, room);
     }

@@ -313,17 +313,23 @@ bool dms_bound_is_away(const dms_bound *bound, uint32_t v, uint32_t g) {
     return class->waits && class->from <= at && at < class->to;
 }
 
-/* The smallest weights, of which all loads together take 1/20 of the time of all, are not heavy. */
+/* The smallest weights, of which all loads together take 1/20 of the time of all, are not heavy.
+ * 0 = sizes are too different for the least to say much of all: it has less than a third of the
+ * block that a byte is in on an average. */
 static double least_heavy(const dms_bound *b) {
     const dms_cycle *cycle = b->cycle;
-    double all = 0, small = 0;
-    for (uint32_t i = 0; i < cycle->n_weights; i++)
-        all += dms_bound_link_time(b, (double)cycle->problem->tensors[cycle->by_size[i]].bytes);
+    double all = 0, small = 0, sum = 0, squares = 0;
+    for (uint32_t i = 0; i < cycle->n_weights; i++) {
+        const double bytes = (double)cycle->problem->tensors[cycle->by_size[i]].bytes;
+        all += dms_bound_link_time(b, bytes);
+        sum += bytes;
+        squares += bytes * bytes;
+    }
     for (uint32_t i = cycle->n_weights; i-- > 0;) {
         const double bytes = (double)cycle->problem->tensors[cycle->by_size[i]].bytes;
         small += dms_bound_link_time(b, bytes);
         if (20 * small > all)
-            return bytes;
+            return 3 * bytes * sum >= squares ? bytes : 0;
     }
     return 0;
 }

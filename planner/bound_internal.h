@@ -129,20 +129,25 @@ static inline uint32_t dms_bound_u(const dms_bound *b, uint32_t g) {
     return 3 * b->n_groups + g;
 }
 
+/* Columns of a group before those of paces: S is there where some blocks are heavy. */
+static inline uint32_t dms_bound_n_first(const dms_bound *b) {
+    return b->heavy > 0 ? 5 : 4;
+}
+
 static inline uint32_t dms_bound_s(const dms_bound *b, uint32_t g) {
     return 4 * b->n_groups + g;
 }
 
 static inline uint32_t dms_bound_q(const dms_bound *b, uint32_t pace, uint32_t g) {
-    return (5 + pace) * b->n_groups + g;
+    return (dms_bound_n_first(b) + pace) * b->n_groups + g;
 }
 
 static inline uint32_t dms_bound_z(const dms_bound *b, uint32_t pace, uint32_t g) {
-    return (5 + b->n_paces + pace) * b->n_groups + g;
+    return (dms_bound_n_first(b) + b->n_paces + pace) * b->n_groups + g;
 }
 
 static inline uint32_t dms_bound_x(const dms_bound *b, uint32_t v) {
-    return (5 + (b->n_paces > 1 ? 2 : 1) * b->n_paces) * b->n_groups + v;
+    return (dms_bound_n_first(b) + (b->n_paces > 1 ? 2 : 1) * b->n_paces) * b->n_groups + v;
 }
 
 static inline uint32_t dms_bound_n(const dms_bound *b, uint32_t v) {
