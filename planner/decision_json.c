@@ -137,8 +137,13 @@ dms_code dms_decision_write(const dms_problem *problem, const dms_decision *deci
 dms_code dms_decision_dump(const dms_problem *problem, const dms_decision *decision, FILE *out,
                            dms_status *st) {
     dms_json json = {.out = out};
+    uint64_t budget = decision->device_budget;
+    dms_problem solved = *problem;
+    solved.budgets = &budget;
+    solved.n_budgets = 1;
+    solved.host_mem = decision->host_budget;
     dms_json_object(&json, NULL);
-    dms_problem_put(problem, &json);
+    dms_problem_put(&solved, &json);
     dms_json_object(&json, "plan");
     put(&json, problem, decision);
     dms_json_int(&json, "period_ns", decision->period_ns);

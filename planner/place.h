@@ -176,8 +176,8 @@ DMS_CHECKED dms_code dms_decision_verify(const dms_problem *problem, const dms_d
 DMS_CHECKED dms_code dms_decision_write(const dms_problem *problem, const dms_decision *decision,
                                         FILE *out, dms_status *st);
 
-/* Writes a problem as "dms-problem" JSON with one key more, "plan": the decision as above, with its
- * period_ns and bound_ns. Readers of problems pass over that key.
+/* Writes a problem with the budgets that it was solved for as "dms-problem" JSON, and one key more,
+ * "plan": the decision as above, with its period_ns and bound_ns. Readers of problems pass over it.
  * Errors   DMS_EIO when the stream reports one. */
 DMS_CHECKED dms_code dms_decision_dump(const dms_problem *problem, const dms_decision *decision,
                                        FILE *out, dms_status *st);

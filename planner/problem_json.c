@@ -117,11 +117,8 @@ static dms_code read_tensor(reader *r, const json_t *row, dms_problem_tensor *ou
         !get_count(json_array_get(row, 1), &tensor.bytes) || !json_is_array(uses))
         return refuse(r, "tensors");
     tensor.kind = (dms_problem_kind)kind[0];
-    const json_t *stored = json_array_get(row, 4); /* absent: a weight lies dense in its file */
     if (tensor.kind == DMS_PROBLEM_WEIGHT)
         tensor.storage_bytes = tensor.bytes;
-    if (stored && !get_count(stored, &tensor.storage_bytes))
-        return refuse(r, "tensors: storage bytes");
     if (get_step(r, producer, &step))
         DMS_TRY(add_touches(r, step, step));
     else if (!json_is_integer(producer) || json_integer_value(producer) != -1)
@@ -142,6 +139,20 @@ static dms_code read_tensors(reader *r, const json_t *root) {
         dms_alloc_st(r->arena, p->n_tensors, sizeof *p->tensors, "problem", &p->tensors, r->st));
     for (uint32_t i = 0; i < p->n_tensors; i++)
         DMS_TRY(read_tensor(r, json_array_get(rows, i), p->tensors + i));
+    return DMS_OK;
+}
+
+/* Weights that do not lie dense in their file, [tensor, bytes]; the key may be absent. */
+static dms_code read_stored(reader *r, const json_t *root) {
+    const json_t *rows = json_object_get(root, "stored");
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        uint64_t tensor, bytes;
+        if (!get_count(json_array_get(row, 0), &tensor) || tensor >= r->problem.n_tensors ||
+            !get_count(json_array_get(row, 1), &bytes))
+            return refuse(r, "stored");
+        r->problem.tensors[tensor].storage_bytes = bytes;
+    }
     return DMS_OK;
 }
 
@@ -185,6 +196,7 @@ static dms_code read_root(reader *r, const json_t *root) {
     DMS_TRY(read_disturbances(r, root));
     DMS_TRY(read_steps(r, root));
     DMS_TRY(read_tensors(r, root));
+    DMS_TRY(read_stored(r, root));
     return read_budgets(r, root);
 }
 
@@ -260,8 +272,20 @@ static void write_tensor(dms_json *json, const dms_problem *problem,
         k = end + 1;
     }
     dms_json_end_array(json);
-    if (tensor->kind == DMS_PROBLEM_WEIGHT && tensor->storage_bytes != tensor->bytes)
+    dms_json_end_array(json);
+}
+
+static void write_stored(dms_json *json, const dms_problem *problem) {
+    dms_json_array(json, "stored");
+    for (uint32_t i = 0; i < problem->n_tensors; i++) {
+        const dms_problem_tensor *tensor = problem->tensors + i;
+        if (tensor->kind != DMS_PROBLEM_WEIGHT || tensor->storage_bytes == tensor->bytes)
+            continue;
+        dms_json_array(json, NULL);
+        dms_json_uint(json, NULL, i);
         dms_json_uint(json, NULL, tensor->storage_bytes);
+        dms_json_end_array(json);
+    }
     dms_json_end_array(json);
 }
 
@@ -290,6 +314,7 @@ void dms_problem_put(const dms_problem *problem, dms_json *json) {
     for (uint32_t i = 0; i < problem->n_tensors; i++)
         write_tensor(json, problem, problem->tensors + i);
     dms_json_end_array(json);
+    write_stored(json, problem);
 }
 
 dms_code dms_problem_write(const dms_problem *problem, FILE *out, dms_status *st) {

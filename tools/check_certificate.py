@@ -61,10 +61,10 @@ class Link:
 class Tensor:
     """Touches: every step that needs it, ascending."""
 
-    def __init__(self, row):
+    def __init__(self, row, stored):
         self.kind, self.size, producer, uses = row[0], whole(row[1], 1), row[2], row[3]
+        self.stored = whole(stored)  # bytes that storage delivers for it
         need(self.kind in ('w', 'i', 'a', 'o'), f'tensor of kind {self.kind!r}')
-        self.stored = whole(row[4]) if len(row) > 4 else self.size
         self.touches = [] if producer == -1 else [whole(producer)]
         for use in uses:
             first, last = use if isinstance(use, list) else (use, use)
@@ -91,7 +91,8 @@ class Tensor:
 class Problem:
     def __init__(self, root):
         self.steps = [(whole(ns), whole(scratch)) for ns, scratch in root['steps']]
-        self.tensors = [Tensor(row) for row in root['tensors']]
+        stored = dict(root.get('stored', ()))
+        self.tensors = [Tensor(row, stored.get(i, row[1])) for i, row in enumerate(root['tensors'])]
         self.link_in, self.link_out, self.load = (Link(root['links'][key])
                                                   for key in ('h2d', 'd2h', 'load'))
         self.largest = max([tensor.size for tensor in self.tensors], default=1)
@@ -278,20 +279,19 @@ def main():
         return 2
     try:
         problem = Problem(read(sys.argv[1], 'dms-problem', 1))
-        certificate = Certificate(read(sys.argv[2], 'dms-certificate', 4))
-        proof = Proof(problem, certificate)
-        bound = proof.bound()
+        proof = Proof(problem, Certificate(read(sys.argv[2], 'dms-certificate', 4)))
+        bound, claim = proof.bound(), proof.c.bound_ns
     except (Unusable, OSError, KeyError, TypeError, ValueError, IndexError) as error:
         print(f'check_certificate: {type(error).__name__}: {error}', file=sys.stderr)
         return 2
     if not proof.no_column_lowers_it():
         print('not proven: the prices contradict each other')
         return 1
-    if bound < certificate.bound_ns:
-        print(f'not proven: the prices give {float(bound):.0f}, {certificate.bound_ns} are claimed')
+    if bound < claim:
+        print(f'not proven: the prices give {float(bound):.0f}, {claim} are claimed')
         return 1
-    print(f'proven: no schedule within {certificate.device_bytes} bytes has a period '
-          f'below {certificate.bound_ns} ns (the prices give {float(bound):.3f})')
+    print(f'proven: no schedule within {proof.c.device_bytes} bytes has a period '
+          f'below {claim} ns (the prices give {float(bound):.3f})')
     return 0
 
 

@@ -9,9 +9,10 @@ budget of every instance gives one row; --host 50: with a host of half the weigh
 The independent program has one row for each step of link, arrival, memory and what is written back.
 It knows none of what the planner's program has beside these: the wait for inputs, every copy of a
 turn in one sum, stocks told apart by the pace of their blocks, what waits on the host, latencies and
-the ring of what is read from storage, large blocks that are being read. So every certificate is proven by tools/check_certificate.py, by sums alone, and:
-where it is above the independent bound by more than 1e-6 of it, it must have a price on one of
-these, which are named. Exit code 1: a certificate is not proven, or above without such a price.
+the ring of what is read from storage, large blocks that are being read, blocks on their way, steps
+short of their own blocks. So every certificate is proven by tools/check_certificate.py, and where it
+is above the independent bound by more than 1e-6 of it, it must have a price on one of these, which
+are named. Exit code 1: a certificate is not proven, or above without such a price.
 """
 import argparse
 import json
@@ -51,9 +52,9 @@ def newer_rows(out):
     c = json.loads(out.read_text())
     common = c['columns'].split(';')[0].split(', ')  # the paces' own columns stand behind these
     found = {'paces': len(c['cut_bytes']) > 1 and any(any(g[len(common):]) for g in c['groups'])}
-    for name in ('inputs', 'away'):
+    for name in ('inputs', 'away', 'busy'):
         found[name] = any(g[common.index(name)] for g in c['groups'])
-    for name in ('host', 'storage', 'large', 'link_total'):
+    for name in ('host', 'storage', 'large', 'link_total', 'short'):
         found[name] = c[name] != 0
     return [name for name, binds in found.items() if binds]
 

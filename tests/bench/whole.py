@@ -42,7 +42,9 @@ def memory(problem):
 def least_reading(problem, device, host):
     n, (rate, latency) = len(problem['steps']), problem['links']['load']
     used, waits = memory(problem)
-    weights = [t for t in problem['tensors'] if t[0] == 'w']
+    stored_of = dict(problem.get('stored', ()))
+    weights = [[*t[:4], stored_of.get(i, t[1])] for i, t in enumerate(problem['tensors'])
+               if t[0] == 'w']
     gaps = [(w, a, b) for w, t in enumerate(weights)
             for a, b in zip(touches_of(t), touches_of(t)[1:] + [touches_of(t)[0] + n]) if b > a + 1]
     n_gaps, ring = len(gaps), 2 * len(gaps) + len(weights)  # columns: stays, read, home, ring
@@ -56,7 +58,7 @@ def least_reading(problem, device, host):
         rows[n:2 * n, 2 * n_gaps + w] = rows[-1, 2 * n_gaps + w] = tensor[1] * MB
     cost = np.zeros(ring + 1)
     for g, (w, a, b) in enumerate(gaps):
-        size, stored = weights[w][1], weights[w][4] if len(weights[w]) > 4 else weights[w][1]
+        size, stored = weights[w][1], weights[w][4]
         for step in range(a + 1, b):
             rows[step % n, g] = rows[n + step % n, g] = size * MB
         rows[2 * n + g, g] = rows[2 * n + g, n_gaps + g] = rows[2 * n + g, 2 * n_gaps + w] = 1

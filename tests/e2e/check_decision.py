@@ -22,7 +22,7 @@ def need(condition, what):
 
 class Tensor:
     def __init__(self, row, n_steps):
-        self.kind, self.bytes, producer, uses = row[:4]
+        self.kind, self.bytes, producer, uses = row
         self.touches = [] if producer == -1 else [producer]
         for use in uses:
             first, last = use if isinstance(use, list) else (use, use)
@@ -43,6 +43,7 @@ class Tensor:
 class Decision:
     def __init__(self, root):
         self.steps, self.plan, self.links = root['steps'], root['plan'], root['links']
+        self.budgets, self.host_mem = root['budgets'], root['host_mem']
         self.is_disturbed = 'contention' in root or 'nvme' in self.plan
         self.n = len(self.steps)
         self.tensors = [Tensor(row, self.n) for row in root['tensors']]
@@ -59,6 +60,14 @@ class Decision:
                 need(ways == tensor.is_open(g), f'gap {g} of tensor {t} is decided {ways} times')
         for t, g in self.kept:
             need(g != self.tensors[t].wraps_anew, f'the next input {t} cannot be there already')
+
+    def check_budgets(self):
+        """They are said in the problem, and homes on the host keep within theirs beside the ring."""
+        need(self.budgets == [self.plan['device_mem']], f'the budget is not {self.budgets}')
+        read = set(self.plan.get('nvme', ()))
+        homes = {t for t, _ in self.loads if self.tensors[t].kind == 'w' and t not in read}
+        taken = sum(self.tensors[t].bytes for t in homes) + self.plan.get('ring', 0)
+        need(taken <= self.host_mem, f'{taken} bytes on the host of {self.host_mem}')
 
     def check_copies(self):
         for (t, g), after in self.loads.items():
@@ -178,6 +187,7 @@ class Decision:
 
     def check(self):
         self.check_gaps()
+        self.check_budgets()
         self.check_copies()
         self.check_addresses()
         if not self.is_disturbed:

@@ -58,6 +58,8 @@ def faults(root):
     yield changed('all lie in one place', lambda p: [a.__setitem__(2, 0) for a in p['addr']])
     yield changed('the memory is smaller', lambda p: p.__setitem__(
         'device_mem', max(a[2] for a in plan['addr'])))
+    yield 'the host is smaller', {**root, 'host_mem': 1}
+    yield 'nobody says for which budget', {**root, 'budgets': []}
     yield changed('outputs stay', lambda p: p.__setitem__('d2h', []))
 
 

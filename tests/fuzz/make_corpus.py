@@ -189,7 +189,8 @@ def words(dmsc):
             'npz': ['PK\\x01\\x02', 'PK\\x03\\x04', 'PK\\x05\\x06', 'PK\\x06\\x06', 'x.npy'],
             'profile': json_words(HERE.parent.parent / 'planner' / 'profiles' / 'cpu.json'),
             'problem': ['"w"', '"i"', '"a"', '"o"', '-1', '1e18', '1e400', '[]', '[[', '"layer"',
-                        '"steps"', '"tensors"', '"budgets"', '"host_mem"', '"links"', '"h2d"']}
+                        '"steps"', '"tensors"', '"budgets"', '"host_mem"', '"links"', '"h2d"',
+                        '"stored"']}
 
 
 def json_words(path):

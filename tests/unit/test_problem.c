@@ -71,7 +71,9 @@ static void a_dump_is_a_problem_that_carries_its_decision(void **state) {
     problem_random(&c, 5, 12);
     c.problem.contention.extra[DMS_QUEUE_COMPUTE][DMS_QUEUE_IN] = 250;
     c.problem.lead_ns = 77;
-    const dms_decision d = problem_place(&c, problem_floor(&c) + 40);
+    const dms_place_options options = {.device_budget = (problem_floor(&c) + 40) * UNIT,
+                                       .host_budget = 1 << 30};
+    const dms_decision d = problem_place_with(&c, &options);
     char period[64];
     (void)snprintf(period, sizeof period, "\"period_ns\": %lld", (long long)d.period_ns);
     FILE *out = open_memstream(&text, &size);
@@ -85,6 +87,58 @@ static void a_dump_is_a_problem_that_carries_its_decision(void **state) {
     assert_int_equal(p.n_touches, c.problem.n_touches);
     assert_memory_equal(&p.contention, &c.problem.contention, sizeof p.contention);
     assert_int_equal(p.lead_ns, 77);
+    assert_int_equal(p.n_budgets, 1); /* whoever checks the bound needs both budgets */
+    assert_true(p.budgets[0] == options.device_budget);
+    assert_int_equal(p.host_mem, 1 << 30);
+    problem_end(&c);
+}
+
+/* The problem that `text` says, which is none that is refused. */
+static dms_problem problem_of(const char *text, dms_arena *arena) {
+    dms_problem p;
+    dms_status st;
+    if (read_text(text, arena, &p, &st) != DMS_OK)
+        fail_msg("%s", st.msg);
+    return p;
+}
+
+static void a_weight_lies_dense_in_its_file_unless_the_problem_says_otherwise(void **state) {
+    (void)state;
+    dms_arena arena = {0};
+    const dms_problem p =
+        problem_of(HEAD LINKS STEPS "\"tensors\":[[\"w\",512,-1,[1]],[\"w\",100,-1,[2]],"
+                                    "[\"w\",70,-1,[3]],[\"a\",9,0,[1]]],"
+                                    "\"stored\":[[1,4096],[2,0]]}",
+                   &arena);
+    const uint64_t stored[] = {512, 4096, 0, 0};
+    for (uint32_t i = 0; i < 4; i++)
+        assert_true(p.tensors[i].storage_bytes == stored[i]);
+    dms_arena_free(&arena);
+}
+
+static void squeeze(char *text);
+
+/* Readers that know tensors as [kind, bytes, producer, uses] take every problem. */
+static void a_tensor_is_written_as_four_values_and_its_stored_bytes_apart(void **state) {
+    (void)state;
+    problem_case c;
+    char *text = NULL;
+    size_t size = 0;
+    dms_status st;
+    problem_begin(&c, 4, 10);
+    problem_once(&c, DMS_PROBLEM_WEIGHT, 2, 1);
+    problem_once(&c, DMS_PROBLEM_WEIGHT, 1, 2);
+    c.problem.tensors[1].storage_bytes = 8192;
+    FILE *out = open_memstream(&text, &size);
+    assert_int_equal(dms_problem_write(&c.problem, out, &st), DMS_OK);
+    assert_int_equal(fclose(out), 0);
+    squeeze(text);
+    assert_non_null(strstr(text, "\"tensors\":[[\"w\",512,-1,[1]],[\"w\",256,-1,[2]]]"));
+    assert_non_null(strstr(text, "[1,8192]]}"));
+    const dms_problem again = problem_of(text, &c.arena);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_true(again.tensors[i].storage_bytes == c.problem.tensors[i].storage_bytes);
+    free(text);
     problem_end(&c);
 }
 
@@ -109,6 +163,7 @@ static void what_is_written_is_read_again_alike(void **state) {
         for (uint32_t i = 0; i < p.n_tensors; i++) {
             assert_int_equal(p.tensors[i].bytes, c.problem.tensors[i].bytes);
             assert_int_equal(p.tensors[i].kind, c.problem.tensors[i].kind);
+            assert_true(p.tensors[i].storage_bytes == c.problem.tensors[i].storage_bytes);
             assert_int_equal(p.tensors[i].first_touch, c.problem.tensors[i].first_touch);
         }
         for (uint32_t t = 0; t < p.n_steps; t++) {
@@ -146,6 +201,9 @@ static void what_is_no_problem_is_refused_by_its_key(void **state) {
     is_refused(HEAD LINKS STEPS "\"tensors\":[[\"w\",0,-1,[1]]]}", "0 bytes");
     is_refused(HEAD LINKS STEPS "\"tensors\":[[\"w\",4000000000000000000,-1,[1]]]}", "61 bits");
     is_refused(HEAD LINKS "\"steps\":[],\"tensors\":[]}", "0 steps");
+    is_refused(HEAD LINKS STEPS "\"tensors\":[[\"w\",1,-1,[1]]],\"stored\":[[1,5]]}", "stored");
+    is_refused(HEAD LINKS STEPS "\"tensors\":[[\"w\",1,-1,[1]]],\"stored\":[[0,-5]]}", "stored");
+    is_refused(HEAD LINKS STEPS "\"tensors\":[[\"a\",1,0,[1]]],\"stored\":[[0,5]]}", "tensor 0");
 }
 
 static void a_missing_file_is_a_file_error(void **state) {
@@ -196,6 +254,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stored_problem_is_read),
         cmocka_unit_test(a_dump_is_a_problem_that_carries_its_decision),
+        cmocka_unit_test(a_weight_lies_dense_in_its_file_unless_the_problem_says_otherwise),
+        cmocka_unit_test(a_tensor_is_written_as_four_values_and_its_stored_bytes_apart),
         cmocka_unit_test(what_is_written_is_read_again_alike),
         cmocka_unit_test(what_is_no_problem_is_refused_by_its_key),
         cmocka_unit_test(a_missing_file_is_a_file_error),
