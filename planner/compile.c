@@ -210,10 +210,23 @@ static dms_code emit_checked(const dms_compile_options *options, dms_arena *aren
     return dms_context(st, "the plan that was made is not safe");
 }
 
+dms_code dms_compile_plan(const dms_compile_options *options, dms_arena *arena, dms_compiled *out,
+                          dms_status *st) {
+    uint8_t *data;
+    *out = (dms_compiled){0};
+    DMS_TRY(read_model(options, arena, out, st));
+    DMS_TRY(set_budgets(options, arena, out, st));
+    DMS_TRY(place(options, arena, out, st));
+    DMS_TRY(emit_checked(options, arena, out, st));
+    DMS_TRY(dms_plan_encode(&out->plan, arena, &data, &out->plan_bytes, st));
+    out->plan_data = data;
+    return DMS_OK;
+}
+
 /* The plan and the constants it names get their names together: a plan that was there before and
  * its constants stay a pair. */
 static dms_code write_pair(const dms_compiled *c, const char *path, const char *consts,
-                           const uint8_t *data, dms_status *st) {
+                           dms_status *st) {
     const bool has_consts = c->steps.n_consts > 0;
     dms_file_write file[2];
     DMS_TRY(dms_file_begin(&file[0], path, st));
@@ -222,36 +235,30 @@ static dms_code write_pair(const dms_compiled *c, const char *path, const char *
         dms_file_abort(&file[0]);
         return code;
     }
-    (void)fwrite(data, 1, (size_t)c->plan_bytes, file[0].out); /* a failure shows in the commit */
+    (void)fwrite(c->plan_data, 1, (size_t)c->plan_bytes, file[0].out); /* see the commit */
     if (has_consts)
         (void)fwrite(c->steps.consts, 1, (size_t)c->steps.n_consts, file[1].out);
     return dms_files_commit(file, 1 + has_consts, st);
 }
 
-static dms_code write_plan(const dms_compile_options *options, dms_arena *arena, dms_compiled *c,
+dms_code dms_compile_write(const dms_compile_options *options, const dms_compiled *c,
                            dms_status *st) {
-    const dms_arena_mark mark = dms_arena_here(arena);
-    uint8_t *data;
-    if (options->plan != NULL)
-        report(options, "write");
-    dms_code code = dms_plan_encode(&c->plan, arena, &data, &c->plan_bytes, st);
-    if (code == DMS_OK && options->plan != NULL) {
-        const char *consts = dms_format(arena, "%s.consts", options->plan);
-        code = consts == NULL ? dms_fail(st, DMS_EINTERNAL, "out of memory: names")
-                              : write_pair(c, options->plan, consts, data, st);
-    }
-    dms_arena_release(arena, mark);
+    if (options->plan == NULL)
+        return DMS_OK;
+    report(options, "write");
+    dms_arena scratch;
+    dms_arena_init(&scratch, 0);
+    const char *consts = dms_format(&scratch, "%s.consts", options->plan);
+    const dms_code code = consts == NULL ? dms_fail(st, DMS_EINTERNAL, "out of memory: names")
+                                         : write_pair(c, options->plan, consts, st);
+    dms_arena_free(&scratch);
     return code;
 }
 
 dms_code dms_compile(const dms_compile_options *options, dms_arena *arena, dms_compiled *out,
                      dms_status *st) {
-    *out = (dms_compiled){0};
-    DMS_TRY(read_model(options, arena, out, st));
-    DMS_TRY(set_budgets(options, arena, out, st));
-    DMS_TRY(place(options, arena, out, st));
-    DMS_TRY(emit_checked(options, arena, out, st));
-    return write_plan(options, arena, out, st);
+    DMS_TRY(dms_compile_plan(options, arena, out, st));
+    return dms_compile_write(options, out, st);
 }
 
 dms_code dms_verify_model(const dms_plan *plan, const char *model, dms_arena *arena,

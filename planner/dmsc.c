@@ -342,7 +342,8 @@ static int64_t now_ns(void) {
 }
 
 static void show_stage(void *data, const char *stage) {
-    static const char *const STAGE[] = {"read", "tile", "place", "emit", "pack", "check", "write"};
+    static const char *const STAGE[] = {"read", "tile",  "place", "emit",
+                                        "pack", "check", "draw",  "write"};
     progress *p = data;
     size_t number = 0;
     const size_t n = sizeof STAGE / sizeof STAGE[0];
@@ -388,10 +389,19 @@ typedef struct view_input {
     const dms_compiled *c;
     const dms_view_facts *facts;
     dms_arena *scratch;
-    uint32_t n_points; /* of the curve */
+    uint32_t n_points;  /* of the curve */
+    const char *tensor; /* to be explained */
 } view_input;
 
 typedef dms_code (*view_writer)(const view_input *in, FILE *out, dms_status *st);
+
+/* One view: it grows in a draft without a name, which an interrupt leaves nowhere. */
+typedef struct view {
+    const char *path; /* NULL: nobody asked for it */
+    view_writer write;
+    FILE *to; /* instead of a file of its own */
+    FILE *draft;
+} view;
 
 /* Copies a draft from its begin. */
 static dms_code copy_draft(const char *path, FILE *draft, FILE *out, dms_status *st) {
@@ -415,29 +425,6 @@ static dms_code write_draft(const char *path, FILE *draft, dms_status *st) {
         return code;
     }
     return dms_file_commit(&file, st);
-}
-
-/* Writes one view to a file, whole or not at all. Some take long: they grow where an interrupt
- * leaves nothing. */
-static dms_code write_view(const char *path, view_writer view, const view_input *in,
-                           dms_status *st) {
-    if (path == NULL)
-        return DMS_OK;
-    FILE *draft = tmpfile();
-    if (draft == NULL)
-        return dms_fail(st, DMS_EIO, "temporary file for '%s': %s", path, strerror(errno));
-    dms_code code = view(in, draft, st);
-    if (code == DMS_EIO)
-        code = dms_context(st, "temporary file for '%s'", path);
-    if (code == DMS_OK && (fflush(draft) != 0 || ferror(draft)))
-        code = dms_fail(st, DMS_EIO, "temporary file for '%s': %s", path, strerror(errno));
-    if (code == DMS_OK) {
-        hold_signals();
-        code = write_draft(path, draft, st);
-        release_signals();
-    }
-    (void)fclose(draft);
-    return code;
 }
 
 static dms_code view_json(const view_input *in, FILE *out, dms_status *st) {
@@ -470,14 +457,57 @@ static dms_code view_certificate(const view_input *in, FILE *out, dms_status *st
     return dms_certificate_write(in->c->decision.certificate, out, st);
 }
 
-static dms_code write_views(const request *r, const view_input *in, dms_status *st) {
-    DMS_TRY(write_view(r->json, view_json, in, st));
-    DMS_TRY(write_view(r->dot, view_dot, in, st));
-    DMS_TRY(write_view(r->report, view_report, in, st));
-    DMS_TRY(write_view(r->trace, view_trace, in, st));
-    DMS_TRY(write_view(r->curve, view_curve, in, st));
-    DMS_TRY(write_view(r->certificate, view_certificate, in, st));
-    return write_view(r->problem, view_problem, in, st);
+static dms_code view_explain(const view_input *in, FILE *out, dms_status *st) {
+    return dms_view_explain(in->c, in->tensor, in->facts->utf8, out, st);
+}
+
+static dms_code draft_view(view *v, const view_input *in, dms_status *st) {
+    v->draft = tmpfile();
+    if (v->draft == NULL)
+        return dms_fail(st, DMS_EIO, "temporary file for '%s': %s", v->path, strerror(errno));
+    const dms_code code = v->write(in, v->draft, st);
+    if (code == DMS_EIO)
+        return dms_context(st, "temporary file for '%s'", v->path);
+    if (code == DMS_OK && (fflush(v->draft) != 0 || ferror(v->draft)))
+        return dms_fail(st, DMS_EIO, "temporary file for '%s': %s", v->path, strerror(errno));
+    return code;
+}
+
+/* The plan and all views at once, signals waiting: an interrupt leaves all of them or none. */
+static dms_code write_all(const request *r, const view *v, size_t n, const dms_compiled *c,
+                          dms_status *st) {
+    hold_signals();
+    dms_code code = dms_compile_write(&r->compile, c, st);
+    for (size_t i = 0; i < n && code == DMS_OK; i++)
+        if (v[i].draft != NULL && v[i].to == NULL)
+            code = write_draft(v[i].path, v[i].draft, st);
+    release_signals();
+    for (size_t i = 0; i < n && code == DMS_OK; i++)
+        if (v[i].draft != NULL && v[i].to != NULL)
+            code = copy_draft(v[i].path, v[i].draft, v[i].to, st);
+    return code;
+}
+
+/* Some views take long, or fail: nothing is written before all of them are there. */
+static dms_code write_outputs(const request *r, const view_input *in, progress *p, dms_status *st) {
+    view v[] = {
+        {r->json, view_json, NULL, NULL},       {r->dot, view_dot, NULL, NULL},
+        {r->report, view_report, NULL, NULL},   {r->trace, view_trace, NULL, NULL},
+        {r->curve, view_curve, NULL, NULL},     {r->certificate, view_certificate, NULL, NULL},
+        {r->problem, view_problem, NULL, NULL}, {r->explain, view_explain, r->to.out, NULL}};
+    const size_t n = sizeof v / sizeof v[0];
+    dms_code code = DMS_OK;
+    show_stage(p, "draw");
+    for (size_t i = 0; i < n && code == DMS_OK; i++)
+        if (v[i].path != NULL)
+            code = draft_view(&v[i], in, st);
+    if (code == DMS_OK)
+        code = write_all(r, v, n, in->c, st);
+    end_progress(p);
+    for (size_t i = 0; i < n; i++)
+        if (v[i].draft != NULL)
+            (void)fclose(v[i].draft);
+    return code;
 }
 
 /* What `--host-mem auto` takes, and why. */
@@ -509,7 +539,7 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
     r->compile.progress = show_stage;
     r->compile.packing = show_packing;
     r->compile.progress_data = &p;
-    const dms_code code = dms_compile(&r->compile, arena, c, st);
+    dms_code code = dms_compile_plan(&r->compile, arena, c, st);
     end_progress(&p);
     release_signals();
     for (uint32_t i = 0; i < c->graph.n_warnings; i++)
@@ -523,10 +553,10 @@ static dms_code compile(request *r, dms_arena *arena, dms_status *st) {
                                   .peak_rss_bytes = dms_machine_peak_rss(),
                                   .plan_path = r->compile.plan,
                                   .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
-    const view_input in = {c, &facts, arena, r->n_points};
-    DMS_TRY(write_views(r, &in, st));
-    if (r->explain != NULL)
-        return dms_view_explain(c, r->explain, facts.utf8, r->to.out, st);
+    const view_input in = {c, &facts, arena, r->n_points, r->explain};
+    code = write_outputs(r, &in, &p, st);
+    if (code != DMS_OK || r->explain != NULL)
+        return code;
     if (!r->quiet)
         dms_view_summary(c, &facts, r->to.out);
     return r->verbose ? dms_view_memory(c, arena, facts.utf8, r->to.out, st) : DMS_OK;

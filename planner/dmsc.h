@@ -77,14 +77,24 @@ typedef struct dms_compiled {
     dms_place_floor floor;
     dms_plan plan;
     dms_pack_facts pack;
-    uint64_t plan_bytes;       /* of the file; of its encoding where none was written */
+    const uint8_t *plan_data;  /* the plan as its file holds it */
+    uint64_t plan_bytes;       /* of them */
     char measured_meaning[33]; /* of the plan whose times hold; empty = none */
 } dms_compiled;
 
-/* Compiles one model and, where options->plan is set, writes PLAN and, where needed, PLAN.consts;
- * packs the weights where options->pack is set.
+/* Compiles one model; packs the weights where options->pack is set, and writes nothing else.
  * Owner    everything in *out lives in `arena`; options are borrowed until return.
- * Errors   any code; DMS_EBUDGET names budget, floor, step and tensors. Nothing half written. */
+ * Errors   any code; DMS_EBUDGET names budget, floor, step and tensors. */
+DMS_CHECKED dms_code dms_compile_plan(const dms_compile_options *options, dms_arena *arena,
+                                      dms_compiled *out, dms_status *st);
+
+/* Writes what dms_compile_plan made where options->plan is set: PLAN and, where needed,
+ * PLAN.consts, which get their names together.
+ * Errors   DMS_EIO. Nothing half written. */
+DMS_CHECKED dms_code dms_compile_write(const dms_compile_options *options, const dms_compiled *c,
+                                       dms_status *st);
+
+/* Both of these. */
 DMS_CHECKED dms_code dms_compile(const dms_compile_options *options, dms_arena *arena,
                                  dms_compiled *out, dms_status *st);
 

@@ -495,6 +495,14 @@ static void explain_takes_the_place_of_the_summary(void **state) {
     cli_end(c);
 }
 
+static void what_cannot_be_explained_leaves_no_plan(void **state) {
+    (void)state;
+    cli_case it, *c = &it;
+    cli_begin(c);
+    refuses(c, "M --dim rows=8 -o m.plan --json m.json --explain w", DMS_EUSAGE, "'w0', 'w1'");
+    cli_end(c); /* whose folder must be empty now */
+}
+
 static void the_curve_is_a_table_with_a_head(void **state) {
     (void)state;
     cli_case it, *c = &it;
@@ -701,6 +709,7 @@ int main(void) {
         cmocka_unit_test(lists_have_a_head_and_one_line_per_entry),
         cmocka_unit_test(the_views_are_written_beside_each_other),
         cmocka_unit_test(explain_takes_the_place_of_the_summary),
+        cmocka_unit_test(what_cannot_be_explained_leaves_no_plan),
         cmocka_unit_test(the_curve_is_a_table_with_a_head),
         cmocka_unit_test(the_curve_has_as_many_points_as_are_asked_for),
         cmocka_unit_test(dims_may_come_from_a_folder_of_inputs),

@@ -24,8 +24,10 @@
 #include "support_onnx.h"
 
 #define PROGRAM DMS_BINARY_DIR "/dmsc"
-#define PLACES "3/7 place"
-#define EMITS "4/7 emit"
+#define PLACES "3/8 place"
+#define EMITS "4/8 emit"
+#define DRAWS "7/8 draw"
+#define WRITES "8/8 write"
 #define LONGEST_S 120.0 /* of any wait: a test that hangs fails */
 #define MOST_S 1.0      /* of processor time after a signal */
 
@@ -67,8 +69,8 @@ static void planning_begin(planning *p, uint32_t n) {
     (void)onnx_file(&p->onnx, "large.onnx", model, size);
 }
 
-/* Starts dmsc with a terminal of its own; `option` may be NULL. */
-static void planning_start(planning *p, const char *option) {
+/* Starts dmsc with a terminal of its own; `option` may be NULL, and `value` too. */
+static void planning_start(planning *p, const char *option, const char *value) {
     p->n_shown = 0;
     p->terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     assert_true(p->terminal >= 0);
@@ -84,7 +86,7 @@ static void planning_start(planning *p, const char *option) {
             freopen("/dev/null", "wb", stdout) == NULL)
             _exit(99);
         execl(PROGRAM, "dmsc", "large.onnx", "-o", "p.plan", "--json", "out.json", "--profile",
-              "h100-pcie", "--device-mem", "20%", option, (char *)NULL);
+              "h100-pcie", "--device-mem", "20%", option, value, (char *)NULL);
         _exit(98);
     }
 }
@@ -144,36 +146,36 @@ static void path_of(const planning *p, const char *name, char out[200]) {
     (void)snprintf(out, 200, "%.64s/%s", p->onnx.folder, name);
 }
 
-static const char *const RESULTS[] = {"p.plan", "out.json"};
+static const char *const RESULTS[] = {"p.plan", "out.json", "curve.csv"};
 
 /* Plans in peace: all results are there. Returns its processor time, and removes them. */
 static double planning_lasts(planning *p) {
     double used;
     char path[200];
-    planning_start(p, NULL);
+    planning_start(p, NULL, NULL);
     assert_int_equal(planning_wait(p, &used), DMS_OK);
     assert_non_null(strstr(p->shown, EMITS));
-    for (size_t i = 0; i < sizeof RESULTS / sizeof RESULTS[0]; i++) {
+    for (size_t i = 0; i < 2; i++) { /* a curve is not asked for */
         path_of(p, RESULTS[i], path);
         assert_int_equal(unlink(path), 0);
     }
     return used;
 }
 
-/* Sends a signal `after` seconds of processor time behind the begin of the placement, and allows
- * `most` for the end. */
-static void strike(planning *p, const char *option, int number, double after, double most) {
+/* Sends a signal `after` seconds of processor time behind the begin of what is shown as `stage`,
+ * before the `next` one, and allows `most` for the end. */
+static void strike_in(planning *p, const char *stage, const char *next, int number, double after,
+                      double most) {
     char path[200];
     double all;
-    planning_start(p, option);
-    assert_true(planning_shows(p, PLACES, LONGEST_S));
+    assert_true(planning_shows(p, stage, LONGEST_S));
     const double began = used_s(p), limit = now_s() + LONGEST_S;
     while (used_s(p) < began + after && now_s() < limit)
-        assert_false(planning_shows(p, EMITS, 0.02));
+        assert_false(planning_shows(p, next, 0.02));
     const double used = used_s(p);
     assert_int_equal(kill(p->child, number), 0);
     assert_int_equal(planning_wait(p, &all), DMS_ECANCELLED);
-    assert_null(strstr(p->shown, EMITS)); /* it had not ended */
+    assert_null(strstr(p->shown, next)); /* it had not ended */
     assert_non_null(strstr(p->shown, "dmsc: error: interrupted"));
     if (all - used >= most)
         fail_msg("%.2f s of work after the signal, allowed are %.2f", all - used, most);
@@ -181,6 +183,11 @@ static void strike(planning *p, const char *option, int number, double after, do
         path_of(p, RESULTS[i], path);
         assert_int_equal(access(path, F_OK), -1);
     }
+}
+
+static void strike(planning *p, const char *option, int number, double after, double most) {
+    planning_start(p, option, NULL);
+    strike_in(p, PLACES, EMITS, number, after, most);
 }
 
 /* The search is random, yet the same in every run; so are the moments, in the first 60 % of all
@@ -209,10 +216,23 @@ static void a_signal_in_the_integer_program_ends_it_at_once(void **state) {
     onnx_end(&p->onnx);
 }
 
+/* Views that take long are drawn before the plan and the other views are written. */
+static void a_signal_in_the_curve_leaves_no_plan_and_no_view(void **state) {
+    (void)state;
+    planning it, *p = &it;
+    planning_begin(p, 200);
+    for (int i = 0; i < 3; i++) {
+        planning_start(p, "--curve", "curve.csv");
+        strike_in(p, DRAWS, WRITES, i == 1 ? SIGTERM : SIGINT, 0.05 * (1 + i), MOST_S);
+    }
+    onnx_end(&p->onnx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signal_in_the_search_ends_it_at_once),
         cmocka_unit_test(a_signal_in_the_integer_program_ends_it_at_once),
+        cmocka_unit_test(a_signal_in_the_curve_leaves_no_plan_and_no_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
