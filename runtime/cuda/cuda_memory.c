@@ -4,6 +4,7 @@
  * it, and locked as a whole. Where it cannot be locked it stays pageable, and copies pass through a
  * locked block for each direction, in the order of their stream; `note` says so.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,13 +25,20 @@ static void *map(uint64_t bytes) {
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Asks for pages of the node beside the card; false where the kernel does not do it. */
-static bool place_near(void *memory, uint64_t bytes, int node) {
+/* Asks for pages of the node beside the card. Writes where they are, or why not there: containers
+ * often forbid it; then the kernel chooses. */
+static void place_near(void *memory, uint64_t bytes, int node, char *out, size_t size) {
     const unsigned long bits = 8 * sizeof(unsigned long);
-    if (node < 0 || (unsigned long)node >= bits)
-        return false;
-    const unsigned long mask = 1ul << node;
-    return syscall(SYS_mbind, memory, (size_t)bytes, PREFERRED, &mask, bits, 0) == 0;
+    out[0] = 0;
+    if (node < 0)
+        return; /* there is one node, or none is told */
+    const unsigned long mask = (unsigned long)node < bits ? 1ul << node : 0;
+    errno = mask == 0 ? EINVAL : 0;
+    if (mask == 0 || /* the kernel takes one bit less than it is told */
+        syscall(SYS_mbind, memory, (size_t)bytes, PREFERRED, &mask, bits + 1, 0) != 0)
+        (void)snprintf(out, size, ", not on node %d (%s)", node, strerror(errno));
+    else
+        (void)snprintf(out, size, " on node %d", node);
 }
 
 /* A locked block for each direction.
@@ -64,16 +72,14 @@ static dms_code take_host(cuda_device *d, const dms_device_options *options, dms
     d->base.host_arena = map(bytes);
     if (d->base.host_arena == NULL)
         return dms_fail(st, DMS_EDEVICE, "a host arena of %" PRIu64 " bytes cannot be had", bytes);
-    const bool is_near = place_near(d->base.host_arena, bytes, d->card.numa_node);
+    char where[96];
+    place_near(d->base.host_arena, bytes, d->card.numa_node, where, sizeof where);
     if (options->poison)
         memset(d->base.host_arena, POISON, (size_t)bytes);
     const int said = d->api->pin(d->api->state, d->base.host_arena, bytes);
     if (said != 0)
         return take_bounce(d, said, st);
     d->is_arena_locked = true;
-    char where[48] = "";
-    if (is_near)
-        (void)snprintf(where, sizeof where, " on node %d", d->card.numa_node);
     (void)snprintf(d->arena_note, sizeof d->arena_note, "host arena locked%s", where);
     return DMS_OK;
 }

@@ -53,7 +53,7 @@ static int read_card(void *state, int ordinal, dms_cuda_card *out) {
                            .total_bytes = CARD_BYTES,
                            .has_stream_values = !fake->options.has_no_values,
                            .has_cufile = fake->options.has_cufile,
-                           .numa_node = 0};
+                           .numa_node = fake->options.numa_node};
     return 0;
 }
 
@@ -390,6 +390,10 @@ fake_cuda *fake_cuda_new(const fake_cuda_options *options) {
 
 const dms_cuda_api *fake_cuda_table(const fake_cuda *fake) {
     return &fake->api;
+}
+
+const char *fake_cuda_order(const fake_cuda *fake) {
+    return fake->order;
 }
 
 fake_cuda_report fake_cuda_look(fake_cuda *fake) {

@@ -57,6 +57,7 @@ typedef struct fake_cuda_options {
     uint64_t fail_entry; /* or this entry of a stream, counted over all, ends with ... */
     uint64_t fail_host;  /* or the card is lost as this host function begins, with ... */
     int fail_code;       /* ... this error of CUDA */
+    int numa_node;       /* of the host, next to the card; -1: not told */
     bool is_lost;        /* and so does every call from then on */
     bool is_late;        /* fail_host: it is called by fake_cuda_call_late, and not before */
 } fake_cuda_options;
@@ -77,6 +78,11 @@ const dms_cuda_api *fake_cuda_table(const fake_cuda *fake);
 
 /* What it saw so far. */
 fake_cuda_report fake_cuda_look(fake_cuda *fake);
+
+/* The streams that work was put onto, in that order: 'c', 'i', 'o' for each copy and call; the
+ * first FAKE_ORDER of them. Lives as long as the fake. */
+#define FAKE_ORDER 255u
+const char *fake_cuda_order(const fake_cuda *fake);
 
 /* Calls the host function that a thread of a lost card had taken up; false: there is none. */
 bool fake_cuda_call_late(fake_cuda *fake);

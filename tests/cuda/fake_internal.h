@@ -96,6 +96,8 @@ struct fake_cuda {
     atomic_int dead;      /* the error that the card died of */
     void (*late)(void *); /* taken up, not called yet */
     void *late_argument;
+    char order[FAKE_ORDER + 1]; /* guarded by the lock, as its length is */
+    uint32_t n_order;
     _Atomic uint64_t n_calls, n_entries, n_host, n_pageable, n_live, most_pending;
     _Atomic uint64_t driver_bytes; /* of the card, by the driver's count */
 };

@@ -204,6 +204,8 @@ int fake_put(fake_stream *stream, const fake_entry *entry) {
     *place = *entry;
     place->job.operand = place->operand;
     stream->n_put++;
+    if ((entry->kind == FAKE_COPY || entry->kind == FAKE_CALL) && fake->n_order < FAKE_ORDER)
+        fake->order[fake->n_order++] = "cio"[stream->id % 3];
     const uint64_t pending = stream->n_put - stream->n_done;
     if (pending > atomic_load(&fake->most_pending))
         atomic_store(&fake->most_pending, pending);

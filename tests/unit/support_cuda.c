@@ -1,10 +1,14 @@
 /* support_cuda.c - see support_cuda.h. */
 #include "support_cuda.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -61,6 +65,17 @@ dms_session *cuda_chain_open(chain_case *c, dms_options options, fake_cuda *fake
     const dms_user_tensor in = run_user(c->x, CHAIN_ROWS), out = run_user(c->y, CHAIN_ROWS);
     assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
     return s;
+}
+
+const char *cuda_node_0(void) {
+    const unsigned long mask = 1;
+    void *page = mmap(NULL, 256, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(page != MAP_FAILED);
+    const long error = syscall(SYS_mbind, page, 256ul, 1, &mask, 65ul, 0) == 0 ? 0 : errno;
+    (void)munmap(page, 256);
+    return error == 0       ? " on node 0"
+           : error == EPERM ? ", not on node 0 (Operation not permitted)"
+                            : ", not on node 0 (Function not implemented)";
 }
 
 void cuda_end(fake_cuda *fake) {

@@ -3,8 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -169,29 +171,93 @@ static void a_host_arena_that_cannot_be_locked_is_said(void **state) {
     cuda_end(fake);
 }
 
+/* Not rounded to pages, and nothing beside it but counters of the queues and two words for each of
+ * three commands. */
+static void what_is_taken_is_as_large_as_the_plan_says(void **state) {
+    (void)state;
+    dms_arena arena = {0};
+    fake_cuda *fake = fake_cuda_new(&(fake_cuda_options){0});
+    dms_device *d = open_device(
+        fake, &arena,
+        (dms_device_options){.device_bytes = 10001, .host_bytes = 5001, .n_commands = 3});
+    assert_int_equal(fake_cuda_look(fake).device_bytes, 10001);
+    assert_int_equal(fake_cuda_look(fake).pinned_bytes, 5001 + DMS_N_QUEUES * 64 + 3 * 2 * 4);
+    assert_int_equal(d->host_bytes, 5001);
+    d->ops->close(d);
+    assert_int_equal(fake_cuda_look(fake).pinned_bytes, 0);
+    dms_arena_free(&arena);
+    cuda_end(fake);
+}
+
+/* 1 MiB is far below the arena; what CUDA says may have another reason. */
+static void the_limit_of_locked_memory_is_said(void **state) {
+    (void)state;
+    struct rlimit before;
+    dms_arena arena = {0};
+    assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &before), 0);
+    const rlim_t low = before.rlim_max < 1 << 20 ? before.rlim_max : 1 << 20;
+    const struct rlimit less = {low, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &less), 0);
+    fake_cuda *fake = fake_cuda_new(&(fake_cuda_options){.pin_limit = 9u << 20});
+    dms_device *d =
+        open_device(fake, &arena, (dms_device_options){.host_bytes = 16u << 20, .n_calls = 1});
+    char want[256];
+    (void)snprintf(want, sizeof want,
+                   "cuda:0 'fake card', streams wait for values, host arena of 16777216 bytes not "
+                   "locked (cudaErrorMemoryAllocation, the limit of locked memory is %u bytes): "
+                   "copies pass through 4 MiB that are, storage",
+                   (unsigned)low);
+    assert_memory_equal(d->note, want, strlen(want));
+    d->ops->close(d);
+    assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &before), 0);
+    dms_arena_free(&arena);
+    cuda_end(fake);
+}
+
+/* Nodes that are not there, one of them beyond the word that the kernel is given; none is told. */
+static void the_node_beside_the_card_is_said_or_why_it_is_not_taken(void **state) {
+    (void)state;
+    static const struct {
+        int node;
+        const char *says;
+    } cases[] = {{63, ", host arena locked, not on node 63 ("},
+                 {64, ", host arena locked, not on node 64 (Invalid argument), storage"},
+                 {-1, ", host arena locked, storage"}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        dms_arena arena = {0};
+        fake_cuda *fake = fake_cuda_new(&(fake_cuda_options){.numa_node = cases[k].node});
+        dms_device *d = open_device(fake, &arena, (dms_device_options){.host_bytes = 256});
+        assert_non_null(strstr(d->note, cases[k].says));
+        d->ops->close(d);
+        dms_arena_free(&arena);
+        cuda_end(fake);
+    }
+}
+
 /* Which of the ways are taken: waits, memory of the host, storage. */
 static void the_ways_that_are_taken_are_said(void **state) {
     (void)state;
     static const struct {
         fake_cuda_options card;
         const char *says;
-    } cases[] = {
-        {{0},
-         "cuda:1 'fake card', streams wait for values, host arena locked on node 0, storage "
-         "read through the host"},
-        {{.has_no_values = true},
-         "cuda:1 'fake card', streams wait for events, host arena locked "
-         "on node 0, storage read through the host"},
-        {{.has_cufile = true},
-         "cuda:1 'fake card', streams wait for values, host arena locked on "
-         "node 0, storage read through the host (cuFile is there)"}};
+    } cases[] = {{{0},
+                  "cuda:1 'fake card', streams wait for values, host arena locked%s, storage "
+                  "read through the host"},
+                 {{.has_no_values = true},
+                  "cuda:1 'fake card', streams wait for events, host arena locked%s, storage "
+                  "read through the host"},
+                 {{.has_cufile = true},
+                  "cuda:1 'fake card', streams wait for values, host arena locked%s, storage "
+                  "read through the host (cuFile is there)"}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         dms_arena arena = {0};
         fake_cuda *fake = fake_cuda_new(&cases[k].card);
         dms_device *d =
             open_device(fake, &arena,
                         (dms_device_options){.ordinal = 1, .device_bytes = 256, .host_bytes = 256});
-        assert_string_equal(d->note, cases[k].says);
+        char want[200];
+        (void)snprintf(want, sizeof want, cases[k].says, cuda_node_0());
+        assert_string_equal(d->note, want);
         d->ops->close(d);
         dms_arena_free(&arena);
         cuda_end(fake);
@@ -377,6 +443,9 @@ int main(void) {
         cmocka_unit_test(an_arena_that_cannot_be_had_in_one_piece_names_less),
         cmocka_unit_test(a_plan_runs_on_its_own_kind_alone),
         cmocka_unit_test(a_host_arena_that_cannot_be_locked_is_said),
+        cmocka_unit_test(what_is_taken_is_as_large_as_the_plan_says),
+        cmocka_unit_test(the_limit_of_locked_memory_is_said),
+        cmocka_unit_test(the_node_beside_the_card_is_said_or_why_it_is_not_taken),
         cmocka_unit_test(the_ways_that_are_taken_are_said),
         cmocka_unit_test(what_warmed_the_libraries_is_poisoned_over),
         cmocka_unit_test(any_allocation_that_fails_is_reported),
