@@ -36,8 +36,11 @@ int dms_text_width(const char *text, int columns);
 /* "1,251": digits in groups of three. Returns `out`. */
 const char *dms_count_text(uint64_t count, char out[32]);
 
-/* Whether a candidate of a decision is one of the rules that people would try first. */
-bool dms_is_simple_rule(const char *candidate);
+/* The k-th of the rules that people would try first; NULL behind the last. */
+const char *dms_simple_rule(uint32_t k);
+
+/* Whether a way of placing was scored; a rule is not where what it keeps does not fit. */
+bool dms_is_candidate(const dms_decision *decision, const char *name);
 
 /* The period of the best of these; 0 where none of them has a plan. */
 int64_t dms_best_rule_ns(const dms_decision *decision);

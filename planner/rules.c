@@ -179,22 +179,36 @@ static bool draft_rule(dms_placer *placer, const rule *how, int64_t reserve, dms
            dms_simulate(placer->cycle, &placer->work, 6, draft);
 }
 
-static void score_rule(dms_placer *placer, const rule *how) {
-    const int64_t times[N_RESERVES] = {0, 1, 2, 4, 8, 16};
+/* Looks for addresses at one reserve. */
+static bool pack_rule(dms_placer *placer, const rule *how, int64_t reserve) {
     const dms_fit_order orders[] = {DMS_FIT_LIFE, DMS_FIT_START, DMS_FIT_AREA};
-    int64_t best = DMS_NO_PERIOD, reserve = 0;
-    for (uint32_t i = 0; i < (how->keep ? N_RESERVES : 1u); i++) {
-        const int64_t tried = times[i] * placer->cycle->largest;
-        if (draft_rule(placer, how, tried, &placer->trial) && placer->trial.period_ns < best) {
-            best = placer->trial.period_ns;
-            reserve = tried;
-        }
-    }
-    for (uint32_t i = 0; i < 3 && best != DMS_NO_PERIOD; i++) {
+    for (uint32_t i = 0; i < sizeof orders / sizeof *orders; i++) {
         const dms_fit fit = {.order = orders[i], .repair = 1};
         if (draft_rule(placer, how, reserve, &placer->trial) &&
             dms_placer_pass(placer, &fit, how->name))
+            return true;
+    }
+    return false;
+}
+
+/* The reserve with the shortest period counts; where its keeps have no addresses, the next one. */
+static void score_rule(dms_placer *placer, const rule *how) {
+    const int64_t times[N_RESERVES] = {0, 1, 2, 4, 8, 16};
+    const uint32_t n = how->keep ? N_RESERVES : 1;
+    int64_t period[N_RESERVES];
+    for (uint32_t i = 0; i < n; i++)
+        period[i] = draft_rule(placer, how, times[i] * placer->cycle->largest, &placer->trial)
+                        ? placer->trial.period_ns
+                        : DMS_NO_PERIOD;
+    for (;;) {
+        uint32_t best = 0;
+        for (uint32_t i = 1; i < n; i++)
+            if (period[i] < period[best])
+                best = i;
+        if (period[best] == DMS_NO_PERIOD ||
+            pack_rule(placer, how, times[best] * placer->cycle->largest))
             return;
+        period[best] = DMS_NO_PERIOD;
     }
 }
 

@@ -21,18 +21,30 @@ static uint64_t budget_at(uint64_t low, uint64_t high, uint32_t i, uint32_t n) {
     return i == 0 || aligned < low ? low : i + 1 == n || aligned > high ? high : aligned;
 }
 
-bool dms_is_simple_rule(const char *candidate) {
+const char *dms_simple_rule(uint32_t k) {
     static const char *const RULE[] = {"on-demand", "double-buffer", "keep-first", "even",
                                        "belady"};
-    for (size_t i = 0; i < sizeof RULE / sizeof RULE[0]; i++)
-        if (strcmp(candidate, RULE[i]) == 0)
+    return k < sizeof RULE / sizeof RULE[0] ? RULE[k] : NULL;
+}
+
+static bool is_simple_rule(const char *candidate) {
+    const char *rule;
+    for (uint32_t k = 0; (rule = dms_simple_rule(k)) != NULL; k++)
+        if (strcmp(candidate, rule) == 0)
+            return true;
+    return false;
+}
+
+bool dms_is_candidate(const dms_decision *decision, const char *name) {
+    for (uint32_t k = 0; k < decision->n_candidates; k++)
+        if (strcmp(decision->candidates[k].name, name) == 0)
             return true;
     return false;
 }
 
 int64_t dms_best_rule_ns(const dms_decision *decision) {
     for (uint32_t k = 0; k < decision->n_candidates; k++) /* the best one comes first */
-        if (dms_is_simple_rule(decision->candidates[k].name))
+        if (is_simple_rule(decision->candidates[k].name))
             return decision->candidates[k].period_ns;
     return 0;
 }

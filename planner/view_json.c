@@ -1,6 +1,7 @@
 /* view_json.c - --json, and the figures that several views share. */
 #include <string.h>
 
+#include "planner/compile_internal.h"
 #include "planner/dmsc.h"
 #include "planner/views.h"
 #include "schema/checked.h"
@@ -125,6 +126,12 @@ void dms_view_json(const dms_compiled *c, const dms_view_facts *facts, FILE *out
     for (uint32_t k = 0; k < c->decision.n_candidates; k++)
         dms_json_int(&j, c->decision.candidates[k].name, c->decision.candidates[k].period_ns);
     dms_json_end_object(&j);
+    dms_json_array(&j, "candidates_that_do_not_fit");
+    const char *rule;
+    for (uint32_t k = 0; (rule = dms_simple_rule(k)) != NULL; k++)
+        if (!dms_is_candidate(&c->decision, rule))
+            dms_json_text(&j, NULL, rule);
+    dms_json_end_array(&j);
     dms_json_int(&j, "compile_ms", facts->compile_ms);
     dms_json_uint(&j, "peak_rss_bytes", facts->peak_rss_bytes);
     dms_json_uint(&j, "plan_bytes", c->plan_bytes);

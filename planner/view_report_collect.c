@@ -309,6 +309,7 @@ const char *dms_report_candidate(const char *name, const char **out_title) {
         {"search", "search", "local search from the best of these"},
         {"exact", "exact", "the full programme, solved to its end"},
         {"lighter", "lighter", "as fast, with fewer copies"},
+        {"model-order", "model's order", "the steps as the model has them"},
         {"predicted", "by the profile", "the plan of the predicted times, by those of the run"},
     };
     for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++)

@@ -33,6 +33,18 @@ static void put_bar(const dms_report *r, const bar *b, int64_t longest) {
                    r->d->bound_ns > 0 ? (double)b->ns / (double)r->d->bound_ns : 1);
 }
 
+/* Rules that keep more than the budget holds, by name. */
+static void put_unfit(const dms_report *r) {
+    const char *rule, *title, *before = "<p id=\"unfit\">What these keep does not fit: ";
+    for (uint32_t k = 0; (rule = dms_simple_rule(k)) != NULL; k++)
+        if (!dms_is_candidate(r->d, rule)) {
+            dms_report_put(r, "%s%s", before, dms_report_candidate(rule, &title));
+            before = ", ";
+        }
+    if (before[0] == ',')
+        dms_report_put(r, ".</p>");
+}
+
 void dms_report_candidates(const dms_report *report) {
     const dms_report *r = report;
     const dms_decision *d = r->d;
@@ -61,7 +73,9 @@ void dms_report_candidates(const dms_report *report) {
         put_bar(r, &before, longest);
     for (size_t k = 0; k < sizeof last / sizeof last[0]; k++)
         put_bar(r, &last[k], longest);
-    dms_report_put(r, "</div></section>\n");
+    dms_report_put(r, "</div>");
+    put_unfit(r);
+    dms_report_put(r, "</section>\n");
 }
 
 /* ---- the curve ------------------------------------------------------------------------------- */

@@ -185,6 +185,10 @@ static void print_candidates(const dms_compiled *c, bool utf8, FILE *out) {
         if (d->candidates[k].period_ns > slowest)
             slowest = d->candidates[k].period_ns;
     (void)fprintf(out, "  candidate        predicted   / bound\n");
+    const char *rule;
+    for (uint32_t k = 0; (rule = dms_simple_rule(k)) != NULL; k++)
+        if (!dms_is_candidate(d, rule))
+            (void)fprintf(out, "  %-14s %11s  %8s  does not fit\n", rule, "-", "-");
     for (uint32_t k = d->n_candidates; k-- > 0;) {
         const int64_t ns = d->candidates[k].period_ns;
         (void)dms_time_text(ns, utf8, text);

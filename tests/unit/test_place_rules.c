@@ -11,7 +11,7 @@
 
 #include "support_draft.h"
 
-#define MOST_GAPS 64
+#define MOST_GAPS 128
 #define N_RESERVES 6
 
 /* Keeps of one rule for a reserve of free units in every slot. */
@@ -232,6 +232,48 @@ static void belady_keeps_what_a_cache_with_foresight_would(void **state) {
     rule_is("belady", as_a_cache, DMS_SLOT_EARLY, false, 18);
 }
 
+/* Whether the keeps of a rule at one reserve have addresses, by any of the orders that it tries. */
+static bool has_addresses(placer_case *p, keeps_of *rule, dms_slot_mode mode, int64_t reserve) {
+    static const dms_fit_order ORDER[] = {DMS_FIT_LIFE, DMS_FIT_START, DMS_FIT_AREA};
+    for (size_t i = 0; i < sizeof ORDER / sizeof *ORDER; i++) {
+        const dms_fit fit = {.order = ORDER[i], .repair = 1};
+        if (run_rule(p, rule, mode, reserve) && dms_placer_pass(&p->placer, &fit, "twin"))
+            return true;
+    }
+    return false;
+}
+
+/* A reserve is room for what is on its way, and lets pieces find places: where the fastest keeps of
+ * a rule have no addresses, those with another reserve count. */
+static void a_rule_has_a_score_if_some_reserve_of_it_has_addresses(void **state) {
+    (void)state;
+    uint32_t n_second = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        placer_case p;
+        dms_status st;
+        int64_t fastest = DMS_NO_PERIOD;
+        bool has_plan = false, has_fastest = false;
+        problem_random(&p.c, seed, 24);
+        placer_begin(&p, 160);
+        assert_true(p.cycle.n_gaps <= MOST_GAPS);
+        assert_int_equal(dms_placer_rules(&p.placer, &st), DMS_OK);
+        const bool is_scored = placer_period_of(&p.placer, "belady") != DMS_NO_PERIOD;
+        for (int64_t k = 0; k <= 16; k = k == 0 ? 1 : 2 * k) {
+            const int64_t reserve = k * p.cycle.largest;
+            const bool runs = run_rule(&p, as_a_cache, DMS_SLOT_EARLY, reserve);
+            const int64_t period = runs ? p.placer.trial.period_ns : DMS_NO_PERIOD;
+            const bool packs = runs && has_addresses(&p, as_a_cache, DMS_SLOT_EARLY, reserve);
+            has_fastest = period < fastest ? packs : has_fastest;
+            fastest = period < fastest ? period : fastest;
+            has_plan |= packs;
+        }
+        assert_int_equal(is_scored, has_plan);
+        n_second += has_plan && !has_fastest;
+        problem_end(&p.c);
+    }
+    assert_true(n_second > 0);
+}
+
 /* Every load stalls its step for the whole copy: 1 ns a unit. */
 static void on_demand_takes_the_steps_and_all_copies(void **state) {
     (void)state;
@@ -278,6 +320,7 @@ int main(void) {
         cmocka_unit_test(keep_first_keeps_the_first_that_fit),
         cmocka_unit_test(even_keeps_the_same_share_everywhere),
         cmocka_unit_test(belady_keeps_what_a_cache_with_foresight_would),
+        cmocka_unit_test(a_rule_has_a_score_if_some_reserve_of_it_has_addresses),
         cmocka_unit_test(on_demand_takes_the_steps_and_all_copies),
         cmocka_unit_test(keep_first_by_hand),
     };

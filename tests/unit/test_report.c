@@ -229,6 +229,23 @@ static void every_candidate_has_a_bar(void **state) {
     end(&t);
 }
 
+static void rules_that_do_not_fit_are_named_below_the_bars(void **state) {
+    (void)state;
+    page_case t;
+    begin(&t, 8, 3);
+    dms_decision *d = &t.c.decision;
+    assert_int_equal(page_count(&t.p, "id", "unfit"), 0);
+    d->n_candidates = 0; /* as at a floor that holds none of what they keep */
+    const page p = page_of(&t.g, &t.c);
+    const page_piece text = page_find(&p, 0, "id", "unfit")->text;
+    static const char wanted[] = "What these keep does not fit: on demand, layer double buffer, "
+                                 "keep first, even spread, Belady.";
+    assert_int_equal(text.n, strlen(wanted));
+    assert_memory_equal(text.at, wanted, text.n);
+    assert_int_equal(page_count(&p, "data-candidate", "even"), 0);
+    end(&t);
+}
+
 /* Bars of a page whose plan was faster by so much before it had addresses. */
 static uint32_t bars_before_addresses(page_case *t, int64_t hundredths_of_percent) {
     t->c.decision.unpacked_ns =
@@ -477,6 +494,7 @@ int main(void) {
         cmocka_unit_test(memory_of_every_step_is_that_of_its_residencies),
         cmocka_unit_test(every_block_has_a_row_and_every_copy_a_piece),
         cmocka_unit_test(every_candidate_has_a_bar),
+        cmocka_unit_test(rules_that_do_not_fit_are_named_below_the_bars),
         cmocka_unit_test(what_addresses_cost_has_a_bar_where_it_is_seen),
         cmocka_unit_test(the_curve_falls),
         cmocka_unit_test(weights_that_are_copied_have_a_row),

@@ -227,6 +227,41 @@ static json_int_t figure(const json_t *root, const char *key) {
     return json_integer_value(value);
 }
 
+/* Forgets the score of a rule, as where its keeps have no place. */
+static void forget(dms_decision *d, const char *name) {
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < d->n_candidates; k++)
+        if (strcmp(d->candidates[k].name, name) != 0)
+            d->candidates[n++] = d->candidates[k];
+    assert_int_equal(n + 1, d->n_candidates);
+    d->n_candidates = n;
+}
+
+static void an_obvious_rule_that_does_not_fit_is_named_all_the_same(void **state) {
+    (void)state;
+    static const char *const RULE[] = {"on-demand", "double-buffer", "keep-first", "even",
+                                       "belady"};
+    summary_case s;
+    summary_begin(&s, false);
+    const dms_view_facts facts = {.utf8 = false};
+    for (size_t k = 0; k < sizeof RULE / sizeof *RULE; k++)
+        assert_true(dms_is_candidate(&s.c.decision, RULE[k]));
+    assert_null(strstr(s.text, "does not fit"));
+    for (size_t k = 3; k < 5; k++) {
+        forget(&s.c.decision, RULE[k]);
+        char line[80];
+        (void)snprintf(line, sizeof line, "\n  %-14s %11s  %8s  does not fit\n", RULE[k], "-", "-");
+        assert_non_null(strstr(views_text(&s.g, dms_view_summary, &s.c, &facts), line));
+    }
+    json_t *root = json_loads(views_text(&s.g, dms_view_json, &s.c, &facts), 0, NULL);
+    const json_t *unfit = json_object_get(root, "candidates_that_do_not_fit");
+    assert_int_equal(json_array_size(unfit), 2);
+    assert_string_equal(json_string_value(json_array_get(unfit, 0)), "even");
+    assert_string_equal(json_string_value(json_array_get(unfit, 1)), "belady");
+    json_decref(root);
+    graph_end(&s.g);
+}
+
 static void json_figures_are_those_of_the_compile(void **state) {
     (void)state;
     summary_case s;
@@ -410,6 +445,7 @@ int main(void) {
         cmocka_unit_test(a_terminal_with_more_letters_sees_the_same_table),
         cmocka_unit_test(the_limit_is_compute_where_nothing_stalls),
         cmocka_unit_test(break_even_is_where_the_steps_take_as_long_as_the_link),
+        cmocka_unit_test(an_obvious_rule_that_does_not_fit_is_named_all_the_same),
         cmocka_unit_test(json_figures_are_those_of_the_compile),
         cmocka_unit_test(weights_by_tier_are_counted_once_each),
         cmocka_unit_test(a_graph_without_weights_has_no_break_even),
