@@ -90,10 +90,10 @@ int64_t dms_addresses_pack(dms_addresses *a, dms_fit_order order, uint32_t jitte
     return top;
 }
 
-/* A hash of all that the packing of needed slots depends on, kept weights apart. */
-static uint64_t packing_key(const dms_addresses *a, const dms_fit *fit) {
-    uint64_t h = 1469598103934665603u ^ (uint64_t)fit->order ^ (uint64_t)fit->jitter << 8 ^
-                 (uint64_t)a->n_pieces << 40;
+/* A hash of all that the packing of needed slots depends on, kept weights apart; `way` says how it
+ * is packed. */
+static uint64_t packing_key(const dms_addresses *a, uint64_t way) {
+    uint64_t h = 1469598103934665603u ^ way ^ (uint64_t)a->n_pieces << 40;
     for (uint32_t i = 0; i < a->n_pieces; i++) {
         const dms_piece *p = a->piece + i;
         h = (h ^ (uint32_t)p->need) * 1099511628211u;
@@ -103,30 +103,57 @@ static uint64_t packing_key(const dms_addresses *a, const dms_fit *fit) {
     return h ? h : 1;
 }
 
+bool dms_addresses_recall(dms_addresses *a, uint64_t way, dms_packed **out_packed) {
+    const uint64_t key = packing_key(a, way);
+    for (uint32_t i = 0; i < DMS_N_PACKED; i++)
+        if (a->packed[i].key == key) {
+            *out_packed = a->packed + i;
+            return true;
+        }
+    *out_packed = a->packed + a->next_packed;
+    a->next_packed = (a->next_packed + 1) % DMS_N_PACKED;
+    (*out_packed)->key = key;
+    return false;
+}
+
 /* The packing of what cannot move; passes that differ elsewhere use it again. Offsets are kept
  * above the kept weights, so that keep sets which differ in those alone share it. */
 static const dms_packed *find_packed(dms_addresses *a, const dms_fit *fit) {
-    const uint64_t key = packing_key(a, fit);
-    for (uint32_t i = 0; i < DMS_N_PACKED; i++)
-        if (a->packed[i].key == key)
-            return a->packed + i;
-    dms_packed *packed = a->packed + a->next_packed;
-    a->next_packed = (a->next_packed + 1) % DMS_N_PACKED;
-    packed->key = key;
+    dms_packed *packed;
+    if (dms_addresses_recall(a, (uint64_t)fit->order ^ (uint64_t)fit->jitter << 8, &packed))
+        return packed;
     packed->units = dms_addresses_pack(a, fit->order, fit->jitter, INT64_MAX - 1) - a->kept_units;
     for (uint32_t i = 0; i < a->n_pieces; i++)
         packed->offset[i] = a->piece[i].offset - a->kept_units;
     return packed;
 }
 
+/* What cannot move, within the budget: by one order, at pitches; where that ends too high, by any
+ * order that is known, at the pieces' own sizes. NULL where none fits. */
+static const dms_packed *find_fitting(dms_addresses *a, int64_t budget, const dms_fit *fit,
+                                      const dms_draft *draft) {
+    dms_fit plain = *fit;
+    plain.pitch = false;
+    if (dms_addresses_list(a, draft, fit) > budget)
+        return NULL;
+    const dms_packed *packed = find_packed(a, fit);
+    if (a->kept_units + packed->units <= budget)
+        return packed;
+    if (fit->pitch)
+        (void)dms_addresses_list(a, draft, &plain);
+    packed = dms_addresses_squeeze(a, budget - a->kept_units);
+    return packed != NULL && packed->units <= budget - a->kept_units ? packed : NULL;
+}
+
 /* Puts in everything at its need. Returns false where that alone is over the budget; else there is
  * a layout from here on, and the rest of the pass only moves starts forward. */
-static bool pack_needed(dms_addresses *a, int64_t budget, const dms_fit *fit) {
-    const dms_packed *packed = find_packed(a, fit);
+static bool pack_needed(dms_addresses *a, int64_t budget, const dms_fit *fit,
+                        const dms_draft *draft) {
+    const dms_packed *packed = find_fitting(a, budget, fit, draft);
+    if (packed == NULL)
+        return false;
     a->holes.base = a->kept_units;
     a->holes.top = budget;
-    if (a->kept_units + packed->units > budget)
-        return false;
     dms_holes_clear(&a->holes);
     for (uint32_t i = 0; i < a->n_pieces; i++) {
         dms_piece *p = a->piece + i;
@@ -333,7 +360,7 @@ bool dms_addresses_pass(dms_addresses *a, int64_t budget, const dms_fit *fit, dm
     if (fit->lead > 0)
         dms_queue_leads(a->cycle, a->work, draft, fit->lead, a->lead);
     draft->period_ns = DMS_NO_PERIOD;
-    if (dms_addresses_list(a, draft, fit) > budget || !pack_needed(a, budget, fit))
+    if (!pack_needed(a, budget, fit, draft))
         return false;
     const uint32_t n = place_loads(a, draft, fit);
     set_queue(a, n, draft);

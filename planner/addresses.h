@@ -15,6 +15,7 @@
 #ifndef DMS_PLANNER_ADDRESSES_H
 #define DMS_PLANNER_ADDRESSES_H
 
+#include "planner/offsets.h"
 #include "planner/place_internal.h"
 
 #define DMS_PIECE_PRODUCED (-1) /* begins with its production */
@@ -81,6 +82,9 @@ DMS_CHECKED dms_code dms_addresses_new(const dms_cycle *cycle, dms_work *work, d
 /* Lists the pieces of a draft whose slots are set; kept weights get offsets from 0 up.
  * Returns  the units that kept weights take. */
 int64_t dms_addresses_list(dms_addresses *addresses, const dms_draft *draft, const dms_fit *fit);
+
+/* Pieces at their needed slots, as lives on the cycle. */
+void dms_pieces_lives(const dms_piece *piece, uint32_t n, dms_life *out_life);
 
 /* Packs all listed pieces at their needed slots by first fit, above the kept weights, with no
  * limit but `too_much`, beyond which it gives up.

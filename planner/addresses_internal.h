@@ -57,7 +57,7 @@ void dms_holes_ask(dms_holes *holes, int32_t first, int32_t need, int32_t end);
 /* The offset of a hole of `units` for a start at slot `start`, among the listed; -1 = none. */
 int64_t dms_holes_find(const dms_holes *holes, int32_t start, int64_t units, dms_fit_hole how);
 
-#define DMS_N_PACKED 4u
+#define DMS_N_PACKED 8u
 
 /* A packing of needed slots that passes may use again. */
 typedef struct dms_packed {
@@ -92,5 +92,13 @@ struct dms_addresses {
 /* Moves up to 4 pieces aside, at unchanged times, so that piece `id` (not put in) can start at slot
  * `start`; puts it in. Returns false and leaves everything as it was when that cannot be done. */
 bool dms_addresses_repair(dms_addresses *addresses, uint32_t id, int32_t start, dms_fit_hole how);
+
+/* The packing of the listed pieces that was found in this way before; false where there is none:
+ * then *out_packed is the one to fill in. */
+bool dms_addresses_recall(dms_addresses *addresses, uint64_t way, dms_packed **out_packed);
+
+/* The listed pieces at their needed slots by all orders of offsets.h, until one has them within
+ * `capacity`, the lowest if none has. NULL: out of memory. */
+const dms_packed *dms_addresses_squeeze(dms_addresses *addresses, int64_t capacity);
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "planner/offsets.h"
 #include "planner/placer.h"
 #include "schema/arena.h"
 #include "schema/checked.h"
@@ -82,15 +81,6 @@ static void pack_tightest(const dms_cycle *cycle, dms_work *work, dms_addresses 
     }
 }
 
-/* The pieces as lives on the cycle, above the tensors that are there at all times. */
-static void list_lives(const dms_cycle *cycle, const dms_layout *layout, dms_life *life) {
-    for (uint32_t i = 0; i < layout->n_pieces; i++) {
-        const dms_piece *p = layout->piece + i;
-        const int64_t back = p->need < 0 ? cycle->n_steps : 0;
-        life[i] = (dms_life){p->need + back, p->end + 1 + back, p->units};
-    }
-}
-
 /* Where no order reaches the lower bound: exact search, at the bound and then halfway between what
  * is known to fail, or took too long, and what fits. */
 static dms_code search_lower(const dms_cycle *cycle, dms_layout *layout, dms_arena *arena,
@@ -104,7 +94,7 @@ static dms_code search_lower(const dms_cycle *cycle, dms_layout *layout, dms_are
     const dms_arena_mark mark = dms_arena_here(arena);
     DMS_TRY(dms_alloc_st(arena, lives.n, sizeof *life, "floor", &life, st));
     DMS_TRY(dms_alloc_st(arena, lives.n, sizeof *offset, "floor", &offset, st));
-    list_lives(cycle, layout, life);
+    dms_pieces_lives(layout->piece, lives.n, life);
     lives.life = life;
     for (uint32_t k = 0; k < MAX_CAPACITIES && low < layout->top; k++) {
         const int64_t top = k == 0 ? low : low + (layout->top - low) / 2;
