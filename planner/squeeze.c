@@ -8,7 +8,7 @@
 #include "planner/offsets.h"
 #include "schema/arena.h"
 
-#define EFFORT_SHARE 64u /* of n x n, what all orders cost: as many pieces met */
+#define EFFORT_SHARE 64u /* n + n^2 / 64: what the orders cost, in pieces met */
 
 void dms_pieces_lives(const dms_piece *piece, uint32_t n, dms_life *out_life) {
     for (uint32_t i = 0; i < n; i++)
@@ -33,7 +33,7 @@ const dms_packed *dms_addresses_squeeze(dms_addresses *a, int64_t capacity) {
     const dms_arena_mark mark = dms_arena_here(a->holes.arena);
     const dms_code code = pack(a, capacity, packed, &st);
     dms_arena_release(a->holes.arena, mark);
-    a->holes.effort += (uint64_t)a->n_pieces * a->n_pieces / EFFORT_SHARE;
+    a->holes.effort += a->n_pieces + (uint64_t)a->n_pieces * a->n_pieces / EFFORT_SHARE;
     a->holes.failed |= code != DMS_OK;
     return code == DMS_OK ? packed : NULL;
 }
