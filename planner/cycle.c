@@ -263,10 +263,8 @@ dms_code dms_cycle_build(const dms_problem *problem, dms_arena *arena, dms_cycle
 dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_work *out_work,
                       dms_status *st) {
     const uint64_t n = cycle->n_tensors, t = (uint64_t)cycle->n_steps, g = cycle->n_gaps;
-    dms_work work = {.room.n_slots = cycle->n_steps, .room.n_leaves = 1};
-    while (work.room.n_leaves < work.room.n_slots)
-        work.room.n_leaves *= 2;
-    const uint64_t nodes = 2 * (uint64_t)work.room.n_leaves;
+    dms_work work = {.room = dms_room_of(cycle->n_steps)};
+    const uint64_t blocks = (uint64_t)work.room.n_blocks;
     const struct {
         void *where;
         uint64_t count, size;
@@ -294,8 +292,9 @@ dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_work *out_wo
         {&work.needs, t, sizeof *work.needs},
         {&work.open_first, t + 2, sizeof *work.open_first},
         {&work.open_save, n, sizeof *work.open_save},
-        {&work.room.least, nodes, sizeof *work.room.least},
-        {&work.room.lazy, nodes, sizeof *work.room.lazy},
+        {&work.room.free_units, t, sizeof *work.room.free_units},
+        {&work.room.least, blocks, sizeof *work.room.least},
+        {&work.room.added, blocks, sizeof *work.room.added},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         DMS_TRY(

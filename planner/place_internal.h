@@ -114,10 +114,12 @@ typedef enum dms_slot_mode {
     DMS_SLOT_LAYER,     /* not before the layer before its use begins */
 } dms_slot_mode;
 
-/* Range add and range minimum over the slots of a cycle. */
+/* Range add and range minimum over the slots of a cycle, in blocks of 2^shift slots. */
 typedef struct dms_room {
-    int32_t n_slots, n_leaves;
-    int64_t *least, *lazy;
+    int32_t n_slots, n_blocks, shift;
+    int64_t *free_units; /* per slot, without what was added to its whole block */
+    int64_t *least;      /* per block, of its slots, with that */
+    int64_t *added;      /* per block, to all of it */
 } dms_room;
 
 /* A part of the ring, bottom..top-1, and who lay there last: a place of the queue, negative in the
@@ -217,6 +219,9 @@ void dms_slots_later(const dms_cycle *cycle, dms_work *work, const int32_t *star
  * Returns  false when a queue waits for itself; the period is then DMS_NO_PERIOD.
  * Cost     O(n_cycles (loads + steps)). */
 bool dms_simulate(const dms_cycle *cycle, dms_work *work, uint32_t n_cycles, dms_draft *draft);
+
+/* A room of that many slots, whose arrays are still to be allocated. */
+dms_room dms_room_of(int32_t n_slots);
 
 /* Puts budget minus footprint and kept gaps into work->room. */
 void dms_room_fill(const dms_cycle *cycle, dms_work *work, int64_t budget, const uint8_t *keep);
