@@ -53,10 +53,10 @@ static int by_period(const void *left, const void *right) {
 dms_code dms_contest_drafts(dms_placer *placer, dms_keep_set *set, uint32_t n, uint64_t count,
                             dms_status *st) {
     const uint32_t n_gaps = placer->cycle->n_gaps;
-    const double goal = dms_placer_goal(placer, 0.0005);
     uint64_t each = n > 0 ? first_count(count, n) : 0;
     for (uint32_t round = 0, last = 0; n > 0 && !last; round++, each *= 2) {
-        for (uint32_t i = 0; i < n && (i == 0 || (double)set[0].period_ns > goal); i++) {
+        for (uint32_t i = 0; i < n && (i == 0 || !dms_placer_is_near(placer, set[0].period_ns));
+             i++) {
             memcpy(placer->trial.keep, set[i].keep, n_gaps);
             placer->trial.wish = set[i].wish;
             if (!dms_placer_score(placer, DMS_NO_PERIOD, &placer->trial))

@@ -127,14 +127,8 @@ static void list_rings(optimiser *o) {
     qsort(p->ring, p->n_rings, sizeof *p->ring, by_ring);
 }
 
-/* What more solves and searches could gain is not worth their time: 0.02 %, in problems of many
- * steps 0.04 %, and 0.1 % for one of many points of these. */
 static bool is_near(const optimiser *o) {
-    const double large = o->placer->options->without_search ? 1.001 : 1.0004;
-    const bool is_large = o->cycle->n_steps > LARGE_STEPS;
-    const double goal =
-        is_large ? (double)o->placer->target_ns * large : dms_placer_goal(o->placer, 0.0002);
-    return (double)o->best.period_ns <= goal;
+    return dms_placer_is_near(o->placer, o->best.period_ns);
 }
 
 /* Shares as they are; then with what still fits beside the reserve that they were solved for, one
@@ -403,7 +397,7 @@ static uint64_t at_most(uint64_t limit, uint64_t wanted) {
 /* What addresses may cost at most: nothing where the steps cover all copies. */
 static double fits_well(const optimiser *o) {
     return dms_placer_is_covered(o->placer) ? (double)o->placer->target_ns
-                                            : (double)o->best.period_ns * 1.0005;
+                                            : (double)o->best.period_ns * 1.0001;
 }
 
 /* Every keep set that could still win, through the portfolio. A set whose period without addresses

@@ -31,9 +31,13 @@ double dms_placer_goal(const dms_placer *placer, double share) {
     return (double)placer->target_ns * (dms_placer_is_covered(placer) ? 1 : 1 + share);
 }
 
-/* 0.05 % from what no plan can beat: less than step times vary from run to run. */
+bool dms_placer_is_near(const dms_placer *placer, int64_t period_ns) {
+    return (double)period_ns <=
+           dms_placer_goal(placer, placer->options->without_search ? 0.001 : 0.0002);
+}
+
 bool dms_placer_is_done(const dms_placer *placer) {
-    return (double)placer->best.draft.period_ns <= dms_placer_goal(placer, 0.0005);
+    return dms_placer_is_near(placer, placer->best.draft.period_ns);
 }
 
 bool dms_placer_gives_up(const dms_placer *placer) {

@@ -101,6 +101,7 @@ typedef struct dms_draft {
     int64_t home_units; /* saved activations that come back, and homes on the host */
     int64_t period_ns;
     int64_t stall_ns;   /* of the last simulated cycle: breaks ties between equal periods */
+    int64_t link_ns;    /* of all loads of a cycle: no period is shorter */
     int64_t copy_ns;    /* of all loads and readings of a cycle: breaks ties between these */
     int32_t worst_step; /* the one with the largest stall; -1 = none */
     uint32_t n_idle;    /* slots for which the link waited */

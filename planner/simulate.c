@@ -163,14 +163,15 @@ static bool run_step(simulation *sim, int32_t t, int64_t *inout_time) {
 static void sum_stalls(simulation *sim) {
     dms_draft *draft = sim->draft;
     int64_t worst = 0;
-    draft->stall_ns = draft->copy_ns = 0;
+    draft->stall_ns = draft->link_ns = draft->copy_ns = 0;
     draft->worst_step = -1;
     for (uint32_t q = 0; q < draft->n_loads; q++) {
         const dms_gap *gap = sim->cycle->gap + draft->load[q];
-        draft->copy_ns += gap->ns;
+        draft->link_ns += gap->ns;
         if (draft->n_read > 0 && draft->is_read[gap->tensor])
             draft->copy_ns += sim->cycle->read_ns[gap->tensor];
     }
+    draft->copy_ns += draft->link_ns;
     for (int32_t t = 0; t < sim->cycle->n_steps; t++) {
         draft->stall_ns += sim->work->stall[t];
         if (sim->work->stall[t] > worst) {

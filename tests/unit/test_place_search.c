@@ -125,17 +125,24 @@ static void a_plan_near_its_target_is_done(void **state) {
     (void)state;
     /* the inputs are there at 90000, so something else sets the target of 100000 */
     dms_cycle cycle = {.release_ns = 90000};
-    dms_placer placer = {.cycle = &cycle, .target_ns = 100000};
-    placer.best.draft.period_ns = 100050;
+    dms_place_options options = {0};
+    dms_placer placer = {.cycle = &cycle, .options = &options, .target_ns = 100000};
+    placer.best.draft.period_ns = 100019;
     assert_true(dms_placer_is_done(&placer));
-    placer.best.draft.period_ns = 100051;
+    placer.best.draft.period_ns = 100021;
+    assert_false(dms_placer_is_done(&placer));
+    options.without_search = true; /* one of many points of a curve */
+    placer.best.draft.period_ns = 100099;
+    assert_true(dms_placer_is_done(&placer));
+    placer.best.draft.period_ns = 100101;
     assert_false(dms_placer_is_done(&placer));
 }
 
 static void where_the_steps_cover_all_copies_only_the_target_itself_is_done(void **state) {
     (void)state;
     dms_cycle cycle = {.release_ns = 100000};
-    dms_placer placer = {.cycle = &cycle, .target_ns = 100000};
+    const dms_place_options options = {0};
+    dms_placer placer = {.cycle = &cycle, .options = &options, .target_ns = 100000};
     placer.best.draft.period_ns = 100001;
     assert_true(dms_placer_is_covered(&placer));
     assert_false(dms_placer_is_done(&placer));
