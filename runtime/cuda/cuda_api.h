@@ -73,6 +73,7 @@ typedef struct dms_cuda_api {
     dms_code (*libraries_warm)(dms_cuda_libraries *libraries, uint64_t memory, uint64_t bytes,
                                void *stream, dms_status *st);
     uint64_t (*libraries_bytes)(const dms_cuda_libraries *libraries);
+    const char *(*libraries_note)(dms_cuda_libraries *libraries);
     void (*libraries_close)(dms_cuda_libraries *libraries);
 } dms_cuda_api;
 

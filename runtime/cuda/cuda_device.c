@@ -70,8 +70,20 @@ static dms_code poison_arena(cuda_device *d, dms_status *st) {
     return settle(d, DMS_QUEUE_COMPUTE, st);
 }
 
+/* What a user may want to know: which of several ways are taken on this card. */
+static void write_note(cuda_device *d) {
+    const char *libraries = d->api->libraries_note(d->libraries);
+    (void)snprintf(d->note, sizeof d->note,
+                   "cuda:%d '%s', streams wait for %s%s%s, storage read through the host%s%s%s",
+                   d->card.ordinal, d->card.name, d->card.has_stream_values ? "values" : "events",
+                   d->arena_note[0] == 0 ? "" : ", ", d->arena_note,
+                   d->card.has_cufile ? " (cuFile is there)" : "", libraries[0] == 0 ? "" : ", ",
+                   libraries);
+}
+
 dms_code dms_cuda_ready(dms_device *base, dms_status *st) {
     cuda_device *d = (cuda_device *)base;
+    write_note(d);
     DMS_TRY(d->api->libraries_warm(d->libraries, d->device_address, d->base.device_bytes,
                                    d->stream[DMS_QUEUE_COMPUTE].stream, st));
     DMS_TRY(settle(d, DMS_QUEUE_COMPUTE, st));
@@ -118,15 +130,6 @@ static void cuda_close(dms_device *base) {
 
 static const dms_device_ops cuda_ops = {.name = "cuda", .close = cuda_close};
 
-/* What a user may want to know: which of several ways are taken on this card. */
-static void write_note(cuda_device *d) {
-    (void)snprintf(d->note, sizeof d->note,
-                   "cuda:%d '%s', streams wait for %s%s%s, storage read through the host%s",
-                   d->card.ordinal, d->card.name, d->card.has_stream_values ? "values" : "events",
-                   d->arena_note[0] == 0 ? "" : ", ", d->arena_note,
-                   d->card.has_cufile ? " (cuFile is there)" : "");
-}
-
 dms_code dms_cuda_device_open(const dms_device_options *options, const dms_cuda_api *api,
                               dms_arena *arena, dms_device **out_device, dms_status *st) {
     cuda_device *d;
@@ -144,6 +147,7 @@ dms_code dms_cuda_device_open(const dms_device_options *options, const dms_cuda_
         cuda_close(&d->base);
         return code;
     }
+    write_note(d);
     write_note(d);
     d->base.note = d->note;
     d->base.awaits_host = d->card.has_stream_values;

@@ -76,15 +76,18 @@ const dms_cuda_kernel *dms_cuda_kernel_find(uint32_t id);
 DMS_CHECKED dms_code dms_cuda_libraries_open(const dms_cuda_card *card, dms_arena *arena,
                                              dms_cuda_libraries **out_libraries, dms_status *st);
 
-/* Runs a product of each algorithm that was chosen, on whatever lies in the device arena, so that
+/* Runs a call of each algorithm that a library chose, on whatever lies in the device arena, so that
  * no turn is the one that loads a library's kernel: CUDA loads it with its first launch.
- * Overwrites up to `bytes` from `memory` on; products for which these are too few are left out.
- * Errors   DMS_EDEVICE naming the product that the library refused. */
+ * Overwrites up to `bytes` from `memory` on; calls for which these are too few are left out.
+ * Errors   DMS_EDEVICE naming the call that the library refused. */
 DMS_CHECKED dms_code dms_cuda_libraries_warm(dms_cuda_libraries *libraries, uint64_t memory,
                                              uint64_t bytes, void *stream, dms_status *st);
 
 /* Bytes of host and device that the libraries hold beside the arenas, as far as they count. */
 uint64_t dms_cuda_libraries_bytes(const dms_cuda_libraries *libraries);
+
+/* What a user may want to know of them, once calls are prepared; "" for nothing. */
+const char *dms_cuda_libraries_note(dms_cuda_libraries *libraries);
 
 /* Gives all handles back. NULL is allowed, and a card that is lost. */
 void dms_cuda_libraries_close(dms_cuda_libraries *libraries);

@@ -117,12 +117,15 @@ static uint64_t attention_flops(const dms_call *call) {
     return dms_mul_saturated(attention_pairs(call), (uint64_t)(q->dim[3] + v->dim[3]) * 2);
 }
 
-/* On CUDA parts of the keys of few queries have sums of their own: m, l, o in f32 for each row. */
+/* On CUDA parts of the keys of few queries have sums of their own: m, l, o in f32 for each row.
+ * More queries may be a library's. */
 static uint64_t attention_workspace(const dms_call *call, dms_device_kind kind) {
     const dms_view *q = &call->view[0];
     const uint64_t rows = (uint64_t)(q->dim[0] * q->dim[1] * q->dim[2]);
     if (kind != DMS_DEVICE_CUDA)
         return 0;
+    if (dms_attention_parts(call) == 0)
+        return q->dtype == DMS_DTYPE_F32 ? 0 : DMS_ATTENTION_LIBRARY_BYTES;
     const uint64_t each = (uint64_t)(call->view[2].dim[3] + 2) * sizeof(float);
     return dms_mul_saturated(dms_mul_saturated(rows, (uint64_t)dms_attention_parts(call)), each);
 }

@@ -15,6 +15,10 @@
  * key head are at most so many. */
 enum { DMS_ATTENTION_FEW_ROWS = 64 };
 
+/* Of more queries: what an engine of a library may want as workspace. Those of cuDNN 9 that were
+ * asked want 256 bytes on 9.0, none on 8.0. */
+enum { DMS_ATTENTION_LIBRARY_BYTES = 256 };
+
 /* How many parts, 0 for no split: so many that a card has about a thousand warps, each with 32 keys
  * or more; at least four. */
 static inline int64_t dms_attention_parts(const dms_call *call) {

@@ -384,6 +384,7 @@ fake_cuda *fake_cuda_new(const fake_cuda_options *options) {
                                .libraries_open = fake_libraries_open,
                                .libraries_warm = fake_libraries_warm,
                                .libraries_bytes = fake_libraries_bytes,
+                               .libraries_note = fake_libraries_note,
                                .libraries_close = fake_libraries_close};
     return fake;
 }

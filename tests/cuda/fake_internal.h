@@ -131,6 +131,7 @@ dms_code fake_libraries_open(const dms_cuda_card *card, dms_arena *arena,
 dms_code fake_libraries_warm(dms_cuda_libraries *libraries, uint64_t memory, uint64_t bytes,
                              void *stream, dms_status *st);
 uint64_t fake_libraries_bytes(const dms_cuda_libraries *libraries);
+const char *fake_libraries_note(dms_cuda_libraries *libraries);
 void fake_libraries_close(dms_cuda_libraries *libraries);
 void fake_run_call(fake_stream *stream, const fake_entry *entry);
 

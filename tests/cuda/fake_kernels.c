@@ -130,6 +130,11 @@ uint64_t fake_libraries_bytes(const dms_cuda_libraries *libraries) {
     return 1000 * libraries->n_prepared;
 }
 
+/* Of calls that are prepared there is something to say. */
+const char *fake_libraries_note(dms_cuda_libraries *libraries) {
+    return libraries->n_prepared > 0 ? "no library" : "";
+}
+
 void fake_libraries_close(dms_cuda_libraries *libraries) {
     (void)libraries; /* which is in the arena */
 }

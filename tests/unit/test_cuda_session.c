@@ -411,6 +411,7 @@ static void queues_and_steps_are_counted(void **state) {
                             dms_trace_at(&s->trace, turn, DMS_QUEUE_COMPUTE, k - 1)->begin_ns);
         }
     assert_non_null(strstr(dms_session_device(s), "cuda:0 'fake card', streams wait for values"));
+    assert_non_null(strstr(dms_session_device(s), "storage read through the host, no library"));
     dms_close(s);
     cuda_end(fake);
 }

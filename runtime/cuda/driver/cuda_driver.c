@@ -287,6 +287,7 @@ static dms_cuda_api table_of(driver *d) {
                           .libraries_open = dms_cuda_libraries_open,
                           .libraries_warm = dms_cuda_libraries_warm,
                           .libraries_bytes = dms_cuda_libraries_bytes,
+                          .libraries_note = dms_cuda_libraries_note,
                           .libraries_close = dms_cuda_libraries_close};
 }
 

@@ -1,10 +1,12 @@
 /* attention.c - ATTENTION as the card runs it: f16 and bf16 on tensor cores where rows lie at
- * multiples of 16 bytes, few queries over parts of the keys; the rest by the general kernel. */
+ * multiples of 16 bytes, few queries over parts of the keys; the rest by the general kernel. Many
+ * queries without a mask are cuDNN's where it is found. */
 #include "runtime/cuda/kernels/attention.h"
 
 #include <stddef.h>
 #include <string.h>
 
+#include "runtime/cuda/kernels/attention_dnn.h"
 #include "runtime/cuda/kernels/map.h"
 #include "runtime/cuda/kernels/table.h"
 #include "runtime/kernels/attention_parts.h"
@@ -54,23 +56,15 @@ static dms_attention_params params_of(const dms_cuda_job *job) {
     return p;
 }
 
-/* Rows of an operand at multiples of 16 bytes, each dense. */
-static bool has_rows_of_16(const dms_view *view, const void *at) {
-    bool is_aligned = (uintptr_t)at % 16 == 0 && view->dim[3] % 8 == 0 &&
-                      view->dim[3] <= DMS_ATTENTION_WIDEST && view->pitch[3] == 1;
-    for (uint32_t k = 0; k < 3; k++)
-        is_aligned = is_aligned && (view->dim[k] <= 1 || view->pitch[k] % 8 == 0);
-    return is_aligned;
-}
-
 /* Whether tensor cores have a kernel for the call; the rest goes to `attention`. */
 static bool takes_tensor_cores(const dms_cuda_job *job, const dms_attention_params *p) {
     const dms_call *call = job->call;
     const int64_t rows = p->per_head * p->s;
     return p->dtype != DMS_DTYPE_F32 && rows < INT32_MAX / 2 && p->t < INT32_MAX / 2 && p->d > 0 &&
-           p->scale > 0.0f && has_rows_of_16(&call->view[0], p->q) &&
-           has_rows_of_16(&call->view[1], p->k) && has_rows_of_16(&call->view[2], p->v) &&
-           has_rows_of_16(&call->view[call->n_in], p->y);
+           p->scale > 0.0f && dms_attention_rows_of_16(&call->view[0], p->q) &&
+           dms_attention_rows_of_16(&call->view[1], p->k) &&
+           dms_attention_rows_of_16(&call->view[2], p->v) &&
+           dms_attention_rows_of_16(&call->view[call->n_in], p->y);
 }
 
 typedef struct instance {
@@ -123,6 +117,8 @@ static dms_code enqueue_attention(const dms_cuda_job *job, dms_status *st) {
     dms_attention_params p = params_of(job);
     if (dms_view_count(&job->call->view[job->call->n_in]) == 0)
         return DMS_OK;
+    if (dms_attention_dnn_takes(job))
+        return dms_attention_dnn_enqueue(job, st);
     p.is_plain = p.mask_kind == 0 && p.softcap == 0.0f && !p.has_fill;
     p.unit = p.is_plain ? p.scale * LOG2_E : LOG2_E;
     p.parts = dms_attention_parts(job->call);
@@ -148,4 +144,16 @@ static int load_attention(const dms_call *call) {
            find_instance(few, N_FEW, &p)->launch(loaded, NULL);
 }
 
-DMS_CUDA_ENTRY(attention, DMS_K_ATTENTION, load_attention(call))
+/* Our kernel is loaded in any case: an operand may lie beside 16 bytes. */
+static dms_code prepare_attention(dms_cuda_libraries *libraries, const dms_call *call,
+                                  dms_arena *arena, void **out_state, dms_status *st) {
+    *out_state = NULL;
+    DMS_TRY(dms_launched(call, load_attention(call), st));
+    if (libraries == NULL)
+        return DMS_OK;
+    return dms_attention_dnn_prepare(libraries, call, dms_call_workspace(call, DMS_DEVICE_CUDA),
+                                     arena, out_state, st);
+}
+
+const dms_cuda_kernel dms_on_cuda_attention = {DMS_K_ATTENTION, dms_cuda_runs, prepare_attention,
+                                               enqueue_attention};

@@ -13,8 +13,8 @@
 
 #ifndef DMS_HAS_CUBLASLT
 
-dms_code dms_cuda_libraries_warm(dms_cuda_libraries *libraries, uint64_t memory, uint64_t bytes,
-                                 void *stream, dms_status *st) {
+dms_code dms_product_lt_warm(dms_cuda_libraries *libraries, uint64_t memory, uint64_t bytes,
+                             void *stream, dms_status *st) {
     (void)libraries, (void)memory, (void)bytes, (void)stream, (void)st;
     return DMS_OK;
 }
@@ -41,7 +41,6 @@ dms_code dms_product_lt_enqueue(const dms_cuda_job *job, const dms_product_param
 #else
 
 #define ALIGNMENT 16u
-#define PLACE_ALIGNMENT 256u
 
 /* One of our matrices as the library sees it. */
 typedef struct matrix {
@@ -240,25 +239,12 @@ static bool is_warm(const dms_lt_product *product) {
     return false;
 }
 
-/* The operands one behind the other from `memory` on, then the workspace; false: no room for it. */
-static bool spread(const dms_lt_product *product, uint64_t memory, uint64_t bytes,
-                   uint64_t out_place[5]) {
-    uint64_t at = 0;
-    for (uint32_t k = 0; k < 5; k++) {
-        const uint64_t own = k < 4 ? product->bytes[k] : product->workspace;
-        if (at > bytes || own > bytes - at)
-            return false;
-        out_place[k] = memory + at;
-        at = (at + own + PLACE_ALIGNMENT - 1) & ~(uint64_t)(PLACE_ALIGNMENT - 1);
-    }
-    return true;
-}
-
-dms_code dms_cuda_libraries_warm(dms_cuda_libraries *libraries, uint64_t memory, uint64_t bytes,
-                                 void *stream, dms_status *st) {
+dms_code dms_product_lt_warm(dms_cuda_libraries *libraries, uint64_t memory, uint64_t bytes,
+                             void *stream, dms_status *st) {
     for (const dms_lt_product *s = dms_lt_products(libraries); s != NULL; s = s->next) {
+        const uint64_t own[5] = {s->bytes[0], s->bytes[1], s->bytes[2], s->bytes[3], s->workspace};
         uint64_t place[5];
-        if (!s->has_algo || is_warm(s) || !spread(s, memory, bytes, place))
+        if (!s->has_algo || is_warm(s) || !dms_libraries_spread(own, memory, bytes, place))
             continue;
         dms_product_params p = {.a = (const void *)place[1], .b = (const void *)place[0]};
         p.c = s->has_c || s->has_bias ? (const void *)place[2] : NULL;

@@ -33,4 +33,9 @@ bool dms_product_lt_takes(const dms_cuda_job *job, const dms_product_params *p);
 DMS_CHECKED dms_code dms_product_lt_enqueue(const dms_cuda_job *job, const dms_product_params *p,
                                             void *workspace, dms_status *st);
 
+/* Runs a product of each algorithm once, as dms_cuda_libraries_warm does.
+ * Errors   DMS_EDEVICE naming the product that the library refused. */
+DMS_CHECKED dms_code dms_product_lt_warm(dms_cuda_libraries *libraries, uint64_t memory,
+                                         uint64_t bytes, void *stream, dms_status *st);
+
 #endif
