@@ -137,6 +137,7 @@ runner "command lines" $python tests/e2e/test_cli.py build build/models
 runner "pages of --report" $python tests/e2e/test_report.py build build/models
 runner "certificates" $python tests/e2e/test_certificate.py build build/models
 runner "decisions" $python tests/e2e/test_decision.py build build/models
+runner "offsets for buffers" $python tests/e2e/test_arena.py build
 runner "calls that fail" $python tests/fault/run_faults.py build build/models --first 5
 runner "machines that fail" $python tests/fault/run_machine.py build build/models
 runner "ONNX's own node tests" build/tests/node_tests \
@@ -195,6 +196,8 @@ if [ -n "$all" ]; then
         # refused by name, for now: Loop, NonZero, If on a condition that an input decides
         models=$(find "$shared/models" -mindepth 2 -maxdepth 2 -name model.onnx -printf '%h\n' |
             sed 's|.*/||' | grep -vxE 'gru_loop|moe-tiny-ts|silero_vad' | sort | paste -sd,)
+        runner "offsets for buffers, every known instance" $python tests/e2e/test_arena.py build \
+            "$shared/arena"
         runner "acceptance" python3 "$shared/accept/accept.py" --bin build --only "$models"
         runner "acceptance, a quarter on the device and a quarter on the host" \
             python3 "$shared/accept/accept.py" --bin build --host 25% --only "$models"

@@ -1,7 +1,9 @@
 /* arena.c - offsets for buffers with given lives: arena FILE.csv --capacity N [--cycle T]
  * [--seed N] [--nodes N] [--rounds N] [--without table,split,free,release,weights,swaps].
  * Reads id,lower,upper,size; writes the same with a column `offset` to stdout, checked; the time
- * and what found it to stderr. Exit code 1: nothing within the capacity was found. */
+ * and what found it to stderr. Exit code 1: nothing within the capacity was found, or a file is not
+ * as it should be; 2: wrong call. stdout is empty then. tests/e2e/test_arena.py is its test. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +22,16 @@ static const struct {
     {"weights", DMS_TECHNIQUE_WEIGHTS}, {"swaps", DMS_TECHNIQUE_SWAPS},
 };
 
+#define MOST (INT64_MAX / 4) /* of a time, and of all sizes together */
+
 typedef struct bench {
     const char *path;
     dms_arena arena;
     dms_lives lives;
     dms_life *life;
     long long *id;
-    uint32_t cap_life, cap_id, rounds;
+    uint32_t cap_life, cap_id;
+    int64_t rounds, seed, nodes;
     dms_search_options options;
 } bench;
 
@@ -36,32 +41,61 @@ static double seconds(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static int read_lives(bench *b) {
+/* A whole number and the character behind it; false where there is none, or one beyond `most`. */
+static bool read_number(const char **text, char end, int64_t least, int64_t most, long long *out) {
+    char *behind;
+    errno = 0;
+    *out = strtoll(*text, &behind, 10);
+    if (behind == *text || errno != 0 || *out < least || *out > most || *behind != end)
+        return false;
+    *text = behind + 1;
+    return true;
+}
+
+/* One line of the file. `sum` is that of all sizes. */
+static int read_life(bench *b, char *line, int64_t *sum) {
     dms_status st;
+    long long id, first, end, size;
+    const char *at = line;
+    const int64_t cycle = b->lives.cycle;
+    line[strcspn(line, "\r\n")] = 0;
+    if (!read_number(&at, ',', INT64_MIN, INT64_MAX, &id) ||
+        !read_number(&at, ',', cycle > 0 ? 0 : -MOST, cycle > 0 ? cycle - 1 : MOST, &first) ||
+        !read_number(&at, ',', first + 1, MOST, &end) ||
+        !read_number(&at, 0, 1, MOST - *sum, &size)) {
+        fprintf(stderr, "arena: %s: not id,lower,upper,size: %s\n", b->path, line);
+        return 1;
+    }
+    if (dms_grow(&b->arena, &b->life, &b->cap_life, (uint64_t)b->lives.n + 1, sizeof *b->life,
+                 &st) != DMS_OK ||
+        dms_grow(&b->arena, &b->id, &b->cap_id, (uint64_t)b->lives.n + 1, sizeof *b->id, &st) !=
+            DMS_OK)
+        return 1;
+    *sum += size;
+    b->life[b->lives.n] = (dms_life){first, end, size};
+    b->id[b->lives.n++] = id;
+    return 0;
+}
+
+static int read_lives(bench *b) {
     char line[256];
+    int64_t sum = 0;
+    int code = 0;
     FILE *in = fopen(b->path, "r");
-    if (!in || !fgets(line, sizeof line, in)) {
+    if (!in) {
         perror(b->path);
         return 1;
     }
-    while (fgets(line, sizeof line, in)) {
-        long long id, first, end, size;
-        if (sscanf(line, "%lld,%lld,%lld,%lld", &id, &first, &end, &size) != 4 || end <= first ||
-            size <= 0) {
-            fprintf(stderr, "arena: %s: not id,lower,upper,size: %s", b->path, line);
-            return 1;
-        }
-        if (dms_grow(&b->arena, &b->life, &b->cap_life, (uint64_t)b->lives.n + 1, sizeof *b->life,
-                     &st) != DMS_OK ||
-            dms_grow(&b->arena, &b->id, &b->cap_id, (uint64_t)b->lives.n + 1, sizeof *b->id, &st) !=
-                DMS_OK)
-            return 1;
-        b->life[b->lives.n] = (dms_life){first, end, size};
-        b->id[b->lives.n++] = id;
+    const bool has_head = fgets(line, sizeof line, in) != NULL; /* names of columns */
+    while (has_head && code == 0 && fgets(line, sizeof line, in))
+        code = read_life(b, line, &sum);
+    if (code == 0 && (ferror(in) || b->lives.n == 0)) {
+        fprintf(stderr, "arena: %s: no buffers can be read from it\n", b->path);
+        code = 1;
     }
     fclose(in);
     b->lives.life = b->life;
-    return 0;
+    return code;
 }
 
 static int parse_without(bench *b, char *names) {
@@ -78,35 +112,42 @@ static int parse_without(bench *b, char *names) {
     return 0;
 }
 
+/* One option and its value. */
+static int parse_option(bench *b, const char *option, char *value) {
+    const struct {
+        const char *name;
+        int64_t least, most, *number;
+    } NUMBERS[] = {{"--capacity", 1, INT64_MAX, &b->lives.capacity},
+                   {"--cycle", 1, MOST, &b->lives.cycle},
+                   {"--seed", 0, INT64_MAX, &b->seed},
+                   {"--nodes", 0, INT64_MAX, &b->nodes},
+                   {"--rounds", 0, UINT32_MAX, &b->rounds}};
+    if (strcmp(option, "--without") == 0)
+        return parse_without(b, value);
+    for (size_t k = 0; k < sizeof NUMBERS / sizeof *NUMBERS; k++) {
+        const char *at = value;
+        long long number;
+        if (strcmp(option, NUMBERS[k].name) != 0)
+            continue;
+        if (!read_number(&at, 0, NUMBERS[k].least, NUMBERS[k].most, &number))
+            return 2;
+        *NUMBERS[k].number = number;
+        return 0;
+    }
+    return 2;
+}
+
 static int parse(bench *b, int n_args, char **args) {
     b->rounds = 2000;
-    for (int i = 1; i < n_args; i++) {
-        const char *next = i + 1 < n_args ? args[i + 1] : NULL;
-        int code = 0;
-        if (args[i][0] != '-') {
+    for (int i = 1; i < n_args; i++)
+        if (args[i][0] != '-')
             b->path = args[i];
-            continue;
-        }
-        if (!next)
-            code = 2;
-        else if (strcmp(args[i], "--capacity") == 0)
-            b->lives.capacity = strtoll(next, NULL, 10);
-        else if (strcmp(args[i], "--cycle") == 0)
-            b->lives.cycle = strtoll(next, NULL, 10);
-        else if (strcmp(args[i], "--seed") == 0)
-            b->options.seed = strtoull(next, NULL, 10);
-        else if (strcmp(args[i], "--nodes") == 0)
-            b->options.max_nodes = strtoull(next, NULL, 10);
-        else if (strcmp(args[i], "--rounds") == 0)
-            b->rounds = (uint32_t)strtoul(next, NULL, 10);
-        else if (strcmp(args[i], "--without") == 0)
-            code = parse_without(b, args[i + 1]);
+        else if (i + 1 == n_args || parse_option(b, args[i], args[i + 1]) != 0)
+            return 2;
         else
-            code = 2;
-        if (code != 0)
-            return code;
-        i++;
-    }
+            i++;
+    b->options.seed = (uint64_t)b->seed;
+    b->options.max_nodes = (uint64_t)b->nodes;
     return b->path && b->lives.capacity > 0 ? 0 : 2;
 }
 
@@ -129,8 +170,8 @@ static dms_code pack(bench *b, int64_t *offset, int64_t *out_top, const char **o
         DMS_TRY(dms_offsets_search(&b->lives, &b->options, &b->arena, offset, &result, st));
     if (result.verdict == DMS_VERDICT_STOPPED) {
         *out_how = "promotion";
-        return dms_offsets_greedy(&b->lives, b->rounds, b->options.seed, &b->arena, offset, out_top,
-                                  st);
+        return dms_offsets_greedy(&b->lives, (uint32_t)b->rounds, b->options.seed, &b->arena,
+                                  offset, out_top, st);
     }
     *out_how = result.verdict == DMS_VERDICT_FOUND ? "search" : "search: impossible";
     fprintf(stderr, "%" PRIu64 " nodes, %" PRIu64 " restarts\n", result.n_nodes, result.n_restarts);
@@ -166,5 +207,9 @@ int main(int n_args, char **args) {
     }
     print_packing(&b, offset);
     dms_arena_free(&b.arena);
+    if (fflush(stdout) != 0) {
+        perror("arena: standard output");
+        return 1;
+    }
     return 0;
 }
