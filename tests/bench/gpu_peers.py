@@ -1,11 +1,11 @@
 """usage: gpu_peers.py HOW --layers L --width W --heads H --groups G --inner I --vocab V
-    [--tokens N] [--past P] [--repeats 5]
+    [--tokens N] [--past P] [--repeats 5] [--device cuda|cpu]
 
 A Llama-2-shaped decoder of PyTorch in bf16 on the card, random weights of the same sizes as those of
 gpu.py, by scaled_dot_product_attention; prints the median time of a run in ns. HOW: eager, compile
 (torch.compile), accelerate (cpu_offload of Hugging Face Accelerate), diffusers (group offloading of
 single layers with streams). Exit code 3 and a line that says why where something is not installed or
-does not run."""
+does not run. --device cpu tries this program out where there is no card; nothing is told by it."""
 import argparse
 import statistics
 import sys
@@ -87,22 +87,23 @@ def placed(torch, how, model, device):
     if how == 'diffusers':
         from diffusers.hooks import apply_group_offloading
         apply_group_offloading(model, onload_device=device, offload_device=torch.device('cpu'),
-                               offload_type='leaf_level', use_stream=True)
+                               offload_type='leaf_level', use_stream=device.type == 'cuda')
         return model
     model = model.to(device)
     return torch.compile(model) if how == 'compile' else model
 
 
 def measure(torch, a):
-    device = torch.device('cuda:0')
+    device = torch.device(a.device)
+    wait = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
     model, times = placed(torch, a.how, model_of(torch, a), device), []
     given = inputs_of(torch, a, device)
     with torch.inference_mode():
         for k in range(a.repeats + 3):
-            torch.cuda.synchronize()
+            wait()
             begin = time.perf_counter_ns()
             model(*given)
-            torch.cuda.synchronize()
+            wait()
             if k >= 3:
                 times.append(time.perf_counter_ns() - begin)
     return int(statistics.median(times))
@@ -115,10 +116,11 @@ def main():
         parser.add_argument(f'--{name}', type=int, required=True)
     for name, value in (('tokens', 2048), ('past', 0), ('repeats', 5)):
         parser.add_argument(f'--{name}', type=int, default=value)
+    parser.add_argument('--device', choices=('cuda', 'cpu'), default='cuda')
     a = parser.parse_args()
     try:
         import torch
-        if not torch.cuda.is_available():
+        if a.device == 'cuda' and not torch.cuda.is_available():
             print('PyTorch sees no card')
             return 3
         print(measure(torch, a))
