@@ -95,7 +95,9 @@ typedef struct dms_device_streams {
     dms_code (*move)(dms_device *device, uint32_t queue, const dms_device_piece *piece,
                      dms_status *st);
 
-    /* How far a queue has come. */
+    /* Whether the device still lives. Any thread. */
+    dms_code (*check)(dms_device *device, dms_status *st);
+    /* How far a queue has come; also where the device is lost, as far as that can be told. */
     dms_code (*reached)(dms_device *device, uint32_t queue, uint64_t *out_value, dms_status *st);
     /* When a mark that was reached began and ended, in the clock of dms_now_ns. */
     void (*times)(dms_device *device, uint32_t queue, uint32_t mark, int64_t *out_begin_ns,

@@ -9,11 +9,16 @@
  * body. A mark is a run of commands on one stream without a wait inside: what lies between its two
  * ends is work. In turns that are recorded each command is a mark of its own.
  *
+ * CUDA does not say which command an error is of, and reports it where it is asked next. So the
+ * thread that follows names what can have been running: of each stream, what comes behind what it
+ * had ended, up to the first command that still had to wait.
+ *
  * No wait of the submitting thread can last for ever: whatever it waits for was submitted before,
  * in an order that the checker proved topological, or comes from the thread of the load queue.
  */
 #include <inttypes.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -40,10 +45,11 @@ typedef struct stream_mark {
 typedef struct stream {
     stream_mark mark[DMS_DEVICE_MARKS];
     _Atomic uint64_t n_marks;
-    uint64_t n_followed; /* of the follower */
-    uint64_t published;  /* on the host's timeline of this program; of the follower */
-    bool was_body;       /* that program is the body */
-    stream_mark open;    /* of the submitter: begun and not ended; n 0: none */
+    uint64_t n_followed;        /* of the follower */
+    uint64_t published;         /* on the host's timeline of this program; of the follower */
+    bool was_body;              /* that program is the body */
+    stream_mark open;           /* of the submitter: begun and not ended; n 0: none */
+    _Atomic uint64_t submitted; /* commands, the one being submitted included */
 } stream;
 
 struct dms_streams {
@@ -53,7 +59,8 @@ struct dms_streams {
     dms_call *call;    /* per call of the plan */
     bool *has_index;   /* per call: its data are indices */
     dms_plan_stage stage;
-    dms_timeline left; /* LOADER, then SUBMITTER: threads that have ended */
+    dms_timeline left;   /* LOADER, then SUBMITTER: threads that have ended */
+    atomic_bool is_lost; /* the submitter has found the device lost, and ended */
 };
 
 /* One turn, or the prologue, while it is submitted. */
@@ -71,18 +78,25 @@ static uint64_t base_of(const dms_session *s, uint32_t queue, bool is_body) {
     return is_body ? s->plan->prologue.n_cmds[queue] : 0;
 }
 
-/* "in 3 (weight 'w')" or "step 12 'conv1'" in front of a message. */
-static dms_code blame(const dms_session *s, bool is_body, uint32_t q, uint32_t k, dms_status *st) {
-    const dms_program *program = is_body ? &s->plan->body : &s->plan->prologue;
-    if (k >= program->n_cmds[q])
-        return dms_context(st, "%s", dms_queue_name((dms_queue)q));
+/* "in 3 (tensor 'w')" or "step 12 'conv1'": command k of a queue. */
+static void name_command(const dms_session *s, bool is_body, uint32_t q, uint32_t k,
+                         char out[512]) {
+    const dms_plan *plan = s->plan;
+    const dms_program *program = is_body ? &plan->body : &plan->prologue;
     const dms_cmd *cmd = &program->cmd[q][k];
-    if (cmd->kind == DMS_CMD_CALL)
-        return dms_engine_blame_step(s->plan, cmd->step, st);
-    const uint32_t buffer = cmd->kind == DMS_CMD_TO_USER ? cmd->from : cmd->to;
-    const uint32_t tensor = s->plan->buffer[buffer].tensor;
-    return dms_context(st, "%s%s %" PRIu32 " (tensor '%s')", is_body ? "" : "prologue, ",
-                       dms_queue_name((dms_queue)q), k, s->plan->tensor[tensor].name);
+    const char *when = is_body ? "" : "prologue, ", *queue = dms_queue_name((dms_queue)q);
+    if (k >= program->n_cmds[q])
+        (void)snprintf(out, 512, "%s", queue);
+    else if (cmd->kind == DMS_CMD_CALL && cmd->step < plan->n_steps)
+        (void)snprintf(out, 512, "step %" PRIu32 " '%s'", cmd->step,
+                       plan->step_name[plan->step_name_id[cmd->step]]);
+    else if (cmd->kind == DMS_CMD_CALL)
+        (void)snprintf(out, 512, "prologue");
+    else
+        (void)snprintf(
+            out, 512, "%s%s %" PRIu32 " (tensor '%s')", when, queue, k,
+            plan->tensor[plan->buffer[cmd->kind == DMS_CMD_TO_USER ? cmd->from : cmd->to].tensor]
+                .name);
 }
 
 /* Ends the mark that is open on a stream. */
@@ -229,6 +243,9 @@ static dms_code submit_one(const submission *p, uint32_t q, uint32_t k) {
     const dms_cmd *cmd = &p->program->cmd[q][k];
     stream_mark *open = &s->streams->stream[q].open;
     uint64_t bytes = 0;
+    const uint64_t value = p->turn * p->program->n_cmds[q] + k + 1;
+    atomic_store_explicit(&s->streams->stream[q].submitted, base_of(s, q, p->is_body) + value,
+                          memory_order_release);
     DMS_TRY(await_others(p, q, cmd));
     if (open->work.n == 0)
         DMS_TRY(open_mark(p, q, k));
@@ -238,9 +255,25 @@ static dms_code submit_one(const submission *p, uint32_t q, uint32_t k) {
     }
     open->work.n++;
     open->work.bytes += bytes;
-    open->value = p->turn * p->program->n_cmds[q] + k + 1;
+    open->value = value;
     const bool is_end = k + 1 == p->program->n_cmds[q] || k + 1 == s->queue[q].own_end;
     return cmd->is_signal || is_end || p->is_recorded ? close_mark(p, q) : DMS_OK;
+}
+
+/* What CUDA says while a command is submitted is of that command, unless the card is lost: then it
+ * may be of any, and the thread that follows finds out. */
+static void fail_submitting(const submission *p, uint32_t q, uint32_t k, dms_status *error) {
+    dms_session *s = p->session;
+    char name[512];
+    if (error->code == DMS_EDEVICE && s->device->streams->check(s->device, NULL) != DMS_OK) {
+        atomic_store(&s->streams->is_lost, true);
+        const uint64_t before = s->streams->n_work++;
+        (void)dms_timeline_publish(&s->streams->work, before, before + 1); /* wakes it */
+        return;
+    }
+    name_command(s, p->is_body, q, k, name);
+    (void)dms_context(error, "%s", name);
+    dms_engine_fail(s, error);
 }
 
 /* Submits a turn of all streams; false when the session ended or fails here. */
@@ -260,8 +293,7 @@ static bool submit_all(submission *p) {
             continue;
         if (error.code == DMS_OK)
             return false; /* a wait ended: somebody else failed */
-        (void)blame(s, p->is_body, q, k, &error);
-        dms_engine_fail(s, &error);
+        fail_submitting(p, q, k, &error);
         return false;
     }
     return true;
@@ -338,6 +370,75 @@ static bool follow_mark(dms_session *s, uint32_t q) {
     return dms_timeline_publish(timeline, before, mark->value);
 }
 
+/* How far all queues have come, as the device has it now; it need not live. */
+static void look_at_all(dms_session *s, uint64_t out[DMS_N_QUEUES]) {
+    dms_status ignored;
+    for (uint32_t q = 0; q < DMS_N_QUEUES; q++) {
+        const uint64_t prologue = atomic_load(&s->prologue[q].value);
+        const uint64_t body = atomic_load(&s->body[q].value);
+        out[q] = body == 0 ? prologue : base_of(s, q, true) + body;
+        if (q < N_STREAMS)
+            (void)s->device->streams->reached(s->device, q, &out[q], &ignored);
+    }
+}
+
+/* Whether the command behind value `at` of a stream can have begun. Events of a lost device tell
+ * nothing: without values every command can. */
+static bool can_have_begun(const dms_session *s, const uint64_t *reached, uint32_t q, uint64_t at) {
+    const bool is_body = at >= base_of(s, q, true);
+    const dms_program *program = is_body ? &s->plan->body : &s->plan->prologue;
+    const uint64_t n = program->n_cmds[q], value = at - base_of(s, q, is_body);
+    const dms_cmd *cmd = &program->cmd[q][value % n];
+    for (uint32_t w = 0; w < DMS_N_QUEUES && s->device->awaits_host; w++) {
+        if (cmd->wait_cmd[w] == DMS_NONE || value / n < cmd->wait_back[w])
+            continue;
+        const uint64_t wanted =
+            (value / n - cmd->wait_back[w]) * program->n_cmds[w] + cmd->wait_cmd[w] + 1;
+        if (reached[w] < base_of(s, w, is_body) + wanted)
+            return false;
+    }
+    return true;
+}
+
+/* Adds "step 12 'conv1' or one of the 3 behind it" where a stream can have been at work. */
+static size_t name_running(const dms_session *s, const uint64_t *reached, uint32_t q, char *out,
+                           size_t size) {
+    const uint64_t at = reached[q], end = atomic_load(&s->streams->stream[q].submitted);
+    char name[512], more[48] = "";
+    uint64_t n = 0;
+    while (at + n < end && can_have_begun(s, reached, q, at + n))
+        n++;
+    if (n == 0)
+        return 0;
+    const bool is_body = at >= base_of(s, q, true);
+    const dms_program *program = is_body ? &s->plan->body : &s->plan->prologue;
+    name_command(s, is_body, q, (uint32_t)((at - base_of(s, q, is_body)) % program->n_cmds[q]),
+                 name);
+    if (n > 1)
+        (void)snprintf(more, sizeof more, " or one of the %" PRIu64 " behind it", n - 1);
+    const int length = snprintf(out, size, "%s%s", name, more);
+    return (size_t)length < size ? (size_t)length : size - 1;
+}
+
+/* The device is lost, and `error` holds its words: ends the session. */
+static void fail_lost(dms_session *s, dms_status *error) {
+    uint64_t reached[DMS_N_QUEUES];
+    char text[1600] = "";
+    size_t n = 0;
+    look_at_all(s, reached);
+    for (uint32_t q = 0; q < N_STREAMS; q++) {
+        const size_t before = n;
+        if (n != 0)
+            n += (size_t)snprintf(text + n, sizeof text - n, ", or ");
+        const size_t added = name_running(s, reached, q, text + n, sizeof text - n);
+        n = added == 0 ? before : n + added;
+        text[n] = 0;
+    }
+    if (n != 0)
+        (void)dms_context(error, "%s", text);
+    dms_engine_fail(s, error);
+}
+
 /* What one stream is doing now; `*moved` when it has come further. False when the session ends. */
 static bool follow_stream(dms_session *s, uint32_t q, bool *moved, bool *is_busy) {
     stream *of = &s->streams->stream[q];
@@ -346,10 +447,8 @@ static bool follow_stream(dms_session *s, uint32_t q, bool *moved, bool *is_busy
         return true;
     dms_status error = {0};
     uint64_t value;
-    const stream_mark *first = &of->mark[of->n_followed % DMS_DEVICE_MARKS];
     if (s->device->streams->reached(s->device, q, &value, &error) != DMS_OK) {
-        (void)blame(s, first->is_body, q, first->work.first, &error);
-        dms_engine_fail(s, &error);
+        fail_lost(s, &error);
         return false;
     }
     while (of->n_followed != n) {
@@ -371,6 +470,12 @@ static void follow_all(dms_session *s) {
     while (atomic_load_explicit(&s->is_stopped, memory_order_acquire) == 0) {
         const uint64_t seen = atomic_load_explicit(&s->streams->work.value, memory_order_acquire);
         bool moved = false, is_busy = false;
+        if (atomic_load(&s->streams->is_lost)) {
+            dms_status error = {0};
+            (void)s->device->streams->check(s->device, &error);
+            fail_lost(s, &error);
+            return;
+        }
         for (uint32_t q = 0; q < N_STREAMS; q++)
             if (!follow_stream(s, q, &moved, &is_busy))
                 return;
@@ -392,11 +497,11 @@ static void follow_all(dms_session *s) {
 void *dms_streams_follow_main(void *queue) {
     dms_session *s = ((dms_queue_run *)queue)->session;
     const struct timespec pause = {0, PAUSE_NS};
-    dms_status error;
+    dms_status error = {0};
     if (s->device->streams->enter(s->device, &error) == DMS_OK)
         follow_all(s);
     else
-        dms_engine_fail(s, &error);
+        fail_lost(s, &error); /* what runs already may have been the end of it */
     (void)dms_timeline_wait(&s->streams->left, LOADER);
     while (!s->device->streams->abandon(s->device) ||
            atomic_load(&s->streams->left.value) < SUBMITTER)

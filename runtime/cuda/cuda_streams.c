@@ -201,18 +201,29 @@ static dms_code cuda_reached(dms_device *base, uint32_t queue, uint64_t *out_val
     cuda_device *d = of(base);
     cuda_stream *by = &d->stream[queue];
     if (!d->card.has_stream_values) {
-        CUDA_TRY(d, "the card", look_at_events(d, by));
+        const int error = look_at_events(d, by);
         *out_value = by->seen;
+        CUDA_TRY(d, "the card", error);
         return DMS_OK;
     }
     const uint64_t now = atomic_load_explicit(dms_cuda_counter(d, queue), memory_order_acquire);
+    *out_value = now;
     if (now != by->seen)
         by->n_looks = 0;
     else if (++by->n_looks % LOOKS == 0) {
         const int error = d->api->stream_query(d->api->state, by->stream);
         CUDA_TRY(d, "the card", error == DMS_CUDA_NOT_READY ? 0 : error);
     }
-    *out_value = by->seen = now;
+    by->seen = now;
+    return DMS_OK;
+}
+
+static dms_code cuda_check(dms_device *base, dms_status *st) {
+    cuda_device *d = of(base);
+    for (uint32_t q = 0; q < CUDA_STREAMS; q++) {
+        const int error = d->api->stream_query(d->api->state, d->stream[q].stream);
+        CUDA_TRY(d, "the card", error == DMS_CUDA_NOT_READY ? 0 : error);
+    }
     return DMS_OK;
 }
 
@@ -287,6 +298,7 @@ const dms_device_streams dms_cuda_streams = {.prepare = cuda_prepare,
                                              .copy_in = cuda_copy_in,
                                              .copy_out = cuda_copy_out,
                                              .move = cuda_move,
+                                             .check = cuda_check,
                                              .reached = cuda_reached,
                                              .times = cuda_times,
                                              .take_index = cuda_take_index,

@@ -50,16 +50,17 @@ typedef struct fake_cuda_options {
     /* The first stream does so many entries, then none until it is full (or 10 s are over). */
     uint64_t hold_after;
     bool has_no_driver, has_old_driver, has_no_card, is_old_card, has_no_values, has_cufile;
-    uint64_t free_bytes; /* of the card; 0: plenty */
-    uint64_t load_bytes; /* of the card, that the first call takes that runs: loaded too late */
-    uint64_t pin_limit;  /* bytes that can be locked at once; 0: any */
-    uint64_t fail_call;  /* this call, counted from 1 (queries are not), returns ... */
-    uint64_t fail_entry; /* or this entry of a stream, counted over all, ends with ... */
-    uint64_t fail_host;  /* or the card is lost as this host function begins, with ... */
-    int fail_code;       /* ... this error of CUDA */
-    int numa_node;       /* of the host, next to the card; -1: not told */
-    bool is_lost;        /* and so does every call from then on */
-    bool is_late;        /* fail_host: it is called by fake_cuda_call_late, and not before */
+    uint64_t free_bytes;  /* of the card; 0: plenty */
+    uint64_t load_bytes;  /* of the card, that the first call takes that runs: loaded too late */
+    uint64_t pin_limit;   /* bytes that can be locked at once; 0: any */
+    uint64_t fail_call;   /* this call, counted from 1 (queries are not), returns ... */
+    uint64_t fail_entry;  /* or this entry of a stream, counted over all, ends with ... */
+    uint32_t fail_stream; /* 1 + compute, in, out: of its copies and calls alone are counted */
+    uint64_t fail_host;   /* or the card is lost as this host function begins, with ... */
+    int fail_code;        /* ... this error of CUDA */
+    int numa_node;        /* of the host, next to the card; -1: not told */
+    bool is_lost;         /* and so does every call from then on */
+    bool is_late;         /* fail_host: it is called by fake_cuda_call_late, and not before */
 } fake_cuda_options;
 
 /* What it saw. */

@@ -57,6 +57,7 @@ struct fake_stream {
     uint32_t id;
     uint64_t random;
     fake_entry entry[FAKE_PENDING];
+    uint64_t n_worked;             /* copies and calls, of its thread */
     uint64_t n_put, n_done;        /* guarded by the lock of the fake */
     atomic_int is_stuck, is_ended; /* cannot go on by itself; is to end */
     void *scratch, *workspace;

@@ -139,7 +139,11 @@ void fake_execute(fake_stream *stream, fake_entry *entry) {
 static void run_entry(fake_stream *stream, fake_entry *entry) {
     fake_cuda *fake = stream->fake;
     const uint64_t n = atomic_fetch_add(&fake->n_entries, 1) + 1;
-    if (n == fake->options.fail_entry)
+    const bool is_work = entry->kind == FAKE_COPY || entry->kind == FAKE_CALL;
+    const uint64_t worked = stream->n_worked += is_work;
+    const uint32_t only = fake->options.fail_stream;
+    const uint64_t at = only == 0 ? n : is_work && stream->id % 3 + 1 == only ? worked : 0;
+    if (at != 0 && at == fake->options.fail_entry)
         kill_card(fake);
     fake_delay(stream);
     if (atomic_load(&fake->dead) == 0)

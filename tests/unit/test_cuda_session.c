@@ -343,21 +343,81 @@ static void any_entry_may_kill_the_card(void **state) {
     }
 }
 
-/* A product that kills the card is named as the step that it is, by its own name. */
-static void the_step_that_fails_is_named(void **state) {
+/* What copy or call n of a queue is called in a message, counted from 1. */
+static void write_name(const chain_case *c, uint32_t q, uint64_t n, char out[64]) {
+    const uint32_t n_prologue = c->run.plan.prologue.n_cmds[q];
+    const unsigned k = n <= n_prologue
+                           ? (unsigned)n - 1
+                           : (unsigned)((n - 1 - n_prologue) % c->run.plan.body.n_cmds[q]);
+    if (q == DMS_QUEUE_COMPUTE)
+        (void)snprintf(out, 64, "step %u 'scale'", k);
+    else
+        (void)snprintf(out, 64, "%s%s %u (tensor '", n <= n_prologue ? "prologue, " : "",
+                       dms_queue_name((dms_queue)q), k);
+}
+
+/* Runs turns until copy or call n of queue q kills the card; what is said. False: none was lost. */
+static bool dies_at(chain_case *c, uint32_t q, uint64_t n, uint32_t trace_turns,
+                    fake_cuda_options card, dms_status *st) {
+    dms_session *s;
+    dms_code code = DMS_OK;
+    cuda_chain(c);
+    card.seed = card.fail_entry = n;
+    card.fail_stream = 1 + q;
+    card.fail_code = 700;
+    fake_cuda *fake = fake_cuda_new(&card);
+    assert_int_equal(
+        cuda_open(&c->run.plan, (dms_options){.trace_turns = trace_turns}, fake, &s, st), DMS_OK);
+    const dms_user_tensor in = run_user(c->x, CHAIN_ROWS), out = run_user(c->y, CHAIN_ROWS);
+    assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
+    for (int turn = 0; turn < 3 && code == DMS_OK; turn++)
+        code = dms_run(s, st);
+    dms_close(s);
+    cuda_end(fake);
+    return code != DMS_OK;
+}
+
+/* CUDA may report it to somebody else: to a copy that waits, or one that is being submitted. Turns
+ * are recorded, so that every command has a value of its own; the prologue's have not. */
+static void the_command_that_kills_the_card_is_named(void **state) {
     (void)state;
-    uint32_t n_named = 0;
-    for (uint64_t n = 2; n < 60 && n_named == 0; n++) {
-        chain_case c;
-        cuda_chain(&c);
-        fake_cuda *fake =
-            fake_cuda_new(&(fake_cuda_options){.is_calm = true, .fail_entry = n, .fail_code = 700});
-        dms_status st = {.msg = ""};
-        if (run_some(&c, fake, &st) != DMS_OK)
-            n_named += strstr(st.msg, "step ") != NULL && strstr(st.msg, "'scale': cuda:0") != NULL;
-        cuda_end(fake);
-    }
-    assert_true(n_named > 0);
+    for (uint32_t q = 0; q < 3; q++)
+        for (uint64_t n = 1; n <= (q == DMS_QUEUE_OUT ? 3 : 15); n++) {
+            chain_case c;
+            char name[64];
+            dms_status st = {.msg = ""};
+            assert_true(dies_at(&c, q, n, 3, (fake_cuda_options){0}, &st) || n > 12);
+            if (st.code == DMS_OK)
+                continue; /* a copy for the turn behind the last */
+            write_name(&c, q, n, name);
+            const bool is_prologue = strncmp(name, "prologue", 8) == 0;
+            if (strstr(st.msg, is_prologue ? "prologue, in " : name) == NULL ||
+                strstr(st.msg, ": cudaErrorIllegalAddress (") == NULL)
+                fail_msg("%s is not named: '%s'", name, st.msg);
+            if (q == DMS_QUEUE_COMPUTE && n % CHAIN_STEPS != 0) /* y is not there yet */
+                assert_null(strstr(st.msg, "out 0"));
+        }
+}
+
+/* Commands of a run share a value; of events that a lost card does not tell, nobody knows more than
+ * what was submitted: the first is named, and how many stand behind it. */
+static void where_nothing_tells_commands_apart_the_first_is_named(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 2; kind++)
+        for (uint64_t n = 1; n <= 12; n++) {
+            chain_case c;
+            dms_status st = {.msg = ""};
+            unsigned first = 0, behind = 0;
+            const unsigned k = (unsigned)(n - 1) % CHAIN_STEPS;
+            assert_true(dies_at(&c, DMS_QUEUE_COMPUTE, n, 0,
+                                (fake_cuda_options){.has_no_values = kind == 1}, &st));
+            const int found =
+                sscanf(st.msg, "step %u 'scale' or one of the %u behind", &first, &behind);
+            const bool is_step =
+                (first <= k && k <= first + behind) || first + behind >= CHAIN_STEPS;
+            if (found < 1 || !is_step)
+                fail_msg("step %u is not named: '%s'", k, st.msg);
+        }
 }
 
 /* Wherever the session is when it is cancelled, and whatever has been submitted. */
@@ -494,7 +554,8 @@ int main(void) {
         cmocka_unit_test(any_call_may_fail_while_opening_with_any_error),
         cmocka_unit_test(any_call_may_fail_while_running),
         cmocka_unit_test(any_entry_may_kill_the_card),
-        cmocka_unit_test(the_step_that_fails_is_named),
+        cmocka_unit_test(the_command_that_kills_the_card_is_named),
+        cmocka_unit_test(where_nothing_tells_commands_apart_the_first_is_named),
         cmocka_unit_test(cancelling_and_closing_leave_nothing_behind),
         cmocka_unit_test(queues_and_steps_are_counted),
         cmocka_unit_test(a_step_takes_what_the_card_says_in_turns_that_are_recorded),
