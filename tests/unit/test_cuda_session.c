@@ -399,6 +399,35 @@ static void the_command_that_kills_the_card_is_named(void **state) {
         }
 }
 
+/* The stream is full when its third product kills the card, so who submits hears of it first, some
+ * fourteen products further on. */
+static void what_is_being_submitted_is_not_blamed(void **state) {
+    (void)state;
+    const float two = 2;
+    for (uint64_t seed = 1; seed < 4; seed++) {
+        run_case r;
+        float x[2][CHAIN_ROWS] = {{0}}, y[2][CHAIN_ROWS];
+        dms_session *s;
+        dms_status st = {.msg = ""};
+        make_steps(&r, &two);
+        fake_cuda *fake = fake_cuda_new(&(fake_cuda_options){
+            .seed = seed, .hold_after = 1, .fail_stream = 1, .fail_entry = 3, .fail_code = 700});
+        assert_int_equal(cuda_open(&r.plan, (dms_options){.trace_turns = 2}, fake, &s, NULL),
+                         DMS_OK);
+        dms_code code = DMS_OK;
+        for (int turn = 0; turn < 2 && code == DMS_OK; turn++) {
+            const dms_user_tensor in = run_user(x[turn], CHAIN_ROWS),
+                                  out = run_user(y[turn], CHAIN_ROWS);
+            assert_int_equal(dms_bind(s, &in, 1, &out, 1, NULL), DMS_OK);
+            code = dms_start(s, &st);
+        }
+        assert_int_equal(code != DMS_OK ? code : dms_wait(s, &st), DMS_EDEVICE);
+        assert_ptr_equal(strstr(st.msg, "step 2 'scale'"), st.msg);
+        dms_close(s);
+        cuda_end(fake);
+    }
+}
+
 /* Commands of a run share a value; of events that a lost card does not tell, nobody knows more than
  * what was submitted: the first is named, and how many stand behind it. */
 static void where_nothing_tells_commands_apart_the_first_is_named(void **state) {
@@ -555,6 +584,7 @@ int main(void) {
         cmocka_unit_test(any_call_may_fail_while_running),
         cmocka_unit_test(any_entry_may_kill_the_card),
         cmocka_unit_test(the_command_that_kills_the_card_is_named),
+        cmocka_unit_test(what_is_being_submitted_is_not_blamed),
         cmocka_unit_test(where_nothing_tells_commands_apart_the_first_is_named),
         cmocka_unit_test(cancelling_and_closing_leave_nothing_behind),
         cmocka_unit_test(queues_and_steps_are_counted),
