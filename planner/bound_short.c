@@ -1,16 +1,16 @@
-/* bound_short.c - steps at which some block of their own is not there beforehand.
+/* bound_short.c - steps at which the largest block of their own is not there beforehand.
  *
  * A block that one step alone uses either stays all turn long, or holds memory beside all that
  * stays when its step comes. The program would keep a third of each of three blocks and pay the
  * step with two thirds; whole blocks cannot:
  *
  *   step           0        1        2        own blocks of 10 bytes, 4 bytes beside each
- *   budget 24      10 + 4   10 + 4   10 + 4   all three do not fit: one is not kept, so what
- *                                             stays and that step's 14 bytes are within 24
+ *   budget 33      10 + 4   10 + 4   10 + 4   beside 4 bytes all three do not fit: one is not
+ *                                             kept; what stays and its step's 14 are within 33
  *
  * Which one it is does not matter where the steps need about the same. `bytes` is what all steps
- * of a set P ask for at least, with their own blocks counted once; no budget holds the own blocks
- * of all of P. */
+ * of a set P ask for at least, with their own blocks counted once; the budget does not hold the
+ * largest own blocks of all of P beside what any step needs. */
 #include <stdlib.h>
 
 #include "planner/bound_internal.h"
@@ -18,7 +18,7 @@
 
 #define MOST_SETS 24u
 
-/* A step: what it asks for when one of its own blocks was not kept, and their bytes. */
+/* A step: what it asks for when the largest of its own blocks was not kept, and its bytes. */
 typedef struct short_step {
     int64_t asks, own, ns;
     int32_t step;
@@ -55,8 +55,11 @@ static void add_waiting(const dms_cycle *cycle, int64_t *diff, short_step *step)
         step[t].asks += waiting += diff[t];
 }
 
-static void list_steps(const dms_cycle *cycle, short_step *step) {
+/* Returns what some step needs beside its largest own block: so much the blocks of all others have
+ * to leave. */
+static int64_t list_steps(const dms_cycle *cycle, short_step *step) {
     const dms_problem *problem = cycle->problem;
+    int64_t beside = 0;
     for (int32_t t = 0; t < cycle->n_steps; t++)
         step[t] = (short_step){.asks = (int64_t)problem->steps[t].scratch_bytes,
                                .ns = problem->steps[t].ns,
@@ -66,43 +69,47 @@ static void list_steps(const dms_cycle *cycle, short_step *step) {
         const uint32_t *touch = problem->touches + tensor->first_touch;
         for (uint32_t k = 0; k < tensor->n_touches; k++)
             step[touch[k]].asks += (int64_t)tensor->bytes;
-        if (dms_bound_is_own(cycle, i))
-            step[touch[0]].own += (int64_t)tensor->bytes;
+        if (dms_bound_is_own(cycle, i) && (int64_t)tensor->bytes > step[touch[0]].own)
+            step[touch[0]].own = (int64_t)tensor->bytes;
     }
+    for (int32_t t = 0; t < cycle->n_steps; t++)
+        if (step[t].asks - step[t].own > beside)
+            beside = step[t].asks - step[t].own;
+    return beside;
 }
 
-/* Of several own blocks the smallest may be the one that is missing. */
-static void subtract_own(const dms_cycle *cycle, int64_t *least, short_step *step) {
+/* A step's other own blocks may have stayed: they count among all that have. Were it the smallest
+ * block that is asked about, a bias would stand for its matrix. */
+static void subtract_others(const dms_cycle *cycle, short_step *step) {
     const dms_problem *problem = cycle->problem;
     for (uint32_t i = 0; i < problem->n_tensors; i++) {
         const dms_problem_tensor *tensor = problem->tensors + i;
-        const uint32_t at = problem->touches[tensor->first_touch];
-        if (dms_bound_is_own(cycle, i) && (least[at] == 0 || (int64_t)tensor->bytes < least[at]))
-            least[at] = (int64_t)tensor->bytes;
+        if (dms_bound_is_own(cycle, i))
+            step[problem->touches[tensor->first_touch]].asks -= (int64_t)tensor->bytes;
     }
     for (int32_t t = 0; t < cycle->n_steps; t++)
-        step[t].asks -= step[t].own - least[t];
+        step[t].asks += step[t].own;
 }
 
-/* How many of the first `n` steps lack an own block at least: all but those whose own blocks, the
- * smallest first, fit into the budget together. */
-static int64_t count_short(const short_step *step, uint32_t n, int64_t budget, int64_t *size) {
+/* How many of the first `n` steps lack their own block at least: all but those whose blocks, the
+ * smallest first, fit into the room together. */
+static int64_t count_short(const short_step *step, uint32_t n, int64_t room, int64_t *size) {
     uint32_t n_sizes = 0, fit = 0;
     for (uint32_t i = 0; i < n; i++)
         if (step[i].own > 0)
             size[n_sizes++] = step[i].own;
     qsort(size, n_sizes, sizeof *size, by_bytes);
-    for (int64_t sum = 0; fit < n_sizes && sum + size[fit] <= budget; fit++)
+    for (int64_t sum = 0; fit < n_sizes && sum + size[fit] <= room; fit++)
         sum += size[fit];
     return (int64_t)n - fit;
 }
 
 /* The first place at which the own blocks of all before it do not fit. */
-static uint32_t least_set(const short_step *step, uint32_t n, int64_t budget) {
+static uint32_t least_set(const short_step *step, uint32_t n, int64_t room) {
     int64_t sum = 0;
     for (uint32_t i = 0; i < n; i++) {
         sum += step[i].own;
-        if (sum > budget || step[i].own == 0)
+        if (sum > room || step[i].own == 0)
             return i + 1;
     }
     return 0;
@@ -110,12 +117,12 @@ static uint32_t least_set(const short_step *step, uint32_t n, int64_t budget) {
 
 /* What a set is worth: its bytes, and a block that is read meanwhile, as far as the time that the
  * storage would lose in its short steps pays for it. */
-static dms_bound_short value_of(const short_step *step, uint32_t n, int64_t budget, int64_t *size) {
+static dms_bound_short value_of(const short_step *step, uint32_t n, int64_t room, int64_t *size) {
     dms_bound_short set = {.is_there = true, .bytes = step[n - 1].asks};
     int64_t least = INT64_MAX;
     for (uint32_t i = 0; i < n; i++)
         least = step[i].ns < least ? step[i].ns : least;
-    set.idle_ns = count_short(step, n, budget, size) * least;
+    set.idle_ns = count_short(step, n, room, size) * least;
     return set;
 }
 
@@ -125,14 +132,14 @@ static double worth(const dms_bound *b, const dms_bound_short *set) {
 }
 
 /* Larger sets ask for less, and lose more time where nothing is read. */
-static void choose_set(const dms_bound *b, const short_step *step, int64_t budget, int64_t *size,
+static void choose_set(const dms_bound *b, const short_step *step, int64_t room, int64_t *size,
                        dms_bound_short *out_set) {
     const uint32_t n_steps = (uint32_t)b->cycle->n_steps;
-    uint32_t n = least_set(step, n_steps, budget);
+    uint32_t n = least_set(step, n_steps, room);
     for (uint32_t more = 1; n > 0 && more < 1u << MOST_SETS; more *= 2) {
         while (n < n_steps && step[n].asks == step[n - 1].asks)
             n++;
-        const dms_bound_short set = value_of(step, n, budget, size);
+        const dms_bound_short set = value_of(step, n, room, size);
         if (!out_set->is_there || worth(b, &set) > worth(b, out_set))
             *out_set = set;
         if (n == n_steps)
@@ -145,16 +152,15 @@ dms_code dms_bound_choose_short(dms_bound *bound, uint64_t bytes, dms_status *st
     const dms_cycle *cycle = bound->cycle;
     const uint64_t n = (uint64_t)cycle->n_steps;
     short_step *step;
-    int64_t *least, *waits, *size;
+    int64_t *waits, *size;
     DMS_TRY(dms_alloc_st(bound->arena, n, sizeof *step, "bound", &step, st));
-    DMS_TRY(dms_alloc_st(bound->arena, n, sizeof *least, "bound", &least, st));
     DMS_TRY(dms_alloc_st(bound->arena, n, sizeof *size, "bound", &size, st));
     DMS_TRY(dms_alloc_st(bound->arena, 2 * n + 1, sizeof *waits, "bound", &waits, st));
-    list_steps(cycle, step);
-    subtract_own(cycle, least, step);
+    const int64_t room = (int64_t)bytes - list_steps(cycle, step);
+    subtract_others(cycle, step);
     add_waiting(cycle, waits, step);
     qsort(step, n, sizeof *step, by_asks);
     bound->short_budget = bytes;
-    choose_set(bound, step, (int64_t)bytes, size, &bound->shorts);
+    choose_set(bound, step, room, size, &bound->shorts);
     return DMS_OK;
 }

@@ -1,7 +1,7 @@
 /* certificate.h - prices that prove a bound: no schedule of these steps has a shorter period.
  *
  * Reads    nothing.
- * Returns  the record, and its JSON form, "dms-certificate" version 4.
+ * Returns  the record, and its JSON form, "dms-certificate" version 5.
  * Cost     O(groups).
  * Source   weak duality, as docs/certificate.md writes it out; tools/check_certificate.py checks a
  *          file in exact arithmetic and shares no code with this.
@@ -57,8 +57,8 @@ typedef struct dms_certificate {
     int64_t lasts;   /* ... and of last steps of groups without any */
     uint64_t large_bytes;
     int64_t host; /* per byte of homes on the host */
-    /* Per byte on host and device in a step that asks for short_bytes and does not find all its own
-     * weights there. */
+    /* Per byte on host and device in a step that asks for short_bytes and does not find its largest
+     * own weight there. */
     int64_t shorts;
     uint64_t short_bytes;
     dms_certificate_group *group;

@@ -23,6 +23,7 @@ typedef struct tally {
     int64_t streamed; /* weights that may be read again */
     int64_t prologue; /* what kept weights pass through in the prologue */
     int64_t ring, left;
+    double least; /* cost of a block that may be read */
 } tally;
 
 static bool may_be_read(const dms_cycle *cycle, uint32_t id) {
@@ -47,6 +48,7 @@ static void count(tally *t) {
             continue;
         if (may_be_read(cycle, i)) {
             t->streamed += cycle->units[i];
+            t->least = fmin(t->least, cycle->read_cost[i]);
             t->draft->is_read[i] = UNDECIDED;
         } else {
             t->fixed += cycle->units[i];
@@ -85,11 +87,13 @@ static bool choose_ring(tally *t, dms_ring_size wish, uint32_t *out_forced) {
     return wish.units > 0 && choose_ring(t, (dms_ring_size){0}, out_forced);
 }
 
-/* How dear it is to read a block: time per byte, over all its loads, in steps of a quarter. Small
- * pieces and strided ones come first into the host. */
+/* How dear it is to read a block: time per byte, over all its loads, in steps of a quarter, or fine
+ * ones. Small pieces and strided ones come first into the host. */
 static uint32_t cost_of(const tally *t, uint32_t id) {
     const double times = t->work->times[id] > 1 ? log(t->work->times[id]) : 0;
-    const double steps = (t->cycle->read_cost[id] + times) / log(1.25) + N_COSTS / 4.0;
+    const double cost = t->cycle->read_cost[id] + times;
+    const double steps =
+        t->draft->wish.is_fine ? (cost - t->least) / log(1.004) : cost / log(1.25) + N_COSTS / 4.0;
     if (steps < 0)
         return 0;
     return steps < N_COSTS ? (uint32_t)steps : N_COSTS - 1;
@@ -166,7 +170,7 @@ static bool widen(tally *t) {
 }
 
 bool dms_homes_choose(const dms_cycle *cycle, dms_work *work, dms_draft *draft) {
-    tally t = {.cycle = cycle, .work = work, .draft = draft};
+    tally t = {.cycle = cycle, .work = work, .draft = draft, .least = INFINITY};
     uint32_t forced = 0;
     count(&t);
     draft->n_read = 0;

@@ -18,7 +18,7 @@
 #define MAX_KEEP_SETS 300u
 #define MOST_STARTS 12u       /* of the searches */
 #define MOST_SIZES 6u         /* classes of block sizes that rings are made for */
-#define MOST_RINGS 8u         /* of these, how many are tried */
+#define MOST_RINGS 12u        /* of these, how many are tried */
 #define PASS_EFFORT 50000000u /* pieces met: about 2 s */
 
 typedef struct optimiser {
@@ -95,13 +95,16 @@ static void consider(optimiser *o) {
 
 static int by_ring(const void *left, const void *right) {
     const dms_ring_size *a = left, *b = right;
+    if (a->is_fine != b->is_fine)
+        return a->is_fine < b->is_fine ? -1 : 1;
     if (a->units != b->units)
         return a->units < b->units ? -1 : 1;
     return (a->most > b->most) - (a->most < b->most);
 }
 
 /* Sizes of the ring worth trying: two to four places of each class of block sizes, one of it and
- * one of a smaller class, with and without larger blocks that fit; and many of the largest. */
+ * one of a smaller class, with and without larger blocks that fit; and many of the largest. All
+ * again with homes for the smallest first. */
 static void list_rings(optimiser *o) {
     const uint32_t many[] = {5, 6, 7, 9, 11, 14};
     const dms_cycle *cycle = o->cycle;
@@ -116,14 +119,18 @@ static void list_rings(optimiser *o) {
     }
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t k = 2; k <= 4; k++)
-            p->ring[p->n_rings++] = (dms_ring_size){k * size[i], size[i]};
+            p->ring[p->n_rings++] = (dms_ring_size){k * size[i], size[i], false};
         for (uint32_t k = i + 1; k < n; k++) {
-            p->ring[p->n_rings++] = (dms_ring_size){size[i] + size[k], size[i]};
-            p->ring[p->n_rings++] = (dms_ring_size){size[i] + size[k], size[i] + size[k]};
+            p->ring[p->n_rings++] = (dms_ring_size){size[i] + size[k], size[i], false};
+            p->ring[p->n_rings++] = (dms_ring_size){size[i] + size[k], size[i] + size[k], false};
         }
     }
     for (uint32_t i = 0; i < sizeof many / sizeof *many && n > 0; i++)
-        p->ring[p->n_rings++] = (dms_ring_size){many[i] * size[0], size[0]};
+        p->ring[p->n_rings++] = (dms_ring_size){many[i] * size[0], size[0], false};
+    for (uint32_t i = p->n_rings; i-- > 0;) {
+        p->ring[p->n_rings] = p->ring[i];
+        p->ring[p->n_rings++].is_fine = true;
+    }
     qsort(p->ring, p->n_rings, sizeof *p->ring, by_ring);
 }
 

@@ -80,6 +80,7 @@ typedef struct dms_cycle {
 typedef struct dms_ring_size {
     int64_t units;
     int64_t most; /* units of the largest block that may pass through it, <= units */
+    bool is_fine; /* the smallest blocks have homes first, which pay most for a latency */
 } dms_ring_size;
 
 /* A way of placing: keeps, and what slots.c and simulate.c make of them. */

@@ -14,7 +14,7 @@
 #include "planner/place.h"
 
 #define DMS_MAX_CANDIDATES 16u
-#define DMS_MAX_RINGS 64u
+#define DMS_MAX_RINGS 128u
 #define DMS_FINAL_CYCLES 16u /* simulated turns of what is decided */
 #define DMS_N_PASSES 24u
 

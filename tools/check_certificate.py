@@ -240,13 +240,14 @@ class Proof:
                 at.away * (self.c.host_bytes + room - self.problem.waiting[at.last]))
 
     def offer_beside_short_steps(self):
-        """What is left beside a step that asks for short_bytes and lacks a block of its own. The
-        device holds those of so many; during the others a large block is being read, or none."""
+        """What is left beside a step that asks for short_bytes and lacks its largest own block. So
+        many are on the device beside any step; else a large block is being read, or none."""
         p, c = self.problem, self.c
         asking = [t for t in range(self.n) if
-                  p.footprint[t] + p.waiting[t] - sum(sorted(p.own[t])[1:]) >= c.short_bytes]
-        kept = list(accumulate(sorted(sum(p.own[t]) for t in asking if p.own[t])))
-        n_short = len(asking) - bisect(kept, c.device_bytes)
+                  p.footprint[t] + p.waiting[t] - sum(sorted(p.own[t])[:-1]) >= c.short_bytes]
+        kept = list(accumulate(sorted(max(p.own[t]) for t in asking if p.own[t])))
+        beside = max(p.footprint[t] - max(p.own[t], default=0) for t in range(self.n))
+        n_short = len(asking) - bisect(kept, c.device_bytes - beside)
         need(n_short > 0, 'no step that lacks a block asks for so much')
         idle = c.large * n_short * min(p.steps[t][0] for t in asking)
         return (c.short * (c.device_bytes + c.host_bytes - c.short_bytes) -
@@ -275,11 +276,10 @@ class Proof:
 
 def main():
     if len(sys.argv) != 3:
-        print(__doc__.strip(), file=sys.stderr)
-        return 2
+        return print(__doc__.strip(), file=sys.stderr) or 2
     try:
         problem = Problem(read(sys.argv[1], 'dms-problem', 1))
-        proof = Proof(problem, Certificate(read(sys.argv[2], 'dms-certificate', 4)))
+        proof = Proof(problem, Certificate(read(sys.argv[2], 'dms-certificate', 5)))
         bound, claim = proof.bound(), proof.c.bound_ns
     except (Unusable, OSError, KeyError, TypeError, ValueError, IndexError) as error:
         print(f'check_certificate: {type(error).__name__}: {error}', file=sys.stderr)

@@ -66,11 +66,28 @@ static void one_of_three_blocks_is_missing_where_two_fit(void **state) {
     end(&s);
 }
 
-static void where_all_blocks_fit_no_step_need_be_short(void **state) {
+static void where_all_blocks_fit_beside_the_scratch_no_step_need_be_short(void **state) {
     (void)state;
     short_case s;
     equal_steps(&s, 3, 10);
-    assert_false(shorts(&s, 120).is_there);
+    assert_false(shorts(&s, 124).is_there);
+    dms_bound_close(s.bound);
+    assert_true(shorts(&s, 123).is_there);
+    end(&s);
+}
+
+static void the_step_that_needs_most_beside_its_block_leaves_least_to_the_others(void **state) {
+    (void)state;
+    /* three blocks are 120 units; beside the 30 of step 1 there are 119, or 120 */
+    short_case s;
+    equal_steps(&s, 3, 10);
+    s.c.problem.steps[1].scratch_bytes = 30 * UNIT;
+    const dms_bound_short set = shorts(&s, 149);
+    assert_true(set.is_there);
+    assert_int_equal(set.bytes, 44 * UNIT); /* it need not be step 1 that lacks its block */
+    assert_int_equal(set.idle_ns, 10);
+    dms_bound_close(s.bound);
+    assert_false(shorts(&s, 150).is_there);
     end(&s);
 }
 
@@ -87,17 +104,22 @@ static void a_step_without_a_block_of_its_own_is_always_short(void **state) {
     end(&s);
 }
 
-static void the_smallest_of_several_own_blocks_may_be_the_missing_one(void **state) {
+static void the_largest_of_several_own_blocks_is_the_one_that_is_asked_about(void **state) {
     (void)state;
-    /* step 0 needs 4 + 40 + 30 + 20; with the 20 missing, the others are among what stays */
+    /* a step needs 4 + 40 + 3 + 1; two of the 40 fit beside 8. The step that lacks its 40 may have
+     * its 3 and its 1 among what stays. */
     short_case s;
-    equal_steps(&s, 1, 10);
-    own(&s.c, 30, 0);
-    own(&s.c, 20, 0);
-    s.c.problem.n_steps = 1;
-    const dms_bound_short set = shorts(&s, 89);
+    equal_steps(&s, 3, 10);
+    for (uint32_t t = 0; t < 3; t++) {
+        own(&s.c, 3, t);
+        own(&s.c, 1, t);
+    }
+    const dms_bound_short set = shorts(&s, 127);
     assert_true(set.is_there);
-    assert_int_equal(set.bytes, 24 * UNIT);
+    assert_int_equal(set.bytes, 44 * UNIT);
+    assert_int_equal(set.idle_ns, 10);
+    dms_bound_close(s.bound);
+    assert_false(shorts(&s, 128).is_there);
     end(&s);
 }
 
@@ -107,9 +129,12 @@ static void a_weight_of_two_steps_is_nobodys_own(void **state) {
     short_case s;
     equal_steps(&s, 4, 10);
     (void)stored(&s.c, 100, 2, (const uint32_t[]){0, 2});
-    const dms_bound_short set = shorts(&s, 79);
+    const dms_bound_short set = shorts(&s, 183);
     assert_true(set.is_there);
-    assert_int_equal(set.bytes, 144 * UNIT); /* steps 0 and 2: 40 + 40 units are too much */
+    assert_int_equal(set.bytes,
+                     144 * UNIT); /* 0 and 2: 80 are too much beside 104 */
+    dms_bound_close(s.bound);
+    assert_int_equal(shorts(&s, 184).bytes, 44 * UNIT);
     end(&s);
 }
 
@@ -122,10 +147,11 @@ static void what_waits_between_two_touches_is_asked_for_in_every_gap(void **stat
     s.c.problem.load.bytes_per_s = UNIT * 10000000ll;
     (void)problem_add(&s.c, DMS_PROBLEM_ACTIVATION, 7, 3, (const uint32_t[]){0, 2, 4});
     (void)problem_add(&s.c, DMS_PROBLEM_INPUT, 9, 2, (const uint32_t[]){0, 3});
-    /* 0: 40 + 4 + 7 + 9   1: 40 + 4 + 7   2: the same   3: 40 + 4 + 7 + 9   4: 40 + 4 + 7 */
-    assert_int_equal(shorts(&s, 79).bytes, 60 * UNIT);
+    /* 0: 40 + 4 + 7 + 9   1: 40 + 4 + 7   2: the same   3: 40 + 4 + 7 + 9   4: 40 + 4 + 7;
+     * step 0 needs 20 beside its block */
+    assert_int_equal(shorts(&s, 99).bytes, 60 * UNIT);
     dms_bound_close(s.bound);
-    assert_int_equal(shorts(&s, 80).bytes, 51 * UNIT);
+    assert_int_equal(shorts(&s, 100).bytes, 51 * UNIT);
     end(&s);
 }
 
@@ -139,7 +165,7 @@ static void more_steps_that_ask_for_less_lose_more_time_without_a_reading(void *
     for (uint32_t t = 0; t < 3; t++)
         s.c.problem.steps[t].scratch_bytes = 5 * UNIT;
     s.c.problem.load.bytes_per_s = UNIT * 1000000000ll;
-    const dms_bound_short set = shorts(&s, 159);
+    const dms_bound_short set = shorts(&s, 164);
     assert_int_equal(set.bytes, 44 * UNIT);
     assert_int_equal(set.idle_ns, 34);
     end(&s);
@@ -194,9 +220,10 @@ static void a_larger_budget_than_the_row_was_made_for_is_left_alone(void **state
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_of_three_blocks_is_missing_where_two_fit),
-        cmocka_unit_test(where_all_blocks_fit_no_step_need_be_short),
+        cmocka_unit_test(where_all_blocks_fit_beside_the_scratch_no_step_need_be_short),
+        cmocka_unit_test(the_step_that_needs_most_beside_its_block_leaves_least_to_the_others),
         cmocka_unit_test(a_step_without_a_block_of_its_own_is_always_short),
-        cmocka_unit_test(the_smallest_of_several_own_blocks_may_be_the_missing_one),
+        cmocka_unit_test(the_largest_of_several_own_blocks_is_the_one_that_is_asked_about),
         cmocka_unit_test(a_weight_of_two_steps_is_nobodys_own),
         cmocka_unit_test(what_waits_between_two_touches_is_asked_for_in_every_gap),
         cmocka_unit_test(more_steps_that_ask_for_less_lose_more_time_without_a_reading),

@@ -137,11 +137,11 @@ static void a_ring_that_does_not_fit_is_as_small_as_can_be(void **state) {
     homes_case h;
     weights(&h.c, 6, (const uint64_t[]){16, 16, 16, 16, 16, 16});
     homes_begin(&h, 4 * PAGE);
-    h.draft.wish = (dms_ring_size){3 * PAGE, 3 * PAGE};
+    h.draft.wish = (dms_ring_size){3 * PAGE, 3 * PAGE, false};
     assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
     assert_int_equal(h.draft.ring_units, 3 * PAGE);
     assert_int_equal(h.draft.n_read, 5);
-    h.draft.wish = (dms_ring_size){100 * PAGE, 100 * PAGE};
+    h.draft.wish = (dms_ring_size){100 * PAGE, 100 * PAGE, false};
     assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
     assert_int_equal(h.draft.ring_units, 2 * PAGE);
     assert_int_equal(h.draft.n_read, 4);
@@ -153,11 +153,33 @@ static void what_is_larger_than_the_ring_has_its_home_on_the_host(void **state) 
     homes_case h;
     weights(&h.c, 6, (const uint64_t[]){16, 16, 160, 16, 16, 16});
     homes_begin(&h, 160 + 4 * PAGE);
-    h.draft.wish = (dms_ring_size){3 * PAGE, 3 * PAGE};
+    h.draft.wish = (dms_ring_size){3 * PAGE, 3 * PAGE, false};
     assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
     assert_int_equal(h.draft.is_read[2], 0);
     assert_int_equal(h.draft.ring_units, 3 * PAGE); /* and one home beside the large one */
     assert_int_equal(h.draft.n_read, 4);
+    problem_end(&h.c);
+}
+
+static void a_fine_wish_reads_the_large_blocks_and_pays_fewer_latencies(void **state) {
+    (void)state;
+    /* A reading takes 2 ns and 1 ns for each unit: 66 ns for 64 units, 4 * 18 for four times 16.
+     * Beside the ring are homes for half of the bytes: for half of both sizes, since to within a
+     * quarter a byte of them takes as long, or for all small ones. */
+    homes_case h;
+    weights(&h.c, 10, (const uint64_t[]){64, 64, 16, 16, 16, 16, 16, 16, 16, 16});
+    h.c.problem.load = (dms_link){UNIT * 1000000000ll, 2};
+    homes_begin(&h, 80 + 128);
+    h.draft.wish = (dms_ring_size){80, 64, false};
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.n_read, 5);
+    assert_int_equal(h.draft.is_read[0], 0);
+    assert_int_equal(h.draft.read_ns, 66 + 4 * 18);
+    h.draft.wish.is_fine = true;
+    assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
+    assert_int_equal(h.draft.n_read, 2);
+    assert_int_equal(h.draft.is_read[0], 1);
+    assert_int_equal(h.draft.read_ns, 2 * 66);
     problem_end(&h.c);
 }
 
@@ -169,7 +191,7 @@ static void storage_is_busy_reading_and_waits_where_the_ring_has_no_second_place
     weights(&h.c, 5, (const uint64_t[]){16, 16, 64, 16, 16});
     h.c.problem.load = (dms_link){UNIT * 1000000000ll, 0};
     homes_begin(&h, 80);
-    h.draft.wish = (dms_ring_size){80, 64};
+    h.draft.wish = (dms_ring_size){80, 64, false};
     assert_true(dms_homes_choose(&h.cycle, &h.work, &h.draft));
     assert_int_equal(h.draft.n_read, 5);
     assert_int_equal(h.draft.read_ns, 4 * 16 + 64);
@@ -724,6 +746,7 @@ int main(void) {
         cmocka_unit_test(a_few_large_weights_do_not_set_the_ring),
         cmocka_unit_test(a_ring_that_does_not_fit_is_as_small_as_can_be),
         cmocka_unit_test(what_is_larger_than_the_ring_has_its_home_on_the_host),
+        cmocka_unit_test(a_fine_wish_reads_the_large_blocks_and_pays_fewer_latencies),
         cmocka_unit_test(storage_is_busy_reading_and_waits_where_the_ring_has_no_second_place),
         cmocka_unit_test(readings_go_round_the_ring),
         cmocka_unit_test(a_ring_for_all_readings_waits_for_the_turn_before_alone),
