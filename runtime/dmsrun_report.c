@@ -302,13 +302,15 @@ static void json_storage(const dms_stats *stats, dms_json *json) {
     dms_json_end_object(json);
 }
 
-/* The driver's count; null on the CPU. */
-static void json_card(const dms_card_memory *card, dms_json *json) {
+/* Which ways are taken on the card, and the driver's count; null on the CPU. */
+static void json_card(const dmsrun_result *r, dms_json *json) {
+    const dms_card_memory *card = &r->card;
     if (card->total_bytes == 0) {
         dms_json_null(json, "card");
         return;
     }
     dms_json_object(json, "card");
+    dms_json_text(json, "paths", r->device);
     dms_json_uint(json, "total_bytes", card->total_bytes);
     dms_json_uint(json, "free_first_bytes", card->free_first);
     dms_json_uint(json, "free_with_arena_bytes", card->free_with_arena);
@@ -345,7 +347,7 @@ dms_code dmsrun_print_json(const dmsrun_result *r, dms_arena *arena, FILE *out, 
     dms_json_uint(&json, "device_arena_bytes", r->info.device_arena_bytes);
     dms_json_uint(&json, "host_arena_bytes", r->info.host_arena_bytes);
     dms_json_uint(&json, "overhead_bytes", r->info.overhead_bytes);
-    json_card(&r->card, &json);
+    json_card(r, &json);
     dms_json_uint(&json, "peak_rss_bytes", r->peak_rss_bytes);
     dms_json_uint(&json, "threads", r->info.threads);
     dms_json_end_object(&json);

@@ -193,8 +193,8 @@ static void attention_is_asked_for_in_the_layout_it_has(void **state) {
         is_attended(&shapes[k]);
 }
 
-/* As many queries as keys, and fewer: then the limit is shifted, the last query sees all. A number
- * in the triangle that is as low as the lowest float is none. */
+/* As many queries as keys, and fewer: then the limit is shifted, the last query sees all. The lowest
+ * number of a type in the triangle has no weight. */
 static void a_causal_limit_counts_from_the_last_key(void **state) {
     (void)state;
     const shape shapes[] = {
@@ -227,6 +227,16 @@ static void a_causal_limit_counts_from_the_last_key(void **state) {
          .e = 16,
          .causal = 1,
          .fill = -3.4028234663852886e38},
+        {.dtype = F16,
+         .batch = 1,
+         .heads = 1,
+         .shared = 1,
+         .s = 65,
+         .t = 65,
+         .d = 8,
+         .e = 8,
+         .causal = 1,
+         .fill = -65504},
     };
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
         is_attended(&shapes[k]);
@@ -243,7 +253,7 @@ static void what_is_not_plain_is_left_to_our_own_kernel(void **state) {
     z[2].mask = 1;
     z[3].softcap = 30;
     z[4].causal = 1, z[4].t = 64;        /* a query without a key */
-    z[5].causal = 1, z[5].fill = -10000; /* a weight, beside scores as low */
+    z[5].causal = 1, z[5].fill = -65000; /* a weight, beside scores as low */
     z[6].d = 264;
     z[7].e = 12; /* rows at multiples of 8 bytes */
     z[8].batch = 2, z[8].repeats = 1;

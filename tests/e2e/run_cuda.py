@@ -65,7 +65,10 @@ class Case:
         cards += ['seed=5,no_values', 'seed=6,pin_limit=9000000', 'seed=7,no_values,pin_limit=9000000']
         for k, card in enumerate(cards if seeds > 1 else cards[:1]):
             words = [(), ('--iterations', 3), ('--poison',)][k % 3]
-            digest = self.run(plan, card, *words)['digest']
+            told = self.run(plan, card, *words)
+            digest, paths = told['digest'], told['card']['paths']
+            waits = 'events' if 'no_values' in card else 'values'
+            need(f"'fake card', streams wait for {waits}" in paths, f'paths: {paths}')
             need(digest == self.digest, f'FAKE_CUDA={card} {" ".join(map(str, words))}: other bits')
 
     def on_card(self, budget):

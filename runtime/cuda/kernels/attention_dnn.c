@@ -16,7 +16,6 @@
 #include "schema/dtype.h"
 
 #define ALIGNMENT 16
-#define SURELY_NOTHING (-1e30) /* a score as low as this has no weight beside any real one */
 #define MOST_OPERATIONS 20
 
 /* Parameters by position, as catalogue.h has them. */
@@ -303,6 +302,13 @@ bool dms_attention_rows_of_16(const dms_view *view, const void *at) {
     return is_aligned;
 }
 
+/* Whether a key beyond the limit may have a weight beside those before it: not where its score is
+ * the lowest number of the type, or nearly so. */
+static bool has_weight(const dms_call *call) {
+    const double low = call->view[0].dtype == DMS_DTYPE_F16 ? -65504.0 : -1e30;
+    return call->n_f > FILL && !(call->f[FILL] <= low);
+}
+
 /* No mask, no cap; every query has a key; more queries than go around shared memory; rows at
  * multiples of 16 bytes. */
 static bool is_plain(const dms_call *call) {
@@ -313,8 +319,7 @@ static bool is_plain(const dms_call *call) {
         dms_attention_parts(call) != 0 || call->f[SOFTCAP] != 0.0 ||
         !(scale > 0.0 && scale < FLT_MAX))
         return false;
-    if (is_causal &&
-        (q->dim[2] > k->dim[2] || (call->n_f > FILL && call->f[FILL] > SURELY_NOTHING)))
+    if (is_causal && (q->dim[2] > k->dim[2] || has_weight(call)))
         return false;
     bool is_regular = true;
     for (uint32_t n = 0; n < 4; n++) {
@@ -335,6 +340,8 @@ bool dms_attention_dnn_plan(const dms_call *call, uint64_t workspace, dms_dnn_pl
     plan->is_causal = call->i[CAUSAL] != 0;
     plan->scale = (float)call->f[SCALE];
     plan->lowest = -FLT_MAX;
+    if (call->n_f > FILL && call->f[FILL] > -(double)FLT_MAX)
+        plan->lowest = (float)call->f[FILL];
     plan->queries = (int32_t)q->dim[2];
     plan->keys = (int32_t)k->dim[2];
     const int64_t dim[4] = {q->dim[0], q->dim[1], q->dim[2], k->dim[2]};
