@@ -196,6 +196,7 @@ if [ -n "$all" ]; then
         # refused by name, for now: Loop, NonZero, If on a condition that an input decides
         models=$(find "$shared/models" -mindepth 2 -maxdepth 2 -name model.onnx -printf '%h\n' |
             sed 's|.*/||' | grep -vxE 'gru_loop|moe-tiny-ts|silero_vad' | sort | paste -sd,)
+        runner "large graphs" $python tests/e2e/test_graphs.py build "$shared/graphs"
         runner "offsets for buffers, every known instance" $python tests/e2e/test_arena.py build \
             "$shared/arena"
         runner "acceptance" python3 "$shared/accept/accept.py" --bin build --only "$models"
