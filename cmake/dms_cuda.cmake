@@ -84,4 +84,18 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/runtime/cuda/kernels/libraries.c)   # all of cuda_
                       -Wl,--version-script=${CMAKE_SOURCE_DIR}/runtime/cuda/libdms_cuda.map)
   target_link_libraries(dms_cuda PRIVATE dms_cuda_device dms_kernels dms_schema ${DMS_CUDART}
                         ${CMAKE_DL_LIBS} rt Threads::Threads)
+  # The same kernels and libraries as the second device of kernel tests (tests/cuda).
+  if(BUILD_TESTING)
+    add_library(kernels_on_card SHARED ${CMAKE_SOURCE_DIR}/tests/cuda/card/device_run.c
+                ${CMAKE_SOURCE_DIR}/tests/cuda/device_compare.c
+                $<TARGET_OBJECTS:dms_cuda_driver> ${dms_cuda_objects})
+    add_dependencies(kernels_on_card dms_cuda)
+    set_target_properties(kernels_on_card PROPERTIES LINKER_LANGUAGE C
+                          LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/cuda)
+    target_include_directories(kernels_on_card PRIVATE ${CMAKE_SOURCE_DIR})
+    target_include_directories(kernels_on_card SYSTEM PRIVATE ${DMS_CUDA_INCLUDE})
+    target_link_options(kernels_on_card PRIVATE -Wl,-z,defs)
+    target_link_libraries(kernels_on_card PRIVATE dms_cuda_device dms_kernels dms_schema cmocka_lib
+                          ${DMS_CUDART} ${CMAKE_DL_LIBS} rt Threads::Threads)
+  endif()
 endif()

@@ -264,6 +264,24 @@ static void narrow_attention_is_computed_in_f32(void **state) {
         }
 }
 
+/* More than 64 rows to a key head, rows of 16 bytes, no mask: what a card may leave to a library. */
+static void narrow_attention_of_many_queries_is_computed_in_f32(void **state) {
+    (void)state;
+    static const shape many[] = {
+        {1, 2, 1, 40, 40, 16, 16, 0, 0, 0, 0, false, 0},
+        {2, 2, 2, 70, 90, 64, 64, 1, 0, 0, 0, false, 0},
+        {1, 4, 2, 66, 66, 128, 128, 1, 0, 0, 0, true, -65504},
+        {1, 1, 1, 130, 77, 40, 48, 0, 0, 0, 0, false, 0},
+    };
+    for (size_t k = 0; k < sizeof many / sizeof *many; k++)
+        for (int is_brain = 0; is_brain < 2; is_brain++) {
+            call_case c;
+            begin_typed(&c, &many[k], false, is_brain != 0 ? DMS_DTYPE_BF16 : DMS_DTYPE_F16);
+            call_rounds_once(&c);
+            call_free(&c);
+        }
+}
+
 static void wrong_calls_are_refused(void **state) {
     (void)state;
     const shape z = {1, 4, 2, 2, 5, 4, 4, 0, 2, 0, 0, false, 0};
@@ -294,6 +312,7 @@ int main(void) {
         cmocka_unit_test(a_finite_mask_over_a_whole_row_gives_the_mean),
         cmocka_unit_test(nan_in_a_score_reaches_its_row),
         cmocka_unit_test(narrow_attention_is_computed_in_f32),
+        cmocka_unit_test(narrow_attention_of_many_queries_is_computed_in_f32),
         cmocka_unit_test(wrong_calls_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
