@@ -80,6 +80,10 @@ if command -v compute-sanitizer >/dev/null; then
         for model in cnn_opset13 decoder_cache_opset18 encoder_opset18; do
             check "$tool: $model" sanitized $tool $model
         done
+        for test in card_attention card_conv card_matmul_bits; do # what tensor cores are for
+            check "$tool: $test" compute-sanitizer --tool "$tool" --error-exitcode 1 \
+                $build/tests/cuda/$test
+        done
     done
 else
     skip "memcheck, racecheck" "compute-sanitizer is not on this machine"

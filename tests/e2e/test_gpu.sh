@@ -29,6 +29,11 @@ stand_in dmsrun <<EOF
 exec "$build/dmsrun" "\$@"
 EOF
 mv "$work/bin/dmsrun" "$work/tree/build-cuda/"
+mkdir -p "$work/tree/build-cuda/tests/cuda"
+for test in card_attention card_conv card_matmul_bits; do
+    stand_in $test <<<'exit 0'
+    mv "$work/bin/$test" "$work/tree/build-cuda/tests/cuda/"
+done
 stand_in nvidia-smi <<<'echo "NVIDIA ${SMI_NAME:-H100 PCIe}, 9.0, 580.65, 81559 MiB"'
 stand_in nvcc <<<'exit 0'
 stand_in cmake <<<'exit 0'
@@ -51,6 +56,8 @@ gpu() {
 }
 passes() { gpu && [ $code -eq 0 ] && grep -qE '^[0-9]+ passed, 0 failed' "$work/said"; }
 ok "every part of gpu.sh runs, on a card that works" passes
+checked() { [ "$(grep -c '^ok *\(memcheck\|racecheck\): card_' "$work/said")" -eq 6 ]; }
+ok "kernels of tensor cores run under memcheck and racecheck" checked
 wrote() {
     local base
     base=$work/results/h100-pcie-$(date +%Y-%m-%d)
