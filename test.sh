@@ -161,10 +161,7 @@ if [ -n "$all" ]; then
         build/models/external_opset9/model.onnx rows 5
     gather
     timed setup_build asan || give_up
-    # A switch between emulated threads is a system call under address: of the emulated kernels the
-    # two that switch most run in the plain build alone; emulated_row_reach has them all between walls.
-    suite "unit tests under address and undefined behaviour sanitizers" build-asan -L unit \
-        -E '^emulated_(rows|epilogue)$'
+    suite "unit tests under address and undefined behaviour sanitizers" build-asan -L unit
     if command -v clang >/dev/null && timed setup_build fuzz fuzz; then
         runner "every parser under libFuzzer" $python tests/fuzz/run.py build-fuzz --runs 8000
     else

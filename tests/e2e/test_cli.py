@@ -387,11 +387,14 @@ def the_problem_is_dumped_as_numbers(b):
 
 @test
 def a_cut_of_llama2_7b_runs_on_made_up_weights(b):
-    """Two layers in bf16, 0.8 GB of weights that are not there; a smaller table of words."""
+    """A layer in bf16, 0.4 GB of weights that are not there; a smaller table of words. Under the
+    sanitizers it has a sixteenth of the weights: no byte of them is new to a kernel."""
+    part = 4 if b.is_sanitized() else 1
     folder, plan = b.scratch / 'cut', b.scratch / 'cut' / 'a.plan'
-    weights = hollow.hollow_decoder(folder, Shape(layers=2, width=4096, heads=32, groups=32,
-                                                  inner=11008, vocab=1000))
-    need(weights > 800_000_000, f'{weights} bytes of weights')
+    weights = hollow.hollow_decoder(folder, Shape(layers=1, width=4096 // part, heads=32 // part,
+                                                  groups=32 // part, inner=11008 // part,
+                                                  vocab=1000))
+    need(weights > 400_000_000 / part ** 2, f'{weights} bytes of weights')
     digests = {}
     for case, budget, seed in (('prefill', '50%', 7), ('prefill', 'floor', 7),
                                ('prefill', 'floor', 8), ('decode', '25%', 7)):

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "runtime/check/check.h"
+#include "support_rounds.h"
 #include "support_tiny.h"
 
 #define TURNS 3
@@ -81,7 +82,7 @@ static void follow_mixed_orders(tiny_case *t, void *data) {
     c.most_under_way = 2;
     c.effect = INTERLEAVE_MIXED;
     interleave *m = interleave_open(&c);
-    for (c.seed = 1; c.seed <= 5; c.seed++)
+    for (c.seed = 1; c.seed <= ROUNDS_OF(5, 2); c.seed++)
         (void)must_be_right(t, m, &c, tiny_name(all->model));
     interleave_close(m);
 }
@@ -103,7 +104,7 @@ static void each_plan(uint32_t n_budgets, void (*use)(tiny_case *, void *), void
 static void all_orders_of_the_queues_give_the_same_bits(void **state) {
     (void)state;
     tally all = {.n_plans = 0};
-    each_plan(16, follow_all_orders, &all, &all.model);
+    each_plan(ROUNDS_OF(16, 8), follow_all_orders, &all, &all.model);
     print_message("%u plans of up to %u commands, %u on three tiers, %u that save activations, %u "
                   "that run ahead; %llu states, up to %.1e orders of one plan\n",
                   all.n_plans, all.most_cmds, all.n_three_tiers, all.n_saving, all.n_ahead,

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "support_onnx.h"
+#include "support_rounds.h"
 
 #define PROGRAM DMS_BINARY_DIR "/dmsc"
 #define PLACES "3/8 place"
@@ -196,9 +197,9 @@ static void a_signal_in_the_search_ends_it_at_once(void **state) {
     (void)state;
     planning it, *p = &it;
     uint64_t random = 9;
-    planning_begin(p, 1000);
+    planning_begin(p, ROUNDS_OF(600, 300));
     const double whole = planning_lasts(p), tenth = 0.1 * whole;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < ROUNDS_OF(4, 2); i++)
         strike(p, NULL, i % 2 == 0 ? SIGINT : SIGTERM, whole * (0.1 + 0.01 * draw(&random, 50)),
                tenth < MOST_S ? tenth : MOST_S);
     onnx_end(&p->onnx);
@@ -209,7 +210,7 @@ static void a_signal_in_the_search_ends_it_at_once(void **state) {
 static void a_signal_in_the_integer_program_ends_it_at_once(void **state) {
     (void)state;
     planning it, *p = &it;
-    planning_begin(p, 60);
+    planning_begin(p, ROUNDS_OF(60, 30));
     const double whole = planning_lasts(p);
     for (int i = 0; i < 3; i++)
         strike(p, "--exact", i == 1 ? SIGTERM : SIGINT, (3 + i) * whole, MOST_S);
@@ -220,7 +221,7 @@ static void a_signal_in_the_integer_program_ends_it_at_once(void **state) {
 static void a_signal_in_the_curve_leaves_no_plan_and_no_view(void **state) {
     (void)state;
     planning it, *p = &it;
-    planning_begin(p, 200);
+    planning_begin(p, ROUNDS_OF(200, 80));
     for (int i = 0; i < 3; i++) {
         planning_start(p, "--curve", "curve.csv");
         strike_in(p, DRAWS, WRITES, i == 1 ? SIGTERM : SIGINT, 0.05 * (1 + i), MOST_S);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "support_problem.h"
+#include "support_rounds.h"
 
 static dms_code try_place(problem_case *c, const dms_place_options *options,
                           dms_place_floor *out_floor) {
@@ -67,9 +68,11 @@ static void the_link_bound_is_reached_where_copies_take_longer(void **state) {
     problem_end(&c);
 }
 
+/* Without addresses a plan is never slower, and somewhere packing does cost something. */
 static void every_candidate_is_at_least_the_plan_and_the_plan_the_bound(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 25; seed++) {
+    uint32_t n_dearer = 0;
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(25, 8); seed++) {
         problem_case c;
         problem_random(&c, seed, 8 + (uint32_t)seed);
         const uint64_t floor = problem_floor(&c);
@@ -83,21 +86,6 @@ static void every_candidate_is_at_least_the_plan_and_the_plan_the_bound(void **s
             assert_int_equal(d.candidates[0].period_ns, d.period_ns);
             assert_true(d.device_bytes <= (floor + extra) * UNIT);
             assert_true(d.live_peak_bytes <= d.device_bytes);
-        }
-        problem_end(&c);
-    }
-}
-
-/* Without addresses a plan is never slower, and somewhere packing does cost something. */
-static void what_packing_costs_is_told(void **state) {
-    (void)state;
-    uint32_t n_dearer = 0;
-    for (uint64_t seed = 1; seed <= 25; seed++) {
-        problem_case c;
-        problem_random(&c, seed, 8 + (uint32_t)seed);
-        const uint64_t floor = problem_floor(&c);
-        for (uint64_t extra = 0; extra < 400; extra += 100) {
-            const dms_decision d = problem_place(&c, floor + extra);
             assert_true(d.bound_ns <= d.unpacked_ns);
             assert_true(d.unpacked_ns <= d.period_ns);
             n_dearer += d.unpacked_ns < d.period_ns;
@@ -109,7 +97,7 @@ static void what_packing_costs_is_told(void **state) {
 
 static void the_floor_is_where_plans_begin(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(40, 12); seed++) {
         problem_case c;
         dms_place_floor floor;
         problem_random(&c, seed, 4 + (uint32_t)seed % 25);
@@ -226,7 +214,7 @@ static int64_t ended(const dms_problem *p, const dms_decision *d, int32_t step) 
 
 static void the_times_of_a_decision_agree_with_each_other(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 15; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(15, 6); seed++) {
         problem_case c;
         problem_random(&c, seed, 16);
         const dms_decision d = problem_place(&c, problem_floor(&c) + 15 * seed);
@@ -282,7 +270,7 @@ static void the_obvious_rules_are_scored(void **state) {
 
 static void more_memory_costs_hardly_any_time(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 8; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(8, 3); seed++) {
         problem_case c;
         int64_t last = INT64_MAX;
         problem_random(&c, seed, 20);
@@ -499,7 +487,6 @@ int main(void) {
         cmocka_unit_test(a_weight_that_does_not_fit_is_streamed_under_the_steps),
         cmocka_unit_test(the_link_bound_is_reached_where_copies_take_longer),
         cmocka_unit_test(every_candidate_is_at_least_the_plan_and_the_plan_the_bound),
-        cmocka_unit_test(what_packing_costs_is_told),
         cmocka_unit_test(the_floor_is_where_plans_begin),
         cmocka_unit_test(where_no_order_reaches_the_lower_bound_the_search_does),
         cmocka_unit_test(the_lower_bound_is_the_largest_footprint),

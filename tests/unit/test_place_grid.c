@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "support_problem.h"
+#include "support_rounds.h"
 
 #define LEVELS 7
 
@@ -101,7 +102,7 @@ static uint32_t plans_stay(const grid *g) {
 
 static void grids_of_random_problems(bool is_stored) {
     uint32_t n_plans = 0, n_all = 0;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(12, 4); seed++) {
         grid g;
         problem_random(&g.c, seed * 3 + is_stored, 4 + (uint32_t)seed % 7);
         if (is_stored)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "support_problem.h"
+#include "support_rounds.h"
 
 #define N_TURNS 40
 
@@ -111,7 +112,7 @@ static int64_t replayed(problem_case *c, const dms_decision *d) {
 
 static void a_second_simulator_agrees_with_the_period(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 25; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(25, 8); seed++) {
         problem_case c;
         problem_random(&c, seed, 6 + (uint32_t)seed);
         const uint64_t floor = problem_floor(&c);
@@ -128,7 +129,7 @@ static void a_second_simulator_agrees_with_the_period(void **state) {
 static void it_agrees_as_well_where_homes_are_on_storage(void **state) {
     (void)state;
     uint32_t n_read = 0;
-    for (uint64_t seed = 1; seed <= 25; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(25, 8); seed++) {
         problem_case c;
         problem_random(&c, seed, 6 + (uint32_t)seed);
         problem_store(&c);
@@ -147,7 +148,7 @@ static void it_agrees_as_well_where_homes_are_on_storage(void **state) {
         }
         problem_end(&c);
     }
-    assert_true(n_read > 100);
+    assert_true(n_read > ROUNDS_OF(100, 30));
 }
 
 /* Bytes that a tensor takes, rounded up. */
@@ -157,7 +158,7 @@ static uint64_t rounded(uint64_t bytes) {
 
 static void no_slot_holds_more_than_the_arena(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 25; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(25, 8); seed++) {
         problem_case c;
         problem_random(&c, seed, 8 + (uint32_t)seed % 9);
         const dms_decision d = problem_place(&c, problem_floor(&c) + 5 * seed);
@@ -179,7 +180,7 @@ static void no_slot_holds_more_than_the_arena(void **state) {
 
 static void every_touch_finds_its_tensor_there(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 25; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(25, 8); seed++) {
         problem_case c;
         problem_random(&c, seed, 8 + (uint32_t)seed % 9);
         const dms_decision d = problem_place(&c, problem_floor(&c) + 5 * seed);

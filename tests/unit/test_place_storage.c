@@ -12,6 +12,7 @@
 
 #include "planner/placer.h"
 #include "support_problem.h"
+#include "support_rounds.h"
 
 #define PAGE 16
 
@@ -372,7 +373,7 @@ static void the_host_floor_is_two_places_or_less(void **state) {
 static void at_the_host_floor_there_is_a_plan_and_below_it_none(void **state) {
     (void)state;
     uint32_t n_read = 0;
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(60, 20); seed++) {
         problem_case c;
         dms_decision d;
         dms_place_floor floor;
@@ -392,7 +393,7 @@ static void at_the_host_floor_there_is_a_plan_and_below_it_none(void **state) {
         }
         problem_end(&c);
     }
-    assert_true(n_read > 30);
+    assert_true(n_read > ROUNDS_OF(30, 10));
 }
 
 static void the_storage_sets_the_pace_where_it_is_slow(void **state) {
@@ -640,7 +641,7 @@ static void the_written_form_says_when_a_place_is_free(void **state) {
         fclose(file);
         problem_end(&c);
     }
-    assert_true(n_read > 30);
+    assert_true(n_read > ROUNDS_OF(30, 10));
 }
 
 /* Damages a good decision in one way. */
