@@ -6,7 +6,6 @@
 #include "planner/contention.h"
 #include "schema/checked.h"
 
-#define MAX_RATE ((int64_t)1 << 43)       /* bytes per s; dms_copy_ns counts on it */
 #define MAX_STEPS (1u << 24)              /* slots fit an int32_t twice over */
 #define MAX_TOTAL ((uint64_t)1 << 61)     /* sums of bytes and of ns keep room to add */
 #define MAX_CONTENDED ((uint64_t)1 << 48) /* ns of steps that others make 256 times as long */
@@ -44,8 +43,8 @@ static dms_code check_tensor(const dms_problem *problem, uint32_t id, dms_status
 static dms_code check_links(const dms_problem *problem, dms_status *st) {
     const dms_link *links[] = {&problem->in, &problem->out, &problem->load, &problem->store};
     for (size_t i = 0; i < sizeof links / sizeof *links; i++)
-        if (links[i]->bytes_per_s <= 0 || links[i]->bytes_per_s > MAX_RATE ||
-            links[i]->latency_ns < 0 || links[i]->latency_ns > INT32_MAX)
+        if (links[i]->bytes_per_s <= 0 || links[i]->bytes_per_s > DMS_MOST_RATE ||
+            links[i]->latency_ns < 0 || links[i]->latency_ns > DMS_MOST_LATENCY)
             return dms_fail(st, DMS_EINTERNAL, "problem: link %zu has no rate", i);
     if (problem->lead_ns < 0 || problem->lead_ns > DMS_MOST_LEAD)
         return dms_fail(st, DMS_EINTERNAL, "problem: a lead of %" PRId64 " ns", problem->lead_ns);
@@ -81,7 +80,10 @@ static dms_code check_totals(const dms_problem *problem, dms_status *st) {
                dms_mul(tensor->storage_bytes, tensor->n_touches, &moved) && moved < MAX_TOTAL &&
                (double)moved * 1e9 / (double)problem->load.bytes_per_s < 1e18;
     }
-    return fits ? DMS_OK : dms_fail(st, DMS_EINTERNAL, "problem: sizes or times exceed 61 bits");
+    return fits ? DMS_OK
+                : dms_fail(st, DMS_EUSAGE,
+                           "problem: sizes or times exceed 61 bits: the model is too large, or the "
+                           "profile too slow");
 }
 
 dms_code dms_problem_check(const dms_problem *problem, dms_status *st) {

@@ -69,7 +69,8 @@ typedef struct dms_problem {
 } dms_problem;
 
 /* Proves that a problem keeps the rules above, and that its sizes and times add up in 63 bits.
- * Errors   DMS_EINTERNAL naming the tensor or step (the planner made it). */
+ * Errors   DMS_EINTERNAL naming the tensor or step (the planner made it); DMS_EUSAGE where they do
+ * not add up, for that is the model's or the profile's. */
 DMS_CHECKED dms_code dms_problem_check(const dms_problem *problem, dms_status *st);
 
 /* Reads the JSON form from a file and checks it.

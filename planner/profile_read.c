@@ -11,31 +11,38 @@
 
 #define LARGEST_FILE_BYTES (64u << 10)
 #define MOST_PS 1000000000
+#define MOST_LAUNCH 1000000000000 /* ns: a quarter of an hour for a step is no launch */
 
 /* Each followed by a space. */
 static const char ROOT_KEYS[] =
     "format version name kind source device_bytes host_bytes flops memory_bytes_per_s launch_ns "
     "links contention lead_ns cache families ";
 
+static dms_code read_integer(const json_t *value, const char *key, int64_t least, int64_t most,
+                             int64_t *out, dms_status *st) {
+    if (!json_is_integer(value))
+        return dms_fail(st, DMS_EUSAGE, "key '%s' is missing or no integer", key);
+    const json_int_t number = json_integer_value(value);
+    if (number < least || number > most)
+        return dms_fail(st, DMS_EUSAGE, "key '%s': %lld is out of range, %lld to %lld", key,
+                        (long long)number, (long long)least, (long long)most);
+    *out = number;
+    return DMS_OK;
+}
+
 /* An integer between 1 and 2^60 of an object or, with `at` >= 0, of an array. */
 static dms_code read_number(const json_t *in, const char *key, int at, int64_t *out,
                             dms_status *st) {
     const json_t *value = at < 0 ? json_object_get(in, key) : json_array_get(in, (size_t)at);
-    if (!json_is_integer(value))
-        return dms_fail(st, DMS_EUSAGE, "key '%s' is missing or no integer", key);
-    const json_int_t number = json_integer_value(value);
-    if (number < (at == 1 ? 0 : 1) || number > ((json_int_t)1 << 60))
-        return dms_fail(st, DMS_EUSAGE, "key '%s': %lld is out of range", key, (long long)number);
-    *out = number;
-    return DMS_OK;
+    return read_integer(value, key, 1, INT64_C(1) << 60, out, st);
 }
 
 static dms_code read_link(const json_t *links, const char *key, dms_link *out, dms_status *st) {
     const json_t *pair = json_object_get(links, key);
     if (!json_is_array(pair) || json_array_size(pair) != 2)
         return dms_fail(st, DMS_EUSAGE, "key 'links.%s' is no pair of bytes/s and ns", key);
-    DMS_TRY(read_number(pair, key, 0, &out->bytes_per_s, st));
-    return read_number(pair, key, 1, &out->latency_ns, st);
+    DMS_TRY(read_integer(json_array_get(pair, 0), key, 1, DMS_MOST_RATE, &out->bytes_per_s, st));
+    return read_integer(json_array_get(pair, 1), key, 0, DMS_MOST_LATENCY, &out->latency_ns, st);
 }
 
 static dms_code read_kind(const json_t *root, dms_profile *out, dms_status *st) {
@@ -165,7 +172,8 @@ static dms_code read_profile(const json_t *root, dms_profile *out, dms_status *s
     DMS_TRY(read_number(flops, "f64", -1, &out->f64_flops, st));
     DMS_TRY(read_number(flops, "i8", -1, &out->i8_flops, st));
     DMS_TRY(read_number(root, "memory_bytes_per_s", -1, &out->memory_bytes_per_s, st));
-    DMS_TRY(read_number(root, "launch_ns", -1, &out->launch_ns, st));
+    DMS_TRY(read_integer(json_object_get(root, "launch_ns"), "launch_ns", 1, MOST_LAUNCH,
+                         &out->launch_ns, st));
     const json_t *links = json_object_get(root, "links");
     DMS_TRY(read_link(links, "in", &out->in, st));
     DMS_TRY(read_link(links, "out", &out->out, st));

@@ -13,9 +13,12 @@
 
 /* One direction of one link. A copy of s bytes takes latency_ns + s / bytes_per_s. */
 typedef struct dms_link {
-    int64_t bytes_per_s;
-    int64_t latency_ns;
+    int64_t bytes_per_s; /* from 1 to DMS_MOST_RATE: the time of a copy fits 64 bits */
+    int64_t latency_ns;  /* from 0 to DMS_MOST_LATENCY */
 } dms_link;
+
+#define DMS_MOST_RATE (INT64_C(1) << 43)
+#define DMS_MOST_LATENCY INT32_MAX
 
 /* By how much longer a copy or step of queue [a] takes while one of queue [b] runs, in thousandths;
  * 0 = not at all. Queues in the order of dms_queue (plan.h): compute, in, out, load, store. Where

@@ -206,6 +206,21 @@ static void what_is_no_problem_is_refused_by_its_key(void **state) {
     is_refused(HEAD LINKS STEPS "\"tensors\":[[\"a\",1,0,[1]]],\"stored\":[[0,5]]}", "tensor 0");
 }
 
+/* A model that takes years on a profile is no bug of ours. */
+static void times_that_do_not_add_up_are_the_callers(void **state) {
+    (void)state;
+    problem_case c;
+    dms_status st = {0};
+    problem_begin(&c, 2, 10);
+    problem_once(&c, DMS_PROBLEM_WEIGHT, 1, 0);
+    c.problem.steps[0].ns = (INT64_C(1) << 61) - 11;
+    assert_int_equal(dms_problem_check(&c.problem, &st), DMS_OK);
+    c.problem.steps[0].ns++;
+    assert_int_equal(dms_problem_check(&c.problem, &st), DMS_EUSAGE);
+    assert_non_null(strstr(st.msg, "the profile too slow"));
+    problem_end(&c);
+}
+
 static void a_missing_file_is_a_file_error(void **state) {
     (void)state;
     dms_arena arena = {0};
@@ -258,6 +273,7 @@ int main(void) {
         cmocka_unit_test(a_tensor_is_written_as_four_values_and_its_stored_bytes_apart),
         cmocka_unit_test(what_is_written_is_read_again_alike),
         cmocka_unit_test(what_is_no_problem_is_refused_by_its_key),
+        cmocka_unit_test(times_that_do_not_add_up_are_the_callers),
         cmocka_unit_test(a_missing_file_is_a_file_error),
         cmocka_unit_test(a_decision_is_written_as_a_plan),
     };

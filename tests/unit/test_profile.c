@@ -189,6 +189,25 @@ static void absurd_families_and_caches_are_refused_by_key(void **state) {
     refuses_more("\"families\": {\"conv\": {\"row_ps\": 1000000001}}", "families.conv.row_ps");
 }
 
+/* What a plan could not count with is refused where it is read, with the range that is taken. */
+static void rates_and_latencies_have_a_range(void **state) {
+    (void)state;
+    dms_profile p;
+    dms_status st;
+    char text[2048];
+    refuses("[50, 7]", "[8796093022209, 7]",
+            "'in': 8796093022209 is out of range, 1 to 8796093022208");
+    refuses("[50, 7]", "[50, 2147483648]", "'in': 2147483648 is out of range, 0 to 2147483647");
+    refuses("[20, 9]", "[1152921504606846976, 9]", "'store'");
+    refuses("\"launch_ns\": 3", "\"launch_ns\": 1000000000001", "1 to 1000000000000");
+    const char *at = strstr(GOOD, "[50, 7]");
+    (void)snprintf(text, sizeof text, "%.*s[8796093022208, 2147483647]%s", (int)(at - GOOD), GOOD,
+                   at + strlen("[50, 7]"));
+    assert_int_equal(load_text(text, &p, &st), DMS_OK);
+    assert_int_equal(p.in.bytes_per_s, DMS_MOST_RATE);
+    assert_int_equal(p.in.latency_ns, DMS_MOST_LATENCY);
+}
+
 /* Numbers that are none, or too large for any machine: key and file are named. */
 static void absurd_numbers_are_refused_by_key_and_file(void **state) {
     (void)state;
@@ -247,6 +266,7 @@ int main(void) {
         cmocka_unit_test(absurd_factors_and_leads_are_refused),
         cmocka_unit_test(a_cache_and_families_are_read_by_name),
         cmocka_unit_test(absurd_families_and_caches_are_refused_by_key),
+        cmocka_unit_test(rates_and_latencies_have_a_range),
         cmocka_unit_test(absurd_numbers_are_refused_by_key_and_file),
         cmocka_unit_test(a_key_that_nobody_reads_is_refused),
         cmocka_unit_test(a_name_that_is_none_says_how_to_list_them),
