@@ -7,8 +7,8 @@ beside PyTorch, Accelerate and diffusers where they are installed (gpu_peers.py)
 its weights with as many layers as the host's memory holds, beside a resident run of as many as the
 card's holds. Writes BASE.json, BASE.md with every goal of the issue (gpu_goals.py), and
 BASE-lanes.svg, a picture of when each queue was to work and when it did. Nothing is written that was
-not measured here; what could not be run is named with the reason. --device cpu --small tries this
-program out where there is no card."""
+not measured here; what could not be run is named with the reason. --device cpu --small
+--profile cpu tries this program out where there is no card."""
 import argparse
 import datetime
 import json
@@ -100,9 +100,11 @@ def measure(model, tokens, budget, *words):
     except (Failure, subprocess.TimeoutExpired) as why:
         return row | {'not_measured': str(why).strip().splitlines()[-1]}
     link, queues, median = profile_of(model.args.profile)['links']['in'][0], run['queues'], run['median_ns']
-    row |= {'predicted_ns': plan['period_ns'], 'median_ns': median, 'p90_ns': run.get('p90_ns'),
+    row |= {'predicted_ns': plan['period_ns'], 'floor_bytes': plan['floor_bytes'], 'median_ns': median, 'p90_ns': run.get('p90_ns'),
             'digest': run.get('digest'), 'card': run.get('card'),
             'measured_over_predicted': median / plan['period_ns'],
+            'launch_share': queues['compute']['commands']
+            * profile_of(model.args.profile)['launch_ns'] / median,
             'link_of_time': queues['in']['bytes'] / link * 1e9 / median,
             'user_share': (queues['in']['busy_ns'] + queues['out']['busy_ns']) / median}
     if queues['in']['busy_ns']:
@@ -143,17 +145,38 @@ def large_rows(args, programs, name, size, lengths):
     return rows
 
 
-def peers_of(args, name, size, tokens):
-    """(how, tokens) -> ns, or why not."""
-    times, words = {}, [w for k, v in size.items() for w in (f'--{k}', str(v))]
+def difference(model, tokens, theirs):
+    """How far what we compute is from what a peer does with the same weights: the length of the
+    difference in lengths of theirs."""
+    import numpy as np
+    out = model.programs.scratch / 'out'
+    model.compile(tokens, '1000%')
+    model.run('--output', out)
+    ours = (np.load(out / 'output_0.npy').astype(np.uint32) << 16).view(np.float32)
+    theirs = np.load(theirs)
+    return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+
+
+def peers_of(args, model, tokens):
+    """(how, tokens) -> ns, or why not; difference: of the shortest prefill, or why it is not known."""
+    times, words = {}, [w for k, v in model.size.items() for w in (f'--{k}', str(v))]
+    shortest, scores = min(n for n in tokens if n > 1), model.programs.scratch / 'peer.npy'
     for how in HOWS:
         for n in tokens:
             command = [sys.executable, HERE / 'gpu_peers.py', how, *words, '--tokens', str(n), '--past',
-                       str(PAST if n == 1 else 0), '--repeats', str(args.repeats)]
+                       str(PAST if n == 1 else 0), '--repeats', str(args.repeats), '--device',
+                       args.device, '--model', model.folder / 'model.onnx']
+            if (how, n) == (HOWS[0], shortest):
+                command += ['--scores', scores]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             line = (done.stdout.strip() or done.stderr.strip() or 'ended').splitlines()[-1]
             times[how, n] = int(line) if done.returncode == 0 else line
-    return {'model': name, 'times': times}
+    far = times[HOWS[0], shortest]
+    try:
+        far = difference(model, shortest, scores) if scores.exists() else far
+    except (Failure, OSError, subprocess.TimeoutExpired) as why:
+        far = str(why).strip().splitlines()[-1]
+    return {'model': model.name, 'times': times, 'shortest': shortest, 'difference': far}
 
 
 # ---- the lanes
@@ -254,7 +277,7 @@ def main():
             print(table(rows[-4:]), flush=True)
         draw(model, tokens[-1], args.base)
         rows += large_rows(args, programs, large_name, large_size, lengths)
-    peers = peers_of(args, name, size, tokens)
+        peers = peers_of(args, model, tokens)
     goals = goals_of(rows, peers, large_name, lengths)
     print(table_of(goals), flush=True)
     facts = {'card': args.card, 'date': datetime.date.today().isoformat(),

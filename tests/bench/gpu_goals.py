@@ -31,8 +31,11 @@ def why_not(rows, **wanted):
 
 
 def over_resident(rows, model, tokens):
-    """A goal for each budget of one model at one length; a budget below the floor names it."""
-    goals = []
+    """The floor, and a goal for each budget of one model at one length; a budget below names it."""
+    name = f'{model}, prefill {tokens}, floor, bytes'
+    found = measured(rows, model=model, tokens=tokens, device_mem='1000%')
+    goals = [goal(name, str(found[0]['floor_bytes']), 'printed', None) if found else
+             missing(name, 'printed', why_not(rows, model=model, tokens=tokens))]
     for budget in ('50%', '25%', '12.5%'):
         name = f'{model}, prefill {tokens}, {budget}, of the resident time'
         found = [r for r in measured(rows, model=model, tokens=tokens, device_mem=budget)
@@ -83,6 +86,25 @@ def peers_of(rows, peers, lengths):
     return goals
 
 
+def scores(peers):
+    name = f"resident prefill {peers['shortest']}, scores, of PyTorch eager's with the same weights"
+    far = peers['difference']
+    if not isinstance(far, float):
+        return missing(name, 'printed', far)
+    return goal(name, f'off by {far:.4f} of their length', 'printed', None)
+
+
+def launches(rows, model):
+    """What a graph of CUDA could save at most: all launches of a turn, at the calibrated cost of one."""
+    goals = []
+    for budget, how in (('1000%', 'resident decode'), ('12.5%', 'decode at 12.5 %')):
+        name = f'{how}, share of launches, the most that CUDA graphs could save'
+        found = measured(rows, model=model, tokens=1, device_mem=budget)
+        goals.append(goal(name, f"{found[0]['launch_share']:.3f}", 'printed', None) if found else
+                     missing(name, 'printed', why_not(rows, model=model, tokens=1, device_mem=budget)))
+    return goals
+
+
 def large(rows, model, lengths):
     goals = []
     for n in lengths:
@@ -130,6 +152,8 @@ def goals_of(rows, peers, large_model, lengths=PREFILL):
     goals.append(of_link(rows, 'decode at 12.5 %, of the rate that the link allows',
                          'link_of_time', model, 1))
     goals += peers_of(rows, peers, lengths)
+    goals.append(scores(peers))
+    goals += launches(rows, model)
     goals += large(rows, large_model, lengths)
     goals += memory(rows)
     goals.append(predictions(rows))

@@ -1,15 +1,18 @@
-"""usage: gpu_peers.py HOW --layers L --width W --heads H --groups G --inner I --vocab V
-    [--tokens N] [--past P] [--repeats 5] [--device cuda|cpu]
+"""usage: gpu_peers.py HOW --layers L --width W --heads H --groups G --inner I --vocab V --model FILE
+    [--tokens N] [--past P] [--repeats 5] [--scores FILE] [--device cuda|cpu]
 
-A Llama-2-shaped decoder of PyTorch in bf16 on the card, random weights of the same sizes as those of
-gpu.py, by scaled_dot_product_attention; prints the median time of a run in ns. HOW: eager, compile
-(torch.compile), accelerate (cpu_offload of Hugging Face Accelerate), diffusers (group offloading of
-single layers with streams). Exit code 3 and a line that says why where something is not installed or
-does not run. --device cpu tries this program out where there is no card; nothing is told by it."""
+A Llama-2-shaped decoder of PyTorch in bf16 on the card, with the weights that `dmsrun --random-weights
+1` makes up for the model.onnx of gpu.py, by scaled_dot_product_attention; prints the median time of a
+run in ns. HOW: eager, compile (torch.compile), accelerate (cpu_offload of Hugging Face Accelerate),
+diffusers (group offloading of single layers with streams). --scores writes what comes out, as .npy of
+f32. Exit code 3 and a line that says why where something is not installed or does not run. --device
+cpu tries this program out where there is no card: no streams, and no time of it tells anything."""
 import argparse
 import statistics
 import sys
 import time
+
+from gpu_weights import load, words
 
 HOWS = ('eager', 'compile', 'accelerate', 'diffusers')
 
@@ -63,12 +66,14 @@ def model_of(torch, a):
                 x = layer(x, cos, sin, None if past is None else past[k])
             return self.head(self.norm(x))
 
-    return Decoder().eval().requires_grad_(False)
+    with torch.device('meta'):
+        decoder = Decoder()
+    return decoder.to_empty(device='cpu').eval().requires_grad_(False)
 
 
 def inputs_of(torch, a, device):
     head = a.width // a.heads
-    ids = torch.randint(0, a.vocab, (1, a.tokens), device=device)
+    ids = words(torch, a.tokens).to(device)
     at = torch.arange(a.past, a.past + a.tokens, device=device, dtype=torch.float32)
     rates = 10000.0 ** (-torch.arange(0, head, 2, device=device) / head)
     angle = torch.outer(at, rates).repeat(1, 2)
@@ -96,16 +101,20 @@ def placed(torch, how, model, device):
 def measure(torch, a):
     device = torch.device(a.device)
     wait = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
-    model, times = placed(torch, a.how, model_of(torch, a), device), []
-    given = inputs_of(torch, a, device)
+    decoder, times = model_of(torch, a), []
+    load(torch, decoder, a.model, 1, device)
+    model, given = placed(torch, a.how, decoder, device), inputs_of(torch, a, device)
     with torch.inference_mode():
         for k in range(a.repeats + 3):
             wait()
             begin = time.perf_counter_ns()
-            model(*given)
+            scores = model(*given)
             wait()
             if k >= 3:
                 times.append(time.perf_counter_ns() - begin)
+    if a.scores:
+        import numpy as np
+        np.save(a.scores, scores.float().cpu().numpy())
     return int(statistics.median(times))
 
 
@@ -116,6 +125,8 @@ def main():
         parser.add_argument(f'--{name}', type=int, required=True)
     for name, value in (('tokens', 2048), ('past', 0), ('repeats', 5)):
         parser.add_argument(f'--{name}', type=int, default=value)
+    parser.add_argument('--model', required=True)
+    parser.add_argument('--scores')
     parser.add_argument('--device', choices=('cuda', 'cpu'), default='cuda')
     a = parser.parse_args()
     try:

@@ -72,6 +72,10 @@ has_every_goal() {
         'tiny, prefill 32, 12.5%' 'decode at 12.5 %, of the rate that the link allows .* >= 0.95' \
         'resident prefill 32, PyTorch eager .* >= 1.0' 'resident prefill 32, PyTorch compile' \
         'resident decode, PyTorch eager .* printed' 'share that the cache takes through the host' \
+        'resident prefill 32, scores, of PyTorch.* printed' \
+        'resident decode, share of launches, .* | 0\.[0-9]* | printed' \
+        'decode at 12.5 %, share of launches, .* printed' \
+        'tiny, prefill 32, floor, bytes | [0-9]* | printed' \
         '12.5 %, prefill 2048, accelerate .* >= 5' '12.5 %, prefill 32, diffusers .* >= 1.0' \
         'tiny-large, prefill 32, 12.5 %, of resident throughput .* >= 0.9' \
         'count beside arena and kernels, bytes | [0-9]* | <= 2097152 | met' \
