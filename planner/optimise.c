@@ -214,6 +214,34 @@ static void round_by_size(optimiser *o, int64_t reserve, const double *x) {
     consider(o);
 }
 
+/* All blocks of one size kept, and of the others what the relaxation keeps: it does not know that
+ * the parts of a table, or of the output's weight, are due one right after the other, and would
+ * have storage read in that time what takes it several times as long. */
+static void round_class(optimiser *o, int64_t reserve, const double *x) {
+    const dms_cycle *cycle = o->cycle;
+    dms_placer *p = o->placer;
+    const dms_rounding how = {
+        .budget = p->budget, .fill = true, .fill_all = true, .reserve = reserve};
+    double *lifted = (double *)p->work.load_done; /* free until the simulation */
+    for (uint32_t k = 0, end, n = 0; k < cycle->n_weights && n < MOST_SIZES; k = end, n++) {
+        double all = 0;
+        for (uint32_t g = 0; g < cycle->n_gaps; g++)
+            lifted[g] = x[g];
+        for (end = k; end < cycle->n_weights && 20 * cycle->units[cycle->by_size[end]] >=
+                                                    19 * cycle->units[cycle->by_size[k]];
+             end++) {
+            const uint32_t id = cycle->by_size[end];
+            all += gaps_units(cycle, id);
+            for (uint32_t g = cycle->first_gap[id]; g < cycle->first_gap[id + 1]; g++)
+                lifted[g] = 1;
+        }
+        if (2 * all > (double)p->budget)
+            continue;
+        dms_round(cycle, &p->work, &how, lifted, o->trial.keep);
+        consider(o);
+    }
+}
+
 /* One solve at budget - reserve; keeps its shares for the portfolio. The times that the program
  * gives its steps become the nominal times by which saves get their slots. */
 static dms_code solve(optimiser *o, int64_t reserve, const dms_bound_aim *aim,
@@ -229,8 +257,10 @@ static dms_code solve(optimiser *o, int64_t reserve, const dms_bound_aim *aim,
            (size_t)o->cycle->n_steps * sizeof *p->work.nominal_end);
     round_plain(o, reserve, out_shares->x);
     round_lifted(o, reserve, out_shares->x);
-    if (o->trial.n_read > 0)
+    if (o->trial.n_read > 0) {
         round_by_size(o, reserve, out_shares->x);
+        round_class(o, reserve, out_shares->x);
+    }
     return DMS_OK;
 }
 

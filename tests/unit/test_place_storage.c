@@ -414,6 +414,34 @@ static void the_storage_sets_the_pace_where_it_is_slow(void **state) {
     problem_end(&c);
 }
 
+static void blocks_that_are_due_one_right_after_the_other_stay(void **state) {
+    (void)state;
+    /* Sixty steps of 100 ns, blocks of 32 units and, of columns, of 48; then twelve steps of 1 ns with
+     * 24 units each. Storage takes 128, 384 and 152 ns for one of each. By the time of a byte the 48
+     * are to stay on either side; but twelve readings of the last take 1,824 ns, in which 12 ns pass.
+     * With them on the device in place of six of the 48 hardly anything waits. */
+    problem_case c;
+    problem_begin(&c, 72, 100);
+    for (uint32_t t = 0; t < 72; t++) {
+        const uint32_t id = stored(&c, t >= 60 ? 24 : t % 2 ? 48 : 32, t);
+        if (t >= 60) {
+            c.problem.steps[t].ns = 1;
+            c.problem.tensors[id].storage_bytes = 38 * UNIT;
+        } else if (t % 2 == 1) {
+            c.problem.tensors[id].storage_bytes = 96 * UNIT;
+            c.problem.steps[t].scratch_bytes = 200 * UNIT;
+        }
+    }
+    c.problem.load.bytes_per_s = UNIT * 250000000ll;
+    const dms_place_options options = {
+        .device_budget = 719 * UNIT, .host_budget = 1096 * UNIT, .without_search = true};
+    const dms_decision d = problem_place_with(&c, &options);
+    assert_int_equal(d.compute_ns, 6012);
+    assert_true(d.n_read > 12);
+    assert_in_range(d.period_ns, 6012, 6012 * 103 / 100);
+    problem_end(&c);
+}
+
 /* Five steps of 10 ns, weights of 64 units for steps 1 to 3, 4 ns to read a unit; both sides have
  * 128 units. */
 static int64_t bound_with_activation(uint64_t units) {
@@ -759,6 +787,7 @@ int main(void) {
         cmocka_unit_test(the_host_floor_is_two_places_or_less),
         cmocka_unit_test(at_the_host_floor_there_is_a_plan_and_below_it_none),
         cmocka_unit_test(the_storage_sets_the_pace_where_it_is_slow),
+        cmocka_unit_test(blocks_that_are_due_one_right_after_the_other_stay),
         cmocka_unit_test(an_activation_that_is_away_is_on_the_host),
         cmocka_unit_test(more_host_memory_never_raises_the_bound),
         cmocka_unit_test(the_written_form_says_when_a_place_is_free),
