@@ -141,9 +141,6 @@ static void attention_without_a_mask_is_planned_for_every_card(void **state) {
 /* The driver that takes everything goes first, so that the library finds no other. */
 int main(int argc, char **argv) {
     static dms_dnn dnn;
-#ifdef __SANITIZE_ADDRESS__
-    return 77; /* what the library itself leaves behind is not ours to judge */
-#endif
     if (argc != 2 || dlopen(argv[1], RTLD_NOW | RTLD_GLOBAL) == NULL) {
         (void)fprintf(stderr, "no driver to stand in: %s\n", argc == 2 ? dlerror() : "usage");
         return 1;
