@@ -13,11 +13,32 @@
 #include "planner/placer.h"
 #include "schema/arena.h"
 
-#define LEAST_COUNT 25u  /* evaluations of a start; with fewer the order of starts says nothing */
-#define LAYOUT_COUNT 60u /* the same with addresses */
-#define LAYOUT_STARTS 4u /* most of them with addresses */
-#define FIT_STRIDE 3u    /* of the settings of the pass, which ones a start tries */
-#define SEARCH_EFFORT 120000000u /* pieces met by all of them: about 4 s */
+#define LEAST_COUNT 25u   /* evaluations of a start; with fewer the order of starts says nothing */
+#define LAYOUT_COUNT 60u  /* the same with addresses */
+#define LAYOUT_STARTS 4u  /* most of them with addresses */
+#define FIT_STRIDE 3u     /* of the settings of the pass, which ones a start tries */
+#define N_THINNED 5u      /* reserves that a start is thinned for */
+#define MOST_COUNT 2000u  /* evaluations of a problem of SMALL and more ... */
+#define SMALL_COUNT 8000u /* ... and how many more one of no size has */
+#define SMALL 4000u
+#define SEARCH_EFFORT 120000000u /* pieces met by all of them: about 4 s; where the problem is */
+#define SMALL_EFFORT 240000000u  /* small, this much more */
+
+/* What grows towards small problems: `most` at size 0, a quarter of it at half of SMALL, nothing
+ * from there on, without a step or a corner. */
+static uint64_t small_share(uint64_t size, uint64_t most) {
+    const uint64_t rest = size < SMALL ? SMALL - size : 0;
+    return most / SMALL * rest * rest / SMALL;
+}
+
+static uint64_t size_of(const dms_cycle *cycle) {
+    return (uint64_t)cycle->n_gaps + (uint64_t)cycle->n_steps + 1;
+}
+
+uint64_t dms_contest_count(const dms_cycle *cycle, uint64_t work) {
+    const uint64_t size = size_of(cycle), count = work / size;
+    return (count < MOST_COUNT ? count : MOST_COUNT) + small_share(size, SMALL_COUNT);
+}
 
 /* Rounds until one of n starts is left. */
 static uint32_t rounds_of(uint32_t n) {
@@ -99,52 +120,71 @@ static int by_layout(const void *left, const void *right) {
     return (a->id > b->id) - (a->id < b->id);
 }
 
-/* The keeps of a set with addresses, by the best of a few settings, in placer->best. */
-static void pass_set(dms_placer *placer, const dms_keep_set *set) {
+/* The keeps of a set with addresses, by the best of a few settings, in placer->best; thinned until
+ * there is room for them. Returns false where there never is. */
+static bool pass_set(dms_placer *placer, const dms_keep_set *set) {
     const dms_cycle *cycle = placer->cycle;
     const bool computes = (double)set->period_ns < (double)cycle->compute_ns * 1.001;
+    const int64_t reserves[] = {0, 1, 2, 4, 8};
     placer->best.draft.period_ns = DMS_NO_PERIOD;
-    for (uint32_t i = 0; i < DMS_N_PASSES; i += FIT_STRIDE) {
-        const dms_fit fit = dms_contest_fit(i + i / FIT_STRIDE % FIT_STRIDE, computes);
+    for (uint32_t i = 0; i < N_THINNED * DMS_N_PASSES; i += FIT_STRIDE) {
+        const uint32_t k = i % DMS_N_PASSES;
+        const dms_fit fit = dms_contest_fit(k + k / FIT_STRIDE % FIT_STRIDE, computes);
+        const int64_t reserve = reserves[i / DMS_N_PASSES] * cycle->largest / 4;
+        if (k == 0 && placer->best.draft.period_ns < DMS_NO_PERIOD)
+            break;
         memcpy(placer->trial.keep, set->keep, cycle->n_gaps);
         placer->trial.wish = set->wish;
-        if (!dms_slots(cycle, &placer->work, placer->budget, DMS_SLOT_EARLY, &placer->trial) ||
-            !dms_simulate(cycle, &placer->work, 6, &placer->trial))
-            return;
-        (void)dms_placer_pass(placer, &fit, "relaxation");
+        if (reserve > 0)
+            dms_round_thin(cycle, &placer->work, placer->budget - reserve, placer->trial.keep);
+        if (dms_slots(cycle, &placer->work, placer->budget, DMS_SLOT_EARLY, &placer->trial) &&
+            dms_simulate(cycle, &placer->work, 6, &placer->trial))
+            (void)dms_placer_pass(placer, &fit, "relaxation");
     }
+    return placer->best.draft.period_ns < DMS_NO_PERIOD;
+}
+
+/* The best layout so far, and one of each of the first sets that have any. */
+static dms_code list_runners(dms_placer *placer, const dms_keep_set *set, uint32_t n, uint32_t most,
+                             runner *runners, uint32_t *out_n, dms_status *st) {
+    uint32_t n_runners = 0;
+    if (placer->best.draft.period_ns < DMS_NO_PERIOD)
+        runners[n_runners++] = (runner){placer->best, placer->best_fit, 0};
+    for (uint32_t i = 0, is_used = 1; i < n && n_runners < most; i++) {
+        if (is_used)
+            DMS_TRY(dms_layout_new(placer->cycle, placer->arena, &placer->best, st));
+        is_used = pass_set(placer, set + i);
+        if (is_used)
+            runners[n_runners++] = (runner){placer->best, placer->best_fit, i + 1};
+    }
+    *out_n = n_runners;
+    return DMS_OK;
 }
 
 dms_code dms_contest_layouts(dms_placer *placer, const dms_keep_set *set, uint32_t n,
                              uint64_t count, dms_status *st) {
+    const uint64_t effort = SEARCH_EFFORT + small_share(size_of(placer->cycle), SMALL_EFFORT);
+    const dms_layout best = placer->best;
     runner runners[LAYOUT_STARTS];
     uint32_t n_left = starts_of(count, n + 1 < LAYOUT_STARTS ? n + 1 : LAYOUT_STARTS, LAYOUT_COUNT);
-    uint64_t each = first_count(count, n_left);
     if (count == 0)
         return DMS_OK;
-    runners[0] = (runner){placer->best, placer->best_fit, 0};
-    for (uint32_t i = 1; i < n_left; i++) {
-        runners[i] = (runner){.id = i};
-        DMS_TRY(dms_layout_new(placer->cycle, placer->arena, &runners[i].layout, st));
-        placer->best = runners[i].layout;
-        pass_set(placer, set + i - 1);
-        runners[i].layout = placer->best;
-        runners[i].fit = placer->best_fit;
-    }
-    for (uint32_t round = 0, last = 0; !last; round++, each *= 2) {
+    DMS_TRY(list_runners(placer, set, n, n_left, runners, &n_left, st));
+    uint64_t each = n_left > 0 ? first_count(count, n_left) : 0;
+    placer->best = best;
+    for (uint32_t round = 0, last = n_left == 0; !last; round++, each *= 2) {
         for (uint32_t i = 0; i < n_left; i++) {
             placer->best = runners[i].layout;
             placer->best_fit = runners[i].fit;
-            if (placer->best.draft.period_ns < DMS_NO_PERIOD)
-                DMS_TRY(dms_search_layouts(placer, each, SEARCH_EFFORT / count * each, round, st));
+            DMS_TRY(dms_search_layouts(placer, each, effort / count * each, round, st));
             runners[i].layout = placer->best;
             runners[i].fit = placer->best_fit;
         }
         qsort(runners, n_left, sizeof *runners, by_layout);
+        placer->best = runners[0].layout;
+        placer->best_fit = runners[0].fit;
         last = n_left == 1;
         n_left = (n_left + 1) / 2;
     }
-    placer->best = runners[0].layout;
-    placer->best_fit = runners[0].fit;
     return DMS_OK;
 }

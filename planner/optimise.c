@@ -21,6 +21,9 @@
 #define MOST_RINGS 12u        /* of these, how many are tried */
 #define PASS_EFFORT 50000000u /* pieces met: about 2 s */
 
+#define DRAFT_WORK 8000000u  /* evaluations without addresses x gaps and steps */
+#define LAYOUT_WORK 3000000u /* the same with them */
+
 typedef struct optimiser {
     dms_placer *placer;
     const dms_cycle *cycle;
@@ -47,6 +50,13 @@ static int by_period(const void *left, const void *right) {
     if (a->period_ns != b->period_ns)
         return a->period_ns < b->period_ns ? -1 : 1;
     return (a->id > b->id) - (a->id < b->id);
+}
+
+static int by_laid(const void *left, const void *right) {
+    const dms_keep_set *a = left, *b = right;
+    if (a->laid_ns != b->laid_ns)
+        return a->laid_ns < b->laid_ns ? -1 : 1;
+    return by_period(left, right);
 }
 
 static int by_busy(const void *left, const void *right) {
@@ -381,6 +391,7 @@ static dms_code add_set(optimiser *o, dms_status *st) {
     memcpy(set->keep, o->trial.keep, n);
     set->wish = o->trial.wish;
     set->period_ns = o->trial.period_ns;
+    set->laid_ns = DMS_NO_PERIOD;
     set->id = o->n_sets++;
     return DMS_OK;
 }
@@ -462,7 +473,8 @@ static void pass_sets(optimiser *o) {
             if (!dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &p->trial) ||
                 !dms_simulate(o->cycle, &p->work, 6, &p->trial))
                 break;
-            (void)dms_placer_pass(p, &fit, "relaxation");
+            if (dms_placer_pass(p, &fit, "relaxation") && p->trial.period_ns < o->set[z].laid_ns)
+                o->set[z].laid_ns = p->trial.period_ns;
             passes++;
         }
     }
@@ -512,11 +524,12 @@ static dms_code refine_bound(optimiser *o, dms_status *st) {
     return code;
 }
 
-/* The sets with the shortest periods, one of each period, first; returns how many there are, at
- * most `most`. */
-static uint32_t choose_starts(optimiser *o, uint32_t most) {
+/* The first sets in this order, one of each period, first; returns how many there are, at most
+ * `most`. */
+static uint32_t choose_starts(optimiser *o, uint32_t most,
+                              int (*order)(const void *left, const void *right)) {
     uint32_t n = 0;
-    qsort(o->set, o->n_sets, sizeof *o->set, by_period);
+    qsort(o->set, o->n_sets, sizeof *o->set, order);
     for (uint32_t z = 0; z < o->n_sets && n < most; z++)
         if (n == 0 || o->set[z].period_ns != o->set[n - 1].period_ns) {
             const dms_keep_set set = o->set[z];
@@ -529,7 +542,7 @@ static uint32_t choose_starts(optimiser *o, uint32_t most) {
 /* The search without addresses. */
 static dms_code search_sets(optimiser *o, uint64_t count, dms_status *st) {
     dms_placer *p = o->placer;
-    const uint32_t n = choose_starts(o, dms_contest_starts(count, MOST_STARTS));
+    const uint32_t n = choose_starts(o, dms_contest_starts(count, MOST_STARTS), by_period);
     if (n == 0)
         return DMS_OK;
     DMS_TRY(dms_contest_drafts(p, o->set, n, count, st));
@@ -542,7 +555,6 @@ static dms_code search_sets(optimiser *o, uint64_t count, dms_status *st) {
 
 static dms_code improve(optimiser *o, dms_status *st) {
     dms_placer *p = o->placer;
-    const uint64_t size = (uint64_t)o->cycle->n_gaps + (uint64_t)o->cycle->n_steps + 1;
     const uint64_t asked = p->options->max_evaluations;
     if (o->n_solutions > 0)
         spread_evenly(o);
@@ -550,7 +562,7 @@ static dms_code improve(optimiser *o, dms_status *st) {
         return DMS_OK;
     DMS_TRY(gather_solutions(o, st));
     if (!p->options->without_search && (asked || !is_near(o)))
-        DMS_TRY(search_sets(o, asked ? asked : at_most(2000, 8000000 / size), st));
+        DMS_TRY(search_sets(o, asked ? asked : dms_contest_count(o->cycle, DRAFT_WORK), st));
     take_nominal(o);
     p->unpacked_ns = o->best.period_ns;
     DMS_TRY(gather_thinned(o, st));
@@ -562,9 +574,9 @@ static dms_code improve(optimiser *o, dms_status *st) {
          (double)p->best.draft.period_ns > (double)p->target_ns * 1.002)) {
         /* filled up, it is often faster: unet-tiny behind a slow link 10 % and more */
         DMS_TRY(dms_placer_lighten(p, st));
-        const uint32_t n = choose_starts(o, MOST_STARTS);
-        DMS_TRY(
-            dms_contest_layouts(p, o->set, n, asked ? asked : at_most(2000, 3000000 / size), st));
+        const uint32_t n = choose_starts(o, MOST_STARTS, by_laid);
+        DMS_TRY(dms_contest_layouts(p, o->set, n,
+                                    asked ? asked : dms_contest_count(o->cycle, LAYOUT_WORK), st));
     }
     return refine_bound(o, st);
 }

@@ -38,11 +38,13 @@ typedef struct dms_floor_plan {
     uint64_t *host_bytes; /* the same */
 } dms_floor_plan;
 
-/* Keeps with the period of their slots, before addresses. */
+/* Keeps with the period of their slots. */
 typedef struct dms_keep_set {
     uint8_t *keep;
     dms_ring_size wish;
     int64_t period_ns;
+    int64_t
+        laid_ns; /* the shortest with addresses so far; DMS_NO_PERIOD: none, or none was tried */
     uint32_t id;
 } dms_keep_set;
 
@@ -134,6 +136,13 @@ DMS_CHECKED dms_code dms_search_drafts(dms_placer *placer, uint64_t count, uint3
  * has met `effort` pieces (addresses.h). */
 DMS_CHECKED dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint64_t effort,
                                         uint32_t seed, dms_status *st);
+
+/* Evaluations for a cycle: `work` over its size (gaps and steps), 2,000 at most, and beside these
+ * up to 8,000, the more the smaller it is: what takes microseconds each may be many.
+ *
+ *   size          400     1,000   2,000   4,000   8,000   20,000       work 8,000,000
+ *   count       8,480     6,500   4,000   2,000   1,000      400 */
+uint64_t dms_contest_count(const dms_cycle *cycle, uint64_t work);
 
 /* How many starts `count` evaluations are enough for, at most `n_starts`. */
 uint32_t dms_contest_starts(uint64_t count, uint32_t n_starts);

@@ -184,6 +184,56 @@ static void without_evaluations_the_layout_stays(void **state) {
     problem_end(&p.c);
 }
 
+/* Evaluations for so many gaps and steps. */
+static uint64_t count_for(uint32_t size, uint64_t work) {
+    const dms_cycle cycle = {.n_steps = (int32_t)(size / 2), .n_gaps = size - size / 2 - 1};
+    return dms_contest_count(&cycle, work);
+}
+
+static void small_problems_have_more_evaluations(void **state) {
+    (void)state;
+    /* work / size, 2,000 at most; below 4,000 also 8,000 x (1 - size / 4,000)^2 */
+    assert_int_equal(count_for(400, 8000000), 2000 + 6480);
+    assert_int_equal(count_for(1000, 8000000), 2000 + 4500);
+    assert_int_equal(count_for(2000, 8000000), 2000 + 2000);
+    assert_int_equal(count_for(2000, 3000000), 1500 + 2000);
+    assert_int_equal(count_for(4000, 8000000), 2000);
+    assert_int_equal(count_for(8000, 8000000), 1000);
+    assert_int_equal(count_for(20000, 8000000), 400);
+}
+
+static void the_count_falls_with_the_size_and_never_by_a_leap(void **state) {
+    (void)state;
+    for (uint32_t size = 2; size < 12000; size++) {
+        const uint64_t here = count_for(size, 8000000), next = count_for(size + 1, 8000000);
+        assert_true(next <= here && here - next <= 5);
+    }
+}
+
+static void a_start_without_room_is_thinned(void **state) {
+    (void)state;
+    uint32_t full = 0;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        placer_case p;
+        dms_status st;
+        problem_random(&p.c, seed, 20);
+        placer_begin(&p, 40);
+        dms_keep_set set = {.keep = DMS_NEW(&p.c.arena, uint8_t, p.cycle.n_gaps), .period_ns = 1};
+        assert_non_null(set.keep);
+        for (uint32_t g = 0; g < p.cycle.n_gaps; g++)
+            set.keep[g] = p.cycle.gap[g].rule != DMS_GAP_LOADED;
+        memcpy(p.placer.trial.keep, set.keep, p.cycle.n_gaps);
+        const bool fits = dms_placer_score(&p.placer, DMS_NO_PERIOD, &p.placer.trial);
+        p.placer.best.draft.period_ns = DMS_NO_PERIOD;
+        assert_int_equal(dms_contest_layouts(&p.placer, &set, 1, 40, &st), DMS_OK);
+        full += !fits && p.placer.best.draft.period_ns < DMS_NO_PERIOD;
+        if (p.placer.best.draft.period_ns < DMS_NO_PERIOD)
+            assert_true(p.placer.best.top <= p.placer.budget);
+        problem_end(&p.c);
+    }
+    assert_true(full >= 5); /* all gaps are too much, yet a layout was found */
+}
+
 static void the_passes_begin_with_leads_that_suit_the_plan(void **state) {
     (void)state;
     /* copies are the limit: as the link gets to them; steps are the limit: later */
@@ -206,6 +256,9 @@ int main(void) {
         cmocka_unit_test(a_later_round_tries_other_moves),
         cmocka_unit_test(with_addresses_the_best_layout_never_gets_worse),
         cmocka_unit_test(without_evaluations_the_layout_stays),
+        cmocka_unit_test(small_problems_have_more_evaluations),
+        cmocka_unit_test(the_count_falls_with_the_size_and_never_by_a_leap),
+        cmocka_unit_test(a_start_without_room_is_thinned),
         cmocka_unit_test(the_passes_begin_with_leads_that_suit_the_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
