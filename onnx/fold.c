@@ -290,8 +290,10 @@ static dms_code compute(dms_folder *folder, uint32_t id, bool *out_done, dms_sta
 static dms_code make_cpu_scratch(dms_folder *folder, dms_status *st) {
     if (folder->cpu_scratch != NULL)
         return DMS_OK;
-    return dms_alloc_st(folder->graph->arena, DMS_CPU_SCRATCH_BYTES, 1, "scratch of kernels",
-                        &folder->cpu_scratch, st);
+    folder->cpu_scratch = dms_alloc_untouched(folder->graph->arena, DMS_CPU_SCRATCH_BYTES);
+    return folder->cpu_scratch != NULL
+               ? DMS_OK
+               : dms_fail(st, DMS_EINTERNAL, "out of memory: scratch of kernels");
 }
 
 dms_code dms_fold_node(dms_folder *folder, uint32_t id, bool *out_done, dms_status *st) {

@@ -75,15 +75,18 @@ static unsigned char *find_place(dms_arena *arena, uint64_t bytes) {
     return block->data + at;
 }
 
+void *dms_alloc_untouched(dms_arena *arena, uint64_t bytes) {
+    unsigned char *place = find_place(arena, bytes);
+    arena->has_failed |= place == NULL;
+    return place;
+}
+
 /* Zeroed, also where a mark has been released and the bytes were in use before. */
 void *dms_alloc(dms_arena *arena, uint64_t count, uint64_t size) {
     uint64_t bytes;
-    unsigned char *place = dms_mul(count, size, &bytes) ? find_place(arena, bytes) : NULL;
-    if (place == NULL) {
-        arena->has_failed = true;
-        return NULL;
-    }
-    return memset(place, 0, (size_t)bytes);
+    void *place = dms_mul(count, size, &bytes) ? dms_alloc_untouched(arena, bytes) : NULL;
+    arena->has_failed |= place == NULL;
+    return place == NULL ? NULL : memset(place, 0, (size_t)bytes);
 }
 
 dms_code dms_alloc_st(dms_arena *arena, uint64_t count, uint64_t size, const char *what,

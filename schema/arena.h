@@ -44,6 +44,10 @@ void dms_arena_free(dms_arena *arena);
  * Owner    the arena; a count of 0 gives a valid pointer. */
 void *dms_alloc(dms_arena *arena, uint64_t count, uint64_t size);
 
+/* Like dms_alloc, but the bytes are what they are: room that is written before it is read. Of a
+ * large one the system gives only what is touched. */
+void *dms_alloc_untouched(dms_arena *arena, uint64_t bytes);
+
 /* Like dms_alloc, but fills `st` (DMS_EINTERNAL, "out of memory: <what>") on failure. */
 DMS_CHECKED dms_code dms_alloc_st(dms_arena *arena, uint64_t count, uint64_t size, const char *what,
                                   void *out_ptr, dms_status *st);

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "schema/arena.h"
 
@@ -44,6 +46,38 @@ static void neighbours_do_not_overlap_and_waste_no_line(void **state) {
     assert_int_equal(second - first, 64);
     assert_int_equal(third - first, 128);
     assert_int_equal(fourth - third, 64);
+    dms_arena_free(&a);
+}
+
+/* 64 MiB, which the system always maps anew. */
+static void what_is_untouched_takes_no_memory_until_it_is_written(void **state) {
+    (void)state;
+    const size_t bytes = 64u << 20, page = (size_t)sysconf(_SC_PAGESIZE);
+    dms_arena a = {0};
+    unsigned char is_there = 1;
+    uint8_t *room = dms_alloc_untouched(&a, bytes);
+    assert_non_null(room);
+    assert_int_equal(place(room) % 64, 0);
+    uint8_t *middle = room + bytes / 2 - place(room + bytes / 2) % page;
+    assert_int_equal(mincore(middle, page, &is_there), 0);
+    assert_int_equal(is_there & 1, 0);
+    memset(room, 1, bytes);
+    assert_int_equal(mincore(middle, page, &is_there), 0);
+    assert_int_equal(is_there & 1, 1);
+    dms_arena_free(&a);
+}
+
+/* It counts towards the limit, and a refusal is kept as of any other. */
+static void untouched_memory_is_refused_as_any_other(void **state) {
+    (void)state;
+    dms_arena a;
+    dms_arena_init(&a, 1 << 20);
+    assert_null(dms_alloc_untouched(&a, 2 << 20));
+    assert_true(a.has_failed);
+    dms_arena_free(&a);
+    a = (dms_arena){.fail_at = 1};
+    assert_null(dms_alloc_untouched(&a, 8));
+    assert_true(a.has_failed);
     dms_arena_free(&a);
 }
 
@@ -355,6 +389,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_objects_start_at_16_large_ones_at_64),
         cmocka_unit_test(neighbours_do_not_overlap_and_waste_no_line),
+        cmocka_unit_test(what_is_untouched_takes_no_memory_until_it_is_written),
+        cmocka_unit_test(untouched_memory_is_refused_as_any_other),
         cmocka_unit_test(a_size_is_count_times_size),
         cmocka_unit_test(products_beyond_64_bits_are_refused),
         cmocka_unit_test(memory_is_zero_also_where_it_was_in_use),
