@@ -1,4 +1,4 @@
-/* bound.c - the rows of the grouped program, its solves, and the closed form. */
+/* bound.c - the rows of the grouped program, and its solves. */
 #include "planner/bound.h"
 
 #include <math.h>
@@ -9,7 +9,6 @@
 #include "schema/checked.h"
 
 /* Taken off every proven figure: sums in double are wrong by far less, a bound must not be. */
-#define MARGIN 1e-9
 #define NUDGE 1e-3 /* at most this much dearer is a stall in one group than in another */
 
 void dms_bound_assume(dms_bound *bound, int64_t period_ns) {
@@ -511,13 +510,13 @@ static dms_code solve_nudged(dms_bound *b, double bytes, const dms_bound_aim *ai
                                  : DMS_OK;
 }
 
-/* Each rung is deterministic: the recipe, without ties, the backup recipe, the closed form. What is
- * called proven comes from the certificate, never from the objective, and never from a solve with a
- * price. */
+/* Each rung is deterministic: the recipe, without ties, the backup recipe, prices by formulas. What
+ * is called proven comes from the certificate, never from the objective, and never from a solve
+ * with a price. */
 dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, const dms_bound_aim *aim,
                          dms_shares *out_shares, dms_status *st) {
     const dms_cycle *cycle = bound->cycle;
-    dms_shares shares = {.bound_ns = dms_bound_closed_form(cycle, bytes)};
+    dms_shares shares = {.bound_ns = cycle->compute_ns};
     dms_lp_result result = {0};
     DMS_TRY(dms_alloc_st(bound->arena, cycle->n_gaps, sizeof *shares.x, "bound", &shares.x, st));
     DMS_TRY(dms_alloc_st(bound->arena, (uint64_t)cycle->n_steps, sizeof *shares.nominal_end,
@@ -538,51 +537,15 @@ dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, const dms_bound_aim *
         result.is_solved && result.certificate >= result.objective - 1e-6 * (1 + result.objective);
     if (result.is_solved)
         read_shares(bound, &result, &shares);
-    if (aim->stock_price == 0 && aim->host_reserve == 0 && result.is_solved) {
-        DMS_TRY(dms_bound_price(bound, bytes, &result, &shares.certificate, st));
+    if (aim->stock_price == 0 && aim->host_reserve == 0) {
+        if (result.is_solved)
+            DMS_TRY(dms_bound_price(bound, bytes, &result, &shares.certificate, st));
+        if (!shares.has_shares || !shares.certificate)
+            DMS_TRY(dms_bound_beneath(bound, bytes, &shares.certificate, st));
         if (shares.certificate && shares.certificate->bound_ns > shares.bound_ns)
             shares.bound_ns = shares.certificate->bound_ns;
         shares.value_ns = (double)cycle->compute_ns + result.objective * bound->ns;
     }
     *out_shares = shares;
     return DMS_OK;
-}
-
-/* The least time of reading `bytes` less what the host holds. */
-static int64_t closed_form_of_storage(const dms_cycle *cycle, uint64_t bytes) {
-    const double more = (double)bytes - (double)cycle->host_units * DMS_ALIGN;
-    double per_byte = INFINITY;
-    for (uint32_t i = 0; i < cycle->n_tensors; i++)
-        if (cycle->read_ns[i] > 0 &&
-            per_byte > (double)cycle->read_ns[i] / (double)cycle->problem->tensors[i].bytes)
-            per_byte = (double)cycle->read_ns[i] / (double)cycle->problem->tensors[i].bytes;
-    return more > 0 && per_byte < INFINITY ? (int64_t)(more * per_byte * (1 - MARGIN)) : 0;
-}
-
-/* period >= all steps, and >= (weights - room) x time per byte of the largest block; the same for
- * storage with what neither the device nor the host holds, at the least time per byte. */
-int64_t dms_bound_closed_form(const dms_cycle *cycle, uint64_t bytes) {
-    const dms_problem *problem = cycle->problem;
-    uint64_t weights = 0, largest = 0, least = UINT64_MAX;
-    for (uint32_t i = 0; i < problem->n_tensors; i++)
-        if (problem->tensors[i].kind == DMS_PROBLEM_WEIGHT) {
-            weights += problem->tensors[i].bytes;
-            if (problem->tensors[i].bytes > largest)
-                largest = problem->tensors[i].bytes;
-        }
-    for (uint32_t t = 0; t < problem->n_steps; t++)
-        if (problem->steps[t].scratch_bytes < least)
-            least = problem->steps[t].scratch_bytes;
-    /* a weight that is not on the device in some slot is loaded before its next touch; the weights
-     * that are there in the slot with the least scratch are no more than the budget beside it */
-    const uint64_t there = bytes > least ? bytes - least : 0;
-    if (weights <= there || largest == 0)
-        return cycle->compute_ns;
-    const double ns_per_byte =
-        (double)problem->in.latency_ns / (double)largest + 1e9 / (double)problem->in.bytes_per_s;
-    int64_t link_ns = (int64_t)((double)(weights - there) * ns_per_byte * (1 - MARGIN));
-    const int64_t read_ns = closed_form_of_storage(cycle, weights - there);
-    if (link_ns < read_ns)
-        link_ns = read_ns;
-    return link_ns > cycle->compute_ns ? link_ns : cycle->compute_ns;
 }

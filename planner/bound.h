@@ -19,7 +19,7 @@ typedef struct dms_bound dms_bound;
 typedef struct dms_shares {
     bool has_shares;              /* false: the solver gave up, only bound_ns holds */
     int64_t bound_ns;             /* never below the sum of the steps */
-    dms_certificate *certificate; /* proves bound_ns, or less where that is the closed form; NULL:
+    dms_certificate *certificate; /* proves bound_ns; NULL:
                                      not solved, or no bound was asked for */
     double value_ns;              /* what the solver says the optimum is */
     double *x;                    /* per gap: share that stays, 0..1, rounded to 1e-6 */
@@ -50,13 +50,10 @@ typedef struct dms_bound_aim {
 } dms_bound_aim;
 
 /* Solves for a budget of `bytes`, which must hold every footprint. With another aim than the bound
- * bound_ns is the closed form alone.
+ * bound_ns is the sum of the steps.
  * Errors   DMS_EINTERNAL: out of memory. A solver that gives up is no error: the ladder ends in
- *          the closed form. */
+ *          prices by formulas (bound_beneath.c). */
 DMS_CHECKED dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, const dms_bound_aim *aim,
                                      dms_shares *out_shares, dms_status *st);
-
-/* The closed form: what must be loaded because it cannot stay, at full rate; or the steps. */
-int64_t dms_bound_closed_form(const dms_cycle *cycle, uint64_t bytes);
 
 #endif

@@ -4,7 +4,8 @@
  * Returns  the record that the files of the bound share.
  * Cost     none.
  * Source   PLACEMENT.md section 3.1.
- * Not here how groups are cut (bound_groups.c), rows and solves (bound.c), prices (prices.c).
+ * Not here how groups are cut (bound_groups.c), rows and solves (bound.c), prices (prices.c), those
+ *          without a solution (bound_beneath.c).
  *
  * Columns per group g: w stall, P stock, K kept, U that waits for a save, S time of small loads;
  * per pace Q stock in link time and, where there are several, z what of it comes at last; then one
@@ -205,6 +206,11 @@ static inline double dms_bound_carrying(const dms_bound *b, uint32_t g) {
 
 /* Whether class v waits over the last step of group g, on the device or away on the host. */
 bool dms_bound_is_away(const dms_bound *bound, uint32_t v, uint32_t g);
+
+/* The best of three certificates by formulas, if it beats *out_certificate, which may be NULL: all
+ * loads of what cannot stay, all readings, all outputs. */
+DMS_CHECKED dms_code dms_bound_beneath(const dms_bound *bound, uint64_t bytes,
+                                       dms_certificate **out_certificate, dms_status *st);
 
 /* Prices of the solution that `result` holds, made whole numbers and valid: a certificate for
  * budgets of `bytes` on the device. NULL where no whole numbers hold them. */

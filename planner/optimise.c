@@ -300,7 +300,7 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
     const dms_bound_aim plan = {STOCK_PRICE, DMS_LEAST_RING * o->cycle->largest};
     dms_shares shares;
     DMS_TRY(solve(o, 0, &bound, &shares, st));
-    if (!shares.has_shares) { /* the ladder: a coarser program before the closed form */
+    if (!shares.has_shares) { /* the ladder: a coarser program before mere formulas */
         dms_bound_close(o->bound);
         DMS_TRY(dms_bound_open(o->cycle, N_GROUPS / 2, p->arena, &o->bound, st));
         DMS_TRY(solve(o, 0, &bound, &shares, st));

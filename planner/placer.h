@@ -59,7 +59,7 @@ typedef struct dms_placer {
     int64_t target_ns; /* no plan is faster: bound, or the release of the inputs */
     int64_t bound_ns;
     int64_t unpacked_ns; /* the best period without addresses; DMS_NO_PERIOD where none was asked */
-    const dms_certificate *certificate; /* of bound_ns; NULL: the steps alone, or the closed form */
+    const dms_certificate *certificate; /* of bound_ns; NULL: the steps and their inputs alone */
     bool is_exact;                      /* the full ILP was solved to its end */
     uint32_t n_rings; /* sizes of the ring worth trying, rising; 0 where nothing is ever read */
     dms_ring_size ring[DMS_MAX_RINGS];

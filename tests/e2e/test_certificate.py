@@ -11,7 +11,8 @@ import tempfile
 
 from programs import Failure, Programs, need
 
-CHECK = pathlib.Path(__file__).resolve().parents[2] / 'tools' / 'check_certificate.py'
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CHECK = ROOT / 'tools' / 'check_certificate.py'
 SLOW_LINKS = ('--profile', 'h100-pcie')
 LINK, ARRIVAL_TIME, MEMORY, DUE = 1, 4, 6, 11  # columns of a group; DUE: of its first pace
 BUDGETS = (('100%',), ('50%',), ('25%',), ('12.5%',), ('25%', '--host-mem', '50%'))
@@ -56,6 +57,20 @@ def every_bound_is_proven(programs, cases):
             check(problem, certificate, 0, f'a period below {report["bound_ns"]} ns')
             checked += 1
         need(checked >= 2, f'only {checked} budgets of {model} have a plan')
+
+
+def absurd_links_have_proven_bounds(programs, model, words):
+    """A byte a second has prices that the form cannot hold; what is printed is proven all the same,
+    and is more than the sum of the steps."""
+    for link, host in (('in', ()), ('out', ()), ('load', ('--host-mem', '40%'))):
+        profile = json.loads((ROOT / 'planner' / 'profiles' / 'h100-pcie.json').read_text())
+        profile['links'][link] = [1, 0]
+        path = programs.scratch / 'slow.json'
+        path.write_text(json.dumps(profile))
+        problem, certificate, report = certify(programs, model, (*words, '--profile', path),
+                                               ('30%', *host))
+        check(problem, certificate, 0, f'a period below {report["bound_ns"]} ns')
+        need(report['bound_ns'] > 2 * report['compute_ns'], f'{link}: {report["bound_ns"]} ns')
 
 
 def a_larger_claim_is_refused(programs, model, words):
@@ -131,6 +146,7 @@ def main():
     cases = [(encoder, encoder_words), (encoder, encoder_words[:4]),
              (mlp, ('--dim', 'rows=5', *SLOW_LINKS)), (mlp, ('--dim', 'rows=5'))]
     tests = [(every_bound_is_proven, (cases,)),
+             (absurd_links_have_proven_bounds, (encoder, encoder_words[:4])),
              (a_larger_claim_is_refused, (encoder, encoder_words)),
              (prices_that_contradict_each_other_are_refused, (encoder, encoder_words)),
              (steps_that_are_not_short_are_refused, (encoder, encoder_words)),
