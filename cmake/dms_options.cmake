@@ -21,6 +21,7 @@ add_compile_definitions(_GNU_SOURCE DMS_VERSION="${PROJECT_VERSION}")
 if(DMS_SANITIZE)
   add_compile_options(-fsanitize=${DMS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${DMS_SANITIZE})
+  add_compile_definitions(DMS_CALIBRATE_ROUNDS=2u)
 endif()
 
 # libFuzzer counts the edges of everything that the targets call; it comes with clang alone.
@@ -101,7 +102,7 @@ function(dms_isa_sources name)
   set(flags_avx512 ${flags_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
   set(flags_vnni ${flags_avx512} -mavx512vnni)
   set(level -O3)
-  if(DMS_SANITIZE AND NOT DMS_FUZZ)   # same bits; tests run it once, and -O3 compiles twice as long
+  if(DMS_SANITIZE)   # same bits, of small tensors; -O3 compiles twice as long
     set(level)
   endif()
   foreach(isa base avx2 avx512 vnni)

@@ -6,7 +6,9 @@
 #include "runtime/device.h"
 
 #define DMS_MOST_SAMPLES 400u
+#ifndef DMS_CALIBRATE_ROUNDS    /* builds with sanitizers have two: their times say nothing */
 #define DMS_CALIBRATE_ROUNDS 9u /* what disturbs one round is not in the median of all */
+#endif
 #define DMS_CALIBRATE_DEVICE_BYTES (128u << 20)
 #define DMS_CALIBRATE_HOST_BYTES (64u << 20)
 #define DMS_CALIBRATE_COPY_BYTES (48u << 20) /* of the host arena: copies; behind it readings */
