@@ -14,6 +14,9 @@
 /* Parts of a lookup are steps that do next to nothing: more of them than this cost more time than
  * their memory is worth. */
 #define MOST_PARTS_OF_A_TABLE 32
+/* Parts of a table are due one right behind the other, so a ring on the host has two of them: less
+ * than two of the largest cells. */
+#define LARGEST_PART_OF_A_TABLE (48u << 20)
 
 int32_t dms_tile_rows_axis(const dms_view *view, const dms_view *stored) {
     const int64_t rows = stored->dim[0], row = dms_view_count(stored) / (rows == 0 ? 1 : rows);
@@ -100,6 +103,10 @@ void dms_tile_choose_rows(const dms_tiling *t, uint32_t storage, bool wants_pick
             return;
     const uint64_t bytes = dms_view_bytes(&own.packing.stored);
     int64_t n_cells = dms_tile_n_cells(t, plan, bytes);
+    const int64_t n_parts =
+        (int64_t)((bytes + LARGEST_PART_OF_A_TABLE - 1) / LARGEST_PART_OF_A_TABLE);
+    if (w.rows > 0 && n_cells < n_parts)
+        n_cells = n_parts;
     if (w.rows > 0) { /* no smaller than a quarter of what is looked up: that is there anyway */
         const uint64_t most = 1 + 4 * (bytes / w.rows);
         n_cells = n_cells > MOST_PARTS_OF_A_TABLE ? MOST_PARTS_OF_A_TABLE : n_cells;

@@ -79,6 +79,39 @@ static void a_cell_of_a_table_is_one_range_of_its_file(void **state) {
     graph_end(&c.g);
 }
 
+/* A weight in a file, of which only the sizes are looked at. */
+static uint32_t sized(rows_case *c, const char *name, int64_t rows, int64_t columns) {
+    const uint32_t id = graph_weight(&c->g, name, 1, 1, 1);
+    dms_tensor *t = &c->g.graph.tensor[id];
+    t->dim[0].lo = t->dim[0].hi = rows;
+    t->dim[1].lo = t->dim[1].hi = columns;
+    t->origin = DMS_ORIGIN_FILE;
+    t->bytes = (uint64_t)(rows * columns) * sizeof(float);
+    const int64_t dim[2] = {rows, columns};
+    assert_true(dms_view_dense(DMS_DTYPE_F32, 2, dim, &t->view));
+    return id;
+}
+
+static void parts_of_a_table_are_smaller_than_the_largest_cells(void **state) {
+    (void)state;
+    /* 8 GiB of weights: cells of 64 MiB. Two of them would hold the table of 100 MiB; it has three
+     * parts of at most 48, for two of them lie beside each other in the ring on the host. */
+    rows_case c;
+    graph_begin(&c.g);
+    c.table = sized(&c, "table", 12800, 2048);
+    const uint32_t head = sized(&c, "head", 2048, 1 << 20);
+    c.ids = graph_indices(&c.g, "ids", 3, 12800);
+    c.y = graph_result(&c.g, "y", 3, 2048);
+    const uint32_t scores = graph_result(&c.g, "scores", 3, 1 << 20);
+    graph_lookup(&c.g, c.table, c.ids, c.y);
+    graph_matmul(&c.g, c.y, head, scores);
+    graph_output(&c.g, scores);
+    cut(&c);
+    assert_int_equal(dms_plan_cells(&find(&c, c.table)->plan), 3);
+    assert_int_equal(find(&c, c.table)->plan.cell_len, 4267);
+    graph_end(&c.g);
+}
+
 /* 1,000 rows of 128: a part of 128 rows each, the last one of 104. */
 static void each_part_knows_its_place_in_the_table(void **state) {
     (void)state;
@@ -345,6 +378,7 @@ static void every_budget_gives_the_bits_of_the_uncut_table(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cell_of_a_table_is_one_range_of_its_file),
+        cmocka_unit_test(parts_of_a_table_are_smaller_than_the_largest_cells),
         cmocka_unit_test(each_part_knows_its_place_in_the_table),
         cmocka_unit_test(rows_found_so_far_stay_in_one_place),
         cmocka_unit_test(a_tied_table_has_one_grid_for_both_uses),
