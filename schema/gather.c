@@ -6,6 +6,7 @@
 
 #define LONG_RUN_BYTES (64u * 1024u) /* from here on a read of its own beats scattering */
 #define SHARE_USED 4                 /* a span is read whole where a quarter of it is wanted */
+#define PAGE_BYTES 4096              /* ... or where every page of it is read anyway */
 #define SHARE_ALONE 2                /* less of it: the cells beside this one read the same bytes */
 
 /* Larger pitch in the file first; equal ones in the order of the view. */
@@ -48,8 +49,10 @@ static void choose_span(dms_gather *g, const dms_gather_box *b) {
         if (a->from > 0 && (room - g->elements) / a->from + 1 < part)
             part = (room - g->elements) / a->from + 1;
         const int64_t reach = (part - 1) * a->from + g->elements;
-        if (part < 2 || reach / SHARE_USED > used * part)
+        const bool is_sparse = reach / SHARE_USED > used * part;
+        if (part < 2 || (is_sparse && a->from * (int64_t)g->element_bytes > PAGE_BYTES))
             break;
+        g->is_short |= is_sparse;
         g->n_outer--;
         if (part < a->dim) {
             g->part = part;

@@ -39,7 +39,7 @@ typedef struct dms_gather {
     uint64_t element_bytes, piece_bytes;
     uint32_t n_boxes, n_done;
     dms_gather_box box[2], pad; /* a cell that is padded at its end is two boxes and zeros */
-    bool is_short;              /* many pieces, each too short for a read of its own */
+    bool is_short;              /* many runs, each too short for a read past the page cache */
     bool is_wasteful;           /* of its pieces other cells want more than this one does */
     uint32_t n_outer, n_inner;  /* axes outside of a piece and inside; one between may be cut */
     int64_t part, elements;     /* entries of the cut axis in a piece; elements of the inner axes */

@@ -97,6 +97,27 @@ static void gaps_decide_how_it_is_read(void **state) {
     }
 }
 
+/* 1,000 runs of 64 bytes. Where they begin a page apart, pieces of 1 MiB have 256 of them; the page
+ * cache, which has all of it then, gives the rest to the next cells. */
+static void runs_in_neighbouring_pages_are_read_together(void **state) {
+    (void)state;
+    static const struct {
+        int64_t pitch;
+        uint32_t n_pieces;
+    } cases[] = {{257, 1}, {1024, 1}, {4096, 4}, {4097, 1000}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const dms_view view = {DMS_DTYPE_U8, 2, 0, {1000, 64}, {cases[i].pitch, 1}};
+        dms_gather g = begin(&view, (int64_t[]){64, 1}, 0, 1u << 20);
+        dms_gather_piece piece;
+        uint32_t n = 0;
+        while (dms_gather_next(&g, &piece))
+            n++;
+        assert_int_equal(n, cases[i].n_pieces);
+        assert_true(g.is_short);
+        assert_int_equal(g.is_wasteful, n < 1000);
+    }
+}
+
 static void nothing_has_no_piece_and_a_scalar_has_one(void **state) {
     (void)state;
     const dms_view none = {DMS_DTYPE_U32, 2, 0, {0, 4}, {4, 1}};
@@ -182,6 +203,7 @@ int main(void) {
         cmocka_unit_test(long_rows_are_a_piece_each),
         cmocka_unit_test(short_rows_share_a_piece_as_far_as_it_reaches),
         cmocka_unit_test(gaps_decide_how_it_is_read),
+        cmocka_unit_test(runs_in_neighbouring_pages_are_read_together),
         cmocka_unit_test(nothing_has_no_piece_and_a_scalar_has_one),
         cmocka_unit_test(any_walk_puts_every_element_in_its_place),
     };
