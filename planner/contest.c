@@ -13,13 +13,14 @@
 #include "planner/placer.h"
 #include "schema/arena.h"
 
-#define LEAST_COUNT 25u   /* evaluations of a start; with fewer the order of starts says nothing */
-#define LAYOUT_COUNT 60u  /* the same with addresses */
-#define LAYOUT_STARTS 4u  /* most of them with addresses */
-#define FIT_STRIDE 3u     /* of the settings of the pass, which ones a start tries */
-#define N_THINNED 5u      /* reserves that a start is thinned for */
-#define MOST_COUNT 2000u  /* evaluations of a problem of SMALL and more ... */
-#define SMALL_COUNT 8000u /* ... and how many more one of no size has */
+#define LEAST_COUNT 25u  /* evaluations of a start; with fewer the order of starts says nothing */
+#define LAYOUT_COUNT 60u /* the same with addresses */
+#define LAYOUT_STARTS 4u /* most of them with addresses */
+#define FIT_STRIDE 3u    /* of the settings of the pass, which ones a start tries */
+#define LIST_EFFORT 40000000u /* pieces met until the starts with addresses are found: about 1 s */
+#define N_THINNED 5u          /* reserves that a start is thinned for */
+#define MOST_COUNT 2000u      /* evaluations of a problem of SMALL and more ... */
+#define SMALL_COUNT 8000u     /* ... and how many more one of no size has */
 #define SMALL 4000u
 #define SEARCH_EFFORT 120000000u /* pieces met by all of them: about 4 s; where the problem is */
 #define SMALL_EFFORT 240000000u  /* small, this much more */
@@ -144,13 +145,17 @@ static bool pass_set(dms_placer *placer, const dms_keep_set *set) {
     return placer->best.draft.period_ns < DMS_NO_PERIOD;
 }
 
-/* The best layout so far, and one of each of the first sets that have any. */
+/* The best layout so far, and one of each of the first sets that have any; where that takes long,
+ * of fewer. */
 static dms_code list_runners(dms_placer *placer, const dms_keep_set *set, uint32_t n, uint32_t most,
                              runner *runners, uint32_t *out_n, dms_status *st) {
+    const uint64_t limit = dms_addresses_effort(placer->addresses) + LIST_EFFORT;
     uint32_t n_runners = 0;
     if (placer->best.draft.period_ns < DMS_NO_PERIOD)
         runners[n_runners++] = (runner){placer->best, placer->best_fit, 0};
     for (uint32_t i = 0, is_used = 1; i < n && n_runners < most; i++) {
+        if (dms_addresses_effort(placer->addresses) > limit)
+            break;
         if (is_used)
             DMS_TRY(dms_layout_new(placer->cycle, placer->arena, &placer->best, st));
         is_used = pass_set(placer, set + i);
