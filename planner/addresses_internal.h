@@ -21,6 +21,12 @@ typedef struct dms_obstacle {
     uint32_t piece;
 } dms_obstacle;
 
+/* What was put in: slots first..last, first in 0..T-1, and the units it takes. */
+typedef struct dms_stay {
+    int32_t first, last;
+    int64_t low, high;
+} dms_stay;
+
 /* The slots of the cycle in buckets, each with the pieces that touch it. */
 typedef struct dms_holes {
     dms_arena *arena;
@@ -28,6 +34,8 @@ typedef struct dms_holes {
     uint32_t n_buckets;
     uint32_t **bucket, *fill, *cap;
     const dms_piece *piece;
+    dms_stay *stay;         /* per piece that is in */
+    uint32_t *bucket_of;    /* per slot */
     uint32_t *seen, stamp;  /* per piece: the question that saw it last */
     dms_obstacle *obstacle; /* of the last question */
     dms_obstacle *sorting;  /* as many, for sorting */

@@ -14,9 +14,14 @@ dms_code dms_holes_init(dms_holes *holes, int32_t n_slots, const dms_piece *piec
     DMS_TRY(dms_alloc_st(arena, h.n_buckets, sizeof *h.bucket, "addresses", &h.bucket, st));
     DMS_TRY(dms_alloc_st(arena, h.n_buckets, sizeof *h.fill, "addresses", &h.fill, st));
     DMS_TRY(dms_alloc_st(arena, h.n_buckets, sizeof *h.cap, "addresses", &h.cap, st));
+    DMS_TRY(dms_alloc_st(arena, (uint64_t)n_slots, sizeof *h.bucket_of, "addresses", &h.bucket_of,
+                         st));
+    DMS_TRY(dms_alloc_st(arena, max_pieces, sizeof *h.stay, "addresses", &h.stay, st));
     DMS_TRY(dms_alloc_st(arena, max_pieces, sizeof *h.seen, "addresses", &h.seen, st));
     DMS_TRY(dms_alloc_st(arena, max_pieces, sizeof *h.obstacle, "addresses", &h.obstacle, st));
     DMS_TRY(dms_alloc_st(arena, max_pieces, sizeof *h.sorting, "addresses", &h.sorting, st));
+    for (int32_t s = 0; s < n_slots; s++)
+        h.bucket_of[s] = (uint32_t)(s / h.bucket_slots);
     *holes = h;
     return DMS_OK;
 }
@@ -26,10 +31,13 @@ void dms_holes_clear(dms_holes *holes) {
         holes->fill[b] = 0;
 }
 
-/* The slot in 0..T-1: C's remainder of a negative number is negative. */
+/* The slot in 0..T-1. Few are more than a cycle away, and a division takes as long as ten steps. */
 static int32_t on_cycle(const dms_holes *holes, int32_t slot) {
-    const int32_t rest = slot % holes->n_slots;
-    return rest < 0 ? rest + holes->n_slots : rest;
+    while (slot < 0)
+        slot += holes->n_slots;
+    while (slot >= holes->n_slots)
+        slot -= holes->n_slots;
+    return slot;
 }
 
 /* The buckets of a run of slots, as a first bucket and a count, each bucket once. A run that
@@ -37,19 +45,26 @@ static int32_t on_cycle(const dms_holes *holes, int32_t slot) {
 static uint32_t buckets_of(const dms_holes *holes, int32_t first, int32_t last,
                            uint32_t *out_first) {
     const int32_t from = on_cycle(holes, first), to = on_cycle(holes, last);
-    *out_first = (uint32_t)(from / holes->bucket_slots);
-    const uint32_t end = (uint32_t)(to / holes->bucket_slots);
-    if (last - first + 1 >= holes->n_slots || (to < from && end == *out_first))
+    const uint32_t begin = *out_first = holes->bucket_of[from], end = holes->bucket_of[to];
+    if (last - first + 1 >= holes->n_slots || (to < from && end == begin))
         return holes->n_buckets;
-    return (end + holes->n_buckets - *out_first) % holes->n_buckets + 1;
+    return (end < begin ? end + holes->n_buckets : end) - begin + 1;
+}
+
+/* The bucket behind b on the cycle. */
+static uint32_t next_bucket(const dms_holes *holes, uint32_t b) {
+    return b + 1 < holes->n_buckets ? b + 1 : 0;
 }
 
 /* Out of memory is remembered, not returned: the pass goes on with nonsense and its caller asks
  * dms_addresses_failed before it believes anything. */
 void dms_holes_put(dms_holes *holes, uint32_t piece) {
     const dms_piece *p = holes->piece + piece;
+    const int32_t first = on_cycle(holes, p->start);
+    holes->stay[piece] =
+        (dms_stay){first, first + (p->end - p->start), p->offset, p->offset + p->units};
     uint32_t b, n = buckets_of(holes, p->start, p->end, &b);
-    for (; n > 0; n--, b = (b + 1) % holes->n_buckets) {
+    for (; n > 0; n--, b = next_bucket(holes, b)) {
         if (dms_grow(holes->arena, &holes->bucket[b], &holes->cap[b], (uint64_t)holes->fill[b] + 1,
                      sizeof **holes->bucket, NULL) != DMS_OK) {
             holes->failed = true;
@@ -63,7 +78,7 @@ void dms_holes_put(dms_holes *holes, uint32_t piece) {
 void dms_holes_take(dms_holes *holes, uint32_t piece) {
     const dms_piece *p = holes->piece + piece;
     uint32_t b, n = buckets_of(holes, p->start, p->end, &b);
-    for (; n > 0; n--, b = (b + 1) % holes->n_buckets) {
+    for (; n > 0; n--, b = next_bucket(holes, b)) {
         uint32_t *list = holes->bucket[b], at = 0;
         while (at < holes->fill[b] && list[at] != piece)
             at++;
@@ -125,9 +140,8 @@ typedef struct question {
  * Where it shares no slot with need..end it is in the way only while it lasts: `until` is the slot
  * behind its last one, in the copy of the piece that ends closest before `need`. */
 static void meet(dms_holes *holes, const question *q, uint32_t id) {
-    const dms_piece *p = holes->piece + id;
-    const int32_t n = holes->n_slots, start = on_cycle(holes, p->start);
-    const int32_t end = start + (p->end - p->start);
+    const dms_stay *p = holes->stay + id;
+    const int32_t n = holes->n_slots, start = p->first, end = p->last;
     const bool direct = start <= q->end && q->first <= end;
     const bool later = start + n <= q->end;  /* the piece a cycle later */
     const bool sooner = q->first + n <= end; /* the piece a cycle earlier */
@@ -137,13 +151,10 @@ static void meet(dms_holes *holes, const question *q, uint32_t id) {
     const bool is_needed = (direct && q->need <= end) || (later && q->need <= end + n) ||
                            (sooner && q->need <= end - n);
     if (!is_needed) {
-        int32_t back = (q->need - 1 - end) % n;
-        if (back < 0)
-            back += n;
-        until = q->need - back - q->shift;
+        until = q->need - on_cycle(holes, q->need - 1 - end) - q->shift;
     }
     holes->obstacle[holes->n_obstacles++] =
-        (dms_obstacle){p->offset, p->offset + p->units, until, id};
+        (dms_obstacle){p->low, p->high, until, id};
 }
 
 void dms_holes_ask(dms_holes *holes, int32_t first, int32_t need, int32_t end) {
@@ -152,7 +163,7 @@ void dms_holes_ask(dms_holes *holes, int32_t first, int32_t need, int32_t end) {
     uint32_t b, n = buckets_of(holes, first, end, &b);
     holes->n_obstacles = 0;
     holes->stamp++;
-    for (; n > 0; n--, b = (b + 1) % holes->n_buckets)
+    for (; n > 0; n--, b = next_bucket(holes, b))
         for (uint32_t i = 0; i < holes->fill[b]; i++) {
             const uint32_t id = holes->bucket[b][i];
             if (holes->seen[id] == holes->stamp)

@@ -11,6 +11,7 @@
  * Effect of the search: 1.0111 -> 1.0035 of the bound (7b prefill at 50 %),
  * 1.102 -> 1.061 (200 random steps), 0 to 0.5 % elsewhere (PLACEMENT.md section 5.5). */
 #define THRESHOLD 0.001
+#define MOST_SCORES 4u
 #define MOST_TRIES 16u /* moves that are looked at for one that is evaluated */
 
 /* Where the search stands; move() reads it, the two loops below differ in what they evaluate. */
@@ -292,6 +293,18 @@ static bool evaluate(dms_placer *placer, const dms_fit *fit) {
     return dms_placer_pass(placer, fit, "search");
 }
 
+/* Keeps that are worth a pass: it takes several times as long as slots alone, and where these are
+ * too slow, so is nearly always what has addresses. */
+static bool move_to_pass(search *s, const dms_draft *from) {
+    dms_placer *p = s->placer;
+    const int64_t best_ns = p->best.draft.period_ns;
+    for (uint32_t i = 0; i < MOST_SCORES && move_well(s, from, best_ns, &p->trial); i++)
+        if (dms_placer_score(p, most_accepted(best_ns), &p->trial) &&
+            accepts(s, p->trial.period_ns, from->period_ns, best_ns))
+            return true;
+    return false;
+}
+
 dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint64_t effort, uint32_t seed,
                             dms_status *st) {
     search s = begin(placer, count, seed);
@@ -310,7 +323,7 @@ dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint64_t effort,
         if (draw(&s, 14) < 3) {
             memcpy(placer->trial.keep, state.keep, s.cycle->n_gaps);
             move_fit(&s, &tried);
-        } else if (!move_well(&s, &state, placer->best.draft.period_ns, &placer->trial)) {
+        } else if (!move_to_pass(&s, &state)) {
             continue;
         }
         if (!evaluate(placer, &tried))
