@@ -14,8 +14,8 @@ dms_code dms_holes_init(dms_holes *holes, int32_t n_slots, const dms_piece *piec
     DMS_TRY(dms_alloc_st(arena, h.n_buckets, sizeof *h.bucket, "addresses", &h.bucket, st));
     DMS_TRY(dms_alloc_st(arena, h.n_buckets, sizeof *h.fill, "addresses", &h.fill, st));
     DMS_TRY(dms_alloc_st(arena, h.n_buckets, sizeof *h.cap, "addresses", &h.cap, st));
-    DMS_TRY(dms_alloc_st(arena, (uint64_t)n_slots, sizeof *h.bucket_of, "addresses", &h.bucket_of,
-                         st));
+    DMS_TRY(
+        dms_alloc_st(arena, (uint64_t)n_slots, sizeof *h.bucket_of, "addresses", &h.bucket_of, st));
     DMS_TRY(dms_alloc_st(arena, max_pieces, sizeof *h.stay, "addresses", &h.stay, st));
     DMS_TRY(dms_alloc_st(arena, max_pieces, sizeof *h.seen, "addresses", &h.seen, st));
     DMS_TRY(dms_alloc_st(arena, max_pieces, sizeof *h.obstacle, "addresses", &h.obstacle, st));
@@ -153,8 +153,7 @@ static void meet(dms_holes *holes, const question *q, uint32_t id) {
     if (!is_needed) {
         until = q->need - on_cycle(holes, q->need - 1 - end) - q->shift;
     }
-    holes->obstacle[holes->n_obstacles++] =
-        (dms_obstacle){p->low, p->high, until, id};
+    holes->obstacle[holes->n_obstacles++] = (dms_obstacle){p->low, p->high, until, id};
 }
 
 void dms_holes_ask(dms_holes *holes, int32_t first, int32_t need, int32_t end) {

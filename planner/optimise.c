@@ -15,7 +15,8 @@
 #define LARGE_STEPS 2500
 #define STOCK_PRICE 5e-3
 #define MAX_SOLUTIONS 24u
-#define MAX_KEEP_SETS 300u
+#define MAX_KEEP_SETS 400u
+#define MOST_LEADS 4u         /* sizes of block that keeps may begin with */
 #define MOST_STARTS 12u       /* of the searches */
 #define MOST_SIZES 6u         /* classes of block sizes that rings are made for */
 #define MOST_RINGS 12u        /* of these, how many are tried */
@@ -349,30 +350,60 @@ static dms_code solve_fine(optimiser *o, dms_status *st) {
     return DMS_OK;
 }
 
-/* Long gaps share what the relaxation keeps of them evenly, short ones as it says. */
-static void spread_evenly(optimiser *o) {
-    const dms_cycle *cycle = o->cycle;
-    dms_placer *p = o->placer;
-    const dms_rounding how = {.budget = p->budget};
-    const double *x = o->solution[o->n_solutions - 1].x;
-    double *even = (double *)p->work.load_done; /* free until the simulation */
-    double all = 1, kept = 0;
-    for (uint32_t g = 0; g < cycle->n_gaps; g++)
-        if (2 * (cycle->gap[g].b - cycle->gap[g].a) > cycle->n_steps &&
-            cycle->gap[g].rule == DMS_GAP_FREE) {
-            all += (double)cycle->gap[g].units;
-            kept += x[g] * (double)cycle->gap[g].units;
+/* Which long gaps share what the relaxation keeps of them: first the blocks of `lead` units and up
+ * to 2 % less, then all others of at least `least` units. */
+typedef struct spreading {
+    int64_t lead, least;
+    double first, rest, kept; /* units of these, and what the relaxation keeps of both */
+} spreading;
+
+static bool is_spread(const optimiser *o, const spreading *how, uint32_t g) {
+    const dms_gap *gap = o->cycle->gap + g;
+    return gap->rule == DMS_GAP_FREE && 2 * (gap->b - gap->a) > o->cycle->n_steps &&
+           gap->units >= how->least;
+}
+
+static bool leads(const optimiser *o, const spreading *how, uint32_t g) {
+    const int64_t units = o->cycle->gap[g].units;
+    return units <= how->lead && 50 * units >= 49 * how->lead;
+}
+
+static spreading sum_spread(const optimiser *o, int64_t lead, int64_t least) {
+    spreading how = {.lead = lead, .least = least};
+    for (uint32_t g = 0; g < o->cycle->n_gaps; g++)
+        if (is_spread(o, &how, g)) {
+            const double units = (double)o->cycle->gap[g].units;
+            how.kept += o->solution[o->n_solutions - 1].x[g] * units;
+            *(leads(o, &how, g) ? &how.first : &how.rest) += units;
         }
-    for (int32_t r = -8; r <= 24 && !is_near(o); r += 2) {
-        double share = (kept - r * (double)cycle->largest) / all;
-        if (share < 0)
-            break;
-        share = share > 1 ? 1 : share;
-        for (uint32_t g = 0; g < cycle->n_gaps; g++)
-            even[g] = 2 * (cycle->gap[g].b - cycle->gap[g].a) > cycle->n_steps ? share : x[g];
-        dms_round(cycle, &p->work, &how, even, o->trial.keep);
-        consider(o);
+    return how;
+}
+
+/* Keeps in o->trial `kept` units of the long gaps, each kind spread evenly, and short ones as the
+ * relaxation says. False where that is more or less than there is. */
+static bool spread(optimiser *o, const spreading *how, double kept) {
+    dms_placer *p = o->placer;
+    const dms_rounding rounding = {.budget = p->budget};
+    const double *x = o->solution[o->n_solutions - 1].x;
+    double *share = (double *)p->work.load_done; /* free until the simulation */
+    const double first = kept < how->first ? kept : how->first;
+    const double rest = kept - first < how->rest ? kept - first : how->rest;
+    if (kept < 0)
+        return false;
+    for (uint32_t g = 0; g < o->cycle->n_gaps; g++) {
+        share[g] = x[g];
+        if (is_spread(o, how, g))
+            share[g] = leads(o, how, g) ? first / how->first : rest / (how->rest + 1);
     }
+    dms_round(o->cycle, &p->work, &rounding, share, o->trial.keep);
+    return true;
+}
+
+static void spread_evenly(optimiser *o) {
+    const spreading how = sum_spread(o, 0, 0);
+    for (int32_t r = -8; r <= 24 && !is_near(o); r += 2)
+        if (spread(o, &how, how.kept - r * (double)o->cycle->largest))
+            consider(o);
 }
 
 /* Adds the keeps in o->trial to the sets, once. */
@@ -393,6 +424,27 @@ static dms_code add_set(optimiser *o, dms_status *st) {
     set->period_ns = o->trial.period_ns;
     set->laid_ns = DMS_NO_PERIOD;
     set->id = o->n_sets++;
+    return DMS_OK;
+}
+
+/* Keeps of one size of block before all others, where the link sets the pace. To the relaxation
+ * sizes differ by their latency alone; but a block on its way is in memory as a whole, and what
+ * stays must fill the rest: 7B, one token, at 50 % came from 1.0025 to 1.0022 of the bound. */
+static dms_code gather_sizes(optimiser *o, dms_status *st) {
+    const dms_cycle *cycle = o->cycle;
+    for (uint32_t k = 0, n = 0, end; k < cycle->n_weights && n < MOST_LEADS; k = end) {
+        const int64_t lead = cycle->units[cycle->by_size[k]];
+        for (end = k; end < cycle->n_weights && 50 * cycle->units[cycle->by_size[end]] >= 49 * lead;
+             end++)
+            ;
+        const spreading how = sum_spread(o, lead, lead / 4);
+        if (how.first * 16 < how.rest)
+            continue;
+        n++;
+        for (int32_t r = -4; r <= 8; r++)
+            if (spread(o, &how, how.kept - r * (double)lead))
+                DMS_TRY(add_set(o, st));
+    }
     return DMS_OK;
 }
 
@@ -561,6 +613,8 @@ static dms_code improve(optimiser *o, dms_status *st) {
     if (o->best.period_ns == DMS_NO_PERIOD)
         return DMS_OK;
     DMS_TRY(gather_solutions(o, st));
+    if (o->n_solutions > 0 && !dms_placer_is_covered(p))
+        DMS_TRY(gather_sizes(o, st));
     if (!p->options->without_search && (asked || !is_near(o)))
         DMS_TRY(search_sets(o, asked ? asked : dms_contest_count(o->cycle, DRAFT_WORK), st));
     take_nominal(o);

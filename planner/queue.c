@@ -58,6 +58,26 @@ static int by_opening(const void *left, const void *right, void *context) {
     return (i > j) - (i < j);
 }
 
+/* When the link should wait for an input instead of beginning `place`: where the steps cover the
+ * copies, nothing but the inputs sets the period, and a copy that is on the link when they are
+ * given delays them all. Not where the link has no time to spare; INT64_MIN = no.
+ *
+ *   slot 0              |
+ *   link    [     ][  place  ][input]      the first step waits for place and the input
+ *   link    [     ]......[input][  place  ]
+ */
+static int64_t wait_for_input(const heap *h, const uint32_t *order, const int64_t *opens,
+                              uint32_t next, int64_t link_free) {
+    const uint32_t place = h->at[0];
+    const int64_t ends = link_free + h->cycle->gap[h->draft->load[place]].ns;
+    const int64_t spare = h->cycle->release_ns - h->draft->link_ns;
+    for (; next < h->draft->n_loads && opens[order[next]] < ends; next++)
+        if (h->cycle->gap[h->draft->load[order[next]]].rule == DMS_GAP_LOADED &&
+            is_sooner(h, order[next], place) && opens[order[next]] - link_free <= spare)
+            return opens[order[next]];
+    return INT64_MIN;
+}
+
 /* List scheduling on one link: whenever it is free, of the loads whose slot is open the one with
  * the earliest deadline goes; where none is open, the link waits for the next slot.
  *
@@ -80,6 +100,11 @@ void dms_queue_by_deadline(const dms_cycle *cycle, dms_work *work, dms_draft *dr
     for (uint32_t next = 0, out = 0; out < n; out++) {
         if (h.n == 0 && link_free < opens[order[next]])
             link_free = opens[order[next]];
+        while (next < n && opens[order[next]] <= link_free)
+            push(&h, order[next++]);
+        const int64_t given = wait_for_input(&h, order, opens, next, link_free);
+        if (given > link_free)
+            link_free = given;
         while (next < n && opens[order[next]] <= link_free)
             push(&h, order[next++]);
         const uint32_t place = pop(&h);
