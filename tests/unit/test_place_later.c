@@ -142,12 +142,92 @@ static void scoring_gains_on_most_random_drafts_and_loses_on_few(void **state) {
     assert_true(n_better > 3 * n_worse && n_better > 10);
 }
 
+/* Rooms of many blocks against an array: what is added, over the seam too, and what is least. */
+static void a_room_of_many_blocks_says_what_an_array_says(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        draft_case d;
+        draft_random(&d, seed, 40 + 23 * (uint32_t)seed);
+        const int32_t n = d.cycle.n_steps;
+        assert_true(d.work.room.n_blocks > 2);
+        for (int32_t t = 0; t < n; t++)
+            d.work.free_units[t] = 50 + problem_draw(&d.c, 12);
+        dms_room_take(&d.work);
+        for (uint32_t i = 0; i < 60; i++) {
+            const int32_t a = (int32_t)problem_draw(&d.c, (uint32_t)n);
+            const int32_t b = a + 1 + (int32_t)problem_draw(&d.c, (uint32_t)n);
+            const int64_t units = (int64_t)problem_draw(&d.c, 30) - 15;
+            int64_t least = INT64_MAX, all = INT64_MAX;
+            dms_room_add(&d.work.room, a, b, units);
+            for (int32_t t = a + 1; t < b; t++) {
+                d.work.free_units[t % n] += units;
+                if (d.work.free_units[t % n] < least)
+                    least = d.work.free_units[t % n];
+            }
+            for (int32_t t = 0; t < n; t++)
+                all = d.work.free_units[t] < all ? d.work.free_units[t] : all;
+            assert_true(dms_room_least(&d.work.room, a, b) == least);
+            assert_int_equal(dms_room_minimum(&d.work.room), all);
+            const int32_t due = (int32_t)problem_draw(&d.c, (uint32_t)n);
+            const int32_t first = due - (int32_t)problem_draw(&d.c, (uint32_t)n);
+            for (int64_t wanted = all; wanted < all + 30; wanted += 7)
+                assert_int_equal(dms_room_earliest(&d.work.room, first, due, wanted),
+                                 walk_back(d.work.free_units, n, first, due, wanted));
+        }
+        problem_end(&d.c);
+    }
+}
+
+/* Six steps of 100 ns, an input of 20 ns for the first, weights of 150 ns for step 2, 200 ns for
+ * step 3, `last` for step 5. Each may come from the step behind its last use on: at -300, -200 and
+ * 0. Returns the period with the queue as slots give it, and as list scheduling does. */
+static void queue_an_input(int64_t last, int64_t *out_period, int64_t *out_queued) {
+    draft_case d;
+    problem_begin(&d.c, 6, 100);
+    (void)problem_once(&d.c, DMS_PROBLEM_INPUT, 20, 0);
+    (void)problem_once(&d.c, DMS_PROBLEM_WEIGHT, 150, 2);
+    (void)problem_once(&d.c, DMS_PROBLEM_WEIGHT, 200, 3);
+    (void)problem_once(&d.c, DMS_PROBLEM_WEIGHT, (uint64_t)last, 5);
+    draft_begin(&d);
+    assert_true(dms_slots(&d.cycle, &d.work, 2000, DMS_SLOT_EARLY, &d.draft));
+    assert_int_equal(d.draft.n_loads, 4);
+    assert_true(dms_simulate(&d.cycle, &d.work, 6, &d.draft));
+    *out_period = d.draft.period_ns;
+    dms_queue_by_deadline(&d.cycle, &d.work, &d.draft);
+    assert_true(dms_simulate(&d.cycle, &d.work, 6, &d.draft));
+    *out_queued = d.draft.period_ns;
+    problem_end(&d.c);
+}
+
+static void a_link_with_time_to_spare_waits_for_the_input(void **state) {
+    (void)state;
+    int64_t period, queued;
+    /* the second weight is on the link from -150 to 50, the input until 70: 600 + 70 */
+    queue_an_input(40, &period, &queued);
+    assert_int_equal(period, 670);
+    /* the link waits from -150 to 0, the input is there at 20 and the weight at 220, step 3 being
+     * at 320: 600 + 20 */
+    assert_int_equal(queued, 620);
+}
+
+static void a_link_without_time_to_spare_waits_for_no_input(void **state) {
+    (void)state;
+    int64_t period, queued;
+    /* 20 + 150 + 200 + 240 of 620 ns: the pause of 150 would be the last straw */
+    queue_an_input(240, &period, &queued);
+    assert_int_equal(period, 670);
+    assert_int_equal(queued, 670);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_earliest_slot_is_behind_the_last_that_is_too_full),
         cmocka_unit_test(later_slots_hold_the_budget_and_never_begin_before_they_may),
         cmocka_unit_test(memory_that_waits_for_the_link_is_left_to_others),
         cmocka_unit_test(scoring_gains_on_most_random_drafts_and_loses_on_few),
+        cmocka_unit_test(a_room_of_many_blocks_says_what_an_array_says),
+        cmocka_unit_test(a_link_with_time_to_spare_waits_for_the_input),
+        cmocka_unit_test(a_link_without_time_to_spare_waits_for_no_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
