@@ -11,7 +11,6 @@
  * Effect of the search: 1.0111 -> 1.0035 of the bound (7b prefill at 50 %),
  * 1.102 -> 1.061 (200 random steps), 0 to 0.5 % elsewhere (PLACEMENT.md section 5.5). */
 #define THRESHOLD 0.001
-#define MOST_SCORES 4u
 #define MOST_TRIES 16u /* moves that are looked at for one that is evaluated */
 
 /* Where the search stands; move() reads it, the two loops below differ in what they evaluate. */
@@ -298,11 +297,9 @@ static bool evaluate(dms_placer *placer, const dms_fit *fit) {
 static bool move_to_pass(search *s, const dms_draft *from) {
     dms_placer *p = s->placer;
     const int64_t best_ns = p->best.draft.period_ns;
-    for (uint32_t i = 0; i < MOST_SCORES && move_well(s, from, best_ns, &p->trial); i++)
-        if (dms_placer_score(p, most_accepted(best_ns), &p->trial) &&
-            accepts(s, p->trial.period_ns, from->period_ns, best_ns))
-            return true;
-    return false;
+    return move_well(s, from, best_ns, &p->trial) &&
+           dms_placer_score(p, most_accepted(best_ns), &p->trial) &&
+           accepts(s, p->trial.period_ns, from->period_ns, best_ns);
 }
 
 dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint64_t effort, uint32_t seed,
