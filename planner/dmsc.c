@@ -282,6 +282,8 @@ static dms_code parse(int argc, char **argv, request *r, bool *done, dms_status 
         return dms_fail(st, DMS_EUSAGE, "no model; dmsc --help prints how to give one");
     if (rest > 1 || (rest == 1 && !needs_model && r->verify == NULL))
         return dms_fail(st, DMS_EUSAGE, "'%s' is one argument too many", argv[argc - 1]);
+    if (r->n_points != 0 && r->curve == NULL)
+        return dms_fail(st, DMS_EUSAGE, "--curve-points is for --curve FILE, which is not given");
     r->compile.model = rest == 1 ? argv[optind] : NULL;
     return DMS_OK;
 }

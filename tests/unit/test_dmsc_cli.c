@@ -182,6 +182,7 @@ static void wrong_options_are_usage_errors(void **state) {
         {"M --dim rows=4 --dim rows=5", "--dim rows is given twice"},
         {"M --dim rows=4 --profile nosuch", "no profile 'nosuch'"},
         {"M --dim rows=4 --dim cols=2", "cols"},
+        {"M --dim rows=4 --curve-points 5", "--curve-points is for --curve FILE"},
     };
     cli_case it, *c = &it;
     cli_begin(c);
