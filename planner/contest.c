@@ -36,9 +36,10 @@ static uint64_t size_of(const dms_cycle *cycle) {
     return (uint64_t)cycle->n_gaps + (uint64_t)cycle->n_steps + 1;
 }
 
-uint64_t dms_contest_count(const dms_cycle *cycle, uint64_t work) {
+uint64_t dms_contest_count(const dms_cycle *cycle, uint64_t work, bool is_alone) {
     const uint64_t size = size_of(cycle), count = work / size;
-    return (count < MOST_COUNT ? count : MOST_COUNT) + small_share(size, SMALL_COUNT);
+    return (count < MOST_COUNT ? count : MOST_COUNT) +
+           (is_alone ? small_share(size, SMALL_COUNT) : 0);
 }
 
 /* Rounds until one of n starts is left. */

@@ -608,6 +608,7 @@ static dms_code search_sets(optimiser *o, uint64_t count, dms_status *st) {
 static dms_code improve(optimiser *o, dms_status *st) {
     dms_placer *p = o->placer;
     const uint64_t asked = p->options->max_evaluations;
+    const bool is_alone = p->options->enough_ns == 0;
     if (o->n_solutions > 0)
         spread_evenly(o);
     if (o->best.period_ns == DMS_NO_PERIOD)
@@ -616,7 +617,8 @@ static dms_code improve(optimiser *o, dms_status *st) {
     if (o->n_solutions > 0 && !dms_placer_is_covered(p))
         DMS_TRY(gather_sizes(o, st));
     if (!p->options->without_search && (asked || !is_near(o)))
-        DMS_TRY(search_sets(o, asked ? asked : dms_contest_count(o->cycle, DRAFT_WORK), st));
+        DMS_TRY(
+            search_sets(o, asked ? asked : dms_contest_count(o->cycle, DRAFT_WORK, is_alone), st));
     take_nominal(o);
     p->unpacked_ns = o->best.period_ns;
     DMS_TRY(gather_thinned(o, st));
@@ -629,8 +631,8 @@ static dms_code improve(optimiser *o, dms_status *st) {
         /* filled up, it is often faster: unet-tiny behind a slow link 10 % and more */
         DMS_TRY(dms_placer_lighten(p, st));
         const uint32_t n = choose_starts(o, MOST_STARTS, by_laid);
-        DMS_TRY(dms_contest_layouts(p, o->set, n,
-                                    asked ? asked : dms_contest_count(o->cycle, LAYOUT_WORK), st));
+        const uint64_t count = dms_contest_count(o->cycle, LAYOUT_WORK, is_alone);
+        DMS_TRY(dms_contest_layouts(p, o->set, n, asked ? asked : count, st));
     }
     return refine_bound(o, st);
 }

@@ -138,11 +138,12 @@ DMS_CHECKED dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint
                                         uint32_t seed, dms_status *st);
 
 /* Evaluations for a cycle: `work` over its size (gaps and steps), 2,000 at most, and beside these
- * up to 8,000, the more the smaller it is: what takes microseconds each may be many.
+ * up to 8,000, the more the smaller it is: what takes microseconds each may be many. One of several
+ * placements of a compile (not `is_alone`) has none of these more.
  *
  *   size          400     1,000   2,000   4,000   8,000   20,000       work 8,000,000
  *   count       8,480     6,500   4,000   2,000   1,000      400 */
-uint64_t dms_contest_count(const dms_cycle *cycle, uint64_t work);
+uint64_t dms_contest_count(const dms_cycle *cycle, uint64_t work, bool is_alone);
 
 /* How many starts `count` evaluations are enough for, at most `n_starts`. */
 uint32_t dms_contest_starts(uint64_t count, uint32_t n_starts);
