@@ -243,16 +243,14 @@ static bool has_addresses(placer_case *p, keeps_of *rule, dms_slot_mode mode, in
     return false;
 }
 
-/* A reserve is room for what is on its way, and lets pieces find places: where the fastest keeps of
- * a rule have no addresses, those with another reserve count. */
+/* A reserve is room for what is on its way, and lets pieces find places: a rule has a score exactly
+ * where its keeps have addresses with some reserve. */
 static void a_rule_has_a_score_if_some_reserve_of_it_has_addresses(void **state) {
     (void)state;
-    uint32_t n_second = 0;
     for (uint64_t seed = 1; seed <= 20; seed++) {
         placer_case p;
         dms_status st;
-        int64_t fastest = DMS_NO_PERIOD;
-        bool has_plan = false, has_fastest = false;
+        bool has_plan = false;
         problem_random(&p.c, seed, 24);
         placer_begin(&p, 160);
         assert_true(p.cycle.n_gaps <= MOST_GAPS);
@@ -261,17 +259,11 @@ static void a_rule_has_a_score_if_some_reserve_of_it_has_addresses(void **state)
         for (int64_t k = 0; k <= 16; k = k == 0 ? 1 : 2 * k) {
             const int64_t reserve = k * p.cycle.largest;
             const bool runs = run_rule(&p, as_a_cache, DMS_SLOT_EARLY, reserve);
-            const int64_t period = runs ? p.placer.trial.period_ns : DMS_NO_PERIOD;
-            const bool packs = runs && has_addresses(&p, as_a_cache, DMS_SLOT_EARLY, reserve);
-            has_fastest = period < fastest ? packs : has_fastest;
-            fastest = period < fastest ? period : fastest;
-            has_plan |= packs;
+            has_plan |= runs && has_addresses(&p, as_a_cache, DMS_SLOT_EARLY, reserve);
         }
         assert_int_equal(is_scored, has_plan);
-        n_second += has_plan && !has_fastest;
         problem_end(&p.c);
     }
-    assert_true(n_second > 0);
 }
 
 /* Every load stalls its step for the whole copy: 1 ns a unit. */
