@@ -72,7 +72,7 @@ static void the_link_bound_is_reached_where_copies_take_longer(void **state) {
 static void every_candidate_is_at_least_the_plan_and_the_plan_the_bound(void **state) {
     (void)state;
     uint32_t n_dearer = 0;
-    for (uint64_t seed = 1; seed <= ROUNDS_OF(25, 8); seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(16, 6); seed++) {
         problem_case c;
         problem_random(&c, seed, 8 + (uint32_t)seed);
         const uint64_t floor = problem_floor(&c);
@@ -147,7 +147,7 @@ static uint64_t host_floor(problem_case *c, uint64_t device_bytes) {
 
 static void what_the_host_cannot_hold_stays_on_the_device(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(20, 6); seed++) {
         problem_case c;
         dms_place_floor floor;
         problem_random(&c, seed, 10 + (uint32_t)seed);
@@ -188,7 +188,7 @@ static void without_a_host_the_device_floor_holds_all_weights(void **state) {
 
 static void the_same_call_gives_the_same_decision(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 6; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(3, 1); seed++) {
         problem_case c;
         problem_random(&c, seed, 40);
         const uint64_t budget = problem_floor(&c) + 150;
