@@ -512,7 +512,8 @@ static dms_code solve_nudged(dms_bound *b, double bytes, const dms_bound_aim *ai
 
 /* Each rung is deterministic: the recipe, without ties, the backup recipe, prices by formulas. What
  * is called proven comes from the certificate, never from the objective, and never from a solve
- * with a price. */
+ * with a price. The program has a home for each gap of a weight, the formulas one for all: they may
+ * prove more than it. */
 dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, const dms_bound_aim *aim,
                          dms_shares *out_shares, dms_status *st) {
     const dms_cycle *cycle = bound->cycle;
@@ -540,7 +541,7 @@ dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, const dms_bound_aim *
     if (aim->stock_price == 0 && aim->host_reserve == 0) {
         if (result.is_solved)
             DMS_TRY(dms_bound_price(bound, bytes, &result, &shares.certificate, st));
-        if (!shares.has_shares || !shares.certificate)
+        if (!shares.has_shares || !shares.certificate || bound->has_homes)
             DMS_TRY(dms_bound_beneath(bound, bytes, &shares.certificate, st));
         if (shares.certificate && shares.certificate->bound_ns > shares.bound_ns)
             shares.bound_ns = shares.certificate->bound_ns;

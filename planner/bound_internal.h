@@ -70,9 +70,10 @@ typedef struct dms_bound_class {
     uint32_t next_start, next_end;
 } dms_bound_class;
 
-/* Steps of which some do not find all their own blocks there, whatever is kept (bound_short.c). */
+/* Steps of which some do not find all their large blocks, whatever is kept (bound_short.c). */
 typedef struct dms_bound_short {
     bool is_there;   /* false: there is no such set of steps */
+    int64_t from;    /* bytes; own blocks as large as this are asked about */
     int64_t bytes;   /* that each of them asks for beside what stays */
     int64_t idle_ns; /* least time of those that lack a block */
 } dms_bound_short;

@@ -48,7 +48,7 @@ dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dm
     dms_json json = {.out = out, .line_depth = 2};
     dms_json_object(&json, NULL);
     dms_json_text(&json, "format", "dms-certificate");
-    dms_json_uint(&json, "version", 5);
+    dms_json_uint(&json, "version", 6);
     dms_json_uint(&json, "device_bytes", certificate->device_bytes);
     dms_json_uint(&json, "host_bytes", certificate->host_bytes);
     dms_json_int(&json, "bound_ns", certificate->bound_ns);
@@ -67,6 +67,7 @@ dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dm
     dms_json_int(&json, "host", certificate->host);
     dms_json_int(&json, "short", certificate->shorts);
     dms_json_uint(&json, "short_bytes", certificate->short_bytes);
+    dms_json_uint(&json, "own_bytes", certificate->own_bytes);
     dms_json_text(&json, "columns",
                   "last step, link, arrival, link_time, arrival_time, density, memory, out, "
                   "inputs, away, busy; due and early of each pace");

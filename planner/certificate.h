@@ -1,7 +1,7 @@
 /* certificate.h - prices that prove a bound: no schedule of these steps has a shorter period.
  *
  * Reads    nothing.
- * Returns  the record, and its JSON form, "dms-certificate" version 5.
+ * Returns  the record, and its JSON form, "dms-certificate" version 6.
  * Cost     O(groups).
  * Source   weak duality, as docs/certificate.md writes it out; tools/check_certificate.py checks a
  *          file in exact arithmetic and shares no code with this.
@@ -57,10 +57,10 @@ typedef struct dms_certificate {
     int64_t lasts;   /* ... and of last steps of groups without any */
     uint64_t large_bytes;
     int64_t host; /* per byte of homes on the host */
-    /* Per byte on host and device in a step that asks for short_bytes and does not find its largest
-     * own weight there. */
+    /* Per byte on host and device in a step that asks for short_bytes and does not find all its own
+     * weights of own_bytes and more there. */
     int64_t shorts;
-    uint64_t short_bytes;
+    uint64_t short_bytes, own_bytes;
     dms_certificate_group *group;
     uint32_t n_groups;
 } dms_certificate;

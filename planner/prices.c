@@ -102,6 +102,7 @@ static void take_prices(pricing *p) {
     c->host = whole_byte(p, b->host_row, -1);
     c->shorts = whole_byte(p, b->short_row, -1);
     c->short_bytes = (uint64_t)b->shorts.bytes;
+    c->own_bytes = (uint64_t)b->shorts.from;
     for (uint32_t g = 0; g < b->n_groups; g++) {
         const dms_bound_rows *row = &b->group[g].row;
         c->group[g] = (dms_certificate_group){
@@ -207,51 +208,67 @@ static long double price_of_load(const tally *t, uint32_t g, uint64_t bytes) {
                DMS_PRICE_PER_TIME;
 }
 
-/* The cheapest way of a gap that covers the checkpoints from..to-1. */
-static long double price_of_gap(const tally *t, uint32_t index, int32_t from, int32_t to) {
+/* What each way over a gap costs: to stay, to be loaded, to be read before. */
+typedef struct gap_ways {
+    long double stay, load, read;
+} gap_ways;
+
+/* The ways over a gap that covers the checkpoints from..to-1. */
+static gap_ways price_gap(const tally *t, uint32_t index, int32_t from, int32_t to) {
     const dms_bound *b = t->p->b;
     const dms_certificate *c = t->p->c;
     const dms_gap *gap = b->cycle->gap + index;
     const dms_problem_tensor *tensor = b->cycle->problem->tensors + gap->tensor;
     const long double bytes = (long double)tensor->bytes;
     const long double kept = t->covered[to] - t->covered[from] + t->away[to] - t->away[from];
-    const long double stay =
-        kept * bytes / DMS_PRICE_PER_BYTE +
-        (dms_bound_is_own(b->cycle, gap->tensor) ? of_bytes(c->shorts, bytes) : 0);
-    long double load = price_of_load(t, (uint32_t)to % b->n_groups, tensor->bytes);
+    gap_ways ways = {.load = price_of_load(t, (uint32_t)to % b->n_groups, tensor->bytes)};
+    ways.stay = kept * bytes / DMS_PRICE_PER_BYTE +
+                (dms_bound_is_own(b->cycle, gap->tensor) ? of_bytes(c->shorts, bytes) : 0);
     if (gap->opens)
-        load += of_bytes(c->group[(uint32_t)from % b->n_groups].out, bytes);
+        ways.load += of_bytes(c->group[(uint32_t)from % b->n_groups].out, bytes);
     if (dms_bound_waits(b->cycle, gap->tensor))
-        load += (t->away[to] - t->away[from]) * bytes / DMS_PRICE_PER_BYTE;
-    if (tensor->kind != DMS_PROBLEM_WEIGHT || !b->has_homes)
-        return fminl(stay, load);
-    const uint32_t *first = b->cycle->first_gap + gap->tensor;
-    const long double home =
-        (of_bytes(c->host + c->shorts, 1) + t->away[b->n_groups] / DMS_PRICE_PER_BYTE) * bytes /
-        (first[1] - first[0]);
+        ways.load += (t->away[to] - t->away[from]) * bytes / DMS_PRICE_PER_BYTE;
     if (tensor->storage_bytes == 0)
-        return fminl(stay, load + home);
+        return ways;
     const long double ns = (long double)b->cycle->read_ns[gap->tensor];
     const long double in_ring =
         c->period_ns > 0 ? bytes * (ns + (long double)gap->ns) / (long double)c->period_ns : 0;
     const int64_t storage =
         c->storage + (tensor->bytes >= c->large_bytes ? c->large + c->lasts : 0);
-    const long double read = of_time(storage, ns) + of_bytes(c->host, in_ring);
-    return fminl(stay, load + fminl(home, read));
+    ways.read = of_time(storage, ns) + of_bytes(c->host, in_ring);
+    return ways;
 }
 
-static void add_gaps(tally *t) {
+/* The cheapest way of a tensor, which has one home for all its gaps. */
+static long double price_of_tensor(const tally *t, uint32_t index) {
     const dms_bound *b = t->p->b;
-    for (uint32_t i = 0; i < b->cycle->n_gaps; i++) {
+    const dms_certificate *c = t->p->c;
+    const dms_problem_tensor *tensor = b->cycle->problem->tensors + index;
+    const bool is_homed = tensor->kind == DMS_PROBLEM_WEIGHT && b->has_homes;
+    long double at_home = 0, without = 0, anew = 0;
+    for (uint32_t i = b->cycle->first_gap[index]; i < b->cycle->first_gap[index + 1]; i++) {
         const dms_gap *gap = b->cycle->gap + i;
         int32_t from, to;
         dms_bound_covers(b, gap, &from, &to);
-        if (gap->rule == DMS_GAP_LOADED)
-            add(t, price_of_load(t, b->group_of[gap->due],
-                                 b->cycle->problem->tensors[gap->tensor].bytes));
-        else if (from < to)
-            add(t, price_of_gap(t, i, from, to));
+        if (gap->rule == DMS_GAP_LOADED) {
+            anew += price_of_load(t, b->group_of[gap->due], tensor->bytes);
+        } else if (from < to) {
+            const gap_ways ways = price_gap(t, i, from, to);
+            at_home += fminl(ways.stay, ways.load);
+            without +=
+                tensor->storage_bytes > 0 ? fminl(ways.stay, ways.load + ways.read) : ways.stay;
+        }
     }
+    if (!is_homed)
+        return anew + at_home;
+    at_home += of_bytes(c->host + c->shorts, (long double)tensor->bytes) +
+               t->away[b->n_groups] * (long double)tensor->bytes / DMS_PRICE_PER_BYTE;
+    return anew + fminl(at_home, without);
+}
+
+static void add_tensors(tally *t) {
+    for (uint32_t i = 0; i < t->p->b->cycle->problem->n_tensors; i++)
+        add(t, price_of_tensor(t, i));
 }
 
 /* What the machine offers in a group: memory, and the links for the time of its steps. */
@@ -308,7 +325,7 @@ static dms_code sum_up(const pricing *p, dms_arena *arena, dms_status *st) {
         t.covered[g + 1] = t.covered[g] + of_memory(c->group + g % b->n_groups);
         t.away[g + 1] = t.away[g] + (long double)c->group[g % b->n_groups].away;
     }
-    add_gaps(&t);
+    add_tensors(&t);
     for (uint32_t g = 0; g < b->n_groups; g++)
         add_offer(&t, g);
     if (b->has_homes)

@@ -111,7 +111,6 @@ class Problem:
 
 class Group:
     """Neighbouring steps, and the prices at the end of the last."""
-
     def __init__(self, first, row):
         self.first, self.last = first, whole(row[0], first)
         times, sizes = (row[3], row[4], row[8]), row[1:3] + row[5:8] + row[9:11]
@@ -125,8 +124,9 @@ class Group:
 
 class Certificate:
     def __init__(self, root):
-        self.device_bytes, self.host_bytes, self.large_bytes, self.short_bytes, self.busy_bytes = (
-            whole(root[key + '_bytes']) for key in ('device', 'host', 'large', 'short', 'busy'))
+        (self.device_bytes, self.host_bytes, self.large_bytes, self.short_bytes, self.own_bytes,
+         self.busy_bytes) = (whole(root[key + '_bytes']) for key in
+                             ('device', 'host', 'large', 'short', 'own', 'busy'))
         self.bound_ns, self.period_ns = whole(root['bound_ns']), whole(root['period_ns'])
         self.cuts = [whole(cut, 1) for cut in root['cut_bytes']]
         need(self.cuts == sorted(set(self.cuts)), 'paces out of order')
@@ -143,7 +143,6 @@ class Certificate:
 
 class Proof:
     """Sums up what the prices prove."""
-
     def __init__(self, problem, certificate):
         self.problem, self.c, self.groups = problem, certificate, certificate.groups
         self.n = len(problem.steps)
@@ -191,40 +190,39 @@ class Proof:
                     (self.c.spare if size < self.c.busy_bytes else 0)) * ns
         return (group.link + group.arrival) * size + busy + self.c.link_total * ns
 
-    def price_of_gap(self, tensor, n_gaps, is_first, a, b):
-        """Of the cheapest way over a gap: stay, be loaded from the host, be read and loaded."""
+    def price_gap(self, tensor, is_first, is_anew, a, b):
+        """Of staying over a gap, of being loaded instead, and of being read before."""
         first, last = self.slot(a + 1), self.slot(b)
-        if first >= last:  # covers no checkpoint: it may stay for nothing
-            return 0
+        if first >= last and not is_anew:  # covers no checkpoint: it may stay for nothing
+            return 0, 0, 0
         load = self.price_of_load(b % self.n, tensor.size)
+        if is_anew:
+            return load, load, 0
         stay = (self.memory[last] - self.memory[first]) * tensor.size
         if tensor.kind in 'wi':  # what is made in the cycle waits on the host or on the device
             stay += (self.away[last] - self.away[first]) * tensor.size
         stay += self.c.short * tensor.size if tensor.is_own() else 0
         if tensor.kind == 'a' and is_first and a == tensor.write_end():
             load += self.groups[first % len(self.groups)].out * tensor.size
-        if tensor.kind != 'w':
-            return min(stay, load)
-        home = self.c.home * tensor.size / n_gaps
-        if tensor.stored == 0:
-            return min(stay, load + home)
         ns = self.problem.load.ns_rounded(tensor.stored)
         is_large = tensor.size >= self.c.large_bytes
-        read = (self.c.storage + (self.c.large + self.c.lasts if is_large else 0)) * ns
+        read = ns * (self.c.storage + (self.c.large + self.c.lasts if is_large else 0))
         if self.c.period_ns > 0:
             held = ns + self.problem.link_in.ns_rounded(tensor.size)
             read += self.c.host * tensor.size * Fraction(held) / self.c.period_ns
-        return min(stay, load + home, load + read)
+        return stay, load, read
 
     def price_of_tensor(self, tensor):
-        gaps = list(tensor.gaps(self.n))
-        total = sum(self.price_of_load(b % self.n, tensor.size) if is_anew else
-                    self.price_of_gap(tensor, len(gaps), number == 0, a, b)
-                    for number, (a, b, is_anew) in enumerate(gaps))
+        """Of the cheapest way; a weight has one home for all its gaps, or none and is read."""
+        home = without = 0
+        for number, (a, b, is_anew) in enumerate(tensor.gaps(self.n)):
+            stay, load, read = self.price_gap(tensor, number == 0, is_anew, a, b)
+            home += min(stay, load)
+            without += min(stay, load + read) if tensor.stored > 0 else stay
         if tensor.kind == 'o' and tensor.touches[-1] == tensor.write_end():
             after = self.slot(tensor.touches[-1] + 1) % len(self.groups)
-            return total + self.groups[after].out * tensor.size
-        return total
+            home += self.groups[after].out * tensor.size
+        return min(home + self.c.home * tensor.size, without) if tensor.kind == 'w' else home
 
     def offer(self, at):
         """What the machine gives in a group, at its prices."""
@@ -240,13 +238,14 @@ class Proof:
                 at.away * (self.c.host_bytes + room - self.problem.waiting[at.last]))
 
     def offer_beside_short_steps(self):
-        """What is left beside a step that asks for short_bytes and lacks its largest own block. So
-        many are on the device beside any step; else a large block is being read, or none."""
+        """What is left beside a step that asks for short_bytes and lacks an own block of own_bytes.
+        So many are on the device beside any step; else a large block is being read, or none."""
         p, c = self.problem, self.c
-        asking = [t for t in range(self.n) if
-                  p.footprint[t] + p.waiting[t] - sum(sorted(p.own[t])[:-1]) >= c.short_bytes]
-        kept = list(accumulate(sorted(max(p.own[t]) for t in asking if p.own[t])))
-        beside = max(p.footprint[t] - max(p.own[t], default=0) for t in range(self.n))
+        own = [[size for size in sizes if size >= c.own_bytes] for sizes in p.own]
+        asking = [t for t in range(self.n) if c.short_bytes <=
+                  p.footprint[t] + p.waiting[t] - sum(p.own[t]) + min(own[t], default=0)]
+        kept = list(accumulate(sorted(sum(own[t]) for t in asking if own[t])))
+        beside = max(p.footprint[t] - sum(own[t]) for t in range(self.n))
         n_short = len(asking) - bisect(kept, c.device_bytes - beside)
         need(n_short > 0, 'no step that lacks a block asks for so much')
         idle = c.large * n_short * min(p.steps[t][0] for t in asking)
@@ -279,7 +278,7 @@ def main():
         return print(__doc__.strip(), file=sys.stderr) or 2
     try:
         problem = Problem(read(sys.argv[1], 'dms-problem', 1))
-        proof = Proof(problem, Certificate(read(sys.argv[2], 'dms-certificate', 5)))
+        proof = Proof(problem, Certificate(read(sys.argv[2], 'dms-certificate', 6)))
         bound, claim = proof.bound(), proof.c.bound_ns
     except (Unusable, OSError, KeyError, TypeError, ValueError, IndexError) as error:
         print(f'check_certificate: {type(error).__name__}: {error}', file=sys.stderr)

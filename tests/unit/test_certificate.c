@@ -170,6 +170,7 @@ static void the_json_form_has_every_price(void **state) {
                                .host = 20,
                                .shorts = 21,
                                .short_bytes = 22,
+                               .own_bytes = 23,
                                .group = &group,
                                .n_groups = 1};
     char text[1024] = {0};
@@ -194,6 +195,7 @@ static void the_json_form_has_every_price(void **state) {
     assert_non_null(strstr(text, "\"host\": 20"));
     assert_non_null(strstr(text, "\"short\": 21"));
     assert_non_null(strstr(text, "\"short_bytes\": 22"));
+    assert_non_null(strstr(text, "\"own_bytes\": 23"));
     assert_non_null(
         strstr(text, "[6, 1, 2, 3, 4, 5, 9223372036854775807, 7, 8, 50, 60, 9, 10, 11, 12]"));
 }

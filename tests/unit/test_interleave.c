@@ -104,7 +104,7 @@ static void each_plan(uint32_t n_budgets, void (*use)(tiny_case *, void *), void
 static void all_orders_of_the_queues_give_the_same_bits(void **state) {
     (void)state;
     tally all = {.n_plans = 0};
-    each_plan(ROUNDS_OF(16, 8), follow_all_orders, &all, &all.model);
+    each_plan(16, follow_all_orders, &all, &all.model);
     print_message("%u plans of up to %u commands, %u on three tiers, %u that save activations, %u "
                   "that run ahead; %llu states, up to %.1e orders of one plan\n",
                   all.n_plans, all.most_cmds, all.n_three_tiers, all.n_saving, all.n_ahead,
