@@ -625,9 +625,7 @@ static dms_code improve(optimiser *o, dms_status *st) {
     pass_sets(o);
     if (p->options->without_search)
         return DMS_OK;
-    if ((double)p->best.draft.period_ns > fits_well(o) &&
-        (asked || o->cycle->n_steps <= LARGE_STEPS ||
-         (double)p->best.draft.period_ns > (double)p->target_ns * 1.002)) {
+    if ((double)p->best.draft.period_ns > fits_well(o)) {
         /* filled up, it is often faster: unet-tiny behind a slow link 10 % and more */
         DMS_TRY(dms_placer_lighten(p, st));
         const uint32_t n = choose_starts(o, MOST_STARTS, by_laid);
