@@ -134,7 +134,8 @@ else
 fi
 runner "models on the fake card" $python tests/e2e/run_cuda.py build build/models $([ -n "$all" ] || echo --quick)
 runner "command lines" $python tests/e2e/test_cli.py build build/models
-runner "pages of --report" $python tests/e2e/test_report.py build build/models
+runner "pages of --report" $python tests/e2e/test_report.py build build/models \
+    $([ -z "$all" ] || [ ! -d "$shared" ] || echo "$shared")
 runner "certificates" $python tests/e2e/test_certificate.py build build/models
 runner "decisions" $python tests/e2e/test_decision.py build build/models
 runner "offsets for buffers" $python tests/e2e/test_arena.py build
@@ -188,8 +189,6 @@ if [ -n "$all" ]; then
     suite "unit tests with threads under the thread sanitizer" build-tsan \
         -R "^($(IFS='|' && echo "${threaded[*]}"))\$"
     if [ -d "$shared" ]; then
-        runner "pages of --report, larger models" $python tests/e2e/test_report.py build build/models \
-            "$shared"
         # refused by name, for now: Loop, NonZero, If on a condition that an input decides
         models=$(find "$shared/models" -mindepth 2 -maxdepth 2 -name model.onnx -printf '%h\n' |
             sed 's|.*/||' | grep -vxE 'gru_loop|moe-tiny-ts|silero_vad' | sort | paste -sd,)
@@ -198,7 +197,8 @@ if [ -n "$all" ]; then
             "$shared/arena"
         runner "acceptance" python3 "$shared/accept/accept.py" --bin build --only "$models"
         runner "acceptance, a quarter on the device and a quarter on the host" \
-            python3 "$shared/accept/accept.py" --bin build --host 25% --only "$models"
+            python3 "$shared/accept/accept.py" --bin build --host 25% --budgets 25%,floor \
+            --only "$models"
         runner "bad input" python3 "$shared/accept/bad/run_bad.py" --bin build --megabytes 100
         gather
         check "style of the tree" style

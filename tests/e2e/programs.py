@@ -38,6 +38,9 @@ class Programs:
     def __init__(self, build, scratch):
         self.build, self.scratch = pathlib.Path(build), pathlib.Path(scratch)
 
+    def is_sanitized(self):
+        return '-fsanitize' in (self.build / 'compile_commands.json').read_text()
+
     def dmsc(self, *words, expect=0):
         return call(self.build / 'dmsc', *words, expect=expect)
 

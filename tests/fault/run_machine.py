@@ -53,7 +53,7 @@ class Bench(Programs):
 
     def needs_no_sanitizer(self):
         """Theirs are terabytes of addresses, and records that grow."""
-        if '-fsanitize' in (self.build / 'compile_commands.json').read_text():
+        if self.is_sanitized():
             raise Skipped('a build with sanitizers')
 
     def call(self, program, *words, before=None, cwd=None):
