@@ -216,9 +216,21 @@ static int event_create(void *state, void **out_event) {
     return 0;
 }
 
+/* What a lost card was doing is over: an event may be destroyed while streams still look at it. */
+static void let_dead_streams_end(fake_cuda *fake) {
+    if (atomic_load(&fake->dead) == 0 || fake->options.clock != NULL)
+        return;
+    pthread_mutex_lock(&fake->lock);
+    for (uint32_t k = 0; k < fake->n_streams; k++)
+        while (fake->stream[k] != NULL && fake->stream[k]->n_put != fake->stream[k]->n_done)
+            pthread_cond_wait(&fake->changed, &fake->lock);
+    pthread_mutex_unlock(&fake->lock);
+}
+
 static int event_destroy(void *state, void *event) {
     fake_cuda *fake = state;
     const int error = fake_enter(state);
+    let_dead_streams_end(fake);
     free(event);
     atomic_fetch_sub(&fake->n_live, 1);
     return error;
