@@ -383,6 +383,7 @@ static dms_code add_tier_rows(dms_bound *b, dms_status *st) {
     for (uint32_t g = 0; g < b->n_groups; g++)
         if (b->group[g].has_away_row)
             DMS_TRY(add_away_row(b, g, st));
+    DMS_TRY(dms_bound_add_cases(b, st));
     return add_short_row(b, st);
 }
 
@@ -398,6 +399,7 @@ static void set_tiers(dms_bound *b, double bytes, const dms_bound_aim *aim) {
     dms_lp_column(&b->lp, dms_bound_home(b), 0, aim->host_reserve == 0 ? b->save_bytes : 0, 0);
     dms_lp_column(&b->lp, dms_bound_h(b), 0, b->home_bytes, 0);
     dms_lp_set_high(&b->lp, b->host_row, room - b->save_bytes);
+    dms_bound_set_cases(b, room, aim->ring);
     for (uint32_t g = 0; g < b->n_groups; g++) {
         const double away = b->group[g].away + b->group[g].footprint + b->large / b->byte;
         dms_lp_column(&b->lp, dms_bound_y_of(b, g), 0, b->group[g].has_away_row ? 1 : 0, 0);
@@ -458,6 +460,7 @@ static void set_columns(dms_bound *b, double bytes, const dms_bound_aim *aim, do
  * on from the basis it has. */
 static dms_code add_rows(dms_bound *b, uint64_t bytes, dms_status *st) {
     b->storage_row = b->large_row = b->lasts_row = b->host_row = b->short_row = DMS_NO_ROW;
+    b->pair_row = b->apart_row = DMS_NO_ROW;
     if (b->has_homes)
         DMS_TRY(dms_bound_choose_short(b, bytes, st));
     for (uint32_t g = 0; g < b->n_groups; g++) {

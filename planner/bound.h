@@ -42,11 +42,20 @@ void dms_bound_limit(dms_bound *bound, uint64_t max_iterations);
 /* Gives the solver's memory back. NULL is fine. */
 void dms_bound_close(dms_bound *bound);
 
+/* Of every schedule one of two things is true: two readings of large blocks are on the host at some
+ * time, or at none. */
+typedef enum dms_ring_case {
+    DMS_RING_ANY,   /* either */
+    DMS_RING_PAIR,  /* at some time, so homes leave room for both */
+    DMS_RING_APART, /* never: each reading waits for the copy of the one before */
+} dms_ring_case;
+
 /* What a solve is for. All zero: the bound. */
 typedef struct dms_bound_aim {
     double stock_price;   /* > 0 asks, among equal optima, for little stock: that rounds better */
     int64_t host_reserve; /* units of the host budget that homes leave to the ring; with it every
                              activation that leaves is charged with a place of its own */
+    dms_ring_case ring;   /* which schedules are asked about */
 } dms_bound_aim;
 
 /* Solves for a budget of `bytes`, which must hold every footprint. With another aim than the bound
@@ -55,5 +64,11 @@ typedef struct dms_bound_aim {
  *          prices by formulas (bound_beneath.c). */
 DMS_CHECKED dms_code dms_bound_solve(dms_bound *bound, uint64_t bytes, const dms_bound_aim *aim,
                                      dms_shares *out_shares, dms_status *st);
+
+/* The bound by cases, after a solve for the bound at the same budget: each case has prices of its
+ * own, and what both prove is proven. *out_certificate is NULL where the host has room for all
+ * homes or for no two blocks, or a case has no certificate. Cost: two solves from a basis. */
+DMS_CHECKED dms_code dms_bound_by_cases(dms_bound *bound, uint64_t bytes,
+                                        dms_certificate **out_certificate, dms_status *st);
 
 #endif

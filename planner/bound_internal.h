@@ -103,7 +103,7 @@ struct dms_bound {
     dms_bound_short shorts;
     uint64_t short_budget; /* what they hold for, and for smaller ones */
     uint32_t total_row, storage_row, large_row, lasts_row, homes_row, host_row, short_row,
-        spare_row;
+        spare_row, pair_row, apart_row;
     double period_ns;        /* schedules that take longer are not asked about; 0 = all are */
     uint64_t max_iterations; /* of a rung; 0 = by the number of rows */
     dms_lp lp;
@@ -207,6 +207,12 @@ static inline double dms_bound_carrying(const dms_bound *b, uint32_t g) {
 
 /* Whether class v waits over the last step of group g, on the device or away on the host. */
 bool dms_bound_is_away(const dms_bound *bound, uint32_t v, uint32_t g);
+
+/* The rows of the two cases of the ring (bound_cases.c), which set_cases turns on. */
+DMS_CHECKED dms_code dms_bound_add_cases(dms_bound *bound, dms_status *st);
+
+/* Sides for a case; `room` is what the host has, in units. */
+void dms_bound_set_cases(dms_bound *bound, double room, dms_ring_case ring);
 
 /* The best of three certificates by formulas, if it beats *out_certificate, which may be NULL: all
  * loads of what cannot stay, all readings, all outputs. */

@@ -44,36 +44,47 @@ static void write_group(dms_json *json, const dms_certificate_group *g, uint32_t
     dms_json_end_array(json);
 }
 
+static void write_case(dms_json *json, const dms_certificate *c) {
+    dms_json_object(json, NULL);
+    dms_json_array(json, "cut_bytes");
+    for (uint32_t p = 0; p < c->n_paces; p++)
+        dms_json_uint(json, NULL, c->cut_bytes[p]);
+    dms_json_end_array(json);
+    dms_json_int(json, "link_total", c->link_total);
+    dms_json_int(json, "spare", c->spare);
+    dms_json_uint(json, "busy_bytes", c->busy_bytes);
+    dms_json_int(json, "storage", c->storage);
+    dms_json_int(json, "large", c->large);
+    dms_json_int(json, "lasts", c->lasts);
+    dms_json_int(json, "pair", c->pair);
+    dms_json_int(json, "apart", c->apart);
+    dms_json_int(json, "host", c->host);
+    dms_json_int(json, "short", c->shorts);
+    dms_json_uint(json, "short_bytes", c->short_bytes);
+    dms_json_uint(json, "own_bytes", c->own_bytes);
+    dms_json_array(json, "groups");
+    for (uint32_t g = 0; g < c->n_groups; g++)
+        write_group(json, c->group + g, c->n_paces);
+    dms_json_end_array(json);
+    dms_json_end_object(json);
+}
+
 dms_code dms_certificate_write(const dms_certificate *certificate, FILE *out, dms_status *st) {
-    dms_json json = {.out = out, .line_depth = 2};
+    dms_json json = {.out = out, .line_depth = 4};
     dms_json_object(&json, NULL);
     dms_json_text(&json, "format", "dms-certificate");
-    dms_json_uint(&json, "version", 6);
+    dms_json_uint(&json, "version", 7);
     dms_json_uint(&json, "device_bytes", certificate->device_bytes);
     dms_json_uint(&json, "host_bytes", certificate->host_bytes);
     dms_json_int(&json, "bound_ns", certificate->bound_ns);
     dms_json_int(&json, "period_ns", certificate->period_ns);
-    dms_json_array(&json, "cut_bytes");
-    for (uint32_t p = 0; p < certificate->n_paces; p++)
-        dms_json_uint(&json, NULL, certificate->cut_bytes[p]);
-    dms_json_end_array(&json);
-    dms_json_int(&json, "link_total", certificate->link_total);
-    dms_json_int(&json, "spare", certificate->spare);
-    dms_json_uint(&json, "busy_bytes", certificate->busy_bytes);
-    dms_json_int(&json, "storage", certificate->storage);
-    dms_json_int(&json, "large", certificate->large);
-    dms_json_int(&json, "lasts", certificate->lasts);
     dms_json_uint(&json, "large_bytes", certificate->large_bytes);
-    dms_json_int(&json, "host", certificate->host);
-    dms_json_int(&json, "short", certificate->shorts);
-    dms_json_uint(&json, "short_bytes", certificate->short_bytes);
-    dms_json_uint(&json, "own_bytes", certificate->own_bytes);
     dms_json_text(&json, "columns",
                   "last step, link, arrival, link_time, arrival_time, density, memory, out, "
                   "inputs, away, busy; due and early of each pace");
-    dms_json_array(&json, "groups");
-    for (uint32_t g = 0; g < certificate->n_groups; g++)
-        write_group(&json, certificate->group + g, certificate->n_paces);
+    dms_json_array(&json, "cases");
+    for (const dms_certificate *c = certificate; c; c = c->other)
+        write_case(&json, c);
     dms_json_end_array(&json);
     dms_json_end_object(&json);
     if (fputc('\n', out) == EOF || ferror(out))

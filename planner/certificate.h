@@ -1,7 +1,7 @@
 /* certificate.h - prices that prove a bound: no schedule of these steps has a shorter period.
  *
  * Reads    nothing.
- * Returns  the record, and its JSON form, "dms-certificate" version 6.
+ * Returns  the record, and its JSON form, "dms-certificate" version 7.
  * Cost     O(groups).
  * Source   weak duality, as docs/certificate.md writes it out; tools/check_certificate.py checks a
  *          file in exact arithmetic and shares no code with this.
@@ -56,13 +56,17 @@ typedef struct dms_certificate {
     int64_t large;   /* ... of those of large_bytes and more, and of short steps without any ... */
     int64_t lasts;   /* ... and of last steps of groups without any */
     uint64_t large_bytes;
-    int64_t host; /* per byte of homes on the host */
+    int64_t pair;  /* per byte of homes, where two such readings are on the host at some time */
+    int64_t apart; /* per ns of such readings and their copies, where no two ever are */
+    int64_t host;  /* per byte of homes on the host */
     /* Per byte on host and device in a step that asks for short_bytes and does not find all its own
      * weights of own_bytes and more there. */
     int64_t shorts;
     uint64_t short_bytes, own_bytes;
     dms_certificate_group *group;
     uint32_t n_groups;
+    struct dms_certificate *other; /* of the schedules where no two are, this one of those where two
+                                      are; bound_ns is what both prove. NULL = this is of all */
 } dms_certificate;
 
 /* The certificate of steps that wait for nothing but inputs: all prices are 0, but that of inputs

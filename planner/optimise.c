@@ -298,7 +298,8 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
     const int64_t halves[] = {0, 1, 2, 4, 8, 16, 32};
     dms_placer *p = o->placer;
     const dms_bound_aim bound = {0};
-    const dms_bound_aim plan = {STOCK_PRICE, DMS_LEAST_RING * o->cycle->largest};
+    const dms_bound_aim plan = {.stock_price = STOCK_PRICE,
+                                .host_reserve = DMS_LEAST_RING * o->cycle->largest};
     dms_shares shares;
     DMS_TRY(solve(o, 0, &bound, &shares, st));
     if (!shares.has_shares) { /* the ladder: a coarser program before mere formulas */
@@ -330,7 +331,8 @@ static dms_code solve_fine(optimiser *o, dms_status *st) {
     const int64_t halves[] = {0, 1, 2, 4};
     dms_placer *p = o->placer;
     const dms_bound_aim bound = {0};
-    const dms_bound_aim plan = {STOCK_PRICE, DMS_LEAST_RING * o->cycle->largest};
+    const dms_bound_aim plan = {.stock_price = STOCK_PRICE,
+                                .host_reserve = DMS_LEAST_RING * o->cycle->largest};
     dms_shares shares;
     if ((uint32_t)o->cycle->n_steps <= N_GROUPS || o->n_solutions == 0 || is_close(o) ||
         o->placer->options->without_search)
@@ -566,9 +568,16 @@ static dms_code refine_bound(optimiser *o, dms_status *st) {
     DMS_TRY(dms_bound_open(o->cycle, fine_groups(o->cycle), p->arena, &fine, st));
     if (is_read)
         dms_bound_assume(fine, period);
-    const dms_code code =
-        dms_bound_solve(fine, (uint64_t)p->budget * DMS_ALIGN, &bound, &shares, st);
+    const uint64_t bytes = (uint64_t)p->budget * DMS_ALIGN;
+    dms_certificate *by_cases = NULL;
+    dms_code code = dms_bound_solve(fine, bytes, &bound, &shares, st);
+    if (code == DMS_OK && is_read)
+        code = dms_bound_by_cases(fine, bytes, &by_cases, st);
     dms_bound_close(fine);
+    if (by_cases && by_cases->bound_ns > shares.bound_ns) {
+        shares.bound_ns = by_cases->bound_ns;
+        shares.certificate = by_cases;
+    }
     if (code == DMS_OK && shares.bound_ns > p->bound_ns) {
         p->bound_ns = shares.bound_ns < period ? shares.bound_ns : period;
         p->certificate = shares.certificate;

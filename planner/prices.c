@@ -46,7 +46,8 @@ static double asked_for_stall(const pricing *p, uint32_t g) {
 static void choose_scale(pricing *p) {
     const dms_bound *b = p->b;
     const double all = price_of(p, b->total_row, 1) + price_of(p, b->storage_row, 1) +
-                       price_of(p, b->large_row, 1) + price_of(p, b->lasts_row, 1);
+                       price_of(p, b->large_row, 1) + price_of(p, b->lasts_row, 1) +
+                       price_of(p, b->apart_row, -1);
     double most = 1, inputs = 0;
     for (uint32_t g = b->n_groups; g-- > 0;) {
         inputs += price_of(p, b->group[g].row.inputs, 1);
@@ -99,6 +100,8 @@ static void take_prices(pricing *p) {
     c->storage = whole_time(p, b->storage_row, 1);
     c->large = whole_time(p, b->large_row, 1);
     c->lasts = whole_time(p, b->lasts_row, 1);
+    c->pair = whole_byte(p, b->pair_row, -1);
+    c->apart = whole_time(p, b->apart_row, -1);
     c->host = whole_byte(p, b->host_row, -1);
     c->shorts = whole_byte(p, b->short_row, -1);
     c->short_bytes = (uint64_t)b->shorts.bytes;
@@ -233,9 +236,10 @@ static gap_ways price_gap(const tally *t, uint32_t index, int32_t from, int32_t 
     const long double ns = (long double)b->cycle->read_ns[gap->tensor];
     const long double in_ring =
         c->period_ns > 0 ? bytes * (ns + (long double)gap->ns) / (long double)c->period_ns : 0;
-    const int64_t storage =
-        c->storage + (tensor->bytes >= c->large_bytes ? c->large + c->lasts : 0);
-    ways.read = of_time(storage, ns) + of_bytes(c->host, in_ring);
+    ways.read = of_time(c->storage, ns) + of_bytes(c->host, in_ring);
+    if (tensor->bytes >= c->large_bytes)
+        ways.read +=
+            of_time(c->large + c->lasts, ns) + of_time(c->apart, ns + (long double)gap->ns);
     return ways;
 }
 
@@ -261,7 +265,7 @@ static long double price_of_tensor(const tally *t, uint32_t index) {
     }
     if (!is_homed)
         return anew + at_home;
-    at_home += of_bytes(c->host + c->shorts, (long double)tensor->bytes) +
+    at_home += of_bytes(c->host + c->shorts + c->pair, (long double)tensor->bytes) +
                t->away[b->n_groups] * (long double)tensor->bytes / DMS_PRICE_PER_BYTE;
     return anew + fminl(at_home, without);
 }
@@ -287,7 +291,7 @@ static void add_offer(tally *t, uint32_t g) {
     add(t, -of_time(at->link_time, ns) - of_time(at->arrival_time, before));
     add(t, -of_bytes(at->memory + at->busy, room));
     add(t, of_time(at->inputs, (long double)(b->group[g].inputs - b->group[g].computed) * b->ns));
-    add(t, -of_time(c->link_total, ns) - of_time(c->storage + c->large + c->lasts, ns));
+    add(t, -of_time(c->link_total, ns) - of_time(c->storage + c->large + c->lasts + c->apart, ns));
     if (b->has_homes) {
         const long double step = (long double)b->cycle->problem->steps[at->last].ns;
         add(t, -of_bytes(at->away, (long double)c->host_bytes + room));
@@ -302,6 +306,7 @@ static void add_host(tally *t) {
     const dms_certificate *c = t->p->c;
     const long double host = (long double)c->host_bytes, asked = (long double)c->short_bytes;
     add(t, -of_bytes(c->host, host));
+    add(t, -of_bytes(c->pair, host - 2 * (long double)c->large_bytes));
     add(t, -of_bytes(c->shorts, host + (long double)c->device_bytes - asked));
     add(t, fminl(of_bytes(c->shorts, (long double)c->large_bytes),
                  of_time(c->large, (long double)b->shorts.idle_ns)));

@@ -49,13 +49,15 @@ def is_proven(path, out):
 
 def newer_rows(out):
     """What has a price that the independent program does not know."""
-    c = json.loads(out.read_text())
-    common = c['columns'].split(';')[0].split(', ')  # the paces' own columns stand behind these
-    found = {'paces': len(c['cut_bytes']) > 1 and any(any(g[len(common):]) for g in c['groups'])}
+    root = json.loads(out.read_text())
+    common = root['columns'].split(';')[0].split(', ')  # the paces' own columns stand behind these
+    cases, groups = root['cases'], [g for c in root['cases'] for g in c['groups']]
+    found = {'paces': any(len(c['cut_bytes']) > 1 for c in cases) and
+                      any(any(g[len(common):]) for g in groups)}
     for name in ('inputs', 'away', 'busy'):
-        found[name] = any(g[common.index(name)] for g in c['groups'])
-    for name in ('host', 'storage', 'large', 'link_total', 'short'):
-        found[name] = c[name] != 0
+        found[name] = any(g[common.index(name)] for g in groups)
+    for name in ('host', 'storage', 'large', 'link_total', 'short', 'pair', 'apart'):
+        found[name] = any(c[name] != 0 for c in cases)
     return [name for name, binds in found.items() if binds]
 
 

@@ -45,6 +45,10 @@ def changed(programs, certificate, change):
     return path
 
 
+def groups_of(root):
+    return [group for case in root['cases'] for group in case['groups']]
+
+
 def every_bound_is_proven(programs, cases):
     for model, words in cases:
         checked = 0
@@ -90,17 +94,17 @@ def prices_that_contradict_each_other_are_refused(programs, model, words):
     problem, certificate, _ = certify(programs, model, words, ('25%',))
 
     def cheap_memory(root):
-        for group in root['groups']:
+        for group in groups_of(root):
             group[MEMORY] = group[MEMORY] * 9 // 10
     check(problem, changed(programs, certificate, cheap_memory), 1, 'not proven')
 
     def dear_link(root):
-        for group in root['groups']:
+        for group in groups_of(root):
             group[LINK] = group[LINK] * 3 + 10**15
     check(problem, changed(programs, certificate, dear_link), 1, 'contradict')
 
     def dear_due(root):
-        for group in root['groups']:
+        for group in groups_of(root):
             group[DUE] = group[ARRIVAL_TIME] + 1
     check(problem, changed(programs, certificate, dear_due), 1, 'contradict')
 
@@ -109,28 +113,81 @@ def steps_that_are_not_short_are_refused(programs, model, words):
     problem, certificate, _ = certify(programs, model, words, ('25%', '--host-mem', '50%'))
 
     def asks_too_much(root):
-        root['short'] += 1
-        root['short_bytes'] = 2**62
+        root['cases'][0]['short'] += 1
+        root['cases'][0]['short_bytes'] = 2**62
     check(problem, changed(programs, certificate, asks_too_much), 2, 'lacks a block')
 
     def dear(root):
-        root['short'] += 10**15
+        root['cases'][0]['short'] += 10**15
     check(problem, changed(programs, certificate, dear), 1, 'not proven')
+
+
+def streamed(folder):
+    """A problem of 12 steps, each with a block of its own; the host has 5 places. Two homes fewer
+    than that leave 9 blocks to be read; one fewer 8, each after the copy of the one before."""
+    block, n = 12 * 4096, 12
+    links = {'h2d': [10**9, 0], 'd2h': [10**9, 0], 'load': [10**9 // 4, 0], 'store': [10**9, 0]}
+    path = folder / 'streamed.json'
+    path.write_text(json.dumps({
+        'format': 'dms-problem', 'version': 1, 'name': 'streamed', 'budgets': [block],
+        'weight_bytes': n * block, 'host_mem': 5 * block, 'links': links,
+        'steps': [[1000, 0]] * n, 'tensors': [['w', block, -1, [t]] for t in range(n)]}))
+    return path, block, 9 * 4 * block
+
+
+def cases_that_leave_schedules_out_are_refused(programs):
+    """A certificate of two cases, of which one alone would prove more, or leave schedules out."""
+    problem, budget, least_ns = streamed(programs.scratch)
+    certificate = programs.scratch / 'prices.json'
+    placement = programs.build / 'tests' / 'bench' / 'placement'
+    subprocess.run([placement, problem, '--budget', str(budget), '--certificate', certificate],
+                   capture_output=True, check=True)
+    root = json.loads(certificate.read_text())
+    need(len(root['cases']) == 2, 'no proof by cases')
+    need(0.999 * least_ns < root['bound_ns'] <= least_ns, f'{root["bound_ns"]}, not {least_ns}')
+    check(problem, certificate, 0, f'a period below {root["bound_ns"]} ns')
+
+    def first(root):
+        root['cases'].pop()
+        root['cases'][0]['pair'] += 1
+    check(problem, changed(programs, certificate, first), 2, 'another case')
+
+    def last(root):
+        root['cases'].pop(0)
+        root['cases'][0]['apart'] += 1
+    check(problem, changed(programs, certificate, last), 2, 'another case')
+
+    def exchanged(root):
+        root['cases'][0]['pair'] += 1
+        root['cases'].reverse()
+    check(problem, changed(programs, certificate, exchanged), 2, 'another case')
+
+    def three(root):
+        root['cases'].insert(1, {**root['cases'][0], 'apart': 1})
+    check(problem, changed(programs, certificate, three), 2, 'another case')
+
+    def none(root):
+        root['cases'].clear()
+    check(problem, changed(programs, certificate, none), 2)
+
+    def smaller(root):  # a pair of larger blocks would leave less to homes
+        root['large_bytes'] *= 2
+    check(problem, changed(programs, certificate, smaller), 1, 'not proven')
 
 
 def broken_files_are_refused(programs, model, words):
     problem, certificate, _ = certify(programs, model, words, ('25%',))
 
     def negative(root):
-        root['groups'][0][MEMORY] = -1
+        root['cases'][0]['groups'][0][MEMORY] = -1
     check(problem, changed(programs, certificate, negative), 2, 'not a number')
 
     def short(root):
-        root['groups'].pop()
+        root['cases'][-1]['groups'].pop()
     check(problem, changed(programs, certificate, short), 2, 'do not end with the cycle')
 
     def paceless(root):
-        root['cut_bytes'].append(2**60)
+        root['cases'][0]['cut_bytes'].append(2**60)
     check(problem, changed(programs, certificate, paceless), 2, 'other paces')
     check(certificate, problem, 2, 'not a dms-problem')
     check(problem, programs.scratch / 'missing.json', 2, 'missing.json')
@@ -150,6 +207,7 @@ def main():
              (a_larger_claim_is_refused, (encoder, encoder_words)),
              (prices_that_contradict_each_other_are_refused, (encoder, encoder_words)),
              (steps_that_are_not_short_are_refused, (encoder, encoder_words)),
+             (cases_that_leave_schedules_out_are_refused, ()),
              (broken_files_are_refused, (encoder, encoder_words))]
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
