@@ -164,8 +164,13 @@ static dms_code place_by(const dms_problem *problem, const dms_place_options *op
     return place_all(p, st);
 }
 
-/* The best plan by predicted times, as it runs by those of this problem. Both have the same gaps,
- * so its layout is one of this cycle. */
+/* What the times of one run are surely off by. A plan that gains less by them is another plan for
+ * nothing. */
+#define NOISE 0.005
+
+/* The best plan by predicted times, as it runs by those of this problem, stays unless this
+ * problem's own gains more than noise. Both have the same gaps, so its layout is one of this
+ * cycle. */
 static dms_code place_predicted(prepared *p, dms_status *st) {
     dms_placer *placer = &p->placer;
     prepared *other;
@@ -177,7 +182,8 @@ static dms_code place_predicted(prepared *p, dms_status *st) {
         !dms_simulate(&p->cycle, &placer->work, DMS_FINAL_CYCLES, &found->draft))
         return dms_fail(st, DMS_EINTERNAL, "placement: the best queue waits for itself");
     dms_placer_note(placer, "predicted", found->draft.period_ns);
-    if (dms_draft_better(&found->draft, &placer->best.draft))
+    const double gains = (1 - NOISE) * (double)found->draft.period_ns;
+    if ((double)placer->best.draft.period_ns > gains)
         placer->best = *found;
     return DMS_OK;
 }

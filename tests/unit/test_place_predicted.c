@@ -107,9 +107,10 @@ static int64_t candidate(const dms_decision *d, const char *name) {
     return -1;
 }
 
-static void the_plan_by_predicted_times_is_a_candidate_by_those_of_the_run(void **state) {
+static void
+the_plan_by_predicted_times_stays_where_those_of_the_run_gain_less_than_their_noise(void **state) {
     (void)state;
-    uint32_t n_worse = 0, n_taken = 0;
+    uint32_t n_worse = 0, n_same = 0, n_taken = 0;
     for (uint64_t seed = 1; seed <= 40; seed++) {
         problem_case c;
         problem_random(&c, seed, 10 + (uint32_t)seed % 30);
@@ -121,16 +122,17 @@ static void the_plan_by_predicted_times_is_a_candidate_by_those_of_the_run(void 
         const dms_decision alone = place(&c, &run, NULL, units);
         const dms_decision both = place(&c, &run, &c.problem, units);
         assert_int_equal(period_by(&run, &both), both.period_ns);
-        assert_true(both.period_ns <= limit);
-        assert_true(both.period_ns <= alone.period_ns);
+        const bool gains = 1000 * alone.period_ns < 995 * limit;
+        assert_int_equal(both.period_ns, gains ? alone.period_ns : limit);
         assert_true(candidate(&both, "predicted") >= both.period_ns);
         assert_int_equal(candidate(&alone, "predicted"), -1);
         n_worse += alone.period_ns > limit;
-        n_taken += both.period_ns < alone.period_ns;
+        n_same += alone.period_ns < limit && !gains;
+        n_taken += gains;
         problem_end(&c);
     }
     assert_true(n_worse > 0); /* so there is something that it mends */
-    assert_int_equal(n_taken, n_worse);
+    assert_true(n_same > 0 && n_taken > 0);
 }
 
 static void times_that_are_the_same_change_nothing(void **state) {
@@ -164,7 +166,8 @@ static void a_budget_below_the_floor_is_refused_as_without(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_plan_by_predicted_times_is_a_candidate_by_those_of_the_run),
+        cmocka_unit_test(
+            the_plan_by_predicted_times_stays_where_those_of_the_run_gain_less_than_their_noise),
         cmocka_unit_test(times_that_are_the_same_change_nothing),
         cmocka_unit_test(a_budget_below_the_floor_is_refused_as_without),
     };
