@@ -21,7 +21,7 @@ add_compile_definitions(_GNU_SOURCE DMS_VERSION="${PROJECT_VERSION}")
 if(DMS_SANITIZE)
   add_compile_options(-fsanitize=${DMS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${DMS_SANITIZE})
-  add_compile_definitions(DMS_CALIBRATE_ROUNDS=2u)
+  add_compile_definitions(DMS_CALIBRATE_ROUNDS=1u)
 endif()
 
 # libFuzzer counts the edges of everything that the targets call; it comes with clang alone.

@@ -139,7 +139,7 @@ static dms_shape large_product(dms_dtype dtype) {
     if (dtype == DMS_DTYPE_I8)
         return large_bytes;
     const bool is_fast = dms_dtype_is_float(dtype) && dtype != DMS_DTYPE_F64;
-    const int64_t m = is_fast ? 256 : 2;
+    const int64_t m = is_fast ? DMS_CALIBRATE_ROWS : 2;
     dms_shape s = {DMS_FAMILY_PRODUCT,
                    DMS_K_MATMUL,
                    dtype,

@@ -6,8 +6,11 @@
 #include "runtime/device.h"
 
 #define DMS_MOST_SAMPLES 400u
-#ifndef DMS_CALIBRATE_ROUNDS    /* builds with sanitizers have two: their times say nothing */
+#ifndef DMS_CALIBRATE_ROUNDS    /* builds with sanitizers have one: their times say nothing */
 #define DMS_CALIBRATE_ROUNDS 9u /* what disturbs one round is not in the median of all */
+#define DMS_CALIBRATE_ROWS 256  /* of large products */
+#else
+#define DMS_CALIBRATE_ROWS 16
 #endif
 #define DMS_CALIBRATE_DEVICE_BYTES (128u << 20)
 #define DMS_CALIBRATE_HOST_BYTES (64u << 20)

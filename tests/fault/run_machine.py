@@ -274,8 +274,8 @@ def preload(b, **faults):
 
 
 def interrupted(b, words, outputs, seed, folder):
-    """Runs words, with a signal at a random moment, 24 times: what happened, by exit code. Every third
-    of them stands still for as long as it all takes when its first file is about to get its name,
+    """Runs words, with a signal at a random moment, 24 times (9 under sanitizers, where it takes long):
+    what happened, by exit code. Every third of them stands still for as long as it all takes when its first file is about to get its name,
     another third when it is to be written out: most of their signals come then."""
     random, codes = np.random.default_rng(seed), {}
     begin = time.monotonic()
@@ -283,7 +283,7 @@ def interrupted(b, words, outputs, seed, folder):
     lasts = time.monotonic() - begin
     good = {name: (folder / name).read_bytes() for name in outputs}
     before = sorted(p.name for p in folder.iterdir())
-    for k in range(24):
+    for k in range(9 if b.is_sanitized() else 24):
         for name in outputs:
             (folder / name).write_bytes(b'older')
         number = signal.SIGINT if random.integers(2) else signal.SIGTERM
@@ -399,10 +399,13 @@ def make_indexed(folder, node, inputs, dims, kind):
         np.save(folder / f'{name}.npy', rng.standard_normal(shape).astype(np.float32))
 
 
-def hostile(entries, kind):
+def hostile(entries, kind, is_sanitized):
+    """Under sanitizers those at the edges: one that is followed leaves the memory at once."""
     info = np.iinfo(kind)
-    return [entries, entries + 1, -entries - 1, -entries - 2, 1 << 20, -(1 << 20), info.max, info.min,
-            info.max - 1, info.max // 2 + 1, *([1 << 32, -(1 << 32), 1 << 62] if kind == np.int64 else [])]
+    wide = [1 << 32, -(1 << 32), 1 << 62] if kind == np.int64 else []
+    edges = [entries, -entries - 1, info.max, info.min, *wide[:1]]
+    return edges if is_sanitized else [*edges, entries + 1, -entries - 2, 1 << 20, -(1 << 20),
+                                       info.max - 1, info.max // 2 + 1, *wide[1:]]
 
 
 @test
@@ -418,7 +421,7 @@ def indices_outside_are_refused_or_defined_never_followed(b):
             b.dmsc(folder / 'model.onnx', '-o', folder / 'a.plan', '-q')
             words = [w for n in inputs for w in ('--input', f'{n}={folder}/{n}.npy')]
             words += ['--input', f'i={folder}/i.npy', '--poison', '--output', folder / 'out']
-            for k, bad in enumerate([0, *hostile(entries, kind)]):
+            for k, bad in enumerate([0, *hostile(entries, kind, b.is_sanitized())]):
                 i = np.ones(dims, kind)
                 i.flat[k % i.size] = bad
                 np.save(folder / 'i.npy', i)
@@ -434,7 +437,7 @@ def indices_outside_are_refused_or_defined_never_followed(b):
                 for path in (folder / 'out').glob('*'):
                     path.unlink()
                 n_refused, n_run = n_refused + (want == 7), n_run + (want == 0)
-    need(n_refused > 100 and n_run > 20, f'{n_refused} refused, {n_run} run')
+    need(n_refused > 70 and n_run > 20, f'{n_refused} refused, {n_run} run')
 
 
 @test

@@ -93,17 +93,22 @@ void storage_check(storage_case *c, const dms_view *view, int64_t valid_last, ui
     memset(memory, 0xab, bytes + shift + 64);
     memset(want, 0xab, bytes);
     c->run.source[0].valid_last = valid_last;
-    for (int64_t i = 0, n = dms_view_count(view); i < n; i++) {
-        int64_t rest = i, from = (int64_t)first + view->offset, to = 0, row = 0, last = 0;
-        for (uint32_t k = view->rank; k-- > 0; rest /= view->dim[k]) {
-            const int64_t at = rest % view->dim[k];
-            from += at * view->pitch[k];
-            to += at * pitch[k];
-            row = k == 0 ? at : row;
-            last = k + 1 == view->rank ? at : last;
+    const uint32_t inner = view->rank == 0 ? 0 : view->rank - 1; /* a scalar is a row of one */
+    const int64_t n_last = view->rank == 0 ? 1 : view->dim[inner];
+    const int64_t n_rows = dms_view_count(view) / n_last;
+    for (int64_t i = 0; i < n_rows; i++) {
+        int64_t rest = i, from = (int64_t)first + view->offset, to = 0, row = 0;
+        for (uint32_t k = inner; k-- > 0; rest /= view->dim[k]) {
+            row = rest % view->dim[k]; /* in the end the one of axis 0 */
+            from += row * view->pitch[k];
+            to += row * pitch[k];
         }
-        const bool is_pad = valid_last > 0 && row == view->dim[0] - 1 && last >= valid_last;
-        want[to] = is_pad ? 0 : (uint32_t)from;
+        for (int64_t last = 0; last < n_last; last++) {
+            row = inner == 0 ? last : row;
+            const bool is_pad = valid_last > 0 && row == view->dim[0] - 1 && last >= valid_last;
+            want[to + last * pitch[inner]] =
+                is_pad ? 0 : (uint32_t)(from + last * view->pitch[inner]);
+        }
     }
     if (storage_load(c, view, 4 * first, pitch, memory + shift) != DMS_OK)
         fail_msg("%s", c->st.msg);

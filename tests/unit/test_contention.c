@@ -10,6 +10,7 @@
 #include "planner/contention.h"
 #include "planner/simulate_internal.h"
 #include "support_draft.h"
+#include "support_rounds.h"
 
 enum { COMPUTE, IN, OUT, LOAD }; /* rows and columns of the factors */
 
@@ -208,7 +209,7 @@ static void a_busy_link_slows_the_steps_beside_it(void **state) {
 static void a_plan_priced_with_contention_is_slower_than_its_bound_without(void **state) {
     (void)state;
     uint32_t n_slower = 0;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(12, 4); seed++) {
         problem_case c;
         problem_random(&c, seed, 14);
         const uint64_t units = problem_floor(&c) + 60;
@@ -221,7 +222,7 @@ static void a_plan_priced_with_contention_is_slower_than_its_bound_without(void 
         n_slower += both.period_ns > alone.period_ns;
         problem_end(&c);
     }
-    assert_true(n_slower > 8);
+    assert_true(n_slower > ROUNDS_OF(8, 2));
 }
 
 int main(void) {

@@ -104,19 +104,20 @@ static void each_plan(uint32_t n_budgets, void (*use)(tiny_case *, void *), void
 static void all_orders_of_the_queues_give_the_same_bits(void **state) {
     (void)state;
     tally all = {.n_plans = 0};
-    each_plan(16, follow_all_orders, &all, &all.model);
+    each_plan(ROUNDS_OF(16, 4), follow_all_orders, &all, &all.model);
     print_message("%u plans of up to %u commands, %u on three tiers, %u that save activations, %u "
                   "that run ahead; %llu states, up to %.1e orders of one plan\n",
                   all.n_plans, all.most_cmds, all.n_three_tiers, all.n_saving, all.n_ahead,
                   (unsigned long long)all.n_states, all.most_orders);
-    assert_true(all.n_plans > 30 && all.n_three_tiers > 5 && all.n_saving > 5);
-    assert_true(all.n_ahead > 5 && all.most_cmds >= 14 && all.most_orders > 1e9);
+    assert_true(all.n_plans > ROUNDS_OF(30, 15));
+    assert_true(all.n_three_tiers > ROUNDS_OF(5, 2) && all.n_saving > ROUNDS_OF(5, 1));
+    assert_true(all.n_ahead > ROUNDS_OF(5, 2) && all.most_cmds >= 14 && all.most_orders > 1e9);
 }
 
 static void commands_may_take_effect_each_in_its_own_way(void **state) {
     (void)state;
     tally all = {.n_plans = 0};
-    each_plan(4, follow_mixed_orders, &all, &all.model);
+    each_plan(ROUNDS_OF(4, 2), follow_mixed_orders, &all, &all.model);
 }
 
 static void walk_long_plan(tiny_case *t, void *data) {
@@ -126,7 +127,7 @@ static void walk_long_plan(tiny_case *t, void *data) {
     c.n_turns = 5;
     c.most_under_way = 2;
     c.effect = INTERLEAVE_MIXED;
-    c.n_walks = 25;
+    c.n_walks = ROUNDS_OF(25, 12);
     interleave *m = interleave_open(&c);
     for (c.seed = 1; c.seed <= 2; c.seed++)
         (void)must_be_right(t, m, &c, "long");
@@ -140,7 +141,7 @@ static void random_orders_of_long_plans_give_the_same_bits(void **state) {
         for (int is_in_file = 0; is_in_file < 2; is_in_file++) {
             tiny_case t;
             tiny_begin_long(&t, n_products, is_in_file != 0);
-            (void)tiny_each_plan(&t, 3, walk_long_plan, &all);
+            (void)tiny_each_plan(&t, ROUNDS_OF(3, 1), walk_long_plan, &all);
             tiny_end(&t);
         }
     print_message("%u plans of up to %u commands, %u on three tiers\n", all.n_plans, all.most_cmds,
@@ -329,17 +330,17 @@ static void print_kinds(const wait_tally *all) {
 static void a_plan_without_a_wait_is_refused_if_and_only_if_some_order_is_wrong(void **state) {
     (void)state;
     wait_tally all = {.sum = {0}};
-    each_plan(6, drop_each_wait, &all, &all.model);
+    each_plan(ROUNDS_OF(6, 2), drop_each_wait, &all, &all.model);
     print_kinds(&all);
-    assert_true(all.sum.n_wrong > 150 && all.sum.n > all.sum.n_wrong);
+    assert_true(all.sum.n_wrong > ROUNDS_OF(150, 50) && all.sum.n > all.sum.n_wrong);
 }
 
 static void a_plan_with_a_looser_wait_is_refused_if_and_only_if_some_order_is_wrong(void **state) {
     (void)state;
     wait_tally all = {.sum = {0}};
-    each_plan(6, loosen_each_wait, &all, &all.model);
+    each_plan(ROUNDS_OF(6, 2), loosen_each_wait, &all, &all.model);
     print_kinds(&all);
-    assert_true(all.sum.n_wrong > 150 && all.sum.n > all.sum.n_wrong);
+    assert_true(all.sum.n_wrong > ROUNDS_OF(150, 50) && all.sum.n > all.sum.n_wrong);
 }
 
 int main(void) {

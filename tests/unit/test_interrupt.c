@@ -197,7 +197,7 @@ static void a_signal_in_the_search_ends_it_at_once(void **state) {
     (void)state;
     planning it, *p = &it;
     uint64_t random = 9;
-    planning_begin(p, ROUNDS_OF(600, 300));
+    planning_begin(p, ROUNDS_OF(600, 150));
     const double whole = planning_lasts(p), tenth = 0.1 * whole;
     for (int i = 0; i < ROUNDS_OF(4, 2); i++)
         strike(p, NULL, i % 2 == 0 ? SIGINT : SIGTERM, whole * (0.1 + 0.01 * draw(&random, 50)),
@@ -221,7 +221,7 @@ static void a_signal_in_the_integer_program_ends_it_at_once(void **state) {
 static void a_signal_in_the_curve_leaves_no_plan_and_no_view(void **state) {
     (void)state;
     planning it, *p = &it;
-    planning_begin(p, ROUNDS_OF(200, 80));
+    planning_begin(p, ROUNDS_OF(200, 40));
     for (int i = 0; i < 3; i++) {
         planning_start(p, "--curve", "curve.csv");
         strike_in(p, DRAWS, WRITES, i == 1 ? SIGTERM : SIGINT, 0.05 * (1 + i), MOST_S);

@@ -14,6 +14,7 @@
 
 #include "planner/profile_read.h"
 #include "support_problem.h"
+#include "support_rounds.h"
 
 #define PROFILE                                                                                    \
     "{\"format\":\"dms-profile\",\"version\":1,\"name\":\"tiny\",\"kind\":\"cpu\","                \
@@ -278,7 +279,7 @@ static void memory_that_runs_out_is_no_fault_of_the_file(void **state) {
 
 static void a_problem_that_was_read_is_placed_alike(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(12, 4); seed++) {
         problem_case c, again;
         dms_status st;
         problem_random(&c, seed, 8 + (uint32_t)seed);
@@ -340,7 +341,7 @@ static void keeps_are_those_of(const json_t *keep, const dms_problem *p, const d
 
 static void a_decision_is_written_row_by_row(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(12, 4); seed++) {
         problem_case c;
         char *text = NULL;
         size_t size = 0;

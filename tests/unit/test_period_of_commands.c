@@ -9,6 +9,7 @@
 
 #include "planner/views.h"
 #include "schema/trace.h"
+#include "support_rounds.h"
 #include "support_tiny.h"
 
 #define TURNS 40 /* more than any queue of these plans needs to come into step */
@@ -48,24 +49,25 @@ static void the_commands_of_every_small_plan_take_its_period(void **state) {
         for (int is_in_file = 0; is_in_file < 2; is_in_file++) {
             tiny_case t;
             tiny_begin(&t, (tiny_model)model, is_in_file != 0);
-            (void)tiny_each_plan(&t, 12, compare, &all);
+            (void)tiny_each_plan(&t, ROUNDS_OF(12, 3), compare, &all);
             tiny_end(&t);
         }
-    assert_true(all.n > 30 && all.n_three_tiers > 3 && all.n_stalled > 10);
+    assert_true(all.n > ROUNDS_OF(30, 10) && all.n_three_tiers > ROUNDS_OF(3, 1));
+    assert_true(all.n_stalled > ROUNDS_OF(10, 3));
 }
 
 static void the_commands_of_long_plans_take_their_period(void **state) {
     (void)state;
     tally all = {.n = 0};
-    for (uint32_t n_products = 6; n_products <= 18; n_products += 4) {
+    for (uint32_t n_products = 6; n_products <= ROUNDS_OF(18, 10); n_products += 4) {
         tiny_case t;
         tiny_begin_long(&t, n_products, true);
-        (void)tiny_each_plan(&t, 8, compare, &all);
+        (void)tiny_each_plan(&t, ROUNDS_OF(8, 4), compare, &all);
         tiny_end(&t);
     }
     print_message("%u plans, %u on three tiers, %u that stall\n", all.n, all.n_three_tiers,
                   all.n_stalled);
-    assert_true(all.n > 20 && all.n_three_tiers > 5);
+    assert_true(all.n > ROUNDS_OF(20, 5) && all.n_three_tiers > ROUNDS_OF(5, 2));
 }
 
 /* A steady state under contention may take many turns to repeat, and rounds to ns in each event: the
@@ -86,7 +88,7 @@ static void compare_contended(tiny_case *t, void *data) {
 static void commands_that_slow_each_other_down_take_the_period_that_is_priced(void **state) {
     (void)state;
     tally all = {.n = 0};
-    for (uint32_t n_products = 6; n_products <= 14; n_products += 4) {
+    for (uint32_t n_products = 6; n_products <= ROUNDS_OF(14, 6); n_products += 4) {
         tiny_case t;
         tiny_begin_long(&t, n_products, true);
         t.g.profile.contention.extra[DMS_QUEUE_COMPUTE][DMS_QUEUE_IN] = 150;
@@ -95,10 +97,11 @@ static void commands_that_slow_each_other_down_take_the_period_that_is_priced(vo
         t.g.profile.contention.extra[DMS_QUEUE_IN][DMS_QUEUE_OUT] = 400;
         t.g.profile.contention.extra[DMS_QUEUE_LOAD][DMS_QUEUE_IN] = 50;
         t.g.profile.lead_ns = n_products * 100;
-        (void)tiny_each_plan(&t, 6, compare_contended, &all);
+        (void)tiny_each_plan(&t, ROUNDS_OF(6, 3), compare_contended, &all);
         tiny_end(&t);
     }
-    assert_true(all.n > 10 && all.n_three_tiers > 3 && all.n_stalled > 5);
+    assert_true(all.n > ROUNDS_OF(10, 3) && all.n_three_tiers > ROUNDS_OF(3, 0));
+    assert_true(all.n_stalled > ROUNDS_OF(5, 2));
 }
 
 int main(void) {

@@ -413,7 +413,7 @@ static bool meet(int32_t n, const dms_place_residency *a, const dms_place_reside
 static void the_verifier_agrees_with_all_pairs_on_overlaps(void **state) {
     (void)state;
     uint32_t found = 0;
-    for (uint64_t seed = 1; seed <= 30; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(30, 10); seed++) {
         problem_case c;
         dms_status st;
         problem_random(&c, seed, 14);
@@ -436,7 +436,7 @@ static void the_verifier_agrees_with_all_pairs_on_overlaps(void **state) {
         assert_int_equal(dms_decision_verify(&c.problem, &d, &c.arena, &st) != DMS_OK, overlaps);
         problem_end(&c);
     }
-    assert_true(found > 3 && found < 30);
+    assert_true(found > ROUNDS_OF(3, 1) && found < ROUNDS_OF(30, 10));
 }
 
 static void running_out_of_memory_is_an_error_each_time(void **state) {
@@ -446,7 +446,7 @@ static void running_out_of_memory_is_an_error_each_time(void **state) {
     const dms_place_options options = {.device_budget = problem_floor(&c) * UNIT + 30 * UNIT,
                                        .host_budget = UINT64_MAX};
     dms_code code = DMS_EINTERNAL;
-    for (uint64_t n = 1; code != DMS_OK; n++) {
+    for (uint64_t n = 1; code != DMS_OK; n += ROUNDS_OF(1, 3)) {
         dms_arena arena = {.fail_at = n};
         dms_decision d;
         dms_place_floor floor;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "support_problem.h"
+#include "support_rounds.h"
 
 static dms_place_floor floor_at(problem_case *c, const dms_place_options *options) {
     dms_place_floor floor;
@@ -144,7 +145,7 @@ static void an_activation_without_a_home_stays_and_raises_the_floor(void **state
 
 static void more_host_never_raises_the_device_floor(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(20, 8); seed++) {
         problem_case c;
         uint64_t last = UINT64_MAX, steps = 0;
         problem_random(&c, seed, 8 + (uint32_t)seed);
@@ -164,7 +165,7 @@ static void more_host_never_raises_the_device_floor(void **state) {
 
 static void more_device_never_raises_the_host_floor(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(20, 8); seed++) {
         problem_case c;
         uint64_t last = UINT64_MAX;
         problem_random(&c, seed, 8 + (uint32_t)seed);
@@ -182,7 +183,7 @@ static void more_device_never_raises_the_host_floor(void **state) {
 
 static void a_plan_exists_at_both_floors_at_once(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 10; seed++)
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(10, 4); seed++)
         for (uint64_t part = 0; part <= 3; part++) {
             problem_case c;
             dms_place_floor floor;
@@ -203,7 +204,7 @@ static void a_plan_exists_at_both_floors_at_once(void **state) {
  * bound may not, beyond what its grouping leaves. */
 static void more_memory_costs_at_most_three_percent(void **state) {
     (void)state;
-    for (uint64_t seed = 50; seed <= 57; seed++) {
+    for (uint64_t seed = 50; seed <= ROUNDS_OF(57, 51); seed++) {
         problem_case c;
         int64_t best = INT64_MAX, bound = INT64_MAX;
         problem_random(&c, seed, 14);
@@ -221,7 +222,7 @@ static void more_memory_costs_at_most_three_percent(void **state) {
 
 static void with_room_for_everything_only_inputs_are_loaded(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(12, 4); seed++) {
         problem_case c;
         problem_random(&c, seed, 16);
         const dms_place_options options = {.device_budget = UINT64_MAX, .host_budget = 0};
@@ -263,7 +264,7 @@ static void bytes_below_a_unit_change_nothing(void **state) {
  * Returns how many named a search among their candidates. */
 static uint32_t compare_with_all(dms_place_options how) {
     uint32_t better = 0, searched = 0;
-    for (uint64_t seed = 1; seed <= 8; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(8, 4); seed++) {
         problem_case c;
         problem_random(&c, seed, 24);
         how.device_budget = (problem_floor(&c) + 60) * UNIT;

@@ -276,7 +276,7 @@ static void damage(problem_case *c, dms_decision *d) {
 
 static void decisions_are_right_by_both_proofs(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(40, 12); seed++) {
         problem_case c;
         problem_random(&c, seed, 4 + (uint32_t)seed % 15);
         const dms_decision d = problem_place(&c, problem_floor(&c) + 3 * seed);

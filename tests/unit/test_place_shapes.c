@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "support_problem.h"
+#include "support_rounds.h"
 
 static uint64_t rounded(uint64_t bytes) {
     return (bytes + UNIT - 1) / UNIT * UNIT;
@@ -250,7 +251,7 @@ static void an_output_of_the_last_step_leaves_under_the_next_turn(void **state) 
 
 static void no_input_comes_before_slot_0_of_its_turn(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(20, 6); seed++) {
         problem_case c;
         problem_random(&c, seed, 10 + (uint32_t)seed);
         for (uint32_t i = 0; i < 3; i++)
@@ -309,7 +310,7 @@ static uint64_t homes(const dms_problem *p, const dms_decision *d) {
 static void the_totals_of_a_decision_are_those_of_its_lists(void **state) {
     (void)state;
     uint32_t with_saves = 0;
-    for (uint64_t seed = 1; seed <= 24; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(24, 8); seed++) {
         problem_case c;
         problem_random(&c, seed, 8 + (uint32_t)seed);
         const dms_decision d = problem_place(&c, problem_floor(&c) + 30 * (seed % 6));
@@ -336,7 +337,7 @@ static void the_totals_of_a_decision_are_those_of_its_lists(void **state) {
 
 static void every_load_and_save_has_the_time_of_its_bytes(void **state) {
     (void)state;
-    for (uint64_t seed = 30; seed <= 40; seed++) {
+    for (uint64_t seed = 30; seed <= ROUNDS_OF(40, 33); seed++) {
         problem_case c;
         problem_random(&c, seed, 20);
         c.problem.in = (dms_link){.bytes_per_s = 100 * 1000000000ll, .latency_ns = 11};

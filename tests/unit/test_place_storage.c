@@ -373,7 +373,7 @@ static void the_host_floor_is_two_places_or_less(void **state) {
 static void at_the_host_floor_there_is_a_plan_and_below_it_none(void **state) {
     (void)state;
     uint32_t n_read = 0;
-    for (uint64_t seed = 1; seed <= ROUNDS_OF(60, 20); seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(60, 8); seed++) {
         problem_case c;
         dms_decision d;
         dms_place_floor floor;
@@ -393,7 +393,7 @@ static void at_the_host_floor_there_is_a_plan_and_below_it_none(void **state) {
         }
         problem_end(&c);
     }
-    assert_true(n_read > ROUNDS_OF(30, 10));
+    assert_true(n_read > ROUNDS_OF(30, 4));
 }
 
 static void the_storage_sets_the_pace_where_it_is_slow(void **state) {
@@ -472,7 +472,7 @@ static void an_activation_that_is_away_is_on_the_host(void **state) {
 
 static void more_host_memory_never_raises_the_bound(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(20, 3); seed++) {
         problem_case c;
         int64_t last = INT64_MAX;
         problem_random(&c, seed, 12);
@@ -649,7 +649,7 @@ static void no_place_is_taken_twice(const problem_case *c, json_t *form) {
 static void the_written_form_says_when_a_place_is_free(void **state) {
     (void)state;
     uint32_t n_read = 0;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(20, 6); seed++) {
         problem_case c;
         dms_status st;
         problem_random(&c, seed, 12);
@@ -669,7 +669,7 @@ static void the_written_form_says_when_a_place_is_free(void **state) {
         fclose(file);
         problem_end(&c);
     }
-    assert_true(n_read > ROUNDS_OF(30, 10));
+    assert_true(n_read > ROUNDS_OF(30, 8));
 }
 
 /* Damages a good decision in one way. */

@@ -9,6 +9,7 @@
 
 #include "planner/stalls.h"
 #include "support_problem.h"
+#include "support_rounds.h"
 
 #define MOST 8
 
@@ -245,7 +246,7 @@ static void waiting_for_storage_is_the_links(void **state) {
 static void parts_of_random_decisions_add_up(void **state) {
     (void)state;
     uint32_t n_stalls = 0, n_room = 0;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(40, 14); seed++) {
         problem_case c;
         dms_stalls found;
         dms_status st;
@@ -277,8 +278,8 @@ static void parts_of_random_decisions_add_up(void **state) {
         n_room += found.part_ns[DMS_STALL_ROOM] > 0;
         problem_end(&c);
     }
-    assert_true(n_stalls > 100);
-    assert_true(n_room > 5);
+    assert_true(n_stalls > ROUNDS_OF(100, 20));
+    assert_true(n_room > ROUNDS_OF(5, 1));
 }
 
 int main(void) {

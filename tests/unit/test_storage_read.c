@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "support_rounds.h"
 #include "support_storage.h"
 
 #define MIB (1u << 20)
@@ -60,7 +61,7 @@ static void long_blocks_are_cut_into_parts_that_fit(void **state) {
         open_reader(&c, reader);
         for (size_t n = 0; n < sizeof bytes / sizeof *bytes; n++)
             for (size_t o = 0; o < 4; o++)
-                for (size_t p = 0; p < 3; p++) {
+                for (size_t p = 0; p < 3; p += ROUNDS_OF(1, 2)) {
                     const dms_view row = row_of(bytes[n] / 4);
                     storage_check(&c, &row, 0, offset[o] / 4, dense1, bytes[n] / 4, shift[p]);
                 }
@@ -70,14 +71,15 @@ static void long_blocks_are_cut_into_parts_that_fit(void **state) {
 
 static void the_last_bytes_of_a_file_are_read_although_they_fill_no_sector(void **state) {
     (void)state;
-    for (int reader = 0; reader < 2; reader++)
+    for (int reader = 0; reader < 2; reader++) {
+        storage_case c;
+        open_reader(&c, reader);
         for (uint32_t n = 1; n < 400; n += 37) {
-            storage_case c;
-            open_reader(&c, reader);
             const dms_view row = row_of(n);
             storage_check(&c, &row, 0, c.n_numbers - n, dense1, n, 0);
-            storage_remove(&c);
         }
+        storage_remove(&c);
+    }
 }
 
 static void strided_boxes_equal_the_plain_loop(void **state) {

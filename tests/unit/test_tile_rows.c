@@ -13,6 +13,7 @@
 
 #include "planner/tile_internal.h"
 #include "support_graph.h"
+#include "support_rounds.h"
 #include "support_session.h"
 
 #define AMPLE (UINT64_C(1) << 40)
@@ -348,7 +349,7 @@ static void make_random(graph_case *g, uint64_t seed) {
 static void every_budget_gives_the_bits_of_the_uncut_table(void **state) {
     (void)state;
     uint32_t n_cut = 0;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(40, 8); seed++) {
         graph_case g;
         graph_begin(&g);
         make_random(&g, seed);
@@ -372,7 +373,7 @@ static void every_budget_gives_the_bits_of_the_uncut_table(void **state) {
         }
         graph_end(&g);
     }
-    assert_true(n_cut > 20);
+    assert_true(n_cut > ROUNDS_OF(20, 3));
 }
 
 int main(void) {

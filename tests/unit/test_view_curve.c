@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -11,6 +12,7 @@
 #include "planner/dmsc.h"
 #include "planner/views.h"
 #include "support_graph.h"
+#include "support_rounds.h"
 
 #define AMPLE (1ull << 40)
 #define MOST_LINES 16u
@@ -65,39 +67,52 @@ static uint32_t read_curve(graph_case *g, const dms_compiled *c, line *out) {
     return n;
 }
 
-static void it_goes_from_the_floor_to_where_everything_stays(void **state) {
-    (void)state;
+/* The curve of twelve products, and the plan that has room for all. */
+typedef struct curve_case {
     graph_case g;
     dms_compiled c, all;
     line l[MOST_LINES];
-    make(&g, 12, &c);
-    assert_int_equal(graph_plan(&g, AMPLE, AMPLE, &all, NULL), DMS_OK);
-    const uint32_t n = read_curve(&g, &c, l);
-    assert_int_equal(n, 12);
-    assert_int_equal(l[0].budget, c.floor.device_bytes);
-    assert_int_equal(l[0].arena, c.floor.device_bytes);
-    assert_int_equal(l[n - 1].budget, all.plan.device_arena);
-    assert_int_equal(l[n - 1].period, all.decision.period_ns);
-    graph_end(&g);
+    uint32_t n;
+} curve_case;
+
+static int begin_all(void **state) {
+    curve_case *v = calloc(1, sizeof *v);
+    assert_non_null(v);
+    make(&v->g, 12, &v->c);
+    assert_int_equal(graph_plan(&v->g, AMPLE, AMPLE, &v->all, NULL), DMS_OK);
+    v->n = read_curve(&v->g, &v->c, v->l);
+    *state = v;
+    return 0;
+}
+
+static int end_all(void **state) {
+    curve_case *v = *state;
+    graph_end(&v->g);
+    free(v);
+    return 0;
+}
+
+static void it_goes_from_the_floor_to_where_everything_stays(void **state) {
+    const curve_case *v = *state;
+    assert_int_equal(v->n, 12);
+    assert_int_equal(v->l[0].budget, v->c.floor.device_bytes);
+    assert_int_equal(v->l[0].arena, v->c.floor.device_bytes);
+    assert_int_equal(v->l[v->n - 1].budget, v->all.plan.device_arena);
+    assert_int_equal(v->l[v->n - 1].period, v->all.decision.period_ns);
 }
 
 static void every_line_keeps_its_budget_and_its_certificate(void **state) {
-    (void)state;
-    graph_case g;
-    dms_compiled c;
-    line l[MOST_LINES];
-    make(&g, 12, &c);
-    const uint32_t n = read_curve(&g, &c, l);
-    for (uint32_t i = 0; i < n; i++) {
+    const curve_case *v = *state;
+    const line *l = v->l;
+    for (uint32_t i = 0; i < v->n; i++) {
         assert_true(l[i].arena <= l[i].budget);
         assert_true(l[i].compute <= l[i].bound && l[i].bound <= l[i].period);
-        assert_int_equal(l[i].compute, c.decision.compute_ns);
-        assert_int_equal(l[i].floor, c.floor.device_bytes);
+        assert_int_equal(l[i].compute, v->c.decision.compute_ns);
+        assert_int_equal(l[i].floor, v->c.floor.device_bytes);
         assert_true(i == 0 || l[i].budget > l[i - 1].budget);
         assert_true(i == 0 || l[i].bound <= l[i - 1].bound); /* more room binds less */
     }
-    assert_true(l[n - 1].period < l[0].period);
-    graph_end(&g);
+    assert_true(l[v->n - 1].period < l[0].period);
 }
 
 static void a_line_is_what_a_compile_at_its_budget_finds(void **state) {
@@ -145,7 +160,7 @@ static void the_compile_it_is_made_from_stays_as_it_is(void **state) {
 
 static void more_memory_never_takes_longer_and_compiles_agree_within_a_half_percent(void **state) {
     (void)state;
-    for (uint32_t layers = 5; layers <= 14; layers += 3) {
+    for (uint32_t layers = 5; layers <= ROUNDS_OF(14, 5); layers += 3) {
         graph_case g;
         dms_compiled c, one;
         dms_curve_point p[40];
@@ -159,7 +174,7 @@ static void more_memory_never_takes_longer_and_compiles_agree_within_a_half_perc
             assert_true(i == 0 || p[i].period_ns <= p[i - 1].period_ns);
             assert_true(i == 0 || p[i].bound_ns <= p[i - 1].bound_ns);
             assert_true(p[i].bound_ns <= p[i].period_ns && p[i].device_bytes <= p[i].budget_bytes);
-            if (i % 7 != 0)
+            if (i % ROUNDS_OF(7, 14) != 0)
                 continue;
             assert_int_equal(graph_plan(&g, p[i].budget_bytes, AMPLE, &one, NULL), DMS_OK);
             assert_true(one.decision.period_ns >= p[i].period_ns);
@@ -178,5 +193,5 @@ int main(void) {
         cmocka_unit_test(where_the_floor_is_all_there_is_one_line),
         cmocka_unit_test(the_compile_it_is_made_from_stays_as_it_is),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, begin_all, end_all);
 }
