@@ -364,8 +364,5 @@ bool dms_addresses_pass(dms_addresses *a, int64_t budget, const dms_fit *fit, dm
         return false;
     const uint32_t n = place_loads(a, draft, fit);
     set_queue(a, n, draft);
-    if (!dms_simulate(a->cycle, a->work, 6, draft))
-        return false;
-    dms_queue_by_deadline(a->cycle, a->work, draft);
-    return dms_simulate(a->cycle, a->work, 6, draft);
+    return dms_queue_by_deadline(a->cycle, a->work, draft);
 }

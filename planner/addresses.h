@@ -111,9 +111,10 @@ uint64_t dms_addresses_effort(const dms_addresses *addresses);
 /* Whether an allocation failed on the way: then nothing above is to be trusted. */
 bool dms_addresses_failed(const dms_addresses *addresses);
 
-/* Reorders the queue of a simulated draft: of the loads whose slot is open, the earliest deadline
- * first. The times are those of the last simulation. */
-void dms_queue_by_deadline(const dms_cycle *cycle, dms_work *work, dms_draft *draft);
+/* Reorders the queue of a draft whose slots are set, and simulates it: of the loads whose slot is
+ * open, the earliest deadline first.
+ * Returns  false when a queue waits for itself. */
+bool dms_queue_by_deadline(const dms_cycle *cycle, dms_work *work, dms_draft *draft);
 
 /* Per gap, the slot at which its load should take memory, by the last simulation of `draft`: see
  * dms_fit.lead (1 to 3). */

@@ -1,16 +1,12 @@
-/* queue.c - a better order of the load queue, and later starts, from simulated times. */
+/* queue.c - a better order of the load queue, by the steps that it holds up, and later starts from
+ * simulated times. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "planner/addresses.h"
+#include "planner/simulate_internal.h"
 
-/* The time at which slot `after + 1` opens in the last simulated cycle; a slot below 0 is one of
- * the cycle before, a period sooner. */
-static int64_t opens_at(const dms_cycle *cycle, const dms_work *work, const dms_draft *draft,
-                        int32_t after) {
-    const int32_t n = cycle->n_steps, slot = after + 1;
-    return slot < 0 ? work->open[n + n + slot] - draft->period_ns : work->open[n + slot];
-}
+#define N_TURNS 3 /* after so many the queue of a turn is that of the one before, mostly */
 
 /* Queue places in a heap: the earliest deadline on top. */
 typedef struct heap {
@@ -50,12 +46,45 @@ static uint32_t pop(heap *h) {
     return first;
 }
 
-static int by_opening(const void *left, const void *right, void *context) {
-    const int64_t *opens = context;
-    const uint32_t i = *(const uint32_t *)left, j = *(const uint32_t *)right;
-    if (opens[i] != opens[j])
-        return opens[i] < opens[j] ? -1 : 1;
-    return (i > j) - (i < j);
+/* The link, and the steps that its copies hold up. */
+typedef struct ordering {
+    const dms_cycle *cycle;
+    dms_work *work;
+    const dms_draft *draft;
+    heap open;          /* places of the old queue whose slot is open */
+    uint32_t *by_slot;  /* all of them, by slot */
+    int64_t *queue;     /* out: load and `after` of each place of the new queue */
+    uint32_t next, out; /* of by_slot and queue, in this turn */
+    int64_t turn;
+    int32_t step; /* its slot was the last to open */
+    int64_t link_free, out_free;
+    int64_t copies_ns; /* of all copies of a turn */
+    bool is_known;     /* slots open as they did in the last simulation */
+} ordering;
+
+/* Old places by slot: a counting sort, slots of the turn before first. */
+static void sort_by_slot(const ordering *o) {
+    const int32_t n = o->cycle->n_steps;
+    uint32_t *count = (uint32_t *)o->work->end; /* free between simulations */
+    memset(count, 0, (2 * (size_t)n + 1) * sizeof *count);
+    for (uint32_t q = 0; q < o->draft->n_loads; q++)
+        count[o->draft->after[q] + 1 + n + 1]++;
+    for (int32_t t = 0; t < 2 * n; t++)
+        count[t + 1] += count[t];
+    for (uint32_t q = 0; q < o->draft->n_loads; q++)
+        o->by_slot[count[o->draft->after[q] + 1 + n]++] = q;
+}
+
+/* When the slot of an old place opens, for the copies of this turn: INT64_MAX, not yet. In the
+ * first turn nobody held memory before. */
+static int64_t opens_at(const ordering *o, uint32_t place) {
+    const int32_t n = o->cycle->n_steps, slot = o->draft->after[place] + 1;
+    const int64_t turn = o->turn - (slot < 0);
+    if (slot > o->step)
+        return INT64_MAX;
+    if (o->is_known)
+        return o->work->open[n + (slot < 0 ? slot + n : slot)] + turn * o->draft->period_ns;
+    return turn < 0 ? 0 : o->work->open[(turn & 1) * n + (slot < 0 ? slot + n : slot)];
 }
 
 /* When the link should wait for an input instead of beginning `place`: where the steps cover the
@@ -66,16 +95,85 @@ static int by_opening(const void *left, const void *right, void *context) {
  *   link    [     ][  place  ][input]      the first step waits for place and the input
  *   link    [     ]......[input][  place  ]
  */
-static int64_t wait_for_input(const heap *h, const uint32_t *order, const int64_t *opens,
-                              uint32_t next, int64_t link_free) {
-    const uint32_t place = h->at[0];
-    const int64_t ends = link_free + h->cycle->gap[h->draft->load[place]].ns;
-    const int64_t spare = h->cycle->release_ns - h->draft->link_ns;
-    for (; next < h->draft->n_loads && opens[order[next]] < ends; next++)
-        if (h->cycle->gap[h->draft->load[order[next]]].rule == DMS_GAP_LOADED &&
-            is_sooner(h, order[next], place) && opens[order[next]] - link_free <= spare)
-            return opens[order[next]];
+static int64_t wait_for_input(const ordering *o) {
+    const dms_gap *gap = o->cycle->gap;
+    const uint32_t place = o->open.at[0];
+    const int64_t ends = o->link_free + gap[o->draft->load[place]].ns;
+    const int64_t spare = o->cycle->release_ns - o->copies_ns;
+    for (uint32_t i = o->next; i < o->draft->n_loads; i++) {
+        const int64_t opens = opens_at(o, o->by_slot[i]);
+        if (opens >= ends)
+            break;
+        if (gap[o->draft->load[o->by_slot[i]]].rule == DMS_GAP_LOADED &&
+            is_sooner(&o->open, o->by_slot[i], place) && opens - o->link_free <= spare)
+            return opens;
+    }
     return INT64_MIN;
+}
+
+static void push_open(ordering *o) {
+    while (o->next < o->draft->n_loads && opens_at(o, o->by_slot[o->next]) <= o->link_free)
+        push(&o->open, o->by_slot[o->next++]);
+}
+
+/* The next copy; returns the step it is for. */
+static int32_t copy_next(ordering *o) {
+    push_open(o);
+    if (o->open.n == 0) {
+        o->link_free = opens_at(o, o->by_slot[o->next]);
+        push_open(o);
+    }
+    const int64_t given = wait_for_input(o);
+    if (given > o->link_free) {
+        o->link_free = given;
+        push_open(o);
+    }
+    const uint32_t place = pop(&o->open);
+    const dms_gap *gap = o->cycle->gap + o->draft->load[place];
+    o->queue[o->out++] = (int64_t)o->draft->load[place] << 32 | (uint32_t)o->draft->after[place];
+    o->link_free += gap->ns;
+    return gap->due;
+}
+
+/* When slot t opens: after the step before it, and the saves that it waits for. */
+static int64_t open_slot(const ordering *o, int32_t t, int64_t time) {
+    const dms_draft *draft = o->draft;
+    for (uint32_t i = o->work->open_first[t]; i < o->work->open_first[t + 1]; i++) {
+        const uint32_t q = o->work->open_save[i];
+        const int64_t turn = o->turn - draft->before[draft->save[q]] / o->cycle->n_steps;
+        const int64_t done = o->work->save_done[(uint64_t)(turn & 3) * draft->n_saves + q];
+        if (turn >= 0 && done > time)
+            time = done;
+    }
+    return time;
+}
+
+/* One turn: the link takes what it may until all that a step waits for is there; then the step
+ * ends, and what it wrote may be saved. What opens behind that step opens too late for any of these
+ * copies, so that looking no further than the step is looking far enough. */
+static int64_t run_turn(ordering *o, int64_t time) {
+    const dms_draft *draft = o->draft;
+    uint32_t *waits = o->work->needs, n_saved = 0;
+    o->next = o->out = 0;
+    memset(waits, 0, (size_t)o->cycle->n_steps * sizeof *waits);
+    for (uint32_t q = 0; q < draft->n_loads; q++)
+        waits[o->cycle->gap[draft->load[q]].due]++;
+    for (o->step = 0; o->step < o->cycle->n_steps; o->step++) {
+        const int32_t t = o->step;
+        if (!o->is_known)
+            o->work->open[(o->turn & 1) * o->cycle->n_steps + t] = time = open_slot(o, t, time);
+        for (; waits[t] > 0; time = time > o->link_free ? time : o->link_free)
+            waits[copy_next(o)]--;
+        time += o->cycle->problem->steps[t].ns;
+        for (; n_saved < draft->n_saves && o->cycle->write_end[draft->save[n_saved]] == t;
+             n_saved++) {
+            const uint64_t at = (uint64_t)(o->turn & 3) * draft->n_saves + n_saved;
+            o->out_free =
+                (time > o->out_free ? time : o->out_free) + o->cycle->save_ns[draft->save[n_saved]];
+            o->work->save_done[at] = o->out_free;
+        }
+    }
+    return time;
 }
 
 /* List scheduling on one link: whenever it is free, of the loads whose slot is open the one with
@@ -84,37 +182,33 @@ static int64_t wait_for_input(const heap *h, const uint32_t *order, const int64_
  *   opens     q0       q1 q2             q3
  *   due       9        4  6              5
  *   link      [q0     ][q1  ][q2    ]....[q3 ]
- */
-void dms_queue_by_deadline(const dms_cycle *cycle, dms_work *work, dms_draft *draft) {
+ *
+ * Steps move with the copies that they wait for, so slots open as they will with the new queue, and
+ * a turn begins with what the one before has left on the link. */
+bool dms_queue_by_deadline(const dms_cycle *cycle, dms_work *work, dms_draft *draft) {
     const uint32_t n = draft->n_loads;
     /* free between simulations: 2 n_gaps + 2 places, and n_gaps + n_tensors */
-    int64_t *opens = work->load_done, *queue = work->load_done + n;
-    uint32_t *order = work->order;
-    heap h = {cycle, draft, (uint32_t *)work->load_start, 0};
-    int64_t link_free = INT64_MIN;
+    ordering o = {.cycle = cycle,
+                  .work = work,
+                  .draft = draft,
+                  .open = {cycle, draft, (uint32_t *)work->load_start, 0},
+                  .by_slot = work->order,
+                  .queue = work->load_done,
+                  .is_known = draft->n_read > 0 || cycle->is_contended};
+    int64_t time = 0;
+    if (o.is_known && !dms_simulate(cycle, work, 6, draft))
+        return false;
+    dms_simulate_index(cycle, work, draft);
+    sort_by_slot(&o);
+    for (uint32_t q = 0; q < n; q++)
+        o.copies_ns += cycle->gap[draft->load[q]].ns;
+    for (; o.turn < N_TURNS; o.turn++)
+        time = run_turn(&o, time);
     for (uint32_t q = 0; q < n; q++) {
-        opens[q] = opens_at(cycle, work, draft, draft->after[q]);
-        order[q] = q;
+        draft->load[q] = (uint32_t)((uint64_t)o.queue[q] >> 32);
+        draft->after[q] = (int32_t)(uint32_t)o.queue[q];
     }
-    qsort_r(order, n, sizeof *order, by_opening, opens);
-    for (uint32_t next = 0, out = 0; out < n; out++) {
-        if (h.n == 0 && link_free < opens[order[next]])
-            link_free = opens[order[next]];
-        while (next < n && opens[order[next]] <= link_free)
-            push(&h, order[next++]);
-        const int64_t given = wait_for_input(&h, order, opens, next, link_free);
-        if (given > link_free)
-            link_free = given;
-        while (next < n && opens[order[next]] <= link_free)
-            push(&h, order[next++]);
-        const uint32_t place = pop(&h);
-        queue[out] = (int64_t)draft->load[place] << 32 | (uint32_t)draft->after[place];
-        link_free += cycle->gap[draft->load[place]].ns;
-    }
-    for (uint32_t q = 0; q < n; q++) {
-        draft->load[q] = (uint32_t)((uint64_t)queue[q] >> 32);
-        draft->after[q] = (int32_t)(uint32_t)queue[q];
-    }
+    return dms_simulate(cycle, work, 6, draft);
 }
 
 /* The latest begin of each copy that delays nobody: before its step, and before the begin of the

@@ -236,17 +236,11 @@ bool dms_placer_score(dms_placer *placer, int64_t limit_ns, dms_draft *draft) {
     const dms_cycle *cycle = placer->cycle;
     dms_work *work = &placer->work;
     if (!dms_slots(cycle, work, placer->budget, DMS_SLOT_EARLY, draft) ||
-        draft->read_ns >= limit_ns || !dms_simulate(cycle, work, 6, draft))
-        return false;
-    dms_queue_by_deadline(cycle, work, draft);
-    if (!dms_simulate(cycle, work, 6, draft))
+        draft->read_ns >= limit_ns || !dms_queue_by_deadline(cycle, work, draft))
         return false;
     dms_queue_leads(cycle, work, draft, 1, work->start);
     dms_slots_later(cycle, work, work->start, draft);
-    if (!dms_simulate(cycle, work, 6, draft))
-        return false;
-    dms_queue_by_deadline(cycle, work, draft);
-    return dms_simulate(cycle, work, 6, draft);
+    return dms_queue_by_deadline(cycle, work, draft);
 }
 
 /* Where a search begins; other seeds draw other numbers. */

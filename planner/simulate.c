@@ -19,15 +19,12 @@ typedef struct simulation {
     int64_t idle_ns;            /* shorter waits of the link are not worth a look */
 } simulation;
 
-/* Which queue place each step waits for, and which saves open each slot. */
-static void index_queues(simulation *sim) {
-    const int32_t n = sim->cycle->n_steps;
-    const dms_draft *draft = sim->draft;
-    dms_work *work = sim->work;
+void dms_simulate_index(const dms_cycle *cycle, dms_work *work, const dms_draft *draft) {
+    const int32_t n = cycle->n_steps;
     for (int32_t t = 0; t < n; t++)
         work->needs[t] = 0;
     for (uint32_t q = 0; q < draft->n_loads; q++)
-        work->needs[sim->cycle->gap[draft->load[q]].due] = q + 1;
+        work->needs[cycle->gap[draft->load[q]].due] = q + 1;
     for (int32_t t = 0; t < n + 2; t++)
         work->open_first[t] = 0;
     for (uint32_t q = 0; q < draft->n_saves; q++)
@@ -36,8 +33,6 @@ static void index_queues(simulation *sim) {
         work->open_first[t + 2] += work->open_first[t + 1];
     for (uint32_t q = 0; q < draft->n_saves; q++)
         work->open_save[work->open_first[draft->before[draft->save[q]] % n + 1]++] = q;
-    if (draft->n_read > 0)
-        dms_ring_place(sim->cycle, work, draft);
 }
 
 /* Issues saves until place `last` (counted since the start) is done. The queue is in order, so all
@@ -265,7 +260,9 @@ bool dms_simulate(const dms_cycle *cycle, dms_work *work, uint32_t n_cycles, dms
     work->n_evaluations++;
     draft->period_ns = DMS_NO_PERIOD;
     draft->n_idle = 0;
-    index_queues(&sim);
+    dms_simulate_index(cycle, work, draft);
+    if (draft->n_read > 0)
+        dms_ring_place(cycle, work, draft);
     if (!(cycle->is_contended ? dms_simulate_contended(cycle, work, n_cycles, draft, &two_turns)
                               : run_turns(&sim, &two_turns)))
         return false;

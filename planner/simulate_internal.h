@@ -12,6 +12,9 @@
 #include "planner/place_internal.h"
 #include "schema/plan.h"
 
+/* Which queue place each step waits for (work->needs), and which saves open each slot. */
+void dms_simulate_index(const dms_cycle *cycle, dms_work *work, const dms_draft *draft);
+
 /* Runs n_cycles turns under the factors of the problem.
  * Returns  false when a queue waits for itself. *out_two_turns: ns of the last two. */
 bool dms_simulate_contended(const dms_cycle *cycle, dms_work *work, uint32_t n_cycles,

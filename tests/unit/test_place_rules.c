@@ -161,8 +161,8 @@ static int64_t best_of(placer_case *p, keeps_of *rule, dms_slot_mode mode) {
         }
     if (best == DMS_NO_PERIOD || !run_rule(p, rule, mode, reserve))
         return DMS_NO_PERIOD;
-    dms_queue_by_deadline(&p->cycle, &p->placer.work, draft);
-    return dms_simulate(&p->cycle, &p->placer.work, 6, draft) ? draft->period_ns : DMS_NO_PERIOD;
+    return dms_queue_by_deadline(&p->cycle, &p->placer.work, draft) ? draft->period_ns
+                                                                    : DMS_NO_PERIOD;
 }
 
 /* Weights of one size or of many, and a chain of activations. */
