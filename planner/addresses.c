@@ -328,11 +328,12 @@ static uint32_t place_loads(dms_addresses *a, const dms_draft *draft, const dms_
         }
     qsort_r(a->order, n, sizeof *a->order, by_deadline, &context);
     const int64_t large = largest / share[fit->sizes];
-    for (uint32_t round = 0; round < (fit->sizes ? 2u : 1u); round++) {
+    for (uint32_t round = 0; round < 3; round++) {
         int32_t ahead = -2 * a->cycle->n_steps;
         for (uint32_t i = 0; i < n; i++) {
             const uint32_t id = a->order[i];
-            if (fit->sizes && (a->piece[id].units >= large) != (round == 0))
+            const bool is_small = fit->sizes && a->piece[id].units < large;
+            if ((draft->late[a->piece[id].gap] ? 2u : is_small ? 1u : 0u) != round)
                 continue;
             const int32_t start = place_load(a, id, context.cut, ahead, fit);
             if (start > ahead)

@@ -99,6 +99,10 @@ int64_t dms_addresses_pack(dms_addresses *addresses, dms_fit_order order, uint32
 bool dms_addresses_pass(dms_addresses *addresses, int64_t budget, const dms_fit *fit,
                         dms_draft *draft);
 
+/* Addresses for a draft as it is: every load keeps its slot. For a few hundred pieces; more have a
+ * pass. Returns true when everything lies within `budget` units. */
+bool dms_addresses_whole(dms_addresses *addresses, int64_t budget, const dms_draft *draft);
+
 /* The pieces of the last pass or listing, and where kept weights lie (per tensor; -1 = not kept).
  * The view holds until the next call. */
 const dms_piece *dms_addresses_pieces(const dms_addresses *addresses, uint32_t *out_count,

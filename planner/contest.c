@@ -66,6 +66,18 @@ uint32_t dms_contest_starts(uint64_t count, uint32_t n_starts) {
     return starts_of(count, n_starts, LEAST_COUNT);
 }
 
+void dms_keep_set_take(const dms_cycle *cycle, const dms_draft *from, dms_keep_set *set) {
+    memcpy(set->keep, from->keep, cycle->n_gaps);
+    memcpy(set->late, from->late, cycle->n_gaps);
+    set->wish = from->wish;
+}
+
+void dms_keep_set_give(const dms_cycle *cycle, const dms_keep_set *set, dms_draft *to) {
+    memcpy(to->keep, set->keep, cycle->n_gaps);
+    memcpy(to->late, set->late, cycle->n_gaps);
+    to->wish = set->wish;
+}
+
 static int by_period(const void *left, const void *right) {
     const dms_keep_set *a = left, *b = right;
     if (a->period_ns != b->period_ns)
@@ -75,18 +87,15 @@ static int by_period(const void *left, const void *right) {
 
 dms_code dms_contest_drafts(dms_placer *placer, dms_keep_set *set, uint32_t n, uint64_t count,
                             dms_status *st) {
-    const uint32_t n_gaps = placer->cycle->n_gaps;
     uint64_t each = n > 0 ? first_count(count, n) : 0;
     for (uint32_t round = 0, last = 0; n > 0 && !last; round++, each *= 2) {
         for (uint32_t i = 0; i < n && (i == 0 || !dms_placer_is_near(placer, set[0].period_ns));
              i++) {
-            memcpy(placer->trial.keep, set[i].keep, n_gaps);
-            placer->trial.wish = set[i].wish;
+            dms_keep_set_give(placer->cycle, set + i, &placer->trial);
             if (!dms_placer_score(placer, DMS_NO_PERIOD, &placer->trial))
                 continue;
             DMS_TRY(dms_search_drafts(placer, each, round, st));
-            memcpy(set[i].keep, placer->trial.keep, n_gaps);
-            set[i].wish = placer->trial.wish;
+            dms_keep_set_take(placer->cycle, &placer->trial, set + i);
             set[i].period_ns = placer->trial.period_ns;
         }
         qsort(set, n, sizeof *set, by_period);
@@ -135,8 +144,7 @@ static bool pass_set(dms_placer *placer, const dms_keep_set *set) {
         const int64_t reserve = reserves[i / DMS_N_PASSES] * cycle->largest / 4;
         if (k == 0 && placer->best.draft.period_ns < DMS_NO_PERIOD)
             break;
-        memcpy(placer->trial.keep, set->keep, cycle->n_gaps);
-        placer->trial.wish = set->wish;
+        dms_keep_set_give(cycle, set, &placer->trial);
         if (reserve > 0)
             dms_round_thin(cycle, &placer->work, placer->budget - reserve, placer->trial.keep);
         if (dms_slots(cycle, &placer->work, placer->budget, DMS_SLOT_EARLY, &placer->trial) &&

@@ -311,6 +311,7 @@ dms_code dms_draft_new(const dms_cycle *cycle, dms_arena *arena, dms_draft *out_
     dms_draft draft = {.period_ns = DMS_NO_PERIOD, .worst_step = -1};
     const uint64_t n = cycle->n_tensors, g = cycle->n_gaps;
     DMS_TRY(dms_alloc_st(arena, g, sizeof *draft.keep, "placement", &draft.keep, st));
+    DMS_TRY(dms_alloc_st(arena, g, sizeof *draft.late, "placement", &draft.late, st));
     DMS_TRY(dms_alloc_st(arena, g, sizeof *draft.load, "placement", &draft.load, st));
     DMS_TRY(dms_alloc_st(arena, g, sizeof *draft.after, "placement", &draft.after, st));
     DMS_TRY(dms_alloc_st(arena, n, sizeof *draft.save, "placement", &draft.save, st));
@@ -324,17 +325,25 @@ void dms_draft_copy(const dms_cycle *cycle, const dms_draft *from, dms_draft *to
     const dms_draft arrays = *to;
     *to = *from;
     to->keep = arrays.keep;
+    to->late = arrays.late;
     to->load = arrays.load;
     to->after = arrays.after;
     to->save = arrays.save;
     to->before = arrays.before;
     to->is_read = arrays.is_read;
     memcpy(to->keep, from->keep, cycle->n_gaps * sizeof *to->keep);
+    memcpy(to->late, from->late, cycle->n_gaps * sizeof *to->late);
     memcpy(to->load, from->load, from->n_loads * sizeof *to->load);
     memcpy(to->after, from->after, from->n_loads * sizeof *to->after);
     memcpy(to->save, from->save, from->n_saves * sizeof *to->save);
     memcpy(to->before, from->before, cycle->n_tensors * sizeof *to->before);
     memcpy(to->is_read, from->is_read, cycle->n_tensors * sizeof *to->is_read);
+}
+
+void dms_draft_choose(const dms_cycle *cycle, const dms_draft *from, dms_draft *to) {
+    memcpy(to->keep, from->keep, cycle->n_gaps * sizeof *to->keep);
+    memcpy(to->late, from->late, cycle->n_gaps * sizeof *to->late);
+    to->wish = from->wish;
 }
 
 bool dms_draft_better(const dms_draft *a, const dms_draft *b) {

@@ -17,8 +17,8 @@ static bool fill_up(dms_placer *placer, int64_t reserve) {
     double *x = (double *)placer->work.load_done; /* free until the simulation */
     for (uint32_t g = 0; g < cycle->n_gaps; g++)
         x[g] = best->keep[g];
+    dms_draft_choose(cycle, best, &placer->trial);
     dms_round(cycle, &placer->work, &how, x, placer->trial.keep);
-    placer->trial.wish = best->wish;
     return dms_slots(cycle, &placer->work, placer->budget, DMS_SLOT_EARLY, &placer->trial) &&
            dms_simulate(cycle, &placer->work, 6, &placer->trial) &&
            placer->trial.period_ns <= best->period_ns && placer->trial.copy_ns < best->copy_ns;

@@ -421,8 +421,8 @@ static dms_code add_set(optimiser *o, dms_status *st) {
             return DMS_OK;
     dms_keep_set *set = o->set + o->n_sets;
     DMS_TRY(dms_alloc_st(p->arena, n, 1, "placement", &set->keep, st));
-    memcpy(set->keep, o->trial.keep, n);
-    set->wish = o->trial.wish;
+    DMS_TRY(dms_alloc_st(p->arena, n, 1, "placement", &set->late, st));
+    dms_keep_set_take(o->cycle, &o->trial, set);
     set->period_ns = o->trial.period_ns;
     set->laid_ns = DMS_NO_PERIOD;
     set->id = o->n_sets++;
@@ -456,8 +456,7 @@ static dms_code gather_solutions(optimiser *o, dms_status *st) {
     const int64_t extra[] = {0, 2, 4, 8};
     dms_placer *p = o->placer;
     const int64_t tile = o->cycle->largest, room = p->budget - o->cycle->peak - tile;
-    o->trial.wish = o->best.wish;
-    memcpy(o->trial.keep, o->best.keep, o->cycle->n_gaps);
+    dms_draft_choose(o->cycle, &o->best, &o->trial);
     DMS_TRY(add_set(o, st));
     for (uint32_t s = 0; s < o->n_solutions; s++)
         for (uint32_t i = 0; i < 10; i++) {
@@ -483,8 +482,7 @@ static dms_code gather_thinned(optimiser *o, dms_status *st) {
         const int64_t reserve = quarters[i] * tile / 4;
         if (i > 0 && reserve > room)
             break;
-        o->trial.wish = o->best.wish;
-        memcpy(o->trial.keep, o->best.keep, o->cycle->n_gaps);
+        dms_draft_choose(o->cycle, &o->best, &o->trial);
         dms_round_thin(o->cycle, &p->work, p->budget - reserve, o->trial.keep);
         DMS_TRY(add_set(o, st));
     }
@@ -522,8 +520,7 @@ static void pass_sets(optimiser *o) {
             if (dms_placer_is_done(p) || (double)p->best.draft.period_ns <= goal ||
                 dms_addresses_effort(p->addresses) > effort)
                 return;
-            memcpy(p->trial.keep, o->set[z].keep, o->cycle->n_gaps);
-            p->trial.wish = o->set[z].wish;
+            dms_keep_set_give(o->cycle, o->set + z, &p->trial);
             if (!dms_slots(o->cycle, &p->work, p->budget, DMS_SLOT_EARLY, &p->trial) ||
                 !dms_simulate(o->cycle, &p->work, 6, &p->trial))
                 break;
@@ -531,6 +528,19 @@ static void pass_sets(optimiser *o) {
                 o->set[z].laid_ns = p->trial.period_ns;
             passes++;
         }
+    }
+}
+
+/* The first set, from the best on, whose plan has addresses as it is. */
+static void pass_whole(optimiser *o) {
+    dms_placer *p = o->placer;
+    const uint64_t effort = dms_addresses_effort(p->addresses) + PASS_EFFORT;
+    for (uint32_t z = 0; z < o->n_sets && dms_addresses_effort(p->addresses) < effort; z++) {
+        dms_keep_set_give(o->cycle, o->set + z, &p->trial);
+        if (o->set[z].period_ns >= p->best.draft.period_ns)
+            return;
+        if (dms_placer_score(p, DMS_NO_PERIOD, &p->trial) && dms_placer_whole(p, "relaxation"))
+            return;
     }
 }
 
@@ -545,8 +555,7 @@ static void take_nominal(optimiser *o) {
         return;
     for (int32_t t = 0; t < n; t++)
         p->work.nominal_end[t] = p->work.end[n + t] - p->work.end[n - 1];
-    memcpy(o->trial.keep, o->best.keep, o->cycle->n_gaps);
-    o->trial.wish = o->best.wish;
+    dms_draft_choose(o->cycle, &o->best, &o->trial);
     if (!dms_placer_score(p, DMS_NO_PERIOD, &o->trial) || dms_draft_better(&o->best, &o->trial))
         memcpy(p->work.nominal_end, found, (size_t)n * sizeof *found);
     else
@@ -607,8 +616,7 @@ static dms_code search_sets(optimiser *o, uint64_t count, dms_status *st) {
     if (n == 0)
         return DMS_OK;
     DMS_TRY(dms_contest_drafts(p, o->set, n, count, st));
-    memcpy(o->trial.keep, o->set[0].keep, o->cycle->n_gaps);
-    o->trial.wish = o->set[0].wish;
+    dms_keep_set_give(o->cycle, o->set, &o->trial);
     if (dms_placer_score(p, DMS_NO_PERIOD, &o->trial) && dms_draft_better(&o->trial, &o->best))
         dms_draft_copy(o->cycle, &o->trial, &o->best);
     return DMS_OK;
@@ -631,6 +639,7 @@ static dms_code improve(optimiser *o, dms_status *st) {
     take_nominal(o);
     p->unpacked_ns = o->best.period_ns;
     DMS_TRY(gather_thinned(o, st));
+    pass_whole(o);
     pass_sets(o);
     if (p->options->without_search)
         return DMS_OK;

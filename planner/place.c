@@ -59,6 +59,16 @@ bool dms_placer_pass(dms_placer *placer, const dms_fit *fit, const char *name) {
     return true;
 }
 
+bool dms_placer_whole(dms_placer *placer, const char *name) {
+    if (placer->trial.period_ns >= placer->best.draft.period_ns ||
+        dms_homes_bytes(placer->cycle, &placer->trial) > placer->options->host_budget ||
+        !dms_addresses_whole(placer->addresses, placer->budget, &placer->trial))
+        return false;
+    dms_placer_note(placer, name, placer->trial.period_ns);
+    dms_layout_take(placer->cycle, &placer->trial, placer->addresses, &placer->best);
+    return true;
+}
+
 /* The problem as a cycle, its tightest plans, and what goes on with them. */
 typedef struct prepared {
     dms_cycle cycle;

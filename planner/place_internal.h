@@ -18,6 +18,7 @@
 
 #define DMS_NO_PERIOD INT64_MAX /* the period of a draft that cannot run */
 #define DMS_MAX_IDLE 256u       /* idle moments of the link that the search looks at */
+#define DMS_MAX_STALLED 32u     /* stalled steps that it looks at */
 #define DMS_NO_LIMIT (INT64_MAX / 4)
 #define DMS_PAGE_UNITS                                                                             \
     16 /* places of the ring begin and end at 4,096 bytes: direct reads land there */
@@ -86,6 +87,7 @@ typedef struct dms_ring_size {
 /* A way of placing: keeps, and what slots.c and simulate.c make of them. */
 typedef struct dms_draft {
     uint8_t *keep; /* per gap */
+    uint8_t *late; /* per gap: its load takes memory after all loads that are not late */
     uint32_t n_loads;
     uint32_t *load; /* gap ids in queue order */
     int32_t *after; /* per place in the queue */
@@ -105,7 +107,9 @@ typedef struct dms_draft {
     int64_t link_ns;    /* of all loads of a cycle: no period is shorter */
     int64_t copy_ns;    /* of all loads and readings of a cycle: breaks ties between these */
     int32_t worst_step; /* the one with the largest stall; -1 = none */
-    uint32_t n_idle;    /* slots for which the link waited */
+    uint32_t n_stalled; /* steps that stall for an eighth of that and more, from the first on */
+    int32_t stalled[DMS_MAX_STALLED];
+    uint32_t n_idle; /* slots for which the link waited */
     int32_t idle[DMS_MAX_IDLE];
 } dms_draft;
 
@@ -191,6 +195,9 @@ DMS_CHECKED dms_code dms_work_new(const dms_cycle *cycle, dms_arena *arena, dms_
 /* Allocates a draft that keeps nothing and has no period yet. */
 DMS_CHECKED dms_code dms_draft_new(const dms_cycle *cycle, dms_arena *arena, dms_draft *out_draft,
                                    dms_status *st);
+
+/* Copies what a search decides, keeps, what is late and the wish, into another one. */
+void dms_draft_choose(const dms_cycle *cycle, const dms_draft *from, dms_draft *to);
 
 /* Copies all a draft holds into another one of the same cycle. */
 void dms_draft_copy(const dms_cycle *cycle, const dms_draft *from, dms_draft *to);

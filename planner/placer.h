@@ -40,13 +40,17 @@ typedef struct dms_floor_plan {
 
 /* Keeps with the period of their slots. */
 typedef struct dms_keep_set {
-    uint8_t *keep;
+    uint8_t *keep, *late;
     dms_ring_size wish;
     int64_t period_ns;
     int64_t
         laid_ns; /* the shortest with addresses so far; DMS_NO_PERIOD: none, or none was tried */
     uint32_t id;
 } dms_keep_set;
+
+/* Copies keeps, what is late, and the wish from a draft, or back into one. */
+void dms_keep_set_take(const dms_cycle *cycle, const dms_draft *from, dms_keep_set *set);
+void dms_keep_set_give(const dms_cycle *cycle, const dms_keep_set *set, dms_draft *to);
 
 /* Everything one call works with. */
 typedef struct dms_placer {
@@ -115,6 +119,10 @@ bool dms_placer_gives_up(const dms_placer *placer);
 /* One pass over placer->trial, whose slots are set (and which is simulated where fit->lead > 0):
  * notes it under `name` and keeps it when it is the best. Returns whether it fits. */
 bool dms_placer_pass(dms_placer *placer, const dms_fit *fit, const char *name);
+
+/* Addresses for placer->trial as it is, where it is better than the best and they are found: noted
+ * under `name`, and kept. */
+bool dms_placer_whole(dms_placer *placer, const char *name);
 
 /* Slots, queue and period of the keeps of a draft, without addresses. False: it does not fit, or
  * its readings alone take limit_ns and more. */

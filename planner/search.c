@@ -12,6 +12,7 @@
  * 1.102 -> 1.061 (200 random steps), 0 to 0.5 % elsewhere (PLACEMENT.md section 5.5). */
 #define THRESHOLD 0.001
 #define MOST_TRIES 16u /* moves that are looked at for one that is evaluated */
+#define MOST_DRAWN 32u /* gaps that are looked at for one that stands in the way */
 
 /* Where the search stands; move() reads it, the two loops below differ in what they evaluate. */
 typedef struct search {
@@ -19,6 +20,7 @@ typedef struct search {
     const dms_cycle *cycle;
     uint64_t random;
     uint64_t at, count;
+    uint32_t late_in;
 } search;
 
 /* A number in 0..n-1 from Marsaglia's xorshift with the shifts 13, 7, 17. The weak low bits are
@@ -36,12 +38,12 @@ static uint32_t around(const search *s, uint32_t place, int32_t offset) {
     return (uint32_t)(at < 0 ? at + n : at);
 }
 
-/* A load due shortly before the largest stall, in order of deadline: not loading it lets the link
- * reach the late one sooner. One draw inside the other prefers the nearest places. */
+/* A load due shortly before one of the large stalls, in order of deadline: not loading it lets the
+ * link reach the late one sooner. One draw inside the other prefers the nearest places. */
 static bool pick_stalled(search *s, const dms_draft *from, uint32_t *out_gap) {
-    if (from->worst_step < 0)
+    if (from->n_stalled == 0)
         return false;
-    const uint32_t end = s->cycle->due_first[from->worst_step + 1];
+    const uint32_t end = s->cycle->due_first[from->stalled[draw(s, from->n_stalled)] + 1];
     for (uint32_t i = 0; i < 24; i++) {
         const int32_t back = 1 + (int32_t)draw(s, 1 + draw(s, 64));
         const uint32_t g = s->cycle->by_due[around(s, end, -back)];
@@ -102,23 +104,73 @@ static void turn(const search *s, dms_draft *draft, uint32_t gap, uint8_t keep) 
     draft->keep[gap] = keep;
 }
 
-/* Copies the keeps of `from` and changes some. Returns false when no move was found.
+/* The place in the queue of the load that a stalled step waits for, of several the one whose slot
+ * opens last; UINT32_MAX: it waits for a save. */
+static uint32_t awaited(const search *s, const dms_draft *from, int32_t step) {
+    uint32_t last = UINT32_MAX;
+    for (uint32_t q = 0; q < from->n_loads; q++)
+        if (s->cycle->gap[from->load[q]].due == step &&
+            (last == UINT32_MAX || from->after[q] >= from->after[last]))
+            last = q;
+    return last;
+}
+
+/* Whether `slot` lies in first..last, in any turn. */
+static bool is_over(const search *s, int32_t first, int32_t last, int32_t slot) {
+    const int32_t n = s->cycle->n_steps;
+    return first <= last && ((slot - first) % n + n) % n <= last - first;
+}
+
+/* Whether a load holds memory in a slot before its step. */
+static bool holds(const search *s, const dms_draft *from, uint32_t place, int32_t slot) {
+    return is_over(s, from->after[place] + 1, s->cycle->gap[from->load[place]].due - 1, slot);
+}
+
+/* Makes room for a load that a step waits for, in the last slot in which it did not fit: something
+ * that is kept over it is not, one of the loads there takes its memory behind all others, or each
+ * does. Or what was late is not. */
+static bool move_aside(search *s, const dms_draft *from, dms_draft *to) {
+    const uint32_t q = awaited(s, from, from->stalled[draw(s, from->n_stalled)]);
+    const uint32_t kind = draw(s, 4);
+    bool moves = false;
+    if (q == UINT32_MAX)
+        return false;
+    const int32_t slot = from->after[q];
+    for (uint32_t i = 0; i < from->n_loads && kind == 0; i++)
+        if (i != q && holds(s, from, i, slot))
+            to->late[from->load[i]] = moves = true;
+    for (uint32_t i = 0; i < MOST_DRAWN && !moves; i++) {
+        const uint32_t g = draw(s, s->cycle->n_gaps), place = draw(s, from->n_loads);
+        const dms_gap *gap = s->cycle->gap + g;
+        if (kind == 1 && to->late[g] && !to->keep[g]) {
+            to->late[g] = 0;
+            moves = true;
+        } else if (kind == 2 && to->keep[g] && gap->rule == DMS_GAP_FREE &&
+                   is_over(s, gap->a + 1, gap->b - 1, slot)) {
+            turn(s, to, g, 0);
+            moves = true;
+        } else if (kind == 3 && place != q && holds(s, from, place, slot)) {
+            to->late[from->load[place]] = moves = true;
+        }
+    }
+    return moves;
+}
+
+/* Changes some keeps. Returns false when no move was found.
  *
  *   kind      begins to keep      stops keeping
- *   0         near the stall      -
- *   1 to 5    near the stall      any, activations one time in eight
+ *   0         near a stall        -
+ *   1 to 5    near a stall        any, activations one time in eight
  *   6         any                 -
  *   7         -                   any
  *
  * In half of all moves, where the link was idle at all, what is dropped is due near an idle moment
- * instead. A pair makes room by a second drop one time in three, for sizes differ. Swapping the
- * order of the queue was tried and helps on tiny instances only: the order follows deadlines. */
-static bool move(search *s, const dms_draft *from, dms_draft *to) {
+ * instead. A pair makes room by a second drop one time in three, for sizes differ. */
+static bool move_keeps(search *s, const dms_draft *from, dms_draft *to) {
     const uint32_t kind = draw(s, 8);
     uint8_t *keep = to->keep;
     uint32_t add = 0, drop = 0, second;
     bool adds = false, drops = false;
-    memcpy(keep, from->keep, s->cycle->n_gaps);
     if (kind < 6)
         adds = pick_stalled(s, from, &add);
     else if (kind == 6)
@@ -127,7 +179,6 @@ static bool move(search *s, const dms_draft *from, dms_draft *to) {
         drops = pick_kept(s, keep, kind == 7 ? 1 : 8, &drop);
     if (pick_idle(s, from, &drop))
         drops = true;
-    to->link_ns = from->link_ns;
     if (adds)
         turn(s, to, add, 1);
     if (drops)
@@ -136,6 +187,21 @@ static bool move(search *s, const dms_draft *from, dms_draft *to) {
         second != add)
         turn(s, to, second, 0);
     return adds || drops;
+}
+
+/* Copies keeps and what is late, and changes some. */
+static bool move(search *s, const dms_draft *from, dms_draft *to) {
+    bool moves = false;
+    memcpy(to->keep, from->keep, s->cycle->n_gaps);
+    memcpy(to->late, from->late, s->cycle->n_gaps);
+    to->link_ns = from->link_ns;
+    if (from->n_stalled == 0 || draw(s, s->late_in) > 0)
+        return move_keeps(s, from, to);
+    for (uint32_t n = 1 + draw(s, 3); n > 0; n--)
+        moves = move_aside(s, from, to) || moves;
+    if (draw(s, 3) == 0)
+        moves = move_keeps(s, from, to) || moves;
+    return moves;
 }
 
 /* The size of the ring, where something is read from storage; one move in 16 takes the next smaller
@@ -248,6 +314,7 @@ static search begin(dms_placer *placer, uint64_t count, uint32_t seed) {
     return (search){.placer = placer,
                     .cycle = placer->cycle,
                     .random = SEED + seed * UINT64_C(0x9e3779b97f4a7c15),
+                    .late_in = 3,
                     .count = count};
 }
 
@@ -300,6 +367,7 @@ dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint64_t effort,
                             dms_status *st) {
     search s = begin(placer, count, seed);
     dms_draft state;
+    s.late_in = 12;
     dms_fit fit = placer->best_fit, tried;
     if (s.cycle->n_gaps == 0)
         return DMS_OK;
@@ -312,7 +380,9 @@ dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint64_t effort,
         tried = fit;
         placer->trial.wish = move_ring(&s, &state);
         if (draw(&s, 14) < 3) {
-            memcpy(placer->trial.keep, state.keep, s.cycle->n_gaps);
+            const dms_ring_size wish = placer->trial.wish;
+            dms_draft_choose(s.cycle, &state, &placer->trial);
+            placer->trial.wish = wish;
             move_fit(&s, &tried);
         } else if (!move_to_pass(&s, &state)) {
             continue;

@@ -174,6 +174,10 @@ static void sum_stalls(simulation *sim) {
             draft->worst_step = t;
         }
     }
+    draft->n_stalled = 0;
+    for (int32_t t = 0; t < sim->cycle->n_steps && draft->n_stalled < DMS_MAX_STALLED; t++)
+        if (sim->work->stall[t] * 8 >= worst && worst > 0)
+            draft->stalled[draft->n_stalled++] = t;
 }
 
 /* Whether the last n times of a queue are `shift` later than the n before them; done[] is a ring of

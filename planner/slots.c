@@ -207,7 +207,7 @@ static void fill_caps(slots *s) {
     int64_t *cap = s->work->cap, due = 0;
     for (int32_t t = 0; t < n; t++) {
         for (uint32_t i = cycle->due_first[t]; i < cycle->due_first[t + 1]; i++)
-            if (!s->draft->keep[cycle->by_due[i]])
+            if (!s->draft->keep[cycle->by_due[i]] && !s->draft->late[cycle->by_due[i]])
                 due += cycle->gap[cycle->by_due[i]].units;
         cap[n + t] = s->work->free_units[t] + due;
     }
@@ -249,7 +249,7 @@ static void place_loads(slots *s) {
     for (uint32_t i = 0; i < cycle->n_gaps; i++) {
         const uint32_t id = cycle->by_due[i];
         const dms_gap *gap = cycle->gap + id;
-        if (draft->keep[id])
+        if (draft->keep[id] || draft->late[id])
             continue;
         due += gap->units;
         while (slot < gap->due && s->work->cap[slot + n] < due)
@@ -261,6 +261,45 @@ static void place_loads(slots *s) {
             after = gap->due - 1;
         draft->load[draft->n_loads] = id;
         draft->after[draft->n_loads++] = after < -n ? -n : after;
+    }
+}
+
+/* Gives a load the earliest slot from `first` on that work->room has, and takes it there. */
+static void take_room(slots *s, uint32_t id, int32_t first) {
+    const dms_gap *gap = s->cycle->gap + id;
+    const int32_t n = s->cycle->n_steps;
+    if (first <= gap->due - n)
+        first = gap->due - n + 1;
+    const int32_t slot = dms_room_earliest(&s->work->room, first, gap->due, gap->units);
+    const int32_t turn = slot < 1 ? n : 0; /* rooms want places from 0 on */
+    dms_room_add(&s->work->room, slot - 1 + turn, gap->due + turn, -gap->units);
+    s->draft->load[s->draft->n_loads] = id;
+    s->draft->after[s->draft->n_loads++] = slot - 1;
+}
+
+static bool is_late(const dms_draft *draft, uint32_t gap) {
+    return !draft->keep[gap] && draft->late[gap];
+}
+
+/* Late loads take what the others leave. */
+static void place_late(slots *s) {
+    const dms_cycle *cycle = s->cycle;
+    const dms_draft *draft = s->draft;
+    const uint32_t n_others = draft->n_loads;
+    bool has_room = false;
+    for (uint32_t i = 0; i < cycle->n_gaps; i++) {
+        const uint32_t id = cycle->by_due[i];
+        if (!is_late(draft, id))
+            continue;
+        if (!has_room)
+            dms_room_take(s->work);
+        for (uint32_t q = 0; q < n_others && !has_room; q++) {
+            const dms_gap *gap = cycle->gap + draft->load[q];
+            const int32_t turn = draft->after[q] < 0 ? cycle->n_steps : 0;
+            dms_room_add(&s->work->room, draft->after[q] + turn, gap->due + turn, -gap->units);
+        }
+        has_room = true;
+        take_room(s, id, earliest_after(s, cycle->gap + id) + 1);
     }
 }
 
@@ -297,29 +336,20 @@ static void sort_queue(slots *s) {
     }
 }
 
-/* In order of deadline from behind the largest footprint on, where the stock is smallest. */
+/* In order of deadline from behind the largest footprint on, where the stock is smallest; then what
+ * is late, in the same order. */
 void dms_slots_later(const dms_cycle *cycle, dms_work *work, const int32_t *start,
                      dms_draft *draft) {
     slots s = {cycle, work, draft, DMS_SLOT_EARLY};
-    const int32_t n = cycle->n_steps;
     const uint32_t from = cycle->due_first[cycle->peak_step + 1];
     dms_room_take(work);
     draft->n_loads = 0;
-    for (uint32_t k = 0; k < cycle->n_gaps; k++) {
+    for (uint32_t k = 0; k < 2 * cycle->n_gaps; k++) {
         const uint32_t id = cycle->by_due[(from + k) % cycle->n_gaps];
-        const dms_gap *gap = cycle->gap + id;
-        if (draft->keep[id])
+        if (draft->keep[id] || is_late(draft, id) != (k >= cycle->n_gaps))
             continue;
-        int32_t first = earliest_after(&s, gap) + 1;
-        if (first < start[id])
-            first = start[id];
-        if (first <= gap->due - n)
-            first = gap->due - n + 1;
-        const int32_t slot = dms_room_earliest(&work->room, first, gap->due, gap->units);
-        const int32_t turn = slot < 1 ? n : 0; /* rooms want places from 0 on */
-        dms_room_add(&work->room, slot - 1 + turn, gap->due + turn, -gap->units);
-        draft->load[draft->n_loads] = id;
-        draft->after[draft->n_loads++] = slot - 1;
+        const int32_t first = earliest_after(&s, cycle->gap + id) + 1;
+        take_room(&s, id, first > start[id] ? first : start[id]);
     }
     sort_queue(&s);
 }
@@ -333,6 +363,7 @@ bool dms_slots(const dms_cycle *cycle, dms_work *work, int64_t budget, dms_slot_
         return false;
     fill_caps(&s);
     place_loads(&s);
+    place_late(&s);
     sort_queue(&s);
     return dms_homes_choose(cycle, work, draft);
 }

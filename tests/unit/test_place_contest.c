@@ -17,13 +17,17 @@ static uint32_t make_starts(placer_case *p, dms_keep_set *set) {
     uint32_t n = 0;
     for (uint32_t k = 1; k <= N_STARTS; k++) {
         dms_keep_set *to = set + n;
-        *to = (dms_keep_set){.keep = DMS_NEW(&p->c.arena, uint8_t, p->cycle.n_gaps), .id = k};
+        *to = (dms_keep_set){.keep = DMS_NEW(&p->c.arena, uint8_t, p->cycle.n_gaps),
+                             .late = DMS_NEW(&p->c.arena, uint8_t, p->cycle.n_gaps),
+                             .id = k};
         assert_non_null(to->keep);
         for (uint32_t g = 0; g < p->cycle.n_gaps; g++)
             to->keep[g] = p->cycle.gap[g].rule == DMS_GAP_KEPT ||
                           (p->cycle.gap[g].rule == DMS_GAP_FREE && k > 1 && g % k == 0);
-        memcpy(p->placer.trial.keep, to->keep, p->cycle.n_gaps);
-        p->placer.trial.wish = (dms_ring_size){0};
+        assert_non_null(to->late);
+        for (uint32_t g = 0; g < p->cycle.n_gaps; g++)
+            to->late[g] = 0;
+        dms_keep_set_give(&p->cycle, to, &p->placer.trial);
         if (!dms_placer_score(&p->placer, DMS_NO_PERIOD, &p->placer.trial))
             continue;
         to->period_ns = p->placer.trial.period_ns;
@@ -34,8 +38,7 @@ static uint32_t make_starts(placer_case *p, dms_keep_set *set) {
 
 /* What the keeps of a set run without addresses. */
 static int64_t score(placer_case *p, const dms_keep_set *set) {
-    memcpy(p->placer.trial.keep, set->keep, p->cycle.n_gaps);
-    p->placer.trial.wish = set->wish;
+    dms_keep_set_give(&p->cycle, set, &p->placer.trial);
     assert_true(dms_placer_score(&p->placer, DMS_NO_PERIOD, &p->placer.trial));
     return p->placer.trial.period_ns;
 }
@@ -221,8 +224,10 @@ static void a_start_without_room_is_thinned(void **state) {
         dms_status st;
         problem_random(&p.c, seed, 20);
         placer_begin(&p, 40);
-        dms_keep_set set = {.keep = DMS_NEW(&p.c.arena, uint8_t, p.cycle.n_gaps), .period_ns = 1};
-        assert_non_null(set.keep);
+        dms_keep_set set = {.keep = DMS_NEW(&p.c.arena, uint8_t, p.cycle.n_gaps),
+                            .late = DMS_NEW(&p.c.arena, uint8_t, p.cycle.n_gaps),
+                            .period_ns = 1};
+        assert_true(set.keep != NULL && set.late != NULL);
         for (uint32_t g = 0; g < p.cycle.n_gaps; g++)
             set.keep[g] = p.cycle.gap[g].rule != DMS_GAP_LOADED;
         memcpy(p.placer.trial.keep, set.keep, p.cycle.n_gaps);
