@@ -20,6 +20,7 @@ case "${1:-}" in
     ;;
 esac
 passed=0 failed=0 skipped=0 n_runners=0 titles=()
+at_once=$(($(nproc) + 1)) # one more than there are processors: some tests wait for disks and clocks
 shared=../shared
 TIMEFORMAT='%R %U %S'
 mkdir -p build
@@ -48,7 +49,7 @@ suite() {
     shift 2
     echo "== $title"
     rm -f "$folder/ctest.xml"
-    { time ctest --test-dir "$folder" -j "$(nproc)" --output-on-failure --no-tests=error \
+    { time ctest --test-dir "$folder" -j "$at_once" --output-on-failure --no-tests=error \
         --output-junit ctest.xml "$@" >"$folder/ctest.log" 2>&1 || true; } 2>"$folder/ctest.time"
     count() { sed -n "s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" "$folder/ctest.xml" | head -n 1; }
     if [ -s "$folder/ctest.xml" ] && n=$(count tests) && [ "${n:-0}" -gt 0 ]; then
@@ -63,13 +64,13 @@ suite() {
 }
 
 # runner TITLE COMMAND...: runs a program whose last line is 'N passed, N failed[, N skipped]'. What it
-# printed is shown when it failed. As many at a time as there are processors: gather waits for them.
+# printed is shown when it failed. Some run at a time, the longest had better come first; gather waits.
 runner() {
     local log=build/runner.$((++n_runners)).log
     titles[n_runners]=$1
     shift
     rm -f "$log.code"
-    while [ "$(jobs -pr | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+    while [ "$(jobs -pr | wc -l)" -ge "$at_once" ]; do wait -n || true; done
     { time "$@" </dev/null >"$log" 2>&1 || echo "$?" >"$log.code"; } 2>"$log.time" &
 }
 
@@ -126,6 +127,8 @@ changed_plan=build/models/external_opset9/changed.plan
 build/dmsc build/models/external_opset9/model.onnx -o $changed_plan --dim rows=5 \
     --device-mem 50% -q || give_up
 
+runner "pages of --report" $python tests/e2e/test_report.py build build/models \
+    $([ -z "$all" ] || [ ! -d "$shared" ] || echo "$shared")
 if [ -z "$all" ]; then
     runner "every model at 100 % and at its floor" $python tests/e2e/run_models.py build \
         build/models --quick
@@ -134,12 +137,10 @@ else
 fi
 runner "models on the fake card" $python tests/e2e/run_cuda.py build build/models $([ -n "$all" ] || echo --quick)
 runner "command lines" $python tests/e2e/test_cli.py build build/models
-runner "pages of --report" $python tests/e2e/test_report.py build build/models \
-    $([ -z "$all" ] || [ ! -d "$shared" ] || echo "$shared")
 runner "certificates" $python tests/e2e/test_certificate.py build build/models
 runner "decisions" $python tests/e2e/test_decision.py build build/models
 runner "offsets for buffers" $python tests/e2e/test_arena.py build
-runner "calls that fail" $python tests/fault/run_faults.py build build/models --first 5
+runner "calls that fail" $python tests/fault/run_faults.py build build/models --first 3
 runner "machines that fail" $python tests/fault/run_machine.py build build/models
 runner "ONNX's own node tests" build/tests/node_tests \
     --expected tests/conformance/expected.txt "$node_data"
@@ -152,24 +153,22 @@ runner "hostile files, refused in a second and 100 MB" $python tests/e2e/hostile
 gather
 
 if [ -n "$all" ]; then
+    runner "tests/gpu.sh, every part of it on the fake card" tests/e2e/test_gpu.sh build build/models
     runner "period / bound of plans, as in results.csv" build/tests/bench/planner "$shared" --fast \
         --check tests/bench/results.csv
-    runner "tests/gpu.sh, every part of it on the fake card" tests/e2e/test_gpu.sh build build/models
     runner "installed, and used from outside" tests/package/test_install.sh build $changed_plan \
         build/models/external_opset9/model.onnx rows 5
     gather   # both write into the build folder
     runner "Debian packages" tests/package/test_debian.sh build \
-        build/models/external_opset9/model.onnx rows 5
-    gather
+        build/models/external_opset9/model.onnx rows 5 # and the next build beside them
     timed setup_build asan || give_up
     suite "unit tests under address and undefined behaviour sanitizers" build-asan -L unit
-    if command -v clang >/dev/null && timed setup_build fuzz fuzz; then
-        runner "every parser under libFuzzer" $python tests/fuzz/run.py build-fuzz --runs 8000
-    else
-        echo "== no libFuzzer here (apt-get install clang libclang-rt-14-dev): changes by seed instead"
-        runner "every parser on changed inputs, sanitized" $python tests/fuzz/run.py build-asan \
-            --runs 20000
-    fi
+    runner "machines that fail, sanitized" $python tests/fault/run_machine.py build-asan build/models
+    runner "calls that fail, sanitized" $python tests/fault/run_faults.py build-asan build/models \
+        --first 1
+    runner "command lines, sanitized" $python tests/e2e/test_cli.py build-asan build/models
+    runner "clang takes every file" $python tests/clang.py build
+    runner "every parser on changed inputs, sanitized" $python tests/fuzz/run.py build-asan --runs 40000
     runner "10,000 changed plans, run where they pass" $python tests/e2e/change_plans.py build 255 \
         build/models/{cnn_opset13,decoder_cache_opset18,encoder_opset18,external_opset9} \
         build/models/{quantised_opset17,random_03,speech_opset14,streaming_opset22} \
@@ -178,10 +177,6 @@ if [ -n "$all" ]; then
         build/models/{branches_opset18,external_opset9,speech_opset14}
     runner "changed models, sanitized" build-asan/tests/fuzz_model 500 "${changed_models[@]}"
     runner "changed plans, sanitized" build-asan/tests/fuzz_plan 20000 $changed_plan
-    runner "command lines, sanitized" $python tests/e2e/test_cli.py build-asan build/models
-    runner "calls that fail, sanitized" $python tests/fault/run_faults.py build-asan build/models \
-        --first 1
-    runner "machines that fail, sanitized" $python tests/fault/run_machine.py build-asan build/models
     gather
     threaded=(test_engine test_engine_threads test_session test_timeline test_pool test_storage
         test_user_copy test_dmsrun test_random_plans test_failed_turn test_cuda_session)
@@ -192,13 +187,13 @@ if [ -n "$all" ]; then
         # refused by name, for now: Loop, NonZero, If on a condition that an input decides
         models=$(find "$shared/models" -mindepth 2 -maxdepth 2 -name model.onnx -printf '%h\n' |
             sed 's|.*/||' | grep -vxE 'gru_loop|moe-tiny-ts|silero_vad' | sort | paste -sd,)
-        runner "large graphs" $python tests/e2e/test_graphs.py build "$shared/graphs"
-        runner "offsets for buffers, every known instance" $python tests/e2e/test_arena.py build \
-            "$shared/arena"
         runner "acceptance" python3 "$shared/accept/accept.py" --bin build --only "$models"
         runner "acceptance, a quarter on the device and a quarter on the host" \
             python3 "$shared/accept/accept.py" --bin build --host 25% --budgets 25%,floor \
-            --only "$models"
+            --sets 1 --threads 2 --only "$models"
+        runner "large graphs" $python tests/e2e/test_graphs.py build "$shared/graphs"
+        runner "offsets for buffers, every known instance" $python tests/e2e/test_arena.py build \
+            "$shared/arena"
         runner "bad input" python3 "$shared/accept/bad/run_bad.py" --bin build --megabytes 100
         gather
         check "style of the tree" style

@@ -89,7 +89,8 @@ typedef struct norm_places {
     bool is_rms;
 } norm_places;
 
-enum { NO = UINT32_MAX, SUM = 3 };
+#define NO UINT32_MAX
+#define SUM 3u
 
 static norm_places places_of(const dms_node *node) {
     if (is_op(node, "SimplifiedLayerNormalization"))

@@ -24,7 +24,8 @@
 #define SCALES (DMS_OPS_FLOAT & ~DMS_DTYPE_BIT(DMS_DTYPE_F64))
 #define I32 DMS_DTYPE_BIT(DMS_DTYPE_I32)
 
-enum { NONE = UINT32_MAX, MOST_SCALES = 4096, N_I = 11 };
+#define NONE UINT32_MAX
+enum { MOST_SCALES = 4096, N_I = 11 };
 
 /* Where a node has its operands; NONE where its kind has no such. */
 typedef struct places {

@@ -44,17 +44,31 @@ int steps_yield(void);
 #undef atomic_fetch_and
 #undef atomic_compare_exchange_strong
 #undef atomic_compare_exchange_weak_explicit
-#define atomic_load(p) (steps_step(), __atomic_load_n((p), __ATOMIC_SEQ_CST))
+#ifdef __clang__ /* what it has for atomics by name */
+#define STEPS_ATOMIC(what) __c11_atomic_##what
+#define STEPS_LOAD(p) __c11_atomic_load((p), __ATOMIC_SEQ_CST)
+#define STEPS_STORE(p, v) __c11_atomic_store((p), (v), __ATOMIC_SEQ_CST)
+#define STEPS_EXCHANGE(p, expected, v)                                                             \
+    __c11_atomic_compare_exchange_strong((p), (expected), (v), __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#else
+#define STEPS_ATOMIC(what) __atomic_##what
+#define STEPS_LOAD(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define STEPS_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
+#define STEPS_EXCHANGE(p, expected, v)                                                             \
+    __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#endif
+#define STEPS_FETCH(what, p, v)                                                                    \
+    (steps_step(), STEPS_ATOMIC(fetch_##what)((p), (v), __ATOMIC_SEQ_CST))
+#define atomic_load(p) (steps_step(), STEPS_LOAD(p))
 #define atomic_load_explicit(p, order) atomic_load(p)
-#define atomic_store(p, v) (steps_step(), __atomic_store_n((p), (v), __ATOMIC_SEQ_CST))
+#define atomic_store(p, v) (steps_step(), STEPS_STORE((p), (v)))
 #define atomic_store_explicit(p, v, order) atomic_store((p), (v))
-#define atomic_fetch_add(p, v) (steps_step(), __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
+#define atomic_fetch_add(p, v) STEPS_FETCH(add, (p), (v))
 #define atomic_fetch_add_explicit(p, v, order) atomic_fetch_add((p), (v))
-#define atomic_fetch_sub(p, v) (steps_step(), __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST))
-#define atomic_fetch_and(p, v) (steps_step(), __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST))
+#define atomic_fetch_sub(p, v) STEPS_FETCH(sub, (p), (v))
+#define atomic_fetch_and(p, v) STEPS_FETCH(and, (p), (v))
 #define atomic_compare_exchange_strong(p, expected, v)                                             \
-    (steps_step(),                                                                                 \
-     __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    (steps_step(), STEPS_EXCHANGE((p), (expected), (v)))
 #define atomic_compare_exchange_weak_explicit(p, expected, v, yes, no)                             \
     atomic_compare_exchange_strong((p), (expected), (v))
 #define dms_futex_wait(word, seen) (steps_step(), steps_sleep_on((word), (seen)))

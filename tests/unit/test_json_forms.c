@@ -235,7 +235,7 @@ static void a_key_that_stands_twice_is_refused(void **state) {
     dms_status st;
     char text[2048];
     char *problem = small_problem();
-    (void)snprintf(text, sizeof text, "{\"version\":1,%s", PROFILE + 1);
+    (void)snprintf(text, sizeof text, "{\"version\":1,%s", &PROFILE[1]);
     assert_int_equal(read_bytes(read_profile, text, strlen(text), &st), DMS_EUSAGE);
     (void)snprintf(text, sizeof text, "{\"version\":1,%s", problem + 1);
     assert_int_equal(read_bytes(read_problem, text, strlen(text), &st), DMS_EUSAGE);

@@ -88,7 +88,7 @@ static void compare_contended(tiny_case *t, void *data) {
 static void commands_that_slow_each_other_down_take_the_period_that_is_priced(void **state) {
     (void)state;
     tally all = {.n = 0};
-    for (uint32_t n_products = 6; n_products <= ROUNDS_OF(14, 6); n_products += 4) {
+    for (uint32_t n_products = 6; n_products <= ROUNDS_OF(10, 6); n_products += 4) {
         tiny_case t;
         tiny_begin_long(&t, n_products, true);
         t.g.profile.contention.extra[DMS_QUEUE_COMPUTE][DMS_QUEUE_IN] = 150;
@@ -97,7 +97,7 @@ static void commands_that_slow_each_other_down_take_the_period_that_is_priced(vo
         t.g.profile.contention.extra[DMS_QUEUE_IN][DMS_QUEUE_OUT] = 400;
         t.g.profile.contention.extra[DMS_QUEUE_LOAD][DMS_QUEUE_IN] = 50;
         t.g.profile.lead_ns = n_products * 100;
-        (void)tiny_each_plan(&t, ROUNDS_OF(6, 3), compare_contended, &all);
+        (void)tiny_each_plan(&t, ROUNDS_OF(5, 3), compare_contended, &all);
         tiny_end(&t);
     }
     assert_true(all.n > ROUNDS_OF(10, 3) && all.n_three_tiers > ROUNDS_OF(3, 0));

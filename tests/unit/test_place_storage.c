@@ -472,7 +472,7 @@ static void an_activation_that_is_away_is_on_the_host(void **state) {
 
 static void more_host_memory_never_raises_the_bound(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= ROUNDS_OF(20, 3); seed++) {
+    for (uint64_t seed = 1; seed <= ROUNDS_OF(12, 3); seed++) {
         problem_case c;
         int64_t last = INT64_MAX;
         problem_random(&c, seed, 12);

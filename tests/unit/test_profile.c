@@ -106,7 +106,7 @@ static void wrong_values_are_refused_by_key(void **state) {
 /* GOOD with one key more. */
 static dms_code load_with(const char *more, dms_profile *out, dms_status *st) {
     char text[2048];
-    (void)snprintf(text, sizeof text, "{%s, %s", more, GOOD + 1);
+    (void)snprintf(text, sizeof text, "{%s, %s", more, &GOOD[1]);
     return load_text(text, out, st);
 }
 

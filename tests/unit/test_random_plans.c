@@ -12,7 +12,7 @@
 #include "support_rounds.h"
 #include "support_session.h"
 
-#define GRAPHS ROUNDS_OF(40u, 8u)
+#define GRAPHS ROUNDS_OF(24u, 5u)
 #define AMPLE (1ull << 40)
 
 /* A weight of this shape: one made before, where `reuses` and there is one, else a new one. */
