@@ -93,6 +93,7 @@ struct dms_bound {
     uint32_t *class_of; /* per gap */
     double link_time;   /* of every load that a class or an input stands for */
     double max_stall;
+    bool has_bytes; /* stocks are counted in bytes too, by columns P */
     bool has_saves;
     bool has_homes;    /* the host may be too small: there are columns n */
     double home_bytes; /* of all classes, activations included */

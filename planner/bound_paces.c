@@ -24,6 +24,7 @@ typedef struct buckets {
     bucket of[N_BUCKETS];
     uint32_t n;
     double bytes; /* of all */
+    double below; /* bytes of blocks below the cut, in no bucket */
 } buckets;
 
 static void gather(const dms_bound *b, double cut, buckets *all) {
@@ -31,8 +32,12 @@ static void gather(const dms_bound *b, double cut, buckets *all) {
     bucket found[N_BUCKETS] = {{0}};
     for (uint32_t i = 0; i < cycle->n_gaps; i++) {
         const double bytes = (double)cycle->problem->tensors[cycle->gap[i].tensor].bytes;
-        if (cycle->gap[i].rule == DMS_GAP_KEPT || bytes < cut)
+        if (cycle->gap[i].rule == DMS_GAP_KEPT)
             continue;
+        if (bytes < cut) {
+            all->below += bytes;
+            continue;
+        }
         const uint32_t at = (uint32_t)(log(bytes) / log(1.1));
         bucket *to = found + (at < N_BUCKETS ? at : N_BUCKETS - 1);
         if (to->bytes == 0 || bytes < to->least)
@@ -82,7 +87,12 @@ static void find_cuts(const dms_bound *b, const buckets *all, cuts *best) {
 }
 
 /* As few as lose little. Blocks whose latency is more than their transfer are left to the row of
- * all link time: their stock says little, and one of them would set the pace of the others. */
+ * all link time: their stock says little, and one of them would set the pace of the others.
+ *
+ * Where the paces together lose as little, stocks in bytes are left out, with their rows: they had
+ * moved no bound of a transformer or U-Net by 0.00006, and where layers repeat the simplex walked
+ * among the many stocks of bytes that fit one of link time. With sizes of all kinds they count: the
+ * bound of random-200 at 12.5 % would be 0.35 % lower. */
 void dms_bound_choose_paces(dms_bound *b) {
     const dms_link *in = &b->cycle->problem->in;
     const double cut = (double)in->latency_ns * (double)in->bytes_per_s / 1.1e9;
@@ -91,12 +101,14 @@ void dms_bound_choose_paces(dms_bound *b) {
     uint32_t n = 1;
     gather(b, cut < 1 ? 1 : cut, &all);
     b->n_paces = 1;
+    b->has_bytes = true;
     b->pace[0] = (dms_bound_pace){.from = cut < 1 ? 1 : cut};
     if (all.n > 0) {
         find_cuts(b, &all, &best);
         while (n < DMS_MAX_PACES && best.loss[n - 1][all.n] > LOSS * all.bytes)
             n++;
         b->n_paces = n;
+        b->has_bytes = best.loss[n - 1][all.n] + all.below > LOSS * all.bytes;
         for (uint32_t end = all.n; n-- > 0; end = best.from[n][end])
             b->pace[n].from = all.of[best.from[n][end]].least;
     }

@@ -344,10 +344,11 @@ static dms_code solve_fine(optimiser *o, dms_status *st) {
         if (i > 1 && o->cycle->peak + reserve + o->cycle->largest > p->budget)
             break;
         DMS_TRY(solve(o, reserve, i == 0 ? &bound : &plan, &shares, st));
-        if (i == 0) {
+        if (i == 0)
             take_bound(o, &shares);
-            o->has_fine_bound = shares.has_shares;
-        }
+        if (!shares.has_shares) /* nor would it be solved for others */
+            break;
+        o->has_fine_bound = true;
     }
     return DMS_OK;
 }
