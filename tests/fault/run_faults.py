@@ -70,7 +70,7 @@ ASKED = {
     'stall': [{'FAULT_KIND': kind, 'FAULT_STALL': '300'} for kind in ('clock', 'read')],
 }
 # calls that are tried of each way, spread evenly, for each 10 of --first; with --all four times that
-MOST = {'stall': 2, 'signal': 8, 'ever': 12}
+MOST = {'stall': 2, 'signal': 8, 'ever': 10}
 
 
 class Case:

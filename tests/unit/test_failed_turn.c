@@ -13,11 +13,12 @@
 
 #include "runtime/kernels/catalogue.h"
 #include "support_cuda.h"
+#include "support_rounds.h"
 #include "support_run.h"
 
 #define ENTRIES 4
 #define PICKS 3
-#define ROWS 1000000 /* 4 MB, element by element: some milliseconds */
+#define ROWS ROUNDS_OF(1000000, 300000) /* element by element: some milliseconds */
 
 /* What one turn reads and writes, on pages of its own. x and z have room between their elements. */
 typedef struct turn_memory {
