@@ -12,6 +12,11 @@
  * 1.102 -> 1.061 (200 random steps), 0 to 0.5 % elsewhere (PLACEMENT.md section 5.5). */
 #define THRESHOLD 0.001
 #define MOST_TRIES 16u /* moves that are looked at for one that is evaluated */
+#define WHOLE_SHARE                                                                                \
+    32u /* of the effort, for plans as they are; a node of their search costs more */
+/* One move in so many makes room for a load; with addresses fewer are better (random-1000). */
+#define DRAFT_ASIDE 3u
+#define LAYOUT_ASIDE 12u
 #define MOST_DRAWN 32u /* gaps that are looked at for one that stands in the way */
 
 /* Where the search stands; move() reads it, the two loops below differ in what they evaluate. */
@@ -20,7 +25,7 @@ typedef struct search {
     const dms_cycle *cycle;
     uint64_t random;
     uint64_t at, count;
-    uint32_t late_in;
+    uint32_t aside; /* one move in so many makes room for a load that a step waits for */
 } search;
 
 /* A number in 0..n-1 from Marsaglia's xorshift with the shifts 13, 7, 17. The weak low bits are
@@ -195,7 +200,7 @@ static bool move(search *s, const dms_draft *from, dms_draft *to) {
     memcpy(to->keep, from->keep, s->cycle->n_gaps);
     memcpy(to->late, from->late, s->cycle->n_gaps);
     to->link_ns = from->link_ns;
-    if (from->n_stalled == 0 || draw(s, s->late_in) > 0)
+    if (from->n_stalled == 0 || draw(s, s->aside) > 0)
         return move_keeps(s, from, to);
     for (uint32_t n = 1 + draw(s, 3); n > 0; n--)
         moves = move_aside(s, from, to) || moves;
@@ -310,16 +315,16 @@ bool dms_placer_score(dms_placer *placer, int64_t limit_ns, dms_draft *draft) {
 }
 
 /* Where a search begins; other seeds draw other numbers. */
-static search begin(dms_placer *placer, uint64_t count, uint32_t seed) {
+static search begin(dms_placer *placer, uint64_t count, uint32_t seed, uint32_t aside) {
     return (search){.placer = placer,
                     .cycle = placer->cycle,
                     .random = SEED + seed * UINT64_C(0x9e3779b97f4a7c15),
-                    .late_in = 3,
+                    .aside = aside,
                     .count = count};
 }
 
 dms_code dms_search_drafts(dms_placer *placer, uint64_t count, uint32_t seed, dms_status *st) {
-    search s = begin(placer, count, seed);
+    search s = begin(placer, count, seed, DRAFT_ASIDE);
     const dms_arena_mark mark = dms_arena_here(placer->arena);
     dms_draft state, next, *best = &placer->trial;
     if (s.cycle->n_gaps == 0)
@@ -363,15 +368,27 @@ static bool move_to_pass(search *s, const dms_draft *from) {
            accepts(s, p->trial.period_ns, from->period_ns, best_ns);
 }
 
+/* Addresses for the trial as it is, while there is effort left for that. */
+static bool pack_whole(search *s, uint64_t *left) {
+    const dms_addresses *a = s->placer->addresses;
+    const uint64_t before = dms_addresses_effort(a);
+    if (*left == 0)
+        return false;
+    const bool fits = dms_placer_whole(s->placer, "search");
+    const uint64_t spent = dms_addresses_effort(a) - before;
+    *left = spent < *left ? *left - spent : 0;
+    return fits;
+}
+
 dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint64_t effort, uint32_t seed,
                             dms_status *st) {
-    search s = begin(placer, count, seed);
+    search s = begin(placer, count, seed, LAYOUT_ASIDE);
     dms_draft state;
-    s.late_in = 12;
     dms_fit fit = placer->best_fit, tried;
     if (s.cycle->n_gaps == 0)
         return DMS_OK;
     DMS_TRY(dms_draft_new(s.cycle, placer->arena, &state, st));
+    uint64_t whole = effort / WHOLE_SHARE;
     effort += dms_addresses_effort(placer->addresses);
     dms_draft_copy(s.cycle, &placer->best.draft, &state);
     for (; s.at < count && !dms_placer_is_done(placer) &&
@@ -385,6 +402,9 @@ dms_code dms_search_layouts(dms_placer *placer, uint64_t count, uint64_t effort,
             placer->trial.wish = wish;
             move_fit(&s, &tried);
         } else if (!move_to_pass(&s, &state)) {
+            continue;
+        } else if (pack_whole(&s, &whole)) {
+            dms_draft_copy(s.cycle, &placer->trial, &state);
             continue;
         }
         if (!evaluate(placer, &tried))

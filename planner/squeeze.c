@@ -12,7 +12,7 @@
 #define NODE_SHARE 8u       /* n / 8: what a node of the search costs */
 #define MOST_SEARCHED 1000u /* pieces */
 #define NODES 2000u
-#define WHOLE_NODES 10000u /* of a plan that is as good as it is without addresses */
+#define WHOLE_NODES 5000u /* of a plan that is as good as it is without addresses */
 
 void dms_pieces_lives(const dms_piece *piece, uint32_t n, dms_life *out_life) {
     for (uint32_t i = 0; i < n; i++)

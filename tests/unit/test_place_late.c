@@ -149,6 +149,36 @@ static void late_loads_fit_and_stand_in_nobodys_way(void **state) {
     assert_true(n_run > 150 && n_late > 200 && n_sooner > 30);
 }
 
+/* The pieces of a layout from their start on, above what is kept; returns the units kept. */
+static int64_t lives_of(placer_case *p, const dms_layout *layout, dms_lives *out_lives,
+                        int64_t **out_offset) {
+    dms_life *life = DMS_NEW(&p->c.arena, dms_life, layout->n_pieces);
+    int64_t *offset = DMS_NEW(&p->c.arena, int64_t, layout->n_pieces), kept = 0;
+    assert_true(life != NULL && offset != NULL);
+    for (uint32_t i = 0; i < p->cycle.n_tensors; i++)
+        kept += layout->kept_offset[i] >= 0 ? p->cycle.units[i] : 0;
+    for (uint32_t i = 0; i < layout->n_pieces; i++) {
+        const dms_piece *at = layout->piece + i;
+        const int32_t turn = at->start < 0 ? p->cycle.n_steps : 0;
+        assert_true(at->start <= at->need && at->offset >= kept);
+        if (at->gap >= 0)
+            assert_int_equal(at->start, start_of(&layout->draft, (uint32_t)at->gap));
+        life[i] = (dms_life){at->start + turn, at->end + turn + 1, at->units};
+        offset[i] = at->offset - kept;
+    }
+    *out_lives = (dms_lives){life, layout->n_pieces, p->cycle.n_steps, p->placer.budget - kept};
+    *out_offset = offset;
+    return kept;
+}
+
+static bool score_without_weights(dms_placer *placer) {
+    for (uint32_t g = 0; g < placer->cycle->n_gaps; g++) {
+        const dms_gap *gap = placer->cycle->gap + g;
+        placer->trial.keep[g] = gap->rule == DMS_GAP_KEPT || gap->is_saved;
+    }
+    return dms_placer_score(placer, DMS_NO_PERIOD, &placer->trial);
+}
+
 /* Random drafts as they are: no two pieces share a byte in a slot, each begins where its load does,
  * and a budget below the fullest slot has no room. */
 static void a_plan_gets_addresses_as_it_is(void **state) {
@@ -157,37 +187,17 @@ static void a_plan_gets_addresses_as_it_is(void **state) {
     for (uint64_t seed = 1; seed <= 120; seed++) {
         placer_case p;
         dms_status st;
+        dms_placer *placer = &p.placer;
         problem_random(&p.c, seed, 12 + (uint32_t)seed % 20);
         placer_begin(&p, 20 + (int64_t)seed % 60);
-        dms_placer *placer = &p.placer;
-        for (uint32_t g = 0; g < p.cycle.n_gaps; g++)
-            placer->trial.keep[g] = p.cycle.gap[g].rule == DMS_GAP_KEPT || p.cycle.gap[g].is_saved;
-        if (!dms_placer_score(placer, DMS_NO_PERIOD, &placer->trial)) {
-            problem_end(&p.c);
-            continue;
-        }
         placer->best.draft.period_ns = DMS_NO_PERIOD;
-        const bool fits = dms_placer_whole(placer, "whole");
+        const bool fits = score_without_weights(placer) && dms_placer_whole(placer, "whole");
         assert_int_equal(placer_period_of(placer, "whole"),
                          fits ? placer->trial.period_ns : DMS_NO_PERIOD);
         if (fits) {
-            const dms_layout *layout = &placer->best;
-            dms_life *life = DMS_NEW(&p.c.arena, dms_life, layout->n_pieces);
-            int64_t *offset = DMS_NEW(&p.c.arena, int64_t, layout->n_pieces), kept = 0, peak;
-            assert_true(life != NULL && offset != NULL);
-            for (uint32_t i = 0; i < p.cycle.n_tensors; i++)
-                kept += layout->kept_offset[i] >= 0 ? p.cycle.units[i] : 0;
-            for (uint32_t i = 0; i < layout->n_pieces; i++) {
-                const dms_piece *at = layout->piece + i;
-                const int32_t turn = at->start < 0 ? p.cycle.n_steps : 0;
-                if (at->gap >= 0)
-                    assert_int_equal(at->start, start_of(&placer->trial, (uint32_t)at->gap));
-                assert_true(at->start <= at->need && at->offset >= kept);
-                life[i] = (dms_life){at->start + turn, at->end + turn + 1, at->units};
-                offset[i] = at->offset - kept;
-            }
-            const dms_lives lives = {life, layout->n_pieces, p.cycle.n_steps,
-                                     placer->budget - kept};
+            dms_lives lives;
+            int64_t *offset, peak;
+            const int64_t kept = lives_of(&p, &placer->best, &lives, &offset);
             assert_int_equal(dms_offsets_verify(&lives, offset, &p.c.arena, &st), DMS_OK);
             assert_int_equal(dms_lives_peak(&lives, &p.c.arena, &peak, &st), DMS_OK);
             assert_false(dms_addresses_whole(placer->addresses, kept + peak - 1, &placer->trial));
@@ -199,6 +209,32 @@ static void a_plan_gets_addresses_as_it_is(void **state) {
     assert_true(n_whole > 60);
 }
 
+/* From a layout by a pass: what the search leaves lies apart too, whichever way it was packed. */
+static void the_search_with_addresses_packs_plans_as_they_are(void **state) {
+    (void)state;
+    uint32_t n_better = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        placer_case p;
+        dms_status st;
+        dms_placer *placer = &p.placer;
+        const dms_fit fit = {.repair = 1, .lead = 1};
+        problem_random(&p.c, seed, 24);
+        placer_begin(&p, 60);
+        placer->best.draft.period_ns = DMS_NO_PERIOD;
+        if (score_without_weights(placer) && dms_placer_pass(placer, &fit, "pass")) {
+            dms_lives lives;
+            int64_t *offset;
+            const int64_t before = placer->best.draft.period_ns;
+            assert_int_equal(dms_search_layouts(placer, 200, 10000000, 0, &st), DMS_OK);
+            (void)lives_of(&p, &placer->best, &lives, &offset);
+            assert_int_equal(dms_offsets_verify(&lives, offset, &p.c.arena, &st), DMS_OK);
+            n_better += placer->best.draft.period_ns < before;
+        }
+        problem_end(&p.c);
+    }
+    assert_true(n_better >= 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_late_load_leaves_its_memory_to_one_that_is_due_after_it),
@@ -206,6 +242,7 @@ int main(void) {
         cmocka_unit_test(the_search_finds_what_stands_in_the_way),
         cmocka_unit_test(late_loads_fit_and_stand_in_nobodys_way),
         cmocka_unit_test(a_plan_gets_addresses_as_it_is),
+        cmocka_unit_test(the_search_with_addresses_packs_plans_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
