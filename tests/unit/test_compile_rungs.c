@@ -102,7 +102,8 @@ static void no_larger_budget_is_slower_by_more_than_half_a_percent(void **state)
         }
         end(&t);
     }
-    assert_true(n_alone > 0); /* so it is no property of these models */
+    if (ROUNDS_OF(true, false))
+        assert_true(n_alone > 0); /* so it is no property of these models */
 }
 
 static void bound_and_certificate_are_those_of_the_budget_itself(void **state) {
