@@ -5,6 +5,9 @@
 #include "planner/bound_internal.h"
 #include "schema/arena.h"
 
+#define MOST_ROWS 12000u  /* of a program: more take several seconds ... */
+#define LEAST_GROUPS 200u /* ... but so many groups may be asked for at any size */
+
 /* The key that decides which gaps share a class. */
 typedef struct class_key {
     int32_t from, to, opens, size, reads, is_own;
@@ -35,6 +38,18 @@ static void choose_units(dms_bound *b) {
     b->ns = largest * 1e9 / (double)problem->in.bytes_per_s;
     b->rate_in = best_rate(b, &problem->in, largest);
     b->rate_out = best_rate(b, &problem->out, largest);
+}
+
+/* As many groups as asked for, or as MOST_ROWS are enough for. Each has rows for its stock in link
+ * time and the last arrival, for what stays, memory, saves and a block that comes; with several
+ * paces two for each of these; for stocks in bytes three. With homes there is one for each gap. */
+static uint32_t affordable(const dms_bound *b, uint32_t wanted) {
+    const uint32_t each = 6 + (b->n_paces > 1 ? 2 * b->n_paces : 0) + (b->has_bytes ? 3 : 0);
+    const uint32_t homes = b->has_homes ? b->cycle->n_gaps : 0;
+    uint32_t most = homes < MOST_ROWS ? (MOST_ROWS - homes) / each : 0;
+    if (most < LEAST_GROUPS)
+        most = LEAST_GROUPS;
+    return wanted < most ? wanted : most;
 }
 
 /* Cuts the cycle where half of the shares of bytes and of time have gathered, at the largest
@@ -397,7 +412,7 @@ dms_code dms_bound_open(const dms_cycle *cycle, uint32_t max_groups, dms_arena *
     b->has_homes = host_may_be_short(cycle);
     choose_units(b);
     dms_bound_choose_paces(b);
-    cut_groups(b, max_groups, per_step);
+    cut_groups(b, affordable(b, max_groups), per_step);
     gather_classes(b, key);
     b->heavy = least_heavy(b);
     sum_loads(b);

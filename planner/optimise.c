@@ -12,7 +12,6 @@
  * 200, and the printed bound is solved once more with 800 where the plan is not yet near it. */
 #define N_GROUPS 200u
 #define FINE_GROUPS 800u
-#define LARGE_STEPS 2500
 #define STOCK_PRICE 5e-3
 #define MAX_SOLUTIONS 24u
 #define MAX_KEEP_SETS 400u
@@ -319,12 +318,6 @@ static dms_code solve_all(optimiser *o, dms_status *st) {
     return DMS_OK;
 }
 
-/* Groups of the fine program; one of 800 takes seconds where there are more than a few thousand
- * steps, which are near the bound without it. */
-static uint32_t fine_groups(const dms_cycle *cycle) {
-    return cycle->n_steps > LARGE_STEPS ? FINE_GROUPS / 2 : FINE_GROUPS;
-}
-
 /* The same of a program with a group for every few steps: it says better where the keeps are to
  * lie, and its bound is the one that is printed. */
 static dms_code solve_fine(optimiser *o, dms_status *st) {
@@ -338,7 +331,7 @@ static dms_code solve_fine(optimiser *o, dms_status *st) {
         o->placer->options->without_search)
         return DMS_OK;
     dms_bound_close(o->bound);
-    DMS_TRY(dms_bound_open(o->cycle, fine_groups(o->cycle), p->arena, &o->bound, st));
+    DMS_TRY(dms_bound_open(o->cycle, FINE_GROUPS, p->arena, &o->bound, st));
     for (uint32_t i = 0; i <= sizeof halves / sizeof *halves && !is_close(o); i++) {
         const int64_t reserve = (i == 0 ? 0 : halves[i - 1]) * o->cycle->largest / 2;
         if (i > 1 && o->cycle->peak + reserve + o->cycle->largest > p->budget)
@@ -575,7 +568,7 @@ static dms_code refine_bound(optimiser *o, dms_status *st) {
     if ((!is_read && ((uint32_t)o->cycle->n_steps <= N_GROUPS || o->has_fine_bound)) ||
         (double)period <= (double)p->bound_ns * 1.005)
         return DMS_OK;
-    DMS_TRY(dms_bound_open(o->cycle, fine_groups(o->cycle), p->arena, &fine, st));
+    DMS_TRY(dms_bound_open(o->cycle, FINE_GROUPS, p->arena, &fine, st));
     if (is_read)
         dms_bound_assume(fine, period);
     const uint64_t bytes = (uint64_t)p->budget * DMS_ALIGN;

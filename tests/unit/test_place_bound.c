@@ -260,6 +260,39 @@ static void blocks_of_about_one_size_have_one_pace(void **state) {
     problem_end(&c);
 }
 
+/* Groups of a cycle of 1,500 steps with a weight each, of any of `n` sizes. */
+static uint32_t groups_of(const uint32_t *units, uint32_t n, bool is_short, uint32_t wanted) {
+    problem_case c;
+    dms_cycle cycle;
+    dms_bound *bound;
+    dms_status st;
+    problem_begin(&c, 1500, 10);
+    c.problem.in.latency_ns = 10;
+    for (uint32_t t = 0; t < 1500; t++)
+        problem_once(&c, DMS_PROBLEM_WEIGHT, units[problem_draw(&c, n)], t);
+    assert_int_equal(dms_cycle_build(&c.problem, &c.arena, &cycle, &st), DMS_OK);
+    if (is_short)
+        cycle.host_units = 100;
+    assert_int_equal(dms_bound_open(&cycle, wanted, &c.arena, &bound, &st), DMS_OK);
+    const uint32_t groups = bound->n_groups;
+    dms_bound_close(bound);
+    problem_end(&c);
+    return groups;
+}
+
+static void a_program_has_no_more_groups_than_its_rows_are_worth(void **state) {
+    (void)state;
+    /* Equal blocks: six rows a group, so each step may be one. Of all sizes, with three paces and
+     * stocks in bytes 15: at most 800. With homes a row for each gap, which leaves 700. */
+    const uint32_t alike[] = {300}, mixed[] = {10, 14, 20, 40, 90, 300};
+    assert_int_equal(groups_of(alike, 1, false, 1500), 1500);
+    assert_in_range(groups_of(mixed, 6, false, 1500), 500, 800);
+    const uint32_t with_homes = groups_of(mixed, 6, true, 1500);
+    assert_true(with_homes >= 400 && with_homes < groups_of(mixed, 6, false, 1500));
+    /* few groups are had at any size */
+    assert_int_equal(groups_of(mixed, 6, true, 200), groups_of(mixed, 6, false, 200));
+}
+
 static void fewer_groups_never_prove_more_than_the_plan_takes(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 15; seed++) {
@@ -426,6 +459,7 @@ int main(void) {
         cmocka_unit_test(stock_that_takes_memory_brings_no_more_than_its_own_link_time),
         cmocka_unit_test(blocks_are_told_apart_by_the_time_of_their_bytes),
         cmocka_unit_test(blocks_of_about_one_size_have_one_pace),
+        cmocka_unit_test(a_program_has_no_more_groups_than_its_rows_are_worth),
         cmocka_unit_test(fewer_groups_never_prove_more_than_the_plan_takes),
         cmocka_unit_test(more_memory_never_raises_the_bound),
         cmocka_unit_test(equal_layers_are_asked_about_without_ties),
