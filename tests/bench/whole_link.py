@@ -51,7 +51,7 @@ def gaps_of(problem):
 
 
 class Program:
-    """Columns: the stall of each step; of each gap x, stays, and y, is there in slot a + 1.. b - 1."""
+    """Columns: stalls; of each gap x, it stays, and y, it is there in slot a + 1 .. b - 1."""
 
     def __init__(self, problem, device):
         self.n, self.gaps = len(problem['steps']), list(gaps_of(problem))
@@ -133,7 +133,7 @@ class Program:
         for gap in self.gaps:
             there = np.flatnonzero(x[gap.x:gap.x + gap.b - gap.a] > 0.02)
             start = gap.a + int(there[0]) if len(there) else gap.b
-            begun += [(gap, shift, start + shift) for shift in (-self.n, 0, self.n) if start > gap.a]
+            begun += [(gap, turn, start + turn) for turn in (-self.n, 0, self.n) if start > gap.a]
         large = [b for b in begun if b[0].size >= least and 0 <= b[2] < self.n]
         for (over, shift, r), (behind, turn, k) in itertools.product(large, begun):
             u = behind.b + turn

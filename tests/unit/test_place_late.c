@@ -67,8 +67,8 @@ static void where_there_is_room_for_both_late_is_as_early(void **state) {
     problem_end(&d.c);
 }
 
-/* step      0    1    2    3    4    5     The same with 10 and 50 of 60 units: before slot 3 they do
- * free      0   59   59   60   50   10     not fit together. The large copy takes 50 ns, and 40 are
+/* step      0    1    2    3    4    5     The same with 10 and 50 of 60 units: before slot 3 they
+ * free      0   59   59   60   50   10     do not fit together. The large copy takes 50 ns, and 40 are
  *                                          left behind step 2; the small one has time behind it. */
 static void the_search_finds_what_stands_in_the_way(void **state) {
     (void)state;
