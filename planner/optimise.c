@@ -494,10 +494,10 @@ static double fits_well(const optimiser *o) {
                                             : (double)o->best.period_ns * 1.0001;
 }
 
-/* Every keep set that could still win, through the portfolio. A set whose period without addresses
- * is no better than the best plan with them cannot: sets are sorted, so there the loop ends. Effort
- * is counted in pieces met, never in seconds. */
-static void pass_sets(optimiser *o) {
+/* The keep sets first..end-1 that could still win, through the portfolio. A set whose period
+ * without addresses is no better than the best plan with them cannot: sets are sorted, so there the
+ * loop ends. Effort is counted in pieces met, never in seconds. */
+static void pass_sets(optimiser *o, uint32_t first, uint32_t end) {
     dms_placer *p = o->placer;
     const uint64_t size = (uint64_t)o->cycle->n_gaps + o->cycle->n_tensors + 1;
     const uint64_t limit =
@@ -506,7 +506,7 @@ static void pass_sets(optimiser *o) {
     const double goal = fits_well(o);
     const bool computes = (double)o->best.period_ns < (double)o->cycle->compute_ns * 1.001;
     uint64_t passes = 0;
-    for (uint32_t z = 0; z < o->n_sets && passes < limit; z++) {
+    for (uint32_t z = first; z < end && z < o->n_sets && passes < limit; z++) {
         if (o->set[z].period_ns >= p->best.draft.period_ns)
             break;
         for (uint32_t i = 0; i < DMS_N_PASSES && passes < limit; i++) {
@@ -529,6 +529,8 @@ static void pass_sets(optimiser *o) {
 static void pass_whole(optimiser *o) {
     dms_placer *p = o->placer;
     const uint64_t effort = dms_addresses_effort(p->addresses) + PASS_EFFORT;
+    if ((double)p->best.draft.period_ns <= fits_well(o))
+        return;
     for (uint32_t z = 0; z < o->n_sets && dms_addresses_effort(p->addresses) < effort; z++) {
         dms_keep_set_give(o->cycle, o->set + z, &p->trial);
         if (o->set[z].period_ns >= p->best.draft.period_ns)
@@ -633,8 +635,9 @@ static dms_code improve(optimiser *o, dms_status *st) {
     take_nominal(o);
     p->unpacked_ns = o->best.period_ns;
     DMS_TRY(gather_thinned(o, st));
+    pass_sets(o, 0, 1); /* where there is time to spare, that is all */
     pass_whole(o);
-    pass_sets(o);
+    pass_sets(o, 1, o->n_sets);
     if (p->options->without_search)
         return DMS_OK;
     if ((double)p->best.draft.period_ns > fits_well(o)) {
