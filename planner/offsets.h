@@ -47,6 +47,8 @@ typedef enum dms_technique {
 /* Zero-initialise: everything on, default limit. */
 typedef struct dms_search_options {
     uint64_t max_nodes; /* in all restarts; 0 = 4,000,000 */
+    uint64_t max_looks; /* at a buffer that others may raise, in all restarts: what nodes of many
+                           neighbours cost; 0 = any number */
     uint64_t seed;      /* of the swaps */
     unsigned without;   /* sum of techniques that are switched off */
 } dms_search_options;
@@ -61,7 +63,7 @@ typedef enum dms_verdict {
 
 typedef struct dms_search_result {
     dms_verdict verdict;
-    uint64_t n_nodes, n_restarts;
+    uint64_t n_nodes, n_looks, n_restarts;
 } dms_search_result;
 
 /* Largest sum of sizes that live at the same time: no packing ends below it. */

@@ -70,7 +70,7 @@ typedef struct search {
     uint32_t *marked, n_marked, *queue, n_queue, *merged;
     uint8_t *is_marked, *is_queued;
     stretch touched;
-    uint64_t n_nodes, limit, n_all_nodes;
+    uint64_t n_nodes, limit, n_all_nodes, n_looks;
     choice choice;
     bool is_out_of_memory;
     dms_arena *arena;
@@ -172,6 +172,7 @@ static bool propagate(search *s) {
         if (!is_possible || !s->raised[b] || !has(s, DMS_TECHNIQUE_RELEASE))
             continue;
         const int32_t lowest = lowest_above(s, b);
+        s->n_looks++;
         if (lowest > s->capacity - s->size[b]) {
             is_possible = false;
             blame(s, s->span[b].first, s->span[b].last);
@@ -484,11 +485,15 @@ static bool raise_it(search *s, uint32_t b, uint32_t *list, uint32_t *n) {
     return settle(s, list, n);
 }
 
+static bool has_looked_enough(const search *s) {
+    return s->options->max_looks != 0 && s->n_looks >= s->options->max_looks;
+}
+
 /* The list belongs to the node, which reorders it. */
 static outcome run_node(search *s, uint32_t *list, uint32_t n, stretch where) {
     const uint32_t before = s->n_trail;
     outcome result = FAILED;
-    if (++s->n_nodes > s->limit || s->is_out_of_memory)
+    if (++s->n_nodes > s->limit || s->is_out_of_memory || has_looked_enough(s))
         return STOPPED;
     for (;;) {
         bool gave_way;
@@ -665,7 +670,7 @@ static outcome run_rounds(search *s, ranking *items, dms_search_result *result) 
             rank_buffers(s, items, RANKS[k % N_RANKS], n_swaps, &state);
             const outcome end = run_once(s);
             result->n_restarts++;
-            if (end != STOPPED || s->is_out_of_memory)
+            if (end != STOPPED || s->is_out_of_memory || has_looked_enough(s))
                 return end;
         }
         s->limit = restarts ? s->limit * 11 / 10 : most;
@@ -706,6 +711,7 @@ dms_code dms_offsets_search(const dms_lives *lives, const dms_search_options *op
         }
     const outcome end = run_rounds(&s, items, out_result);
     out_result->n_nodes = s.n_all_nodes;
+    out_result->n_looks = s.n_looks;
     if (s.is_out_of_memory)
         return dms_fail(st, DMS_EINTERNAL, "out of memory: search");
     if (end == SOLVED)

@@ -10,6 +10,7 @@
 
 #define EFFORT_SHARE 64u    /* n + n^2 / 64: what the orders cost, in pieces met */
 #define NODE_SHARE 8u       /* n / 8: what a node of the search costs */
+#define LOOKS 50u           /* a node, at most; below 20 are usual, thousands where many meet */
 #define MOST_SEARCHED 1000u /* pieces */
 #define NODES 2000u
 #define WHOLE_NODES 5000u /* of a plan that is as good as it is without addresses */
@@ -23,7 +24,7 @@ void dms_pieces_lives(const dms_piece *piece, uint32_t n, dms_life *out_life) {
  * where none is, through at most `nodes`. */
 static dms_code pack(dms_addresses *a, const dms_lives *lives, uint64_t nodes, uint32_t most,
                      int64_t *offset, int64_t *out_units, dms_status *st) {
-    const dms_search_options options = {.max_nodes = nodes};
+    const dms_search_options options = {.max_nodes = nodes, .max_looks = nodes * LOOKS};
     const uint64_t n = lives->n;
     dms_arena *arena = a->holes.arena;
     dms_search_result result;

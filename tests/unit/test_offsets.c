@@ -264,6 +264,23 @@ static void a_search_that_is_stopped_says_so(void **state) {
     assert_int_equal(search_at(&r, 500, &options), DMS_VERDICT_STOPPED);
 }
 
+static void a_search_may_be_given_so_many_looks_and_no_more(void **state) {
+    (void)state;
+    const dms_search_options any = {.max_nodes = 3000};
+    const dms_search_options few = {.max_nodes = 3000, .max_looks = 10};
+    uint32_t n_stopped = 0;
+    room r;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        fill(&r, seed);
+        const dms_verdict full = search_at(&r, r.lives.capacity, &any);
+        const dms_verdict found = search_at(&r, r.lives.capacity, &few);
+        if (found != DMS_VERDICT_STOPPED)
+            assert_int_equal(found, full);
+        n_stopped += found == DMS_VERDICT_STOPPED && full != DMS_VERDICT_STOPPED;
+    }
+    assert_in_range(n_stopped, 3, 297);
+}
+
 static void a_buffer_larger_than_the_capacity_is_impossible(void **state) {
     (void)state;
     const dms_search_options options = {0};
@@ -356,6 +373,7 @@ int main(void) {
         cmocka_unit_test(no_packing_without_slack_is_overlooked),
         cmocka_unit_test(verdicts_with_and_without_releases_agree),
         cmocka_unit_test(a_search_that_is_stopped_says_so),
+        cmocka_unit_test(a_search_may_be_given_so_many_looks_and_no_more),
         cmocka_unit_test(a_buffer_larger_than_the_capacity_is_impossible),
         cmocka_unit_test(peaks_are_those_of_the_slots),
         cmocka_unit_test(greedy_packings_overlap_nowhere_and_do_not_depend_on_luck),
