@@ -20,6 +20,7 @@
 #define MOST_SIZES 6u         /* classes of block sizes that rings are made for */
 #define MOST_RINGS 12u        /* of these, how many are tried */
 #define PASS_EFFORT 50000000u /* pieces met: about 2 s */
+#define MOST_WHOLE 32u        /* keep sets whose plans are packed as they are */
 
 #define DRAFT_WORK 8000000u  /* evaluations without addresses x gaps and steps */
 #define LAYOUT_WORK 3000000u /* the same with them */
@@ -530,7 +531,8 @@ static void pass_whole(optimiser *o) {
     const uint64_t effort = dms_addresses_effort(p->addresses) + PASS_EFFORT;
     if ((double)p->best.draft.period_ns <= fits_well(o))
         return;
-    for (uint32_t z = 0; z < o->n_sets && dms_addresses_effort(p->addresses) < effort; z++) {
+    const uint32_t n = o->n_sets < MOST_WHOLE ? o->n_sets : MOST_WHOLE;
+    for (uint32_t z = 0; z < n && dms_addresses_effort(p->addresses) < effort; z++) {
         dms_keep_set_give(o->cycle, o->set + z, &p->trial);
         if (o->set[z].period_ns >= p->best.draft.period_ns)
             return;

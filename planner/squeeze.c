@@ -8,8 +8,9 @@
 #include "planner/offsets.h"
 #include "schema/arena.h"
 
-#define EFFORT_SHARE 64u    /* n + n^2 / 64: what the orders cost, in pieces met */
-#define NODE_SHARE 8u       /* n / 8: what a node of the search costs */
+#define EFFORT_SHARE 64u /* n + n^2 / 64: what the orders cost, in pieces met */
+#define NODE_SHARE 8u    /* n / 8 + 150: what a node of the search costs, some 5 to 15 us */
+#define NODE_COST 150u
 #define LOOKS 50u           /* a node, at most; below 20 are usual, thousands where many meet */
 #define MOST_SEARCHED 1000u /* pieces */
 #define NODES 2000u
@@ -33,7 +34,7 @@ static dms_code pack(dms_addresses *a, const dms_lives *lives, uint64_t nodes, u
     if (*out_units <= lives->capacity || n > most)
         return DMS_OK;
     DMS_TRY(dms_offsets_search(lives, &options, arena, offset, &result, st));
-    a->holes.effort += result.n_nodes * n / NODE_SHARE;
+    a->holes.effort += result.n_nodes * (n / NODE_SHARE + NODE_COST);
     if (result.verdict == DMS_VERDICT_FOUND)
         *out_units = lives->capacity;
     return DMS_OK;
