@@ -12,8 +12,8 @@
  * 1.102 -> 1.061 (200 random steps), 0 to 0.5 % elsewhere (PLACEMENT.md section 5.5). */
 #define THRESHOLD 0.001
 #define MOST_TRIES 16u /* moves that are looked at for one that is evaluated */
-#define WHOLE_SHARE                                                                                \
-    32u /* of the effort, for plans as they are; a node of their search costs more */
+/* Of the effort, this part for plans as they are. */
+#define WHOLE_SHARE 32u
 /* One move in so many makes room for a load; with addresses fewer are better (random-1000). */
 #define DRAFT_ASIDE 3u
 #define LAYOUT_ASIDE 12u

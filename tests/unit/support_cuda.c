@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -67,15 +69,16 @@ dms_session *cuda_chain_open(chain_case *c, dms_options options, fake_cuda *fake
     return s;
 }
 
-const char *cuda_node_0(void) {
+void cuda_node_0(char out[64]) {
     const unsigned long mask = 1;
     void *page = mmap(NULL, 256, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(page != MAP_FAILED);
     const long error = syscall(SYS_mbind, page, 256ul, 1, &mask, 65ul, 0) == 0 ? 0 : errno;
     (void)munmap(page, 256);
-    return error == 0       ? " on node 0"
-           : error == EPERM ? ", not on node 0 (Operation not permitted)"
-                            : ", not on node 0 (Function not implemented)";
+    if (error == 0)
+        (void)snprintf(out, 64, " on node 0");
+    else
+        (void)snprintf(out, 64, ", not on node 0 (%s)", strerror((int)error));
 }
 
 void cuda_end(fake_cuda *fake) {

@@ -30,8 +30,8 @@ dms_code cuda_open(const dms_plan *plan, dms_options options, fake_cuda *fake, d
 /* The same for the chain, with its ports bound; fails the test where it is refused. */
 dms_session *cuda_chain_open(chain_case *c, dms_options options, fake_cuda *fake);
 
-/* What the kernel of this machine makes of memory on node 0, in the words of a device's note. */
-const char *cuda_node_0(void);
+/* Writes what the kernel of this machine makes of memory on node 0, as a device's note says it. */
+void cuda_node_0(char out[64]);
 
 /* Fails the test unless everything was given back; ends the fake. */
 void cuda_end(fake_cuda *fake);
